@@ -1,0 +1,47 @@
+# Warnings, optimisation, sanitizers. Ours only: nothing here reaches a program that uses the
+# installed package.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)  # for clang-tidy
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
+
+find_program(SWITCHYARD_CCACHE_PROGRAM ccache)
+mark_as_advanced(SWITCHYARD_CCACHE_PROGRAM)
+if(SWITCHYARD_CCACHE AND SWITCHYARD_CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${SWITCHYARD_CCACHE_PROGRAM}")
+endif()
+
+add_library(switchyard_flags INTERFACE)
+target_include_directories(switchyard_flags INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_definitions(switchyard_flags INTERFACE
+                           SWITCHYARD_VERSION="${PROJECT_VERSION}")
+
+target_compile_options(switchyard_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wfloat-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<BOOL:${SWITCHYARD_WERROR}>:-Werror>)
+
+# No -ffast-math: NaN must stay visible and sums keep their order. These two only drop errno and
+# floating-point traps, which nobody reads, and let sqrt and comparisons vectorise.
+target_compile_options(switchyard_flags INTERFACE -fno-math-errno -fno-trapping-math)
+if(SWITCHYARD_MARCH)
+  target_compile_options(switchyard_flags INTERFACE -march=${SWITCHYARD_MARCH})
+endif()
+
+if(SWITCHYARD_SANITIZE)
+  set(_flags -fsanitize=${SWITCHYARD_SANITIZE} -fno-omit-frame-pointer)
+  if(SWITCHYARD_SANITIZE MATCHES "undefined")
+    list(APPEND _flags -fno-sanitize-recover=undefined)
+  endif()
+  target_compile_options(switchyard_flags INTERFACE ${_flags})
+  target_link_options(switchyard_flags INTERFACE ${_flags})
+endif()
+if(SWITCHYARD_SANITIZE MATCHES "thread")
+  # libgomp is not instrumented: ThreadSanitizer would see a race at each of its barriers.
+  # kernels/cpu/parallel.h runs on std::thread where this is defined.
+  target_compile_definitions(switchyard_flags INTERFACE SWITCHYARD_SANITIZE_THREAD)
+endif()

@@ -1,0 +1,21 @@
+# Every option of the build. docs/design/build.md says why each has its default.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
+endif()
+
+# Warnings are errors with the compiler that CI uses; another version's new warnings should not
+# stop a newcomer's first build.
+set(_werror OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION MATCHES "^12\\.")
+  set(_werror ON)
+endif()
+
+option(SWITCHYARD_WERROR "Treat warnings as errors" ${_werror})
+option(SWITCHYARD_TESTS "Build the tests" ON)
+option(SWITCHYARD_CCACHE "Compile through ccache where it is installed" ON)
+set(SWITCHYARD_MARCH "x86-64-v3" CACHE STRING
+    "Instruction set of our own loops (-march); empty for the compiler's default")
+set(SWITCHYARD_SANITIZE "" CACHE STRING
+    "Sanitizers: empty, 'address,undefined' or 'thread'")
+set_property(CACHE SWITCHYARD_SANITIZE PROPERTY STRINGS "" "address,undefined" "thread")

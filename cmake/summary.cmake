@@ -1,0 +1,18 @@
+# What this build is, in a few lines at the end of the configuration.
+
+if(SWITCHYARD_NVCC)
+  set(_cuda "left out: not part of the build yet (nvcc: ${SWITCHYARD_NVCC})")
+else()
+  set(_cuda "left out: nvcc not found")
+endif()
+set(_sanitize "none")
+if(SWITCHYARD_SANITIZE)
+  set(_sanitize "${SWITCHYARD_SANITIZE}")
+endif()
+
+message(STATUS "Switchyard ${PROJECT_VERSION}")
+message(STATUS "  compiler    ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, "
+               "${CMAKE_BUILD_TYPE}, -march=${SWITCHYARD_MARCH}")
+message(STATUS "  sanitizers  ${_sanitize}")
+message(STATUS "  oneDNN      ${DNNL_VERSION}")
+message(STATUS "  CUDA        ${_cuda}")

@@ -1,0 +1,57 @@
+# One test program per folder of tests/, which mirrors the source tree. Tests whose name contains
+# "Nightly" get the label `nightly`: `./run nightly` runs them, `./run test` does not.
+
+include(GoogleTest)
+
+switchyard_sources(_support tests/support)
+if(_support)
+  add_library(switchyard_test_support STATIC ${_support})
+  target_link_libraries(switchyard_test_support PUBLIC switchyard_flags switchyard_engine
+                        GTest::gtest)
+endif()
+
+set(_environment "OMP_WAIT_POLICY=passive")  # tests run side by side: do not spin at barriers
+if(SWITCHYARD_SANITIZE MATCHES "thread")
+  # oneDNN keeps libgomp; with one thread it has no barrier that could be mistaken for a race.
+  list(APPEND _environment "OMP_NUM_THREADS=1"
+       "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
+endif()
+
+# switchyard_test(FOLDER LIBRARIES ...): the program test_FOLDER from tests/FOLDER and the folders
+# below it.
+function(switchyard_test FOLDER)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  set(target test_${FOLDER})
+  switchyard_sources(sources tests/${FOLDER} tests/${FOLDER}/*)
+  if(NOT sources)
+    message(STATUS "${target}: no sources")
+    return()
+  endif()
+  add_executable(${target} ${sources})
+  target_link_libraries(${target} PRIVATE switchyard_flags ${ARG_LIBRARIES}
+                        $<TARGET_NAME_IF_EXISTS:switchyard_test_support> GTest::gtest_main)
+  set_target_properties(${target} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  foreach(label default nightly)
+    set(filter "*Nightly*")
+    if(label STREQUAL "default")
+      set(filter "-*Nightly*")
+    endif()
+    gtest_discover_tests(${target} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST
+                         DISCOVERY_TIMEOUT 60
+                         PROPERTIES LABELS "${label};${FOLDER}" TIMEOUT 600
+                                    ENVIRONMENT "${_environment}")
+  endforeach()
+endfunction()
+
+switchyard_test(kernels LIBRARIES switchyard_kernels)
+switchyard_test(engine LIBRARIES switchyard_engine)
+switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB)
+switchyard_test(models LIBRARIES switchyard_models)
+switchyard_test(training LIBRARIES switchyard_training)
+switchyard_test(analysis LIBRARIES switchyard_analysis)
+switchyard_test(app LIBRARIES switchyard_analysis)
+if(TARGET test_app AND TARGET switchyard)
+  add_dependencies(test_app switchyard)  # it runs the program and reads what it prints
+  target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>")
+endif()
