@@ -18,8 +18,6 @@ endif()
 
 add_library(switchyard_flags INTERFACE)
 target_include_directories(switchyard_flags INTERFACE "${PROJECT_SOURCE_DIR}")
-target_compile_definitions(switchyard_flags INTERFACE
-                           SWITCHYARD_VERSION="${PROJECT_VERSION}")
 
 target_compile_options(switchyard_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wfloat-conversion -Wnon-virtual-dtor -Woverloaded-virtual

@@ -55,3 +55,25 @@ if(TARGET test_app AND TARGET switchyard)
   add_dependencies(test_app switchyard)  # it runs the program and reads what it prints
   target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>")
 endif()
+
+# Style: skipped where clang-format 14 is missing.
+add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
+set_tests_properties(format PROPERTIES SKIP_RETURN_CODE 77)
+
+# The exported package: install it, then configure, build and run a program outside the tree. Not
+# with sanitizers, which the program would have to be built with as well.
+if(EXISTS "${PROJECT_SOURCE_DIR}/engine/switchyard.h" AND NOT SWITCHYARD_SANITIZE)
+  set(_prefix "${PROJECT_BINARY_DIR}/tests/package/prefix")
+  add_test(NAME package.install
+           COMMAND ${CMAKE_COMMAND} --install "${PROJECT_BINARY_DIR}" --prefix "${_prefix}")
+  add_test(NAME package.consumer
+           COMMAND ${CMAKE_CTEST_COMMAND}
+             --build-and-test "${PROJECT_SOURCE_DIR}/tests/package"
+                              "${PROJECT_BINARY_DIR}/tests/package/consumer"
+             --build-generator "${CMAKE_GENERATOR}"
+             --build-options "-DCMAKE_PREFIX_PATH=${_prefix}" -DCMAKE_BUILD_TYPE=Release
+                             "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}"
+             --test-command consumer)
+  set_tests_properties(package.install PROPERTIES FIXTURES_SETUP package)
+  set_tests_properties(package.consumer PROPERTIES FIXTURES_REQUIRED package)
+endif()

@@ -1,0 +1,33 @@
+# The report's page (template, style, scripts) and d3 are compiled into switchyard_analysis, so that
+# one binary writes a report that needs no other file.
+
+find_file(SWITCHYARD_D3 d3.min.js
+          PATHS /usr/share/javascript/d3 /usr/share/nodejs/d3 NO_DEFAULT_PATH
+          DOC "d3 version 3, minified (apt: libjs-d3)")
+if(NOT SWITCHYARD_D3)
+  message(FATAL_ERROR "d3.min.js not found: install libjs-d3, or set SWITCHYARD_D3")
+endif()
+mark_as_advanced(SWITCHYARD_D3)
+
+# switchyard_embed(TARGET NAMESPACE NAME FILE): FILE's text as NAMESPACE::NAME in TARGET.
+function(switchyard_embed TARGET NAMESPACE NAME FILE)
+  set(output "${PROJECT_BINARY_DIR}/assets/${NAME}.cpp")
+  set(script "${PROJECT_SOURCE_DIR}/cmake/EmbedAsset.cmake")
+  add_custom_command(
+    OUTPUT "${output}"
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${FILE} -DNAME=${NAME} -DNAMESPACE=${NAMESPACE}
+            -DOUTPUT=${output} -P ${script}
+    DEPENDS "${FILE}" "${script}"
+    COMMENT "Embedding ${NAME}" VERBATIM)
+  target_sources(${TARGET} PRIVATE "${output}")
+endfunction()
+
+get_target_property(_analysis_type switchyard_analysis TYPE)
+if(_analysis_type STREQUAL "STATIC_LIBRARY")
+  set(_page "${PROJECT_SOURCE_DIR}/analysis/report/page")
+  foreach(_asset template.html style.css statistics.js charts.js figures.js report.js)
+    string(REPLACE "." "_" _name "${_asset}")
+    switchyard_embed(switchyard_analysis switchyard::report_assets ${_name} "${_page}/${_asset}")
+  endforeach()
+  switchyard_embed(switchyard_analysis switchyard::report_assets d3_js "${SWITCHYARD_D3}")
+endif()
