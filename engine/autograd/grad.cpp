@@ -1,0 +1,222 @@
+#include "engine/autograd/grad.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+
+namespace switchyard {
+namespace {
+
+using NodePtr = std::shared_ptr<Node>;
+
+/// Nodes reachable from `roots`, each after all nodes it depends on.
+std::vector<NodePtr> topological_order(std::span<const Tensor> roots) {
+  struct Frame {
+    NodePtr node;
+    std::size_t next_input;
+  };
+  std::vector<NodePtr> order;
+  std::unordered_set<const Node*> seen;
+  std::vector<Frame> stack;
+  const auto visit = [&](const Tensor& tensor) {
+    const NodePtr& node = tensor.node();
+    if (node != nullptr && seen.insert(node.get()).second) stack.push_back({node, 0});
+  };
+  for (const Tensor& root : roots) {
+    visit(root);
+    while (!stack.empty()) {
+      Frame& top = stack.back();
+      if (top.next_input < top.node->inputs().size()) {
+        visit(top.node->inputs()[top.next_input++]);
+      } else {
+        order.push_back(std::move(top.node));
+        stack.pop_back();
+      }
+    }
+  }
+  return order;
+}
+
+/// Cotangents that wait at each node's outputs.
+class Cotangents {
+ public:
+  explicit Cotangents(bool create_graph) : create_graph_(create_graph) {}
+
+  void add(const Tensor& target, Tensor cotangent) {
+    std::vector<Tensor>& slots = waiting_[target.node().get()];
+    const auto index = static_cast<std::size_t>(target.output_index());
+    if (slots.size() <= index) slots.resize(index + 1);
+    Tensor& slot = slots[index];
+    if (!slot.defined()) {
+      slot = std::move(cotangent);
+    } else if (!create_graph_ && slot.owns_storage_alone()) {
+      add_in_place(slot, cotangent);
+    } else {
+      slot = switchyard::add(slot, cotangent);
+    }
+  }
+
+  /// What waits at `target`; undefined if nothing does.
+  Tensor find(const Tensor& target) const {
+    const auto found = waiting_.find(target.node().get());
+    const auto index = static_cast<std::size_t>(target.output_index());
+    if (found == waiting_.end() || found->second.size() <= index) return {};
+    return found->second[index];
+  }
+
+  /// Removes and returns what waits at `node`, one entry per output; empty if nothing does.
+  std::vector<Tensor> take(const Node& node) {
+    auto extracted = waiting_.extract(&node);
+    if (extracted.empty()) return {};
+    std::vector<Tensor> cotangents = std::move(extracted.mapped());
+    cotangents.resize(node.outputs().size());
+    return cotangents;
+  }
+
+ private:
+  bool create_graph_;
+  std::unordered_map<const Node*, std::vector<Tensor>> waiting_;
+};
+
+using NodeSet = std::unordered_set<const Node*>;
+
+bool leads_to(const NodeSet& wanted, const Node& node) {
+  return std::any_of(node.inputs().begin(), node.inputs().end(), [&](const Tensor& t) {
+    return t.node() != nullptr && wanted.contains(t.node().get());
+  });
+}
+
+/// Nodes among `order` that are an input's or through which an input can be reached.
+NodeSet nodes_towards(std::span<const Tensor> inputs, const std::vector<NodePtr>& order) {
+  NodeSet wanted;
+  for (const Tensor& input : inputs) wanted.insert(input.node().get());
+  for (const NodePtr& node : order) {
+    if (leads_to(wanted, *node)) wanted.insert(node.get());
+  }
+  return wanted;
+}
+
+/// The node's outputs as tensors that belong to the graph again, for rules that read them.
+std::vector<Tensor> attached_outputs(const NodePtr& node) {
+  std::vector<Tensor> outputs = node->outputs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].defined()) outputs[i].set_node(node, static_cast<int>(i));
+  }
+  return outputs;
+}
+
+void propagate(const NodePtr& node, const std::vector<Tensor>& cotangents, const NodeSet& wanted,
+               Cotangents& waiting) {
+  check(!node->released(),
+        "[{}] its saved tensors were freed by an earlier gradient; pass retain_graph to keep them",
+        node->name());
+  std::vector<bool> needed;
+  for (const Tensor& input : node->inputs()) {
+    needed.push_back(input.node() != nullptr && wanted.contains(input.node().get()));
+  }
+  const std::vector<Tensor> outputs = attached_outputs(node);
+  std::vector<Tensor> gradients =
+      node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed));
+  check(gradients.size() == node->inputs().size(),
+        "[{}] its rule returned {} gradients for {} inputs", node->name(), gradients.size(),
+        node->inputs().size());
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!needed[i] || !gradients[i].defined()) continue;
+    check(gradients[i].shape() == node->inputs()[i].shape(),
+          "[{}] its rule returned a gradient of shape {} for input {} of shape {}", node->name(),
+          gradients[i].shape().to_string(), i, node->inputs()[i].shape().to_string());
+    waiting.add(node->inputs()[i], std::move(gradients[i]));
+  }
+}
+
+void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+          Cotangents& waiting) {
+  check(cotangents.empty() || cotangents.size() == outputs.size(),
+        "[grad] {} cotangents for {} outputs", cotangents.size(), outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor& output = outputs[i];
+    check(output.requires_grad(),
+          "[grad] output {} does not depend on anything that requires a gradient", i);
+    check(!cotangents.empty() || output.numel() == 1,
+          "[grad] output {} of shape {} needs a cotangent: only a scalar has a default", i,
+          output.shape().to_string());
+    Tensor cotangent = cotangents.empty()
+                           ? Tensor::full(output.shape(), 1.0, output.dtype(), output.device())
+                           : cotangents[i];
+    check(cotangent.shape() == output.shape(), "[grad] cotangent {} has shape {}, its output {}", i,
+          cotangent.shape().to_string(), output.shape().to_string());
+    waiting.add(output, std::move(cotangent));
+  }
+}
+
+}  // namespace
+
+std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
+                         std::span<const Tensor> cotangents, GradOptions options) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    check(inputs[i].requires_grad(), "[grad] input {} does not require a gradient", i);
+  }
+  Cotangents waiting(options.create_graph);
+  seed(outputs, cotangents, waiting);
+  const std::vector<NodePtr> order = topological_order(outputs);
+  const NodeSet wanted = nodes_towards(inputs, order);
+  std::unordered_map<const Node*, std::vector<std::size_t>> targets;
+  for (std::size_t i = 0; i < inputs.size(); ++i) targets[inputs[i].node().get()].push_back(i);
+
+  const bool keep = options.create_graph || options.retain_graph;
+  const GradMode mode(
+      options.create_graph);  // rules record only if the gradient is to be differentiated
+  std::vector<Tensor> gradients(inputs.size());
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    const NodePtr& node = *it;
+    if (const auto target = targets.find(node.get()); target != targets.end()) {
+      for (std::size_t i : target->second) gradients[i] = waiting.find(inputs[i]);
+    }
+    const std::vector<Tensor> arrived = waiting.take(*node);
+    if (arrived.empty() || !leads_to(wanted, *node)) continue;
+    propagate(node, arrived, wanted, waiting);
+    if (!keep) node->release();
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!gradients[i].defined()) gradients[i] = zeros_like(inputs[i]);
+  }
+  return gradients;
+}
+
+std::vector<Tensor> grad(const Tensor& output, std::span<const Tensor> inputs,
+                         GradOptions options) {
+  return grad(std::span(&output, 1), inputs, {}, options);
+}
+
+void backward(const Tensor& loss, GradOptions options) {
+  std::vector<Tensor> leaves;
+  NodeSet found;
+  for (const NodePtr& node : topological_order(std::span(&loss, 1))) {
+    for (const Tensor& input : node->inputs()) {
+      const Node* source = input.node().get();
+      if (source != nullptr && source->is_leaf() && found.insert(source).second) {
+        leaves.push_back(input);
+      }
+    }
+  }
+  const std::vector<Tensor> gradients = grad(loss, leaves, options);
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    Tensor& total = leaves[i].node()->gradient();
+    total = total.defined() ? add(total, gradients[i]) : gradients[i];
+  }
+}
+
+Tensor gradient_of(const Tensor& leaf) {
+  check(leaf.requires_grad() && leaf.node()->is_leaf(), "gradient_of() needs a leaf tensor");
+  return leaf.node()->gradient();
+}
+
+void clear_gradient(const Tensor& leaf) {
+  check(leaf.requires_grad() && leaf.node()->is_leaf(), "clear_gradient() needs a leaf tensor");
+  leaf.node()->gradient() = Tensor();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace switchyard {
+
+/// Something failed while running: a bad file, a full disk, a loss that became NaN. The command
+/// line exits with code 1. The message is one line: what was wrong, where, and what was expected.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The caller asked for something that cannot be: an unknown field, k > experts, a bad option. The
+/// command line exits with code 2.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Throws `E` (Error by default) with the formatted message unless `condition` holds.
+template <class E = Error, class... Args>
+void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
+  if (!condition) [[unlikely]] {
+    throw E(fmt::format(format, std::forward<Args>(args)...));
+  }
+}
+
+}  // namespace switchyard

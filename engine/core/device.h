@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace switchyard {
+
+/// Where a tensor lives and its operations run. `cpu` is the fast host implementation, `cuda` a
+/// GPU, `simt` the CUDA kernels executed on the host.
+enum class Device : std::uint8_t { kCpu, kCuda, kSimt };
+
+std::string_view name(Device device);
+
+/// Devices that this build on this machine can run, in the order of preference.
+std::vector<Device> available_devices();
+
+/// Parses "cpu", "cuda" or "simt". UsageError that says what is missing and which devices there are
+/// where the name is unknown or the machine or build lacks the device.
+Device parse_device(std::string_view text);
+
+}  // namespace switchyard

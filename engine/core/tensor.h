@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/core/check.h"
+#include "engine/core/device.h"
+#include "engine/core/dtype.h"
+#include "engine/core/memory.h"
+#include "engine/core/shape.h"
+
+namespace switchyard {
+
+class Node;
+
+/// Handle to a contiguous, row-major array of one dtype on one device. Copying a handle shares the
+/// storage. Operations (engine/ops) return new tensors; only optimisers, loaders and running
+/// statistics write in place, through data().
+///
+/// A tensor that takes part in differentiation is output `output_index()` of its graph `node()`.
+class Tensor {
+ public:
+  /// An undefined tensor: no shape, no storage. Used for "no gradient" and "not given".
+  Tensor() = default;
+
+  /// Uninitialised elements.
+  static Tensor empty(Shape shape, DType dtype, Device device = Device::kCpu);
+  static Tensor zeros(Shape shape, DType dtype, Device device = Device::kCpu);
+  static Tensor full(Shape shape, double value, DType dtype, Device device = Device::kCpu);
+  /// Rank-0 tensor holding `value`.
+  static Tensor scalar(double value, DType dtype, Device device = Device::kCpu);
+  /// Copies `values`, row-major. Error when their number is not the shape's.
+  template <class T>
+  static Tensor from(Shape shape, std::span<const T> values, Device device = Device::kCpu);
+  template <class T>
+  static Tensor from(Shape shape, const std::vector<T>& values, Device device = Device::kCpu) {
+    return from(shape, std::span<const T>(values), device);
+  }
+
+  bool defined() const { return storage_ != nullptr; }
+  explicit operator bool() const { return defined(); }
+  const Shape& shape() const { return shape_; }
+  std::int64_t size(int axis) const { return shape_[axis]; }
+  int rank() const { return shape_.rank(); }
+  std::int64_t numel() const { return shape_.numel(); }
+  DType dtype() const { return dtype_; }
+  Device device() const { return storage_ ? storage_->device() : Device::kCpu; }
+  std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
+
+  /// First element. Error when T is not the tensor's dtype or the tensor is undefined.
+  template <class T>
+  T* data() {
+    require_dtype(kDTypeOf<T>);
+    return static_cast<T*>(storage_->data());
+  }
+  template <class T>
+  const T* data() const {
+    require_dtype(kDTypeOf<T>);
+    return static_cast<const T*>(storage_->data());
+  }
+  template <class T>
+  std::span<const T> span() const {
+    return {data<T>(), static_cast<std::size_t>(numel())};
+  }
+  /// The only element of a one-element tensor of any dtype, as double.
+  double item() const;
+  /// All elements of any dtype, as double, row-major: for tests, reports and small results.
+  std::vector<double> to_doubles() const;
+
+  /// Copy on the same device and dtype, without history.
+  Tensor clone() const;
+  /// Same storage under another shape of equal element count, without history (ops/shape.h has the
+  /// differentiable one).
+  Tensor view(Shape shape) const;
+  /// Converted copy without history; the tensor itself when nothing changes.
+  Tensor to(DType dtype) const;
+  /// Overwrites the elements in place with those of `source` (same shape and dtype).
+  void copy_from(const Tensor& source);
+  /// Overwrites all elements in place.
+  void fill(double value);
+  bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
+  /// True when this handle is the only owner of its storage, so that it may be overwritten.
+  bool owns_storage_alone() const { return storage_.use_count() == 1; }
+
+  // ---- differentiation (engine/autograd)
+  bool requires_grad() const { return node_ != nullptr; }
+  /// Makes this tensor a leaf that gradients can be taken for. Error on integers.
+  Tensor& set_requires_grad();
+  /// The same elements without history.
+  Tensor detach() const;
+  const std::shared_ptr<Node>& node() const { return node_; }
+  int output_index() const { return output_index_; }
+  /// For engine/autograd: attaches this tensor to a graph node.
+  void set_node(std::shared_ptr<Node> node, int output_index);
+  /// For engine/autograd: same shape, dtype and node, but no elements.
+  Tensor without_storage() const;
+
+ private:
+  void require_dtype(DType wanted) const;
+
+  std::shared_ptr<Storage> storage_;
+  Shape shape_;
+  DType dtype_ = DType::kFloat32;
+  int output_index_ = 0;
+  std::shared_ptr<Node> node_;
+};
+
+inline Tensor empty_like(const Tensor& x) {
+  return Tensor::empty(x.shape(), x.dtype(), x.device());
+}
+inline Tensor zeros_like(const Tensor& x) {
+  return Tensor::zeros(x.shape(), x.dtype(), x.device());
+}
+
+/// Checks that an operation's tensors are defined and share dtype and device with the first; Error
+/// naming `op`.
+void check_same_kind(std::string_view op, std::initializer_list<const Tensor*> tensors);
+
+}  // namespace switchyard

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/random.h"
+#include "engine/core/tensor.h"
+
+namespace switchyard::nn {
+
+/// How a forward pass runs. In training mode dropout and gate noise draw from `random` and batch
+/// norm uses and updates batch statistics; in evaluation mode nothing is random and nothing is
+/// updated.
+struct Mode {
+  bool training = false;
+  Generator* random = nullptr;  ///< required in training mode
+
+  static Mode evaluation() { return {}; }
+  static Mode train(Generator& random) { return {true, &random}; }
+};
+
+/// A named tensor of a module: `tensor` points into the module, which must outlive it.
+struct NamedTensor {
+  std::string name;  ///< "layer2.0.conv1.weight": PyTorch's dotted path
+  Tensor* tensor = nullptr;
+  /// How the engine's layout differs from PyTorch's, for files.
+  enum class Layout { kSame, kConvWeight /* OHWI here, OIHW in files */ } layout = Layout::kSame;
+};
+
+/// Owner of parameters (trained), buffers (running statistics) and child modules, in registration
+/// order, which is also PyTorch's state_dict order. Children are members of the derived class.
+class Module {
+ public:
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// Leaves that require gradients, depth first.
+  std::vector<NamedTensor> parameters();
+  /// Tensors that are saved with the model but not trained (batch-norm statistics).
+  std::vector<NamedTensor> buffers();
+
+ protected:
+  Module() = default;
+  void register_parameter(std::string name, Tensor& tensor,
+                          NamedTensor::Layout layout = NamedTensor::Layout::kSame);
+  void register_buffer(std::string name, Tensor& tensor);
+  void register_child(std::string name, Module& child);
+
+ private:
+  std::vector<NamedTensor> collect(std::vector<NamedTensor> Module::*own);
+
+  std::vector<NamedTensor> parameters_;
+  std::vector<NamedTensor> buffers_;
+  std::vector<std::pair<std::string, Module*>> children_;
+};
+
+/// The tensors behind the names, for grad() and optimisers.
+std::vector<Tensor> tensors_of(const std::vector<NamedTensor>& named);
+
+}  // namespace switchyard::nn

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "engine/core/tensor.h"
+
+namespace switchyard {
+
+/// Indices [T, k] int64 of the k largest entries of each row of `logits` [T, E], descending; ties
+/// go to the lower index. No gradient: values flow through gather. Errors: k < 1, k > E, a row
+/// whose logits hold NaN or are all -inf (naming the row).
+Tensor top_k(const Tensor& logits, std::int64_t k);
+
+/// y[t, j] = x[t, indices[t, j]]; x [T, E], indices [T, k] int64 -> [T, k]. Transpose of
+/// scatter_add.
+Tensor gather(const Tensor& x, const Tensor& indices);
+/// y[t, indices[t, j]] += x[t, j] into zeros [T, columns].
+Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns);
+
+/// Where each (token, choice) goes: a stable sort of the assignments by expert.
+struct Routing {
+  std::int64_t tokens = 0;
+  std::int64_t experts = 0;
+  std::int64_t k = 0;
+  std::int64_t dropped = 0;  ///< assignments beyond an expert's capacity
+  Tensor indices;            ///< [T, k] int64
+  Tensor offsets;            ///< [E+1] int64: slots [offsets[e], offsets[e+1]) belong to expert e
+  Tensor permutation;        ///< [S] int64: slot -> token·k + choice; S = T·k - dropped
+  Tensor inverse;            ///< [T, k] int64: assignment -> slot, -1 if dropped
+};
+
+/// Sorts assignments by expert, tokens ascending within one. `capacity` per expert, by position
+/// within the batch; 0 is dropless. Errors: an index outside [0, experts).
+Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0);
+
+/// Gathers token rows into expert order: x [T, D] -> [S, D]. Its transpose is combine with unit
+/// weights.
+Tensor dispatch(const Tensor& x, const Routing& routing);
+/// y[t] = Σ_j weights[t, j] · x[slot(t, j)]: x [S, D], weights [T, k] -> [T, D].
+Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing);
+
+}  // namespace switchyard

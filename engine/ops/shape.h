@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+
+#include "engine/core/tensor.h"
+
+namespace switchyard {
+
+/// Same elements under another shape of equal count (no copy).
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// [M, N] -> [N, M].
+Tensor transpose(const Tensor& x);
+/// Joins along axis 0; all other sizes must agree.
+Tensor concat(std::span<const Tensor> parts);
+/// Joins tensors of one shape [..] to [parts, ..].
+Tensor stack(std::span<const Tensor> parts);
+/// Rows [begin, end) along axis 0; transpose of pad_rows.
+Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end);
+/// Puts x at rows [begin, begin + x.size(0)) of a zero tensor with `rows` rows.
+Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows);
+
+}  // namespace switchyard

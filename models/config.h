@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace switchyard {
+
+struct BackboneConfig {
+  std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (quick runs)
+  std::int64_t in_channels = 3;
+};
+
+/// One of the four heads. Fields that a head does not have are errors in its JSON and unused here.
+struct HeadConfig {
+  std::string name = "dense";  ///< dense, soft_moe, sparse_moe, hard_moe
+  std::int64_t classes = 10;
+  std::int64_t width = 512;        ///< dense: hidden units
+  std::int64_t experts = 8;        ///< MoE heads
+  std::int64_t expert_width = 64;  ///< MoE heads: hidden units per expert
+  std::int64_t top_k = 2;          ///< sparse_moe; hard_moe has 1
+  double temperature = 1.0;        ///< MoE heads: softmax(logits / T)
+  double dropout = 0.1;            ///< after the hidden ReLU
+  double gate_input_dropout = 0.1;
+  double gate_logits_dropout = 0.1;
+  double balance = 0.0;     ///< soft_moe: coefficient of the published KL form
+  double importance = 0.2;  ///< sparse: coefficient of CV² of the summed gate weights
+  double load = 0.2;        ///< sparse: coefficient of CV² of the summed gate probabilities
+  std::string load_estimator = "probability";  ///< or "smooth" (Shazeer et al., 2017, eq. 8-10)
+  double switch_balance = 0.0;  ///< sparse: coefficient of E·Σ f·P (Switch Transformer, eq. 4)
+  double router_z = 0.0;        ///< MoE heads: coefficient of mean (logsumexp)² (ST-MoE, eq. 5)
+  std::string router_order = "topk_softmax";  ///< or "softmax_topk", "softmax_topk_renormalized"
+  std::int64_t capacity = 0;  ///< sparse: assignments per expert and batch; 0 is dropless
+};
+
+struct ModelConfig {
+  BackboneConfig backbone;
+  HeadConfig head;
+};
+
+/// Reads the `model` object of a configuration. `path` prefixes field names in errors ("model").
+/// UsageError: unknown or wrong-typed fields, unknown names, zero experts, k > experts, sizes < 1,
+/// probabilities outside [0, 1).
+ModelConfig parse_model_config(const nlohmann::json& json, const std::string& path = "model");
+nlohmann::json to_json(const ModelConfig& config);
+
+}  // namespace switchyard
