@@ -12,8 +12,6 @@ find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(LibArchive REQUIRED)
-find_file(SWITCHYARD_D3 d3.min.js PATHS /usr/share/javascript/d3 REQUIRED)  # in the report
-mark_as_advanced(SWITCHYARD_D3)
 if(SWITCHYARD_TESTS)
   find_package(GTest REQUIRED)
 endif()

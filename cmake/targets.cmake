@@ -9,11 +9,11 @@ function(switchyard_sources OUT)
   set(${OUT} ${sources} PARENT_SCOPE)
 endfunction()
 
-# switchyard_library(NAME FOLDERS ... [PUBLIC libraries] [PRIVATE libraries] [EMBED files]): the
-# internal static library switchyard_NAME, alias Switchyard::NAME. Without sources it is an
-# interface library, so that whatever links it still configures.
+# switchyard_library(NAME FOLDERS ... [PUBLIC libraries] [PRIVATE libraries]): the internal static
+# library switchyard_NAME, alias Switchyard::NAME. Without sources it is an interface library, so
+# that whatever links it still configures.
 function(switchyard_library NAME)
-  cmake_parse_arguments(ARG "" "" "FOLDERS;PUBLIC;PRIVATE;EMBED" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "FOLDERS;PUBLIC;PRIVATE" ${ARGN})
   set(target switchyard_${NAME})
   switchyard_sources(sources ${ARG_FOLDERS})
   if(sources)
@@ -24,10 +24,6 @@ function(switchyard_library NAME)
     target_include_directories(${target} PUBLIC
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/switchyard>)
     add_dependencies(${target} switchyard_build_info)
-    if(ARG_EMBED)
-      file(GLOB files CONFIGURE_DEPENDS ${ARG_EMBED})
-      switchyard_embed(${target} FILES ${files})
-    endif()
   else()
     message(STATUS "switchyard_${NAME}: no sources")
     add_library(${target} INTERFACE)
