@@ -2,6 +2,7 @@
 # written only when it changed, so that a commit recompiles the one source that includes it.
 
 if(CMAKE_SCRIPT_MODE_FILE)
+  cmake_minimum_required(VERSION 3.22)
   set(commit "")
   if(GIT)
     execute_process(COMMAND "${GIT}" describe --always --dirty --exclude=*
