@@ -1,0 +1,26 @@
+#pragma once
+
+#include <vector>
+
+#include "analysis/operators.h"
+#include "data/loader.h"
+#include "models/classifier.h"
+
+namespace switchyard {
+
+/// Mean cross-entropy of `model` over all images of `batches` in evaluation mode, as one term per
+/// batch weighted by its share of the images. Balance losses and weight decay are not a part. The
+/// terms refer to `model` and share the batches' tensors. Error when there is no image.
+std::vector<LossTerm> cross_entropy_terms(Classifier& model, const std::vector<Batch>& batches);
+
+/// The operator over those terms and all parameters of the model.
+LossOperator cross_entropy_operator(Classifier& model, const std::vector<Batch>& batches,
+                                    LossOperatorOptions options = {});
+
+/// `count` images drawn from `indices` without replacement by `random` (all of them, in ascending
+/// order, when there are not more), in batches of `batch_size`, normalised and not augmented.
+std::vector<Batch> subset_batches(const ImageDataset& data, std::vector<std::int64_t> indices,
+                                  std::int64_t count, std::int64_t batch_size, DType dtype,
+                                  Generator random);
+
+}  // namespace switchyard

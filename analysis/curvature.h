@@ -1,0 +1,37 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/classifier_loss.h"
+#include "analysis/hutchinson.h"
+#include "analysis/lanczos.h"
+#include "analysis/routing_statistics.h"
+
+namespace switchyard {
+
+struct CurvatureOptions {
+  LanczosOptions lanczos;
+  HutchinsonOptions hutchinson;
+  LossOperatorOptions operators;
+};
+
+/// Curvature of the mean cross-entropy over one subset, in evaluation mode.
+struct SubsetCurvature {
+  std::int64_t images = 0;
+  double loss = 0.0;
+  LanczosResult largest_eigenvalue;
+  TraceEstimate trace;
+  std::optional<RoutingMargin> routing_margin;  ///< sparse and hard heads
+};
+
+/// λ_max, its vector, and the trace of the Hessian with respect to all parameters of `model`.
+SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& batches,
+                                  Generator random, CurvatureOptions options = {});
+
+/// `curvature.train` or `curvature.test` of a results file.
+nlohmann::json to_json(const SubsetCurvature& curvature);
+
+}  // namespace switchyard

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/autograd/hvp.h"
+#include "engine/core/tensor.h"
+
+namespace switchyard {
+
+/// A symmetric linear map on parameter space. Estimators (Lanczos, Hutchinson) need nothing else.
+class SymmetricOperator {
+ public:
+  virtual ~SymmetricOperator() = default;
+  /// Tensors with the shapes and dtypes of the operator's vectors; their values mean nothing.
+  virtual std::span<const Tensor> like() const = 0;
+  /// A v, in fresh tensors without history.
+  virtual std::vector<Tensor> apply(std::span<const Tensor> v) = 0;
+};
+
+/// One addend of a loss, such as one batch: weight · loss().
+struct LossTerm {
+  std::function<Tensor()> loss;  ///< builds the graph anew: a one-element tensor
+  double weight = 1.0;
+};
+
+struct LossOperatorOptions {
+  /// Gradient graphs are kept between products while the engine's memory that they hold stays below
+  /// this; the batches that do not fit any more are rebuilt for each product (about 9 convolution
+  /// passes instead of 6). 0 keeps none.
+  std::size_t graph_memory_bytes = std::size_t{2} << 30;
+};
+
+/// The loss Σᵢ weightᵢ·lossᵢ(θ), its gradient and its Hessian H v = Σᵢ weightᵢ·Hᵢ v (Pearlmutter,
+/// 1994), with at most one term's graph in memory beyond the kept ones.
+///
+/// Kept graphs belong to the parameter values at which they were built: call
+/// parameters_changed() after changing one in place.
+class LossOperator : public SymmetricOperator {
+ public:
+  /// `parameters` are leaves that require gradients. Error when either list is empty.
+  LossOperator(std::vector<Tensor> parameters, std::vector<LossTerm> terms,
+               LossOperatorOptions options = {});
+
+  std::span<const Tensor> like() const override { return parameters_; }
+  std::vector<Tensor> apply(std::span<const Tensor> v) override;
+  /// Records no graph.
+  double loss() const;
+  std::vector<Tensor> gradient();
+
+  void parameters_changed();
+  /// How many terms have their graph in memory now.
+  std::size_t kept_graphs() const;
+
+ private:
+  using Graph = std::shared_ptr<const HessianOperator>;
+  Graph graph_of(std::size_t term);
+
+  std::vector<Tensor> parameters_;
+  std::vector<LossTerm> terms_;
+  LossOperatorOptions options_;
+  std::vector<Graph> graphs_;  // one per term; null where not kept
+  std::size_t kept_bytes_ = 0;
+};
+
+}  // namespace switchyard

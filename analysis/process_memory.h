@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+namespace switchyard {
+
+/// Resident memory of this process now, from /proc/self/status. 0 where there is no /proc.
+std::int64_t resident_bytes();
+
+/// Peak resident memory of this process since it started or since reset_peak_resident_bytes()
+/// (VmHWM; unlike getrusage's it does not inherit the peak of the program that started this one).
+std::int64_t peak_resident_bytes();
+
+/// Makes the present resident memory the peak, after returning free memory to the system. False
+/// where the kernel does not allow it: the peak then counts from the start of the process.
+bool reset_peak_resident_bytes();
+
+}  // namespace switchyard
