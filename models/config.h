@@ -9,6 +9,9 @@ namespace switchyard {
 struct BackboneConfig {
   std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (quick runs)
   std::int64_t in_channels = 3;
+  /// "pytorch": every convolution from its layer's default. "torchvision": as the published models,
+  /// torchvision's ResNet-18 (normal, fan-out) with a first convolution from the default.
+  std::string initialisation = "pytorch";
 };
 
 /// One of the four heads. Fields that a head does not have are errors in its JSON and unused here.
@@ -24,13 +27,17 @@ struct HeadConfig {
   double gate_input_dropout = 0.1;
   double gate_logits_dropout = 0.1;
   double balance = 0.0;     ///< soft_moe: coefficient of the published KL form
-  double importance = 0.2;  ///< sparse: coefficient of CV² of the summed gate weights
-  double load = 0.2;        ///< sparse: coefficient of CV² of the summed gate probabilities
-  std::string load_estimator = "probability";  ///< or "smooth" (Shazeer et al., 2017, eq. 8-10)
-  double switch_balance = 0.0;  ///< sparse: coefficient of E·Σ f·P (Switch Transformer, eq. 4)
-  double router_z = 0.0;        ///< MoE heads: coefficient of mean (logsumexp)² (ST-MoE, eq. 5)
-  std::string router_order = "topk_softmax";  ///< or "softmax_topk", "softmax_topk_renormalized"
-  std::int64_t capacity = 0;  ///< sparse: assignments per expert and batch; 0 is dropless
+  double importance = 0.2;  ///< sparse, hard: coefficient of CV² of the summed gate weights
+  double load = 0.2;        ///< sparse, hard: coefficient of CV² of the load
+  /// sparse, hard: what the load is: "probability" (summed gate weights, as published) or "smooth"
+  /// (Shazeer et al., 2017, eq. 8-10)
+  std::string load_estimator = "probability";
+  double switch_balance =
+      0.0;                ///< sparse, hard: coefficient of E·Σ f·P (Switch Transformer, eq. 4)
+  double router_z = 0.0;  ///< MoE heads: coefficient of mean (logsumexp)² (ST-MoE, eq. 5)
+  /// sparse, hard: or "softmax_topk", "softmax_topk_renormalized"
+  std::string router_order = "topk_softmax";
+  std::int64_t capacity = 0;  ///< sparse, hard: assignments per expert and batch; 0 is dropless
 };
 
 struct ModelConfig {
@@ -39,8 +46,9 @@ struct ModelConfig {
 };
 
 /// Reads the `model` object of a configuration. `path` prefixes field names in errors ("model").
-/// UsageError: unknown or wrong-typed fields, unknown names, zero experts, k > experts, sizes < 1,
-/// probabilities outside [0, 1).
+/// Every field but `name` may be left out. UsageError naming the field: one that this head does not
+/// have, a wrong type, an unknown name, sizes < 1, k > experts, temperature <= 0, dropout outside
+/// [0, 1), a negative coefficient or capacity.
 ModelConfig parse_model_config(const nlohmann::json& json, const std::string& path = "model");
 nlohmann::json to_json(const ModelConfig& config);
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/classifier.h"
+
+namespace switchyard {
+
+using TensorMap = std::map<std::string, Tensor>;
+
+// Files hold PyTorch's layouts: convolution weights are OIHW there and OHWI in the engine.
+// Both return the tensor itself where the layouts agree, else a copy; never history.
+Tensor to_file_layout(const Tensor& tensor, nn::NamedTensor::Layout layout);
+Tensor from_file_layout(const Tensor& tensor, nn::NamedTensor::Layout layout);
+
+/// Shape that a tensor of the engine has in a file.
+Shape file_shape(const Shape& shape, nn::NamedTensor::Layout layout);
+
+/// Copies of named tensors in file layout.
+TensorMap export_tensors(const std::vector<nn::NamedTensor>& named);
+
+/// Overwrites every named tensor with its namesake from `tensors`, which were read from `file`.
+/// Floating dtypes are converted to the target's. Error, before anything is overwritten, in one
+/// line naming the file: all missing and all extra names; a wrong shape or dtype; a value that is
+/// not finite.
+void import_tensors(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+                    const std::string& file);
+
+/// Parameters and buffers under PyTorch's names: "backbone.backbone.bn1.running_var", ...
+/// num_batches_tracked is an int64 scalar.
+TensorMap state_dict(Classifier& model);
+/// import_tensors() of parameters and buffers: all must be there and nothing else.
+void load_state_dict(Classifier& model, const TensorMap& tensors, const std::string& file);
+
+/// Elements of all parameters together.
+std::int64_t parameter_count(Classifier& model);
+
+}  // namespace switchyard
