@@ -13,8 +13,8 @@ struct AffineTail {
   bool relu = false;            ///< NaN stays NaN
 };
 
-/// Training-mode batch normalisation: writes y [rows, channels] and the batch's mean and biased variance
-/// [channels]. Reads x twice (statistics, then the map). rows >= 1.
+/// Training-mode batch normalisation: writes y [rows, channels] and the batch's mean and biased
+/// variance [channels]. Reads x twice (statistics, then the map). rows >= 1.
 template <class Exec, class T>
 void batch_norm_forward(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
                         const T* gamma, const T* beta, double epsilon, AffineTail<T> tail, T* y,
@@ -22,9 +22,9 @@ void batch_norm_forward(Exec& exec, std::int64_t rows, std::int64_t channels, co
 
 template <class T>
 struct BatchNormBackward {
-  const T* gy = nullptr;        ///< [rows, channels]
-  const T* x = nullptr;         ///< [rows, channels]
-  const T* y = nullptr;         ///< [rows, channels]: the forward output if a ReLU was fused, else null
+  const T* gy = nullptr;  ///< [rows, channels]
+  const T* x = nullptr;   ///< [rows, channels]
+  const T* y = nullptr;   ///< [rows, channels]: the forward output if a ReLU was fused, else null
   const T* gamma = nullptr;     ///< [channels]
   const T* mean = nullptr;      ///< [channels]
   const T* variance = nullptr;  ///< [channels] biased

@@ -1,0 +1,230 @@
+#include "engine/ops/norm.h"
+
+#include "engine/autograd/composed.h"
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/reduction.h"
+#include "engine/ops/shape.h"
+#include "kernels/api/norm.h"
+
+namespace switchyard {
+namespace {
+
+std::int64_t channels_of(const Tensor& x) { return x.size(-1); }
+std::int64_t rows_of(const Tensor& x) {
+  return channels_of(x) == 0 ? 0 : x.numel() / channels_of(x);
+}
+
+void check_channel_vector(std::string_view op, const Tensor& x, const Tensor& v,
+                          std::string_view what) {
+  check(v.rank() == 1 && v.size(0) == channels_of(x), "[{}] {} has shape {}, x has shape {}", op,
+        what, v.shape().to_string(), x.shape().to_string());
+}
+
+void check_arguments(std::string_view op, const Tensor& x, const Tensor& scale, const Tensor& shift,
+                     const NormTail& tail) {
+  check_same_kind(op, {&x, &scale, &shift});
+  check(x.rank() >= 2, "[{}] x needs at least 2 axes, got shape {}", op, x.shape().to_string());
+  check_channel_vector(op, x, scale, "the scale");
+  check_channel_vector(op, x, shift, "the shift");
+  if (!tail.residual.defined()) return;
+  check_same_kind(op, {&x, &tail.residual});
+  check(tail.residual.shape() == x.shape(), "[{}] the residual has shape {}, x has shape {}", op,
+        tail.residual.shape().to_string(), x.shape().to_string());
+}
+
+template <class T>
+kernels::AffineTail<T> kernel_tail(const NormTail& tail) {
+  return {.residual = tail.residual.defined() ? tail.residual.data<T>() : nullptr,
+          .relu = tail.relu};
+}
+
+std::vector<Tensor> with_residual(std::vector<Tensor> inputs, const NormTail& tail) {
+  if (tail.residual.defined()) inputs.push_back(tail.residual);
+  return inputs;
+}
+
+/// Statistics that the backward pass needs again.
+struct BatchStatistics {
+  Tensor mean;
+  Tensor variance;
+  double epsilon;
+};
+
+/// (g, x, gamma) -> (gx, ggamma, gbeta) out of simple operations: the derivative of batch
+/// normalisation without its tail. g and x are [rows, channels].
+std::vector<Tensor> backward_composed(std::span<const Tensor> inputs, double epsilon) {
+  const Tensor& g = inputs[0];
+  const Tensor& x = inputs[1];
+  const Tensor& gamma = inputs[2];
+  const auto rows = static_cast<double>(x.size(0));
+  const Tensor centred = x - mean(x, {0}, true);
+  const Tensor inverse = reciprocal(sqrt(mean(square(centred), {0}, true) + epsilon));
+  const Tensor normalised = centred * inverse;
+  const Tensor gbeta = sum(g, {0});
+  const Tensor ggamma = sum(g * normalised, {0});
+  const Tensor gx = (gamma * inverse) * (g - gbeta / rows - normalised * (ggamma / rows));
+  return {gx, ggamma, gbeta};
+}
+
+/// Fused gradient of batch normalisation, {gx, ggamma, gbeta, gtail}; `y` undefined without a ReLU;
+/// gtail undefined unless wanted.
+std::vector<Tensor> fused_backward(const Tensor& gy, const Tensor& x, const Tensor& gamma,
+                                   const Tensor& y, const BatchStatistics& statistics,
+                                   bool want_tail) {
+  Tensor gx = empty_like(x);
+  Tensor ggamma = empty_like(gamma);
+  Tensor gbeta = empty_like(gamma);
+  Tensor gtail = want_tail && y.defined() ? empty_like(x) : Tensor();
+  launch("batch_norm_backward", x, [&]<class T>(auto& exec) {
+    kernels::batch_norm_backward(
+        exec, rows_of(x), channels_of(x),
+        kernels::BatchNormBackward<T>{.gy = gy.data<T>(),
+                                      .x = x.data<T>(),
+                                      .y = y.defined() ? y.data<T>() : nullptr,
+                                      .gamma = gamma.data<T>(),
+                                      .mean = statistics.mean.data<T>(),
+                                      .variance = statistics.variance.data<T>(),
+                                      .epsilon = statistics.epsilon,
+                                      .gx = gx.data<T>(),
+                                      .ggamma = ggamma.data<T>(),
+                                      .gbeta = gbeta.data<T>(),
+                                      .gtail = gtail.defined() ? gtail.data<T>() : nullptr});
+  });
+  // Without a ReLU the tail passes the cotangent through unchanged.
+  return {gx, ggamma, gbeta, gtail.defined() ? gtail : gy.detach()};
+}
+
+/// The same, differentiable: the ReLU's mask is applied first, by an operation of its own.
+std::vector<Tensor> differentiable_backward(const Tensor& gy, const Tensor& x, const Tensor& gamma,
+                                            const Tensor& y, const BatchStatistics& statistics) {
+  const Tensor g = y.defined() ? relu_grad(gy, y) : gy;
+  std::vector<Tensor> results = fused_backward(g, x, gamma, {}, statistics, false);
+  results.resize(3);
+  const Shape flat{rows_of(x), channels_of(x)};
+  results =
+      record("batch_norm_backward", std::move(results), {g, x, gamma}, Saved::all_inputs(),
+             [flat, epsilon = statistics.epsilon](const Vjp& vjp) {
+               const Tensor inputs[] = {reshape(vjp.input(0), flat), reshape(vjp.input(1), flat),
+                                        vjp.input(2)};
+               const Tensor& u = vjp.cotangent(0);
+               const Tensor cotangents[] = {u.defined() ? reshape(u, flat) : u, vjp.cotangent(1),
+                                            vjp.cotangent(2)};
+               std::vector<Tensor> gradients = vjp_of_composed(
+                   [epsilon](std::span<const Tensor> in) { return backward_composed(in, epsilon); },
+                   inputs, cotangents);
+               gradients[0] = reshape(gradients[0], vjp.input_shape(0));
+               gradients[1] = reshape(gradients[1], vjp.input_shape(1));
+               return gradients;
+             });
+  results.push_back(g);
+  return results;
+}
+
+Tensor apply_tail(Tensor y, const NormTail& tail) {
+  if (tail.residual.defined()) y = y + tail.residual;
+  return tail.relu ? relu(y) : y;
+}
+
+}  // namespace
+
+BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
+                           const NormTail& tail) {
+  check_arguments("batch_norm", x, gamma, beta, tail);
+  check(rows_of(x) >= 2,
+        "[batch_norm] needs at least 2 values per channel in training, x has shape {}",
+        x.shape().to_string());
+  Tensor y = empty_like(x);
+  BatchStatistics statistics{empty_like(gamma), empty_like(gamma), epsilon};
+  launch("batch_norm", x, [&]<class T>(auto& exec) {
+    kernels::batch_norm_forward(exec, rows_of(x), channels_of(x), x.data<T>(), gamma.data<T>(),
+                                beta.data<T>(), epsilon, kernel_tail<T>(tail), y.data<T>(),
+                                statistics.mean.data<T>(), statistics.variance.data<T>());
+  });
+  BatchNormResult result{Tensor(), statistics.mean, statistics.variance};
+  const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};
+  result.y = record(
+      "batch_norm", std::move(y), with_residual({x, gamma, beta}, tail), saved,
+      [statistics, relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& vjp) {
+        const Tensor mask = relu ? vjp.output() : Tensor();
+        std::vector<Tensor> gradients =
+            grad_enabled() ? differentiable_backward(vjp.cotangent(), vjp.input(0), vjp.input(1),
+                                                     mask, statistics)
+                           : fused_backward(vjp.cotangent(), vjp.input(0), vjp.input(1), mask,
+                                            statistics, has_residual && vjp.needs(3));
+        gradients.resize(has_residual ? 4 : 3);
+        return gradients;
+      });
+  return result;
+}
+
+Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
+                           const NormTail& tail) {
+  check_arguments("batch_norm", x, gamma, beta, tail);
+  const Tensor flat = reshape(x, {rows_of(x), channels_of(x)});
+  const Tensor centred = flat - mean(flat, {0}, true);
+  const Tensor deviation = sqrt(mean(square(centred), {0}, true) + epsilon);
+  return apply_tail(reshape(centred / deviation * gamma + beta, x.shape()), tail);
+}
+
+Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
+                      const NormTail& tail) {
+  check_arguments("channel_affine", x, scale, shift, tail);
+  Tensor y = empty_like(x);
+  launch("channel_affine", x, [&]<class T>(auto& exec) {
+    kernels::channel_affine(exec, rows_of(x), channels_of(x), x.data<T>(), scale.data<T>(),
+                            shift.data<T>(), kernel_tail<T>(tail), y.data<T>());
+  });
+  const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};
+  return record("channel_affine", std::move(y), with_residual({x, scale, shift}, tail), saved,
+                [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& vjp) {
+                  const Tensor g =
+                      relu ? relu_grad(vjp.cotangent(), vjp.output()) : vjp.cotangent();
+                  std::vector<Tensor> gradients(has_residual ? 4 : 3);
+                  if (vjp.needs(0)) gradients[0] = channel_scale(g, vjp.input(1));
+                  if (vjp.needs(1)) gradients[1] = channel_dot(g, vjp.input(0));
+                  if (vjp.needs(2)) gradients[2] = sum_to(g, vjp.input_shape(2));
+                  if (has_residual) gradients[3] = g;
+                  return gradients;
+                });
+}
+
+Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                            const Tensor& running_mean, const Tensor& running_variance,
+                            double epsilon, const NormTail& tail) {
+  check_same_kind("batch_norm_inference", {&x, &gamma, &beta, &running_mean, &running_variance});
+  const Tensor scale = gamma * reciprocal(sqrt(running_variance.detach() + epsilon));  // (C)
+  const Tensor shift = beta - running_mean.detach() * scale;                           // (C)
+  return channel_affine(x, scale, shift, tail);
+}
+
+Tensor channel_scale(const Tensor& x, const Tensor& a) {
+  check_same_kind("channel_scale", {&x, &a});
+  check_channel_vector("channel_scale", x, a, "the scale");
+  Tensor y = empty_like(x);
+  launch("channel_scale", x, [&]<class T>(auto& exec) {
+    kernels::channel_affine(exec, rows_of(x), channels_of(x), x.data<T>(), a.data<T>(),
+                            static_cast<const T*>(nullptr), kernels::AffineTail<T>{}, y.data<T>());
+  });
+  return record("channel_scale", std::move(y), {x, a}, Saved::all_inputs(), [](const Vjp& vjp) {
+    return std::vector{vjp.needs(0) ? channel_scale(vjp.cotangent(), vjp.input(1)) : Tensor(),
+                       vjp.needs(1) ? channel_dot(vjp.cotangent(), vjp.input(0)) : Tensor()};
+  });
+}
+
+Tensor channel_dot(const Tensor& x, const Tensor& y) {
+  check_same_kind("channel_dot", {&x, &y});
+  check(x.shape() == y.shape() && x.rank() >= 1, "[channel_dot] shapes {} and {} differ",
+        x.shape().to_string(), y.shape().to_string());
+  Tensor out = Tensor::empty({channels_of(x)}, x.dtype(), x.device());
+  launch("channel_dot", x, [&]<class T>(auto& exec) {
+    kernels::channel_dot(exec, rows_of(x), channels_of(x), x.data<T>(), y.data<T>(), out.data<T>());
+  });
+  return record("channel_dot", std::move(out), {x, y}, Saved::all_inputs(), [](const Vjp& vjp) {
+    return std::vector{vjp.needs(0) ? channel_scale(vjp.input(1), vjp.cotangent()) : Tensor(),
+                       vjp.needs(1) ? channel_scale(vjp.input(0), vjp.cotangent()) : Tensor()};
+  });
+}
+
+}  // namespace switchyard
