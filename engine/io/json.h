@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/check.h"
+
+namespace switchyard {
+
+/// Parses JSON strictly: a repeated name in an object is an error, as is nesting deeper than 64.
+/// Error "WHERE: line 3, column 7: ..." in one line.
+nlohmann::json parse_json(std::string_view text, const std::string& where);
+
+/// parse_json() of a file; messages begin with its path.
+nlohmann::json read_json(const std::filesystem::path& path);
+
+/// Replaces the file at `path` by `value`, indented, in one step (files.h).
+void write_json_atomic(const std::filesystem::path& path, const nlohmann::json& value);
+
+/// Reads one JSON object field by field and leaves no field unread:
+///
+///   JsonObject config(read_json("config.json"), "config.json");
+///   const auto epochs = config.required<std::int64_t>("epochs");
+///   const auto rate = config.optional<double>("learning_rate", 0.1);
+///   JsonObject model = config.object("model");
+///   ...
+///   model.finish();
+///   config.finish();
+///
+/// A missing field, a wrong type or an unknown field is a UsageError in one line that says where,
+/// for example "config.json: model.head.top_k: expected an integer, got a string". T is bool, an
+/// integer or floating-point type, std::string, nlohmann::json or a vector of those. Integers must
+/// be written as such and fit; floating-point numbers may be written either way.
+class JsonObject {
+ public:
+  /// `where` is what messages begin with: a file name or an option. Keeps its own copy of `value`.
+  JsonObject(nlohmann::json value, std::string where) : JsonObject(std::move(value), where, "") {}
+
+  bool has(const std::string& field) const { return value_.contains(field); }
+
+  template <class T>
+  T required(const std::string& field) {
+    T result{};
+    convert(find_required(field), path_of(field), result);
+    return result;
+  }
+
+  template <class T>
+  T optional(const std::string& field, T otherwise) {
+    note(field);
+    return has(field) ? required<T>(field) : std::move(otherwise);
+  }
+
+  /// The object in a field. The result must be finished on its own.
+  JsonObject object(const std::string& field) {
+    return JsonObject(find_required(field), where_, path_of(field));
+  }
+  /// As object(); an empty object where the field is missing.
+  JsonObject optional_object(const std::string& field) {
+    note(field);
+    return has(field) ? object(field)
+                      : JsonObject(nlohmann::json::object(), where_, path_of(field));
+  }
+
+  /// UsageError naming every field that was never asked for, and those that there are.
+  void finish() const;
+
+  /// Throws a UsageError about a field whose value has the right type and is still wrong:
+  /// "config.json: model.head.top_k: must be at most 8, got 9".
+  [[noreturn]] void fail(const std::string& field, std::string_view what) const;
+
+ private:
+  JsonObject(nlohmann::json value, std::string where, std::string path);
+
+  const nlohmann::json& find_required(const std::string& field);
+  void note(const std::string& field);
+  std::string path_of(const std::string& field) const;
+  [[noreturn]] void wrong_type(const nlohmann::json& value, const std::string& path,
+                               std::string_view expected) const;
+
+  void convert(const nlohmann::json& value, const std::string& path, bool& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, std::int64_t& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, std::uint64_t& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, int& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, double& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, float& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, std::string& out) const;
+  void convert(const nlohmann::json& value, const std::string& path, nlohmann::json& out) const {
+    (void)path;
+    out = value;
+  }
+  template <class T>
+  void convert(const nlohmann::json& value, const std::string& path, std::vector<T>& out) const {
+    if (!value.is_array()) wrong_type(value, path, "an array");
+    out.resize(value.size());
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      T element{};
+      convert(value[i], path + "[" + std::to_string(i) + "]", element);
+      out[i] = std::move(element);
+    }
+  }
+
+  nlohmann::json value_;
+  std::string where_;
+  std::string path_;
+  std::vector<std::string> known_;  // fields asked for so far
+};
+
+}  // namespace switchyard
