@@ -1,5 +1,6 @@
 # One test program per folder of tests/, which mirrors the source tree. Tests whose name contains
-# "Nightly" get the label `nightly`: `./run nightly` runs them, `./run test` does not.
+# "Nightly" get the label `nightly`: `./run nightly` runs them, `./run test` does not. The test
+# presets hold the environment that the tests run in.
 
 include(GoogleTest)
 
@@ -8,13 +9,6 @@ if(_support)
   add_library(switchyard_test_support STATIC ${_support})
   target_link_libraries(switchyard_test_support PUBLIC switchyard_flags switchyard_engine
                         GTest::gtest)
-endif()
-
-set(_environment "OMP_WAIT_POLICY=passive")  # tests run side by side: do not spin at barriers
-if(SWITCHYARD_SANITIZE MATCHES "thread")
-  # oneDNN keeps libgomp; with one thread it has no barrier that could be mistaken for a race.
-  list(APPEND _environment "OMP_NUM_THREADS=1"
-       "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
 endif()
 
 # switchyard_test(FOLDER LIBRARIES ...): the program test_FOLDER from tests/FOLDER and the folders
@@ -32,16 +26,10 @@ function(switchyard_test FOLDER)
                         $<TARGET_NAME_IF_EXISTS:switchyard_test_support> GTest::gtest_main)
   set_target_properties(${target} PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  foreach(label default nightly)
-    set(filter "*Nightly*")
-    if(label STREQUAL "default")
-      set(filter "-*Nightly*")
-    endif()
-    gtest_discover_tests(${target} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST
-                         DISCOVERY_TIMEOUT 60
-                         PROPERTIES LABELS "${label};${FOLDER}" TIMEOUT 600
-                                    ENVIRONMENT "${_environment}")
-  endforeach()
+  gtest_discover_tests(${target} TEST_FILTER "-*Nightly*" DISCOVERY_MODE PRE_TEST
+                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${FOLDER})
+  gtest_discover_tests(${target} TEST_FILTER "*Nightly*" DISCOVERY_MODE PRE_TEST
+                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
 endfunction()
 
 switchyard_test(kernels LIBRARIES switchyard_kernels)
