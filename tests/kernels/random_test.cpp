@@ -1,0 +1,123 @@
+#include "kernels/api/random.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "kernels/api/executor.h"
+#include "kernels/common/philox.h"
+#include "kernels/cpu/parallel.h"
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr RandomStretch kStretch{.seed = 42, .offset = 7};
+
+template <class T, class Fill>
+std::vector<T> filled(std::int64_t count, const Fill& fill) {
+  std::vector<T> values(static_cast<std::size_t>(count), static_cast<T>(NAN));
+  Cpu executor;
+  fill(executor, count, values.data());
+  return values;
+}
+
+double mean_of_power(const std::vector<float>& values, int power) {
+  double sum = 0;
+  for (const float v : values) sum += std::pow(static_cast<double>(v), power);
+  return sum / static_cast<double>(values.size());
+}
+
+TEST(Philox, MatchesThePublishedKnownAnswer) {
+  // Random123 distribution, kat_vectors: philox4x32-10 with zero counter and key.
+  const RandomBlock block = philox(0, 0);
+  EXPECT_EQ(block.word[0], 0x6627e8d5U);
+  EXPECT_EQ(block.word[1], 0xe169c58dU);
+  EXPECT_EQ(block.word[2], 0xbc57ac4cU);
+  EXPECT_EQ(block.word[3], 0x9b00dbd8U);
+}
+
+TEST(RandomKernels, NormalHasTheMomentsOfTheNormalDistribution) {
+  constexpr std::int64_t kCount = 400'001;  // not a multiple of the block
+  const auto x = filled<float>(
+      kCount, [](Cpu& e, std::int64_t n, float* y) { random_normal(e, n, y, kStretch); });
+  const double tolerance = 5.0 / std::sqrt(static_cast<double>(kCount));  // five standard errors
+  EXPECT_NEAR(mean_of_power(x, 1), 0.0, tolerance);
+  EXPECT_NEAR(mean_of_power(x, 2), 1.0, std::sqrt(2.0) * tolerance);
+  EXPECT_NEAR(mean_of_power(x, 3), 0.0, std::sqrt(15.0) * tolerance);
+  EXPECT_NEAR(mean_of_power(x, 4), 3.0, std::sqrt(96.0) * tolerance);
+}
+
+TEST(RandomKernels, UniformFillsTheUnitInterval) {
+  constexpr std::int64_t kCount = 400'003;
+  const auto x = filled<float>(
+      kCount, [](Cpu& e, std::int64_t n, float* y) { random_uniform(e, n, y, kStretch); });
+  const double tolerance = 5.0 / std::sqrt(12.0 * static_cast<double>(kCount));
+  EXPECT_NEAR(mean_of_power(x, 1), 0.5, tolerance);
+  EXPECT_NEAR(mean_of_power(x, 2), 1.0 / 3.0, 2 * tolerance);
+  for (const float v : x) ASSERT_TRUE(v >= 0.0F && v < 1.0F) << v;
+}
+
+TEST(RandomKernels, SignsAreBalanced) {
+  constexpr std::int64_t kCount = 100'000;
+  const auto x = filled<float>(
+      kCount, [](Cpu& e, std::int64_t n, float* y) { random_sign(e, n, y, kStretch); });
+  for (const float v : x) ASSERT_TRUE(v == 1.0F || v == -1.0F) << v;
+  EXPECT_NEAR(mean_of_power(x, 1), 0.0, 5.0 / std::sqrt(static_cast<double>(kCount)));
+}
+
+TEST(RandomKernels, NumbersDependOnTheStretchAlone) {
+  constexpr std::int64_t kCount = 100'003;
+  const auto draw = [](Cpu& e, std::int64_t n, float* y) { random_normal(e, n, y, kStretch); };
+  const int threads = thread_count();
+  set_thread_count(1);
+  const auto one = filled<float>(kCount, draw);
+  set_thread_count(3);
+  const auto three = filled<float>(kCount, draw);
+  set_thread_count(threads);
+  EXPECT_EQ(one, three);
+
+  // A stretch that starts two blocks later continues the same stream.
+  const auto later = filled<float>(kCount, [](Cpu& e, std::int64_t n, float* y) {
+    random_normal(e, n, y, {.seed = kStretch.seed, .offset = kStretch.offset + 2});
+  });
+  EXPECT_EQ(one[8], later[0]);
+  const auto other = filled<float>(kCount, [](Cpu& e, std::int64_t n, float* y) {
+    random_normal(e, n, y, {.seed = kStretch.seed + 1, .offset = kStretch.offset});
+  });
+  EXPECT_NE(one, other);
+}
+
+TEST(RandomKernels, DropoutKeepsTheExpectedShareAndScalesIt) {
+  constexpr std::int64_t kCount = 200'001;
+  constexpr double kDrop = 0.3;
+  const std::vector<double> ones(kCount, 1.0);
+  const auto y = filled<double>(kCount, [&](Cpu& e, std::int64_t n, double* out) {
+    dropout(e, n, ones.data(), out, kDrop, kStretch);
+  });
+  std::int64_t kept = 0;
+  for (const double v : y) {
+    ASSERT_TRUE(v == 0.0 || v == 1.0 / (1.0 - kDrop)) << v;
+    kept += v != 0.0 ? 1 : 0;
+  }
+  const double deviation = std::sqrt(kDrop * (1 - kDrop) / static_cast<double>(kCount));
+  EXPECT_NEAR(static_cast<double>(kept) / static_cast<double>(kCount), 1 - kDrop, 5 * deviation);
+
+  const std::vector<float> ones_single(kCount, 1.0F);
+  const auto single = filled<float>(kCount, [&](Cpu& e, std::int64_t n, float* out) {
+    dropout(e, n, ones_single.data(), out, kDrop, kStretch);
+  });
+  for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i] == 0.0, single[i] == 0.0F) << i;
+}
+
+TEST(RandomKernels, ZeroProbabilityKeepsEverything) {
+  const std::vector<float> x = {1.0F, -2.0F, 3.0F, 4.0F, 5.0F};
+  const auto y = filled<float>(
+      5, [&](Cpu& e, std::int64_t n, float* out) { dropout(e, n, x.data(), out, 0.0, kStretch); });
+  EXPECT_EQ(x, y);
+}
+
+}  // namespace
+}  // namespace switchyard::kernels
