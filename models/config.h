@@ -32,9 +32,8 @@ struct HeadConfig {
   /// sparse, hard: what the load is: "probability" (summed gate weights, as published) or "smooth"
   /// (Shazeer et al., 2017, eq. 8-10)
   std::string load_estimator = "probability";
-  double switch_balance =
-      0.0;                ///< sparse, hard: coefficient of E·Σ f·P (Switch Transformer, eq. 4)
-  double router_z = 0.0;  ///< MoE heads: coefficient of mean (logsumexp)² (ST-MoE, eq. 5)
+  double switch_balance = 0.0;  ///< sparse, hard: coefficient of E·Σ f·P (Switch, eq. 4)
+  double router_z = 0.0;        ///< MoE heads: coefficient of mean (logsumexp)² (ST-MoE, eq. 5)
   /// sparse, hard: or "softmax_topk", "softmax_topk_renormalized"
   std::string router_order = "topk_softmax";
   std::int64_t capacity = 0;  ///< sparse, hard: assignments per expert and batch; 0 is dropless
