@@ -29,7 +29,8 @@ struct Efficiency {
 
 /// Latency of the model's InferencePlan on random images of `image_shape` [H, W, C], per batch
 /// size, and the peak resident memory of this process during inference at the largest one (the
-/// engine's cached blocks are returned first; whatever else the process holds counts too).
+/// engine's cached blocks are returned first; whatever else the process holds counts too). Errors:
+/// a model that is not float32, no batch size.
 Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
                               EfficiencyOptions options = {});
 

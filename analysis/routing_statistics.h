@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "models/classifier.h"
@@ -25,7 +26,7 @@ class RoutingStatistics {
   /// Adds one batch. `labels` [N] int64. Errors: a dense head's empty output, shapes that differ.
   void add(const GateOutput& gate, const Tensor& labels);
 
-  std::int64_t images() const { return images_; }
+  std::int64_t images() const;
   /// [E] mean gate probability; sums to 1. The study's "utilisation".
   std::vector<double> mean_probability() const;
   /// [E] share of the routed assignments (arg-max choices of a soft head); sums to 1.
@@ -39,12 +40,12 @@ class RoutingStatistics {
   std::optional<RoutingMargin> margin() const;
 
  private:
-  std::int64_t classes_;
-  std::int64_t experts_;
-  std::int64_t images_ = 0;
-  std::vector<double> probability_;         // [classes · E] sums
+  void add_image(std::span<const double> probabilities, std::size_t label);
+  void add_choices(const GateOutput& gate);
+
   std::vector<std::int64_t> class_images_;  // [classes]
   std::vector<std::int64_t> assignments_;   // [E]
+  std::vector<double> probability_;         // [classes · E] sums
   double entropy_ = 0.0;                    // sum over images
   std::vector<double> margins_;             // [images]
 };

@@ -37,7 +37,7 @@ switchyard_test(engine LIBRARIES switchyard_engine)
 switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB)
 switchyard_test(models LIBRARIES switchyard_models)
 switchyard_test(training LIBRARIES switchyard_training)
-switchyard_test(analysis LIBRARIES switchyard_analysis)
+switchyard_test(analysis LIBRARIES switchyard_analysis Eigen3::Eigen)
 switchyard_test(app LIBRARIES switchyard_analysis)
 if(TARGET test_app AND TARGET switchyard)
   add_dependencies(test_app switchyard)  # it runs the program and reads what it prints

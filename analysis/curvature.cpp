@@ -1,0 +1,44 @@
+#include "analysis/curvature.h"
+
+#include "engine/autograd/node.h"
+
+namespace switchyard {
+namespace {
+
+std::optional<RoutingMargin> routing_margin(Classifier& model, const std::vector<Batch>& batches) {
+  const HeadConfig& head = model.config().head;
+  if (head.name == "dense") return std::nullopt;
+  const NoGrad no_grad;
+  RoutingStatistics statistics(head.classes, head.experts);
+  for (const Batch& batch : batches) {
+    statistics.add(model.forward(batch.images, nn::Mode::evaluation()).gate, batch.labels);
+  }
+  return statistics.margin();
+}
+
+}  // namespace
+
+SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& batches,
+                                  Generator random, CurvatureOptions options) {
+  constexpr std::uint64_t kLanczosStream = 1;
+  constexpr std::uint64_t kHutchinsonStream = 2;
+  LossOperator hessian = cross_entropy_operator(model, batches, options.operators);
+  SubsetCurvature result;
+  for (const Batch& batch : batches) result.images += batch.images.size(0);
+  result.loss = hessian.loss();
+  result.largest_eigenvalue = lanczos(hessian, random.fork(kLanczosStream), options.lanczos);
+  result.trace = hutchinson_trace(hessian, random.fork(kHutchinsonStream), options.hutchinson);
+  result.routing_margin = routing_margin(model, batches);
+  return result;
+}
+
+nlohmann::json to_json(const SubsetCurvature& curvature) {
+  nlohmann::json json = {{"images", curvature.images},
+                         {"loss", curvature.loss},
+                         {"largest_eigenvalue", to_json(curvature.largest_eigenvalue)},
+                         {"trace", to_json(curvature.trace)}};
+  if (curvature.routing_margin) json["routing_margin"] = to_json(*curvature.routing_margin);
+  return json;
+}
+
+}  // namespace switchyard

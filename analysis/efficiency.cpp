@@ -1,0 +1,67 @@
+#include "analysis/efficiency.h"
+
+#include <algorithm>
+
+#include "analysis/process_memory.h"
+#include "engine/autograd/node.h"
+#include "engine/core/check.h"
+#include "engine/ops/dropout.h"
+#include "kernels/cpu/parallel.h"
+#include "models/inference.h"
+#include "models/state.h"
+
+namespace switchyard {
+namespace {
+
+Tensor random_images(const Shape& image_shape, std::int64_t batch, DType dtype) {
+  Generator random(1);
+  const Shape shape{batch, image_shape[0], image_shape[1], image_shape[2]};
+  return random_normal(shape, dtype, random.next(shape.numel()));
+}
+
+InferenceTiming time_inference(Classifier& model, const Shape& image_shape, std::int64_t batch,
+                               const TimingOptions& timing) {
+  InferencePlan plan(model, batch, image_shape[0], image_shape[1]);
+  const Tensor images = random_images(image_shape, batch, model.dtype());
+  return {batch, measure([&] { plan.logits(images); }, timing)};
+}
+
+}  // namespace
+
+Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
+                              EfficiencyOptions options) {
+  check<UsageError>(!options.batch_sizes.empty(), "[efficiency] needs at least one batch size");
+  check(image_shape.rank() == 3, "[efficiency] an image is [H, W, C], got {}",
+        image_shape.to_string());
+  const NoGrad no_grad;
+  Efficiency result;
+  result.threads = kernels::thread_count();
+  result.parameters = parameter_count(model);
+  const std::int64_t largest =
+      *std::max_element(options.batch_sizes.begin(), options.batch_sizes.end());
+  reset_peak_resident_bytes();
+  const TimingOptions once{.warm_up = 0, .min_repeats = 1, .max_repeats = 1};
+  time_inference(model, image_shape, largest, once);
+  result.peak_resident_bytes = peak_resident_bytes();
+  for (std::int64_t batch : options.batch_sizes) {
+    result.inference.push_back(time_inference(model, image_shape, batch, options.timing));
+  }
+  return result;
+}
+
+nlohmann::json to_json(const Efficiency& efficiency) {
+  nlohmann::json inference = nlohmann::json::array();
+  for (const InferenceTiming& timing : efficiency.inference) {
+    inference.push_back(
+        {{"batch_size", timing.batch_size},
+         {"repeats", timing.latency.seconds.size()},
+         {"throughput", static_cast<double>(timing.batch_size) / timing.latency.median()},
+         {"latency_ms", to_json_milliseconds(timing.latency)}});
+  }
+  return {{"parameters", efficiency.parameters},
+          {"threads", efficiency.threads},
+          {"peak_resident_bytes", efficiency.peak_resident_bytes},
+          {"inference", inference}};
+}
+
+}  // namespace switchyard

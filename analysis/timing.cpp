@@ -1,0 +1,64 @@
+#include "analysis/timing.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "engine/core/check.h"
+
+namespace switchyard {
+
+double Timing::mean() const {
+  return std::accumulate(seconds.begin(), seconds.end(), 0.0) / static_cast<double>(seconds.size());
+}
+
+double Timing::standard_deviation() const {
+  if (seconds.size() < 2) return 0.0;
+  const double center = mean();
+  double squares = 0.0;
+  for (double s : seconds) squares += (s - center) * (s - center);
+  return std::sqrt(squares / static_cast<double>(seconds.size() - 1));
+}
+
+double Timing::quantile(double q) const {
+  std::vector<double> sorted = seconds;
+  std::sort(sorted.begin(), sorted.end());
+  const double position = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+Timing measure(const std::function<void()>& body, TimingOptions options) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  check<UsageError>(options.min_repeats >= 1 && options.max_repeats >= options.min_repeats,
+                    "[timing] needs 1 <= min_repeats <= max_repeats, got {} and {}",
+                    options.min_repeats, options.max_repeats);
+  for (int i = 0; i < options.warm_up; ++i) body();
+
+  Timing timing;
+  timing.seconds.reserve(static_cast<std::size_t>(options.max_repeats));
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < options.max_repeats; ++i) {
+    if (i >= options.min_repeats && seconds_since(begin) >= options.target_seconds) break;
+    const Clock::time_point start = Clock::now();
+    body();
+    timing.seconds.push_back(seconds_since(start));
+  }
+  return timing;
+}
+
+nlohmann::json to_json_milliseconds(const Timing& timing) {
+  constexpr double kMilliseconds = 1e3;
+  return {{"mean", kMilliseconds * timing.mean()},
+          {"standard_deviation", kMilliseconds * timing.standard_deviation()},
+          {"median", kMilliseconds * timing.median()},
+          {"p20", kMilliseconds * timing.quantile(0.2)},
+          {"p80", kMilliseconds * timing.quantile(0.8)}};
+}
+
+}  // namespace switchyard
