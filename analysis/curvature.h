@@ -8,7 +8,7 @@
 #include "analysis/classifier_loss.h"
 #include "analysis/hutchinson.h"
 #include "analysis/lanczos.h"
-#include "analysis/routing_statistics.h"
+#include "training/routing_statistics.h"
 
 namespace switchyard {
 

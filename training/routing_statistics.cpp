@@ -1,4 +1,4 @@
-#include "analysis/routing_statistics.h"
+#include "training/routing_statistics.h"
 
 #include <algorithm>
 #include <cmath>
