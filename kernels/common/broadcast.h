@@ -13,11 +13,11 @@ struct BroadcastPlan {
   static constexpr int kMaxRank = 6;
   using Axes = std::array<std::int64_t, kMaxRank>;
 
-  int rank = 0;             ///< axes left, at least 1
-  std::int64_t count = 0;   ///< elements of the result
-  Axes sizes{};             ///< outermost first
-  Axes a_strides{};         ///< in elements; 0 where the operand repeats
-  Axes b_strides{};         ///< the innermost stride of an operand is 0 or 1
+  int rank = 0;            ///< axes left, at least 1
+  std::int64_t count = 0;  ///< elements of the result
+  Axes sizes{};            ///< outermost first
+  Axes a_strides{};        ///< in elements; 0 where the operand repeats
+  Axes b_strides{};        ///< the innermost stride of an operand is 0 or 1
 };
 
 /// The plan for operands of shapes `a` and `b` that broadcast to `result` (the caller has checked).

@@ -75,7 +75,8 @@ struct Sigmoid {
   }
 };
 
-/// log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|): nothing overflows and small results keep their digits.
+/// log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|): nothing overflows and small results keep their
+/// digits.
 struct Softplus {
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {

@@ -1,0 +1,188 @@
+#include "engine/ops/elementwise.h"
+
+#include <numbers>
+
+#include "engine/autograd/node.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/reduction.h"
+#include "kernels/api/elementwise.h"
+
+namespace switchyard {
+namespace {
+
+template <class Op>
+Tensor map(std::string_view op, Op kernel, const Tensor& x) {
+  check_same_kind(op, {&x});
+  Tensor y = empty_like(x);
+  launch(op, x, [&]<class T>(auto& executor) {
+    kernels::map_unary(executor, kernel, x.data<T>(), y.data<T>(), x.numel());
+  });
+  return y;
+}
+
+template <class Op>
+void map_into(std::string_view op, Op kernel, const Tensor& a, const Tensor& b, Tensor& y) {
+  const auto plan =
+      kernels::plan_broadcast(y.shape().sizes(), a.shape().sizes(), b.shape().sizes());
+  launch(op, y, [&]<class T>(auto& executor) {
+    kernels::map_binary(executor, kernel, a.data<T>(), b.data<T>(), y.data<T>(), plan);
+  });
+}
+
+template <class Op>
+Tensor map(std::string_view op, Op kernel, const Tensor& a, const Tensor& b) {
+  check_same_kind(op, {&a, &b});
+  Tensor y = Tensor::empty(broadcast_shapes(a.shape(), b.shape(), op), a.dtype(), a.device());
+  map_into(op, kernel, a, b, y);
+  return y;
+}
+
+/// Bits for Saved: a product's rule reads each factor only for the other one's gradient.
+Saved other_factor(const Tensor& a, const Tensor& b) {
+  return {(b.requires_grad() ? 1U : 0U) | (a.requires_grad() ? 2U : 0U), 0};
+}
+
+using Gradients = std::vector<Tensor>;
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return record("add", map("add", kernels::Add{}, a, b), {a, b}, Saved::nothing(),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& gy = v.cotangent();
+                  return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
+                          v.needs(1) ? sum_to(gy, v.input_shape(1)) : Tensor()};
+                });
+}
+
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return record("sub", map("sub", kernels::Sub{}, a, b), {a, b}, Saved::nothing(),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& gy = v.cotangent();
+                  return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
+                          v.needs(1) ? neg(sum_to(gy, v.input_shape(1))) : Tensor()};
+                });
+}
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return record("mul", map("mul", kernels::Mul{}, a, b), {a, b}, other_factor(a, b),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& gy = v.cotangent();
+                  return {v.needs(0) ? sum_to(gy * v.input(1), v.input_shape(0)) : Tensor(),
+                          v.needs(1) ? sum_to(gy * v.input(0), v.input_shape(1)) : Tensor()};
+                });
+}
+
+Tensor div(const Tensor& a, const Tensor& b) {
+  const Saved saved{2U, b.requires_grad() ? 1U : 0U};
+  return record("div", map("div", kernels::Div{}, a, b), {a, b}, saved,
+                [](const Vjp& v) -> Gradients {
+                  const Tensor ga = v.cotangent() / v.input(1);
+                  return {v.needs(0) ? sum_to(ga, v.input_shape(0)) : Tensor(),
+                          v.needs(1) ? neg(sum_to(ga * v.output(), v.input_shape(1))) : Tensor()};
+                });
+}
+
+Tensor affine(const Tensor& x, double scale, double shift) {
+  return record("affine", map("affine", kernels::Affine{scale, shift}, x), {x}, Saved::nothing(),
+                [scale](const Vjp& v) -> Gradients { return {affine(v.cotangent(), scale, 0.0)}; });
+}
+
+Tensor neg(const Tensor& x) { return affine(x, -1.0, 0.0); }
+
+Tensor exp(const Tensor& x) {
+  return record("exp", map("exp", kernels::Exp{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients { return {v.cotangent() * v.output()}; });
+}
+
+Tensor log(const Tensor& x) {
+  return record("log", map("log", kernels::Log{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients { return {v.cotangent() / v.input(0)}; });
+}
+
+Tensor sqrt(const Tensor& x) {
+  return record("sqrt", map("sqrt", kernels::Sqrt{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients { return {0.5 * v.cotangent() / v.output()}; });
+}
+
+Tensor square(const Tensor& x) {
+  return record("square", map("square", kernels::Square{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients { return {2.0 * (v.cotangent() * v.input(0))}; });
+}
+
+Tensor reciprocal(const Tensor& x) {
+  return record("reciprocal", map("reciprocal", kernels::Reciprocal{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
+}
+
+Tensor tanh(const Tensor& x) {
+  return record("tanh", map("tanh", kernels::Tanh{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients {
+                  return {v.cotangent() * affine(square(v.output()), -1.0, 1.0)};
+                });
+}
+
+Tensor erf(const Tensor& x) {
+  return record("erf", map("erf", kernels::Erf{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {
+                  const double scale = 2.0 * std::numbers::inv_sqrtpi;
+                  return {v.cotangent() * (scale * exp(-square(v.input(0))))};
+                });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return record("sigmoid", map("sigmoid", kernels::Sigmoid{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& y = v.output();
+                  return {v.cotangent() * (y * affine(y, -1.0, 1.0))};
+                });
+}
+
+Tensor softplus(const Tensor& x) {
+  return record("softplus", map("softplus", kernels::Softplus{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid(v.input(0))}; });
+}
+
+Tensor relu(const Tensor& x) {
+  return record("relu", map("relu", kernels::Relu{}, x), {x}, Saved::output(),
+                [](const Vjp& v) -> Gradients { return {relu_grad(v.cotangent(), v.output())}; });
+}
+
+Tensor gelu(const Tensor& x) {
+  return record("gelu", map("gelu", kernels::Gelu{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {  // Φ(x) + x φ(x)
+                  const Tensor& u = v.input(0);
+                  const Tensor cdf = affine(erf(u * std::sqrt(0.5)), 0.5, 0.5);
+                  const double scale = std::sqrt(0.5) * std::numbers::inv_sqrtpi;
+                  const Tensor pdf = scale * exp(-0.5 * square(u));
+                  return {v.cotangent() * (cdf + u * pdf)};
+                });
+}
+
+Tensor silu(const Tensor& x) {
+  return record("silu", map("silu", kernels::Silu{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {  // σ(x) (1 + x (1 - σ(x)))
+                  const Tensor s = sigmoid(v.input(0));
+                  return {v.cotangent() * (s * (v.input(0) * affine(s, -1.0, 1.0) + 1.0))};
+                });
+}
+
+Tensor relu_grad(const Tensor& gy, const Tensor& y) {
+  check_same_kind("relu_grad", {&gy, &y});
+  check(gy.shape() == y.shape(), "[relu_grad] shapes differ: gy {}, y {}", gy.shape().to_string(),
+        y.shape().to_string());
+  // y only says where the derivative is 1: without its history no gradient is looked for there.
+  return record("relu_grad", map("relu_grad", kernels::ReluGrad{}, gy, y), {gy, y.detach()},
+                Saved{2U, 0}, [](const Vjp& v) -> Gradients {
+                  return {relu_grad(v.cotangent(), v.input(1)), Tensor()};
+                });
+}
+
+void add_in_place(Tensor& target, const Tensor& x) {
+  check_same_kind("add_in_place", {&target, &x});
+  check(target.shape() == x.shape(), "[add_in_place] shapes differ: target {}, x {}",
+        target.shape().to_string(), x.shape().to_string());
+  map_into("add_in_place", kernels::Add{}, target, x, target);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,173 @@
+#include "engine/ops/reduction.h"
+
+#include <array>
+
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/shape.h"
+#include "kernels/api/elementwise.h"
+#include "kernels/api/reduction.h"
+
+namespace switchyard {
+namespace {
+
+using Gradients = std::vector<Tensor>;
+using Sizes = std::array<std::int64_t, Shape::kMaxRank>;
+
+Shape shape_of(const Sizes& sizes, int rank) {
+  return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(rank)));
+}
+
+std::int64_t product(const Shape& shape, int begin, int end) {
+  std::int64_t count = 1;
+  for (int axis = begin; axis < end; ++axis) count *= shape[axis];
+  return count;
+}
+
+/// Whether sum_to(x, shape) sums x's axis.
+bool is_summed(const Shape& x, const Shape& shape, int axis) {
+  const int aligned = axis - (x.rank() - shape.rank());
+  return x[axis] != 1 && (aligned < 0 || shape[aligned] == 1);
+}
+
+Tensor sum_middle(const Tensor& x, Shape result, int begin, int end) {
+  Tensor y = Tensor::empty(result, x.dtype(), x.device());
+  launch("sum_to", x, [&]<class T>(auto& executor) {
+    kernels::sum_middle(executor, x.data<T>(), y.data<T>(), product(x.shape(), 0, begin),
+                        product(x.shape(), begin, end), product(x.shape(), end, x.rank()));
+  });
+  return y;
+}
+
+/// Sums one run of neighbouring axes after the other, the outermost first: later runs then read a
+/// smaller tensor.
+Tensor sum_runs(Tensor x, const Shape& shape) {
+  for (int begin = 0; begin < x.rank(); ++begin) {
+    if (!is_summed(x.shape(), shape, begin)) continue;
+    Sizes sizes{};
+    std::copy(x.shape().begin(), x.shape().end(), sizes.begin());
+    int end = begin;
+    while (end < x.rank() && (is_summed(x.shape(), shape, end) || x.size(end) == 1)) {
+      sizes[static_cast<std::size_t>(end++)] = 1;
+    }
+    x = sum_middle(x, shape_of(sizes, x.rank()), begin, end);
+  }
+  return x.view(shape);
+}
+
+/// x's shape with size 1 at `axes`; Error on an axis out of range or given twice.
+Shape keep_axes(std::string_view op, const Tensor& x, const std::vector<int>& axes) {
+  check(x.defined(), "[{}] an input is undefined", op);
+  Sizes sizes{};
+  std::array<bool, Shape::kMaxRank> seen{};
+  std::copy(x.shape().begin(), x.shape().end(), sizes.begin());
+  for (int axis : axes) {
+    const int index = axis < 0 ? axis + x.rank() : axis;
+    check(index >= 0 && index < x.rank(), "[{}] axis {} is out of range for shape {}", op, axis,
+          x.shape().to_string());
+    check(!seen[static_cast<std::size_t>(index)], "[{}] axis {} of shape {} is given twice", op,
+          axis, x.shape().to_string());
+    seen[static_cast<std::size_t>(index)] = true;
+    sizes[static_cast<std::size_t>(index)] = 1;
+  }
+  return shape_of(sizes, x.rank());
+}
+
+/// x's shape without `axes`, which keep_axes() has checked.
+Shape drop_axes(const Tensor& x, const std::vector<int>& axes) {
+  Sizes sizes{};
+  std::array<bool, Shape::kMaxRank> dropped{};
+  for (int axis : axes) dropped[static_cast<std::size_t>(axis < 0 ? axis + x.rank() : axis)] = true;
+  int rank = 0;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (!dropped[static_cast<std::size_t>(axis)])
+      sizes[static_cast<std::size_t>(rank++)] = x.size(axis);
+  }
+  return shape_of(sizes, rank);
+}
+
+Tensor sum_axes(std::string_view op, const Tensor& x, const std::vector<int>& axes, bool keep) {
+  const Tensor kept = sum_to(x, keep_axes(op, x, axes));
+  return keep ? kept : reshape(kept, drop_axes(x, axes));
+}
+
+}  // namespace
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  check_same_kind("sum_to", {&x});
+  check(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(),
+        "[sum_to] shape {} does not broadcast to {}", shape.to_string(), x.shape().to_string());
+  if (x.shape() == shape) return x;
+  return record(
+      "sum_to", sum_runs(x.detach(), shape), {x}, Saved::nothing(),
+      [](const Vjp& v) -> Gradients { return {broadcast_to(v.cotangent(), v.input_shape(0))}; });
+}
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  check_same_kind("broadcast_to", {&x});
+  check(broadcast_shapes(x.shape(), shape, "broadcast_to") == shape,
+        "[broadcast_to] shape {} does not broadcast to {}", x.shape().to_string(),
+        shape.to_string());
+  if (x.shape() == shape) return x;
+  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
+  launch("broadcast_to", x, [&]<class T>(auto& executor) {
+    kernels::map_binary(executor, kernels::First{}, x.data<T>(), x.data<T>(), y.data<T>(), plan);
+  });
+  return record("broadcast_to", y, {x}, Saved::nothing(), [](const Vjp& v) -> Gradients {
+    return {sum_to(v.cotangent(), v.input_shape(0))};
+  });
+}
+
+Tensor sum(const Tensor& x) { return sum_to(x, {}); }
+
+Tensor mean(const Tensor& x) {
+  check_same_kind("mean", {&x});
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  return sum(x) / static_cast<double>(x.numel());
+}
+
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  return sum_axes("sum", x, axes, keep);
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  const Shape kept = keep_axes("mean", x, axes);
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  return sum_axes("mean", x, axes, keep) *
+         (static_cast<double>(kept.numel()) / static_cast<double>(x.numel()));
+}
+
+Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bool keep) {
+  const Shape kept = keep_axes("variance", x, axes);
+  const std::int64_t count = kept.numel() == 0 ? 0 : x.numel() / kept.numel();
+  const std::int64_t divisor = count - (unbiased ? 1 : 0);
+  check(divisor > 0, "[variance] {} values are too few for an {} variance of shape {}", count,
+        unbiased ? "unbiased" : "biased", x.shape().to_string());
+  const Tensor centred = x - mean(x, axes, true);
+  return sum_axes("variance", square(centred), axes, keep) / static_cast<double>(divisor);
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check_same_kind("dot", {&a, &b});
+  check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape().to_string(),
+        b.shape().to_string());
+  Tensor y = Tensor::empty({}, a.dtype(), a.device());
+  launch("dot", a, [&]<class T>(auto& executor) {
+    kernels::sum_products(executor, a.data<T>(), b.data<T>(), y.data<T>(), 1, a.numel(), 1);
+  });
+  const Saved saved{(b.requires_grad() ? 1U : 0U) | (a.requires_grad() ? 2U : 0U), 0};
+  return record("dot", y, {a, b}, saved, [](const Vjp& v) -> Gradients {
+    return {v.needs(0) ? v.cotangent() * v.input(1) : Tensor(),
+            v.needs(1) ? v.cotangent() * v.input(0) : Tensor()};
+  });
+}
+
+Tensor global_average_pool(const Tensor& x) {
+  check_same_kind("global_average_pool", {&x});
+  check(x.rank() == 4, "[global_average_pool] needs [N, H, W, C], got {}", x.shape().to_string());
+  return mean(x, {1, 2});
+}
+
+}  // namespace switchyard

@@ -1,0 +1,132 @@
+#include "engine/ops/shape.h"
+
+#include <array>
+
+#include "engine/autograd/node.h"
+#include "engine/ops/executor.h"
+#include "kernels/api/shape.h"
+
+namespace switchyard {
+namespace {
+
+using Gradients = std::vector<Tensor>;
+
+/// `shape` with another size of axis 0.
+Shape with_rows(const Shape& shape, std::int64_t rows) {
+  std::array<std::int64_t, Shape::kMaxRank> sizes{};
+  std::copy(shape.begin(), shape.end(), sizes.begin());
+  sizes[0] = rows;
+  return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(shape.rank())));
+}
+
+/// Elements per row; the row count may be 0.
+std::int64_t row_size(const Shape& shape) { return with_rows(shape, 1).numel(); }
+
+void check_rows(std::string_view op, const Tensor& x) {
+  check_same_kind(op, {&x});
+  check(x.rank() > 0, "[{}] a scalar has no rows", op);
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  check_same_kind("reshape", {&x});
+  check(x.numel() == shape.numel(), "[reshape] shape {} does not hold the elements of {}",
+        shape.to_string(), x.shape().to_string());
+  if (x.shape() == shape) return x;
+  return record("reshape", x.view(shape), {x}, Saved::nothing(), [](const Vjp& v) -> Gradients {
+    return {reshape(v.cotangent(), v.input_shape(0))};
+  });
+}
+
+Tensor transpose(const Tensor& x) {
+  check_same_kind("transpose", {&x});
+  check(x.rank() == 2, "[transpose] needs a matrix, got shape {}", x.shape().to_string());
+  Tensor y = Tensor::empty({x.size(1), x.size(0)}, x.dtype(), x.device());
+  launch("transpose", x, [&]<class T>(auto& executor) {
+    kernels::transpose(executor, x.data<T>(), y.data<T>(), x.size(0), x.size(1));
+  });
+  return record("transpose", y, {x}, Saved::nothing(),
+                [](const Vjp& v) -> Gradients { return {transpose(v.cotangent())}; });
+}
+
+Tensor concat(std::span<const Tensor> parts) {
+  check(!parts.empty(), "[concat] needs at least one tensor");
+  std::int64_t rows = 0;
+  for (const Tensor& part : parts) {
+    check_rows("concat", part);
+    check_same_kind("concat", {&parts[0], &part});
+    check(with_rows(part.shape(), 0) == with_rows(parts[0].shape(), 0),
+          "[concat] shapes {} and {} differ beyond axis 0", parts[0].shape().to_string(),
+          part.shape().to_string());
+    rows += part.size(0);
+  }
+  Tensor y = Tensor::empty(with_rows(parts[0].shape(), rows), parts[0].dtype(), parts[0].device());
+  launch("concat", y, [&]<class T>(auto& executor) {
+    T* target = y.data<T>();
+    for (const Tensor& part : parts) {
+      kernels::copy(executor, part.data<T>(), target, part.numel());
+      target += part.numel();
+    }
+  });
+  return record("concat", y, {parts.begin(), parts.end()}, Saved::nothing(),
+                [count = parts.size()](const Vjp& v) {
+                  Gradients gradients(count);
+                  std::int64_t begin = 0;
+                  for (std::size_t i = 0; i < count; ++i) {
+                    const std::int64_t end = begin + v.input_shape(i)[0];
+                    if (v.needs(i)) gradients[i] = slice_rows(v.cotangent(), begin, end);
+                    begin = end;
+                  }
+                  return gradients;
+                });
+}
+
+Tensor stack(std::span<const Tensor> parts) {
+  check(!parts.empty(), "[stack] needs at least one tensor");
+  std::vector<Tensor> rows;
+  for (const Tensor& part : parts) {
+    check_same_kind("stack", {&parts[0], &part});
+    check(part.shape() == parts[0].shape(), "[stack] shapes differ: {} and {}",
+          parts[0].shape().to_string(), part.shape().to_string());
+    std::vector<std::int64_t> sizes = {1};
+    sizes.insert(sizes.end(), part.shape().begin(), part.shape().end());
+    rows.push_back(reshape(part, Shape(std::span<const std::int64_t>(sizes))));
+  }
+  return concat(rows);
+}
+
+Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  check_rows("slice_rows", x);
+  check(0 <= begin && begin <= end && end <= x.size(0),
+        "[slice_rows] rows [{}, {}) are not part of shape {}", begin, end, x.shape().to_string());
+  if (begin == 0 && end == x.size(0)) return x;
+  Tensor y = Tensor::empty(with_rows(x.shape(), end - begin), x.dtype(), x.device());
+  launch("slice_rows", x, [&]<class T>(auto& executor) {
+    kernels::copy(executor, x.data<T>() + begin * row_size(x.shape()), y.data<T>(), y.numel());
+  });
+  return record("slice_rows", y, {x}, Saved::nothing(), [begin](const Vjp& v) -> Gradients {
+    return {pad_rows(v.cotangent(), begin, v.input_shape(0)[0])};
+  });
+}
+
+Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
+  check_rows("pad_rows", x);
+  const std::int64_t end = begin + x.size(0);
+  check(0 <= begin && end <= rows, "[pad_rows] shape {} at row {} does not fit in {} rows",
+        x.shape().to_string(), begin, rows);
+  if (rows == x.size(0)) return x;
+  Tensor y = Tensor::empty(with_rows(x.shape(), rows), x.dtype(), x.device());
+  launch("pad_rows", x, [&]<class T>(auto& executor) {
+    T* target = y.data<T>();
+    const std::int64_t row = row_size(x.shape());
+    kernels::fill_zero(executor, target, begin * row);
+    kernels::copy(executor, x.data<T>(), target + begin * row, x.numel());
+    kernels::fill_zero(executor, target + end * row, (rows - end) * row);
+  });
+  return record("pad_rows", y, {x}, Saved::nothing(), [begin, end](const Vjp& v) -> Gradients {
+    return {slice_rows(v.cotangent(), begin, end)};
+  });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+// Sums over the middle axis of [outer, reduce, inner], T = float and double. Partial sums cover
+// fixed stretches of the data and are added in order, in double: the same bits for any thread
+// count, and an error that does not grow with the number of terms in float32.
+
+namespace switchyard::kernels {
+
+/// x [outer, reduce, inner] -> y [outer, inner]; zeros where reduce is 0. With outer = 1 this is
+/// the sum over rows of a matrix, with inner = 1 the sum of each row.
+template <class Exec, class T>
+void sum_middle(Exec&, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
+                std::int64_t inner);
+
+/// The same sums of the products a·b, both [outer, reduce, inner]: dot products (outer = inner = 1)
+/// and per-channel products (outer = 1).
+template <class Exec, class T>
+void sum_products(Exec&, const T* a, const T* b, T* y, std::int64_t outer, std::int64_t reduce,
+                  std::int64_t inner);
+
+}  // namespace switchyard::kernels

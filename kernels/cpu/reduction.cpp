@@ -1,0 +1,157 @@
+#include "kernels/api/reduction.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "kernels/api/executor.h"
+#include "kernels/cpu/parallel.h"
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr std::int64_t kTile = 512;            // columns that one task sums: 2 to 4 KB, in L1
+constexpr std::int64_t kFlush = 16;            // rows added in T before they go to the double sum
+constexpr std::int64_t kTaskElements = 65536;  // smallest stretch worth a partial sum of its own
+constexpr std::int64_t kTasks = 64;            // tasks wanted, whatever the thread count
+constexpr std::int64_t kLanes = 128;           // columns wanted in a narrow matrix's inner loop
+
+template <class T>
+struct Values {
+  const T* x;
+  T operator()(std::int64_t i) const { return x[i]; }
+};
+
+template <class T>
+struct Products {
+  const T* a;
+  const T* b;
+  T operator()(std::int64_t i) const { return a[i] * b[i]; }
+};
+
+using Totals = std::array<double, kTile>;
+
+/// total[j] += Σ_r element(first + r·stride + j), the rows in blocks that are summed in T.
+template <class T, class Element>
+void add_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t stride,
+              std::int64_t width, Totals& total) {
+  std::array<T, kTile> block;
+  for (std::int64_t begin = 0; begin < rows; begin += kFlush) {
+    const std::int64_t end = std::min(rows, begin + kFlush);
+    std::fill_n(block.begin(), width, T{0});
+    for (std::int64_t r = begin; r < end; ++r) {
+      const std::int64_t row = first + r * stride;
+      for (std::int64_t j = 0; j < width; ++j)
+        block[static_cast<std::size_t>(j)] += element(row + j);
+    }
+    for (std::int64_t j = 0; j < width; ++j) {
+      total[static_cast<std::size_t>(j)] += block[static_cast<std::size_t>(j)];
+    }
+  }
+}
+
+/// The same for narrow rows without gaps: `fold` rows, a power of two, count as one wide row, and
+/// the wide sum is folded in halves.
+template <class T, class Element>
+void add_narrow_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t width,
+                     Totals& total) {
+  std::int64_t fold = 1;
+  while (2 * fold <= rows && 2 * fold * width <= kLanes) fold *= 2;
+  std::fill_n(total.begin(), fold * width, 0.0);
+  const std::int64_t wide_rows = rows / fold;
+  add_rows<T>(element, first, wide_rows, fold * width, fold * width, total);
+  const std::int64_t left = rows - wide_rows * fold;
+  add_rows<T>(element, first + wide_rows * fold * width, left > 0 ? 1 : 0, 0, left * width, total);
+  for (std::int64_t half = fold * width / 2; half >= width; half /= 2) {
+    for (std::int64_t j = 0; j < half; ++j) {
+      total[static_cast<std::size_t>(j)] += total[static_cast<std::size_t>(j + half)];
+    }
+  }
+}
+
+/// How [outer, reduce, inner] is cut into tasks: by outer index, column tile and stretch of rows.
+struct Partition {
+  Partition(std::int64_t outer, std::int64_t reduce, std::int64_t inner)
+      : tiles((inner + kTile - 1) / kTile) {
+    const std::int64_t sums = outer * tiles;
+    const std::int64_t by_size = reduce * std::min(inner, kTile) / kTaskElements;
+    const std::int64_t most = std::max<std::int64_t>(1, std::min(by_size, kTasks / sums));
+    rows = std::max<std::int64_t>(1, (reduce + most - 1) / most);
+    stretches = std::max<std::int64_t>(1, (reduce + rows - 1) / rows);
+    tasks = sums * stretches;
+    grain = std::max<std::int64_t>(1, kTaskElements / 4 / (rows * std::min(inner, kTile)));
+  }
+  std::int64_t tiles;
+  std::int64_t rows;       // per stretch
+  std::int64_t stretches;  // per sum
+  std::int64_t tasks;
+  std::int64_t grain;  // tasks that one thread should take at least
+};
+
+template <class T, class Element>
+void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::int64_t inner) {
+  if (outer == 0 || inner == 0) return;
+  const Partition part(outer, reduce, inner);
+  const bool split = part.stretches > 1;
+  std::vector<double> partial(static_cast<std::size_t>(split ? part.tasks * kTile : 0));
+  parallel_for(part.tasks, part.grain, [&](std::int64_t first, std::int64_t last) {
+    Totals total;
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t begin = task % part.stretches * part.rows;
+      const std::int64_t rows = std::min(reduce, begin + part.rows) - begin;
+      const std::int64_t tile = task / part.stretches % part.tiles * kTile;
+      const std::int64_t o = task / part.stretches / part.tiles;
+      const std::int64_t width = std::min(kTile, inner - tile);
+      const std::int64_t start = (o * reduce + begin) * inner + tile;
+      if (width == inner && 2 * inner <= kLanes) {
+        add_narrow_rows<T>(element, start, rows, inner, total);
+      } else {
+        std::fill_n(total.begin(), width, 0.0);
+        add_rows<T>(element, start, rows, inner, width, total);
+      }
+      if (split) {
+        std::copy_n(total.begin(), width, partial.begin() + task * kTile);
+      } else {
+        std::transform(total.begin(), total.begin() + width, y + o * inner + tile,
+                       [](double value) { return static_cast<T>(value); });
+      }
+    }
+  });
+  if (!split) return;
+  for (std::int64_t i = 0; i < outer * inner; ++i) {
+    const std::int64_t column = i % inner;
+    const std::int64_t task = (i / inner * part.tiles + column / kTile) * part.stretches;
+    double value = 0.0;
+    for (std::int64_t s = 0; s < part.stretches; ++s) {
+      value += partial[static_cast<std::size_t>((task + s) * kTile + column % kTile)];
+    }
+    y[i] = static_cast<T>(value);
+  }
+}
+
+}  // namespace
+
+// ---- entry points
+
+template <>
+void sum_middle(Cpu&, const float* x, float* y, std::int64_t outer, std::int64_t reduce,
+                std::int64_t inner) {
+  sum(Values<float>{x}, y, outer, reduce, inner);
+}
+template <>
+void sum_middle(Cpu&, const double* x, double* y, std::int64_t outer, std::int64_t reduce,
+                std::int64_t inner) {
+  sum(Values<double>{x}, y, outer, reduce, inner);
+}
+template <>
+void sum_products(Cpu&, const float* a, const float* b, float* y, std::int64_t outer,
+                  std::int64_t reduce, std::int64_t inner) {
+  sum(Products<float>{a, b}, y, outer, reduce, inner);
+}
+template <>
+void sum_products(Cpu&, const double* a, const double* b, double* y, std::int64_t outer,
+                  std::int64_t reduce, std::int64_t inner) {
+  sum(Products<double>{a, b}, y, outer, reduce, inner);
+}
+
+}  // namespace switchyard::kernels
