@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+// The files of analysis/report/page and d3, embedded by cmake/report_assets.cmake.
+namespace switchyard::report_assets {
+
+extern const std::string_view template_html;
+extern const std::string_view style_css;
+extern const std::string_view statistics_js;
+extern const std::string_view charts_js;
+extern const std::string_view figures_js;
+extern const std::string_view report_js;
+extern const std::string_view d3_js;
+
+}  // namespace switchyard::report_assets

@@ -1,0 +1,176 @@
+#include "analysis/report/check_results.h"
+
+#include "engine/core/check.h"
+
+namespace switchyard {
+namespace {
+
+void check_one_of(const JsonField& field, std::initializer_list<std::string_view> choices) {
+  std::string list;
+  for (const std::string_view choice : choices) {
+    if (field.string() == choice) return;
+    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", choice);
+  }
+  field.fail(fmt::format("expected one of {}, got '{}'", list, field.string()));
+}
+
+void check_numbers(const JsonField& array, size_t size) {
+  for (const JsonField& element : array.elements(size)) element.number();
+}
+
+void check_fractions(const JsonField& array, size_t size) {
+  for (const JsonField& element : array.elements(size)) element.fraction();
+}
+
+void check_data_set(const JsonField& data_set) {
+  data_set.at("name").string();
+  data_set.at("directory").string();
+  check_one_of(data_set.at("source"), {"given", "fetched", "built-in"});
+  data_set.at("augmentation").boolean();
+  for (const char* count : {"images", "train", "validation", "test"}) {
+    data_set.at(count).integer(0);
+  }
+  for (const JsonField& name : data_set.at("classes").elements()) name.string();
+}
+
+void check_machine(const JsonField& machine) {
+  for (const char* text : {"cpu", "device", "os", "compiler", "onednn", "version", "git_commit"}) {
+    machine.at(text).string();
+  }
+  for (const char* count : {"cores", "threads", "memory_bytes"}) machine.at(count).integer(1);
+}
+
+void check_gate(const JsonField& gate, const RunShape& shape) {
+  check_fractions(gate.at("mean_probability"), shape.experts);
+  check_fractions(gate.at("load"), shape.experts);
+  gate.at("entropy").number();
+}
+
+void check_test(const JsonField& test, const RunShape& shape) {
+  test.at("images").integer(1);
+  test.at("loss").number();
+  test.at("accuracy").fraction();
+  if (shape.experts == 0) return;
+  const JsonField gate = test.at("gate");
+  check_gate(gate, shape);
+  for (const JsonField& row : gate.at("class_by_expert").elements(shape.classes)) {
+    check_fractions(row, shape.experts);
+  }
+}
+
+void check_curvature(const JsonField& curvature) {
+  check_one_of(curvature.at("dtype"), {"float32", "float64"});
+  check_one_of(curvature.at("mode"), {"evaluation", "train"});
+  for (const char* name : {"train", "test"}) {
+    const JsonField set = curvature.at(name);
+    set.at("images").integer(1);
+    set.at("loss").number();
+    const JsonField eigenvalue = set.at("largest_eigenvalue");
+    eigenvalue.at("value").number();
+    eigenvalue.at("residual").number();
+    eigenvalue.at("iterations").integer(1);
+    const JsonField trace = set.at("trace");
+    trace.at("mean").number();
+    trace.at("standard_error").number();
+    trace.at("samples").integer(1);
+    if (const auto margin = set.find("routing_margin")) {
+      margin->at("minimum").number();
+      margin->at("median").number();
+    }
+  }
+}
+
+void check_curve(const JsonField& curve) {
+  const size_t points = curve.at("alphas").elements().size();
+  for (const char* values : {"alphas", "train", "test"}) check_numbers(curve.at(values), points);
+}
+
+void check_perturbation(const JsonField& perturbation) {
+  if (const auto eigenvector = perturbation.find("eigenvector")) {
+    eigenvector->at("eigenvalue").number();
+    check_curve(*eigenvector);
+  }
+  for (const JsonField& curve : perturbation.at("random").elements()) {
+    check_one_of(curve.at("normalisation"), {"none", "filter"});
+    curve.at("seed").integer(0);
+    check_curve(curve);
+  }
+}
+
+void check_efficiency(const JsonField& efficiency) {
+  efficiency.at("parameters").integer(1);
+  efficiency.at("threads").integer(1);
+  efficiency.at("peak_resident_bytes").integer(0);
+  for (const JsonField& batch : efficiency.at("inference").elements()) {
+    batch.at("batch_size").integer(1);
+    batch.at("repeats").integer(1);
+    batch.at("throughput").number();
+    const JsonField latency = batch.at("latency_ms");
+    for (const char* name : {"mean", "standard_deviation", "median", "p20", "p80"}) {
+      latency.at(name).number();
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> check_study(const JsonField& study) {
+  for (const char* text : {"title", "preset", "command", "created"}) study.at(text).string();
+  study.at("seconds").number();
+  check_one_of(study.at("status"), {"complete", "interrupted"});
+  check_data_set(study.at("data_set"));
+  check_machine(study.at("machine"));
+  std::vector<std::string> names;
+  for (const JsonField& run : study.at("runs").elements()) {
+    const std::string& name = run.string();
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+      run.fail(fmt::format("expected the name of a directory in the study's, got '{}'", name));
+    }
+    names.push_back(name);
+  }
+  if (names.empty()) study.at("runs").fail("no finished run to report");
+  return names;
+}
+
+RunShape check_run(const JsonField& config, const JsonField& results) {
+  config.at("seed").integer(0);
+  const JsonField model = config.at("model");
+  model.at("backbone").at("name").string();
+  const JsonField head = model.at("head");
+  const JsonField head_name = head.at("name");
+  check_one_of(head_name, {"dense", "soft_moe", "sparse_moe", "hard_moe"});
+
+  check_one_of(results.at("status"), {"complete", "interrupted"});
+  check_data_set(results.at("data_set"));
+  check_machine(results.at("machine"));
+  results.at("best_epoch").integer(0);
+  results.at("best_validation_accuracy").fraction();
+  results.at("training_seconds").number();
+
+  RunShape shape;
+  shape.classes = results.at("data_set").at("classes").elements().size();
+  if (head_name.string() != "dense") {
+    shape.experts = static_cast<size_t>(head.at("experts").integer(1));
+  }
+  if (head_name.string() == "sparse_moe") head.at("top_k").integer(1);
+  check_test(results.at("test"), shape);
+  if (const auto curvature = results.find("curvature")) check_curvature(*curvature);
+  if (const auto perturbation = results.find("perturbation")) check_perturbation(*perturbation);
+  if (const auto efficiency = results.find("efficiency")) check_efficiency(*efficiency);
+  return shape;
+}
+
+void check_epoch(const JsonField& epoch, const RunShape& shape) {
+  epoch.at("epoch").integer(1);
+  epoch.at("learning_rate").number();
+  epoch.at("seconds").number();
+  for (const char* name : {"train", "validation"}) {
+    const JsonField split = epoch.at(name);
+    for (const char* loss : {"loss", "cross_entropy", "balance_loss"}) split.at(loss).number();
+    split.at("accuracy").fraction();
+    if (const auto gate = split.find("gate")) check_gate(*gate, shape);
+  }
+  if (shape.experts > 0) epoch.at("validation").at("gate");
+}
+
+}  // namespace switchyard
