@@ -1,0 +1,164 @@
+#include "engine/io/files.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/scratch_directory.h"
+
+namespace switchyard {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_error;
+
+std::vector<std::string> entries(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+TEST(ReadFile, NamesFileAndReason) {
+  const test::ScratchDirectory scratch;
+  expect_error([&] { read_file(scratch / "none"); },
+               "none: cannot open: No such file or directory");
+  expect_error([&] { read_file(scratch.path()); }, "Is a directory");
+}
+
+TEST(WriteFileAtomic, ReplacesAndLeavesNothingElse) {
+  const test::ScratchDirectory scratch;
+  const fs::path path = scratch / "file";
+  write_file_atomic(path, "first");
+  std::string binary("a\0\xff\nb", 5);
+  binary.resize(1 << 20, 'x');
+  write_file_atomic(path, binary);
+  EXPECT_EQ(read_file(path), binary);
+  EXPECT_EQ(entries(scratch.path()), std::vector<std::string>{"file"});
+}
+
+TEST(WriteFileAtomic, HonoursTheUsersPermissionMask) {
+  const test::ScratchDirectory scratch;
+  const mode_t previous = ::umask(027);
+  write_file_atomic(scratch / "file", "x");
+  ::umask(previous);
+  struct stat status {};
+  ASSERT_EQ(::stat((scratch / "file").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640U);
+}
+
+TEST(WriteFileAtomic, RefusesWhatIsNoRegularFile) {
+  const test::ScratchDirectory scratch;
+  expect_error([] { write_file_atomic("/dev/null", "x"); },
+               "/dev/null: cannot write: exists and is not a regular file");
+  expect_error([&] { write_file_atomic(scratch.path(), "x"); }, "not a regular file");
+  expect_error([&] { write_file_atomic(scratch / "none" / "file", "x"); },
+               "No such file or directory");
+}
+
+TEST(AtomicFile, NothingAppearsBeforeTheCommit) {
+  const test::ScratchDirectory scratch;
+  {
+    AtomicFile file(scratch / "file");
+    file.write("abc");
+    EXPECT_FALSE(fs::exists(scratch / "file"));
+  }
+  EXPECT_TRUE(entries(scratch.path()).empty()) << "the temporary file stayed behind";
+}
+
+TEST(AtomicFile, AWriterThatIsKilledLeavesThePreviousFile) {
+  const test::ScratchDirectory scratch;
+  write_file_atomic(scratch / "file", "previous");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    AtomicFile file(scratch / "file");
+    file.write("half of the n");
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(read_file(scratch / "file"), "previous");
+}
+
+TEST(WriteFileAtomic, AFileSizeLimitLeavesThePreviousFile) {
+  const test::ScratchDirectory scratch;
+  write_file_atomic(scratch / "file", "previous");
+  struct rlimit limit {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const struct rlimit small = {4096, limit.rlim_max};
+  const auto previous_handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::string text;
+  try {
+    write_file_atomic(scratch / "file", std::string(100000, 'x'));
+  } catch (const Error& error) {
+    text = error.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, previous_handler);
+  EXPECT_EQ(text, (scratch / "file").string() + ": cannot write: File too large");
+  EXPECT_EQ(read_file(scratch / "file"), "previous");
+  EXPECT_EQ(entries(scratch.path()).size(), 1U) << "the temporary file stayed behind";
+}
+
+// In a child with a mount name space of its own, so that nothing stays mounted.
+enum FullDisk { kAsExpected, kNoMount, kNoError, kWrongText, kPreviousLost, kTemporaryLeft };
+
+FullDisk write_on_full_disk(const fs::path& directory) {
+  if (::unshare(CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
+      ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("none", directory.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    return kNoMount;
+  }
+  const fs::path path = directory / "checkpoint";
+  write_file_atomic(path, "previous");
+  try {
+    write_file_atomic(path, std::string(1 << 20, 'x'));
+    return kNoError;
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (text != path.string() + ": cannot write: No space left on device") return kWrongText;
+  }
+  if (read_file(path) != "previous") return kPreviousLost;
+  return entries(directory).size() == 1 ? kAsExpected : kTemporaryLeft;
+}
+
+TEST(WriteFileAtomic, AFullDiskLeavesThePreviousFile) {
+  const test::ScratchDirectory scratch;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(write_on_full_disk(scratch.path()));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoMount) GTEST_SKIP() << "may not mount a small file system here";
+  EXPECT_EQ(WEXITSTATUS(status), kAsExpected);
+}
+
+TEST(MakeOutputDirectory, CreatesParentsAndRefusesWhatIsThere) {
+  const test::ScratchDirectory scratch;
+  const fs::path directory = scratch / "a" / "b";
+  make_output_directory(directory, false);
+  EXPECT_TRUE(fs::is_directory(directory));
+  EXPECT_NO_THROW(make_output_directory(directory, false)) << "it is empty";
+  write_file_atomic(directory / "file", "x");
+  expect_error<UsageError>([&] { make_output_directory(directory, false); },
+                           "b: the output directory exists and is not empty");
+  EXPECT_NO_THROW(make_output_directory(directory, true));
+  expect_error<UsageError>([&] { make_output_directory(directory / "file", true); },
+                           "Not a directory");
+  expect_error<UsageError>([&] { make_output_directory("/proc/nothing/here", false); },
+                           "/proc/nothing/here: cannot create the output directory");
+}
+
+}  // namespace
+}  // namespace switchyard
