@@ -4,7 +4,8 @@
 
 namespace switchyard {
 
-// Over the last axis. The fused backward of each has a rule of its own.
+// Over the last axis, which must not be empty. A row of x that holds a NaN or +inf, or only -inf,
+// gives NaN in the whole row. Errors: a scalar, an empty last axis.
 
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
@@ -12,5 +13,15 @@ Tensor log_softmax(const Tensor& x);
 /// Mean over rows of -log softmax(logits)[label]. logits [N, C], labels [N] int64 in [0, C)
 /// (checked, naming the row). Error when N is 0.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
+
+// The fused derivatives that the rules use, each with a rule of its own.
+
+/// y · (gy - Σ gy·y) with y = softmax(x): softmax's derivative along gy, and its own transpose in
+/// gy.
+Tensor softmax_backward(const Tensor& gy, const Tensor& y);
+/// gy - eʸ · Σ gy with y = log_softmax(x).
+Tensor log_softmax_backward(const Tensor& gy, const Tensor& y);
+/// g / N · (p - one_hot(labels)) with p = softmax(logits) and the loss's scalar cotangent g.
+Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels);
 
 }  // namespace switchyard

@@ -1,0 +1,142 @@
+#include "engine/ops/softmax.h"
+
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/reduction.h"
+#include "kernels/api/softmax.h"
+
+namespace switchyard {
+namespace {
+
+using Gradients = std::vector<Tensor>;
+
+void check_rows(std::string_view op, const Tensor& x) {
+  check_same_kind(op, {&x});
+  check(x.rank() > 0 && x.size(-1) > 0, "[{}] needs a last axis with elements, got shape {}", op,
+        x.shape().to_string());
+}
+
+void check_backward(std::string_view op, const Tensor& gy, const Tensor& y) {
+  check_same_kind(op, {&gy, &y});
+  check_rows(op, y);
+  check(gy.shape() == y.shape(), "[{}] shapes differ: gy {}, y {}", op, gy.shape().to_string(),
+        y.shape().to_string());
+}
+
+std::int64_t rows_of(const Tensor& x) { return x.numel() / x.size(-1); }
+
+/// Σ a·b over the last axis, kept.
+Tensor row_dot(const Tensor& a, const Tensor& b) { return sum(a * b, {-1}, true); }
+
+void check_labels(std::string_view op, const Tensor& logits, const Tensor& labels) {
+  check_rows(op, logits);
+  check(logits.rank() == 2 && logits.size(0) > 0, "[{}] needs logits [N, C] with N > 0, got {}", op,
+        logits.shape().to_string());
+  check(labels.defined() && labels.dtype() == DType::kInt64 && labels.device() == logits.device() &&
+            labels.shape() == Shape{logits.size(0)},
+        "[{}] needs labels [{}] int64 on the logits' device, got {} {}", op, logits.size(0),
+        labels.shape().to_string(), name(labels.dtype()));
+  const std::span<const std::int64_t> values = labels.span<std::int64_t>();
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    check(values[row] >= 0 && values[row] < logits.size(1),
+          "[{}] label {} of row {} is outside [0, {})", op, values[row], row, logits.size(1));
+  }
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  check_rows("softmax", x);
+  Tensor y = empty_like(x);
+  launch("softmax", x, [&]<class T>(auto& executor) {
+    kernels::softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  });
+  return record("softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
+    return {softmax_backward(v.cotangent(), v.output())};
+  });
+}
+
+Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
+  check_backward("softmax_backward", gy, y);
+  Tensor gx = empty_like(y);
+  launch("softmax_backward", y, [&]<class T>(auto& executor) {
+    kernels::softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
+                              y.size(-1));
+  });
+  return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& u = v.cotangent();
+                  const Tensor& g = v.input(0);
+                  const Tensor& p = v.input(1);
+                  Tensor to_y;
+                  if (v.needs(1)) to_y = u * (g - row_dot(g, p)) - g * row_dot(u, p);
+                  return {v.needs(0) ? softmax_backward(u, p) : Tensor(), to_y};
+                });
+}
+
+Tensor log_softmax(const Tensor& x) {
+  check_rows("log_softmax", x);
+  Tensor y = empty_like(x);
+  launch("log_softmax", x, [&]<class T>(auto& executor) {
+    kernels::log_softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  });
+  return record("log_softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
+    return {log_softmax_backward(v.cotangent(), v.output())};
+  });
+}
+
+Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
+  check_backward("log_softmax_backward", gy, y);
+  Tensor gx = empty_like(y);
+  launch("log_softmax_backward", y, [&]<class T>(auto& executor) {
+    kernels::log_softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
+                                  y.size(-1));
+  });
+  return record("log_softmax_backward", gx, {gy, y}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {
+                  const Tensor& u = v.cotangent();
+                  const Tensor p = exp(v.input(1));
+                  Tensor to_y;
+                  if (v.needs(1)) to_y = -(u * p * sum(v.input(0), {-1}, true));
+                  return {v.needs(0) ? u - row_dot(u, p) : Tensor(), to_y};
+                });
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+  check_labels("cross_entropy", logits, labels);
+  Tensor losses = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
+  launch("cross_entropy", logits, [&]<class T>(auto& executor) {
+    kernels::cross_entropy_forward(executor, logits.data<T>(), labels.data<std::int64_t>(),
+                                   losses.data<T>(), logits.size(0), logits.size(1));
+  });
+  return record("cross_entropy", mean(losses), {logits}, Saved::all_inputs(),
+                [labels](const Vjp& v) -> Gradients {
+                  return {cross_entropy_backward(v.cotangent(), softmax(v.input(0)), labels)};
+                });
+}
+
+Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels) {
+  check_same_kind("cross_entropy_backward", {&g, &p});
+  check_labels("cross_entropy_backward", p, labels);
+  check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}",
+        g.shape().to_string());
+  Tensor gx = empty_like(p);
+  launch("cross_entropy_backward", p, [&]<class T>(auto& executor) {
+    kernels::cross_entropy_backward(executor, g.data<T>(), p.data<T>(), labels.data<std::int64_t>(),
+                                    gx.data<T>(), p.size(0), p.size(1));
+  });
+  return record("cross_entropy_backward", gx, {g, p}, Saved::all_inputs(),
+                [labels](const Vjp& v) -> Gradients {
+                  const Tensor& u = v.cotangent();
+                  const double share = 1.0 / static_cast<double>(labels.numel());
+                  Tensor to_g;
+                  if (v.needs(0)) {
+                    const Tensor one = Tensor::scalar(1.0, u.dtype(), u.device());
+                    to_g = dot(u, cross_entropy_backward(one, v.input(1), labels));
+                  }
+                  return {to_g, v.needs(1) ? u * (v.input(0) * share) : Tensor()};
+                });
+}
+
+}  // namespace switchyard
