@@ -1,10 +1,13 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace switchyard {
 
@@ -45,6 +48,11 @@ class Shape {
 /// expands). Error naming `op` and both shapes where they do not match.
 Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op);
 
-inline std::string format_as(const Shape& shape) { return shape.to_string(); }
-
 }  // namespace switchyard
+
+template <>
+struct fmt::formatter<switchyard::Shape> : fmt::formatter<std::string_view> {
+  auto format(const switchyard::Shape& shape, fmt::format_context& context) const {
+    return fmt::formatter<std::string_view>::format(shape.to_string(), context);
+  }
+};

@@ -31,10 +31,17 @@ struct Routing {
 /// within the batch; 0 is dropless. Errors: an index outside [0, experts).
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0);
 
-/// Gathers token rows into expert order: x [T, D] -> [S, D]. Its transpose is combine with unit
-/// weights.
-Tensor dispatch(const Tensor& x, const Routing& routing);
-/// y[t] = Σ_j weights[t, j] · x[slot(t, j)]: x [S, D], weights [T, k] -> [T, D].
+// One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces, each the
+// derivative of the others. Undefined `weights` stand for ones; dropped assignments contribute
+// nothing. Errors: sizes that do not fit the routing.
+
+/// Gathers token rows into expert order: y[s] = x[token(s)], times weights[t, j] of the assignment
+/// if given. x [T, D], weights [T, k] -> [S, D].
+Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights = {});
+/// Adds rows back: y[t] = Σ_j weights[t, j] · x[slot(t, j)]. x [S, D], weights [T, k] -> [T, D].
 Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing);
+/// Gradient of combine with respect to its weights: <gy[t], x[slot(t, j)]>, 0 where dropped.
+/// x [S, D], gy [T, D] -> [T, k].
+Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing);
 
 }  // namespace switchyard

@@ -27,6 +27,7 @@ struct ConvShape {
   std::int64_t w_size() const { return filters * patch_size(); }
   /// Inputs that one output reads: KH · KW · C.
   std::int64_t patch_size() const { return kernel_height * kernel_width * channels; }
+  bool operator==(const ConvShape&) const = default;
 };
 
 // One trilinear form with three faces; each overwrites its result. T is float or double.

@@ -96,4 +96,14 @@ void parallel_chunks(std::int64_t count, std::int64_t chunk_size,
   });
 }
 
+#ifdef SWITCHYARD_SANITIZE_THREAD
+// The library's own OpenMP is limited to one thread from outside (cmake/tests.cmake).
+SingleThread::SingleThread() : previous_(0) {}
+SingleThread::~SingleThread() = default;
+#else
+// The limit is a property of the calling thread, not of the process.
+SingleThread::SingleThread() : previous_(omp_get_max_threads()) { omp_set_num_threads(1); }
+SingleThread::~SingleThread() { omp_set_num_threads(previous_); }
+#endif
+
 }  // namespace switchyard::kernels

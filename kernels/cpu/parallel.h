@@ -23,4 +23,16 @@ void parallel_for(std::int64_t count, std::int64_t grain,
 void parallel_chunks(std::int64_t count, std::int64_t chunk_size,
                      const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& body);
 
+/// Within its scope library calls made by this thread (oneDNN) run on this thread alone.
+class SingleThread {
+ public:
+  SingleThread();
+  ~SingleThread();
+  SingleThread(const SingleThread&) = delete;
+  SingleThread& operator=(const SingleThread&) = delete;
+
+ private:
+  int previous_;
+};
+
 }  // namespace switchyard::kernels

@@ -1,0 +1,78 @@
+#include "kernels/api/grouped_matmul.h"
+#include "engine/ops/bilinear.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/matmul.h"
+
+namespace switchyard {
+namespace {
+
+void check_offsets(std::string_view op, const Tensor& offsets, std::int64_t rows) {
+  check(offsets.defined() && offsets.dtype() == DType::kInt64 && offsets.rank() == 1 &&
+            offsets.numel() >= 1,
+        "[{}] offsets must be a row of [experts + 1] int64", op);
+  const auto segments = offsets.span<std::int64_t>();
+  check(segments.front() == 0 && segments.back() == rows,
+        "[{}] offsets run from {} to {}, expected 0 to {} rows", op, segments.front(),
+        segments.back(), rows);
+  for (std::size_t e = 0; e + 1 < segments.size(); ++e) {
+    check(segments[e] <= segments[e + 1], "[{}] offsets descend at expert {}: {} to {}", op, e,
+          segments[e], segments[e + 1]);
+  }
+}
+
+}  // namespace
+
+Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, bool transpose_w) {
+  check_same_kind("grouped_matmul", {&x, &w});
+  check(x.rank() == 2 && w.rank() == 3,
+        "[grouped_matmul] needs x [S, K] and w [E, K, N], got {} {}", x.shape(), w.shape());
+  const kernels::GroupedShape shape = {x.size(0), w.size(0), w.size(transpose_w ? 2 : 1),
+                                       w.size(transpose_w ? 1 : 2)};
+  check(x.size(1) == shape.inner, "[grouped_matmul] inner sizes differ: x {} times w {}{}",
+        x.shape(), w.shape(), transpose_w ? " transposed" : "");
+  check_offsets("grouped_matmul", offsets, shape.rows);
+  check(offsets.numel() == shape.experts + 1, "[grouped_matmul] offsets {} do not fit w {}",
+        offsets.shape(), w.shape());
+  Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
+  launch("grouped_matmul", x, [&]<class T>(auto& executor) {
+    kernels::grouped_matmul(executor, shape, offsets.data<std::int64_t>(), x.data<T>(), w.data<T>(),
+                            transpose_w, y.data<T>());
+  });
+  return record("grouped_matmul", y, {x, w}, saved_partners(x, w),
+                [offsets, transpose_w](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& gy = v.cotangent();
+                  Tensor gx;
+                  Tensor gw;
+                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), offsets, !transpose_w);
+                  if (v.needs(1)) {
+                    gw = transpose_w ? grouped_matmul_weight_grad(gy, v.input(0), offsets)
+                                     : grouped_matmul_weight_grad(v.input(0), gy, offsets);
+                  }
+                  return {gx, gw};
+                });
+}
+
+Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tensor& offsets) {
+  check_same_kind("grouped_matmul_weight_grad", {&x, &gy});
+  check(x.rank() == 2 && gy.rank() == 2 && x.size(0) == gy.size(0),
+        "[grouped_matmul_weight_grad] needs x [S, K] and gy [S, N], got {} and {}", x.shape(),
+        gy.shape());
+  check_offsets("grouped_matmul_weight_grad", offsets, x.size(0));
+  const kernels::GroupedShape shape = {x.size(0), offsets.numel() - 1, x.size(1), gy.size(1)};
+  Tensor gw = Tensor::empty({shape.experts, shape.inner, shape.cols}, x.dtype(), x.device());
+  launch("grouped_matmul_weight_grad", x, [&]<class T>(auto& executor) {
+    kernels::grouped_matmul_weight_grad(executor, shape, offsets.data<std::int64_t>(), x.data<T>(),
+                                        gy.data<T>(), gw.data<T>());
+  });
+  return record("grouped_matmul_weight_grad", gw, {x, gy}, saved_partners(x, gy),
+                [offsets](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& c = v.cotangent();  // [E, K, N]
+                  Tensor gx;
+                  Tensor ggy;
+                  if (v.needs(0)) gx = grouped_matmul(v.input(1), c, offsets, true);
+                  if (v.needs(1)) ggy = grouped_matmul(v.input(0), c, offsets, false);
+                  return {gx, ggy};
+                });
+}
+
+}  // namespace switchyard

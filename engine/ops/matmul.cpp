@@ -1,0 +1,51 @@
+#include "engine/ops/matmul.h"
+
+#include "engine/ops/bilinear.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/executor.h"
+#include "kernels/api/matmul.h"
+
+namespace switchyard {
+
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  check_same_kind("matmul", {&a, &b});
+  check(a.rank() == 2 && b.rank() == 2, "[matmul] needs two matrices, got {} and {}", a.shape(),
+        b.shape());
+  const std::int64_t m = a.size(transpose_a ? 1 : 0);
+  const std::int64_t k = a.size(transpose_a ? 0 : 1);
+  const std::int64_t n = b.size(transpose_b ? 0 : 1);
+  check(k == b.size(transpose_b ? 1 : 0), "[matmul] inner sizes differ: {}{} times {}{}", a.shape(),
+        transpose_a ? " transposed" : "", b.shape(), transpose_b ? " transposed" : "");
+  Tensor c = Tensor::empty({m, n}, a.dtype(), a.device());
+  const kernels::MatmulShape shape = {m, n, k, transpose_a, transpose_b};
+  launch("matmul", a, [&]<class T>(auto& executor) {
+    kernels::matmul(executor, shape, a.data<T>(), b.data<T>(), c.data<T>());
+  });
+  return record("matmul", c, {a, b}, saved_partners(a, b),
+                [transpose_a, transpose_b](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& gc = v.cotangent();
+                  Tensor ga;
+                  Tensor gb;
+                  if (v.needs(0)) {
+                    ga = transpose_a ? matmul(v.input(1), gc, transpose_b, true)
+                                     : matmul(gc, v.input(1), false, !transpose_b);
+                  }
+                  if (v.needs(1)) {
+                    gb = transpose_b ? matmul(gc, v.input(0), true, transpose_a)
+                                     : matmul(v.input(0), gc, !transpose_a, false);
+                  }
+                  return {ga, gb};
+                });
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  check(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1),
+        "[linear] needs x [N, in] and w [out, in], got {} and {}", x.shape(), w.shape());
+  const Tensor y = matmul(x, w, false, true);
+  if (!bias.defined()) return y;
+  check(bias.shape() == Shape{w.size(0)}, "[linear] bias is {}, expected [{}] for w {}",
+        bias.shape(), w.size(0), w.shape());
+  return add(y, bias);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,197 @@
+#include "engine/ops/routing.h"
+
+#include "engine/ops/bilinear.h"
+#include "engine/ops/executor.h"
+#include "kernels/api/routing.h"
+
+namespace switchyard {
+namespace {
+
+/// Checks indices [T, k] int64 with entries in [0, bound).
+void check_indices(std::string_view op, const Tensor& indices, std::int64_t bound) {
+  check(indices.defined() && indices.dtype() == DType::kInt64 && indices.rank() == 2,
+        "[{}] indices must be [T, k] int64", op);
+  const auto* data = indices.data<std::int64_t>();
+  const std::int64_t bad = on_device(indices.device(), op, [&](auto& executor) {
+    return kernels::first_out_of_range(executor, data, indices.numel(), bound);
+  });
+  check(bad < 0, "[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1), data[bad],
+        bound - 1);
+}
+
+kernels::RouteShape route_shape(const Routing& routing, std::int64_t width) {
+  return {routing.tokens, routing.k, routing.permutation.numel(), width};
+}
+
+void check_rows(std::string_view op, const Tensor& x, std::int64_t rows, std::string_view unit) {
+  check(x.rank() == 2 && x.size(0) == rows, "[{}] needs a matrix of {} {}, got {}", op, rows, unit,
+        x.shape());
+}
+
+void check_weights(std::string_view op, const Tensor& weights, const Routing& routing) {
+  check(weights.shape() == Shape{routing.tokens, routing.k},
+        "[{}] weights are {}, the routing has {} tokens and k = {}", op, weights.shape(),
+        routing.tokens, routing.k);
+}
+
+/// Elements of optional weights; null stands for ones.
+template <class T>
+const T* data_or_null(const Tensor& weights) {
+  return weights.defined() ? weights.data<T>() : nullptr;
+}
+
+}  // namespace
+
+Tensor top_k(const Tensor& logits, std::int64_t k) {
+  check_same_kind("top_k", {&logits});
+  check(logits.rank() == 2, "[top_k] needs logits [T, E], got {}", logits.shape());
+  const std::int64_t tokens = logits.size(0);
+  const std::int64_t experts = logits.size(1);
+  check(k >= 1 && k <= experts, "[top_k] k is {}, expected 1 to {}, the number of columns", k,
+        experts);
+  Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
+  const std::int64_t bad = launch("top_k", logits, [&]<class T>(auto& executor) {
+    return kernels::top_k(executor, logits.data<T>(), tokens, experts, k,
+                          indices.data<std::int64_t>());
+  });
+  check(bad < 0, "[top_k] row {} of the logits holds NaN or nothing above -inf", bad);
+  return indices;
+}
+
+Tensor gather(const Tensor& x, const Tensor& indices) {
+  check_same_kind("gather", {&x});
+  check(x.rank() == 2 && indices.rank() == 2 && x.size(0) == indices.size(0),
+        "[gather] needs x [T, E] and indices [T, k], got {} and {}", x.shape(), indices.shape());
+  check_indices("gather", indices, x.size(1));
+  Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
+  launch("gather", x, [&]<class T>(auto& executor) {
+    kernels::gather(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), x.size(1),
+                    indices.size(1), y.data<T>());
+  });
+  return record("gather", y, {x}, Saved::nothing(), [indices](const Vjp& v) -> std::vector<Tensor> {
+    return {scatter_add(v.cotangent(), indices, v.input_shape(0)[1])};
+  });
+}
+
+Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns) {
+  check_same_kind("scatter_add", {&x});
+  check(x.rank() == 2 && x.shape() == indices.shape(),
+        "[scatter_add] needs x and indices of one shape [T, k], got {} and {}", x.shape(),
+        indices.shape());
+  check_indices("scatter_add", indices, columns);
+  Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
+  launch("scatter_add", x, [&]<class T>(auto& executor) {
+    kernels::scatter_add(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), columns,
+                         x.size(1), y.data<T>());
+  });
+  return record(
+      "scatter_add", y, {x}, Saved::nothing(),
+      [indices](const Vjp& v) -> std::vector<Tensor> { return {gather(v.cotangent(), indices)}; });
+}
+
+Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity) {
+  check(experts >= 1, "[make_routing] needs at least one expert, got {}", experts);
+  check(capacity >= 0, "[make_routing] capacity is {}, expected 0 (dropless) or more", capacity);
+  check_indices("make_routing", indices, experts);
+  check(indices.size(1) >= 1, "[make_routing] needs at least one choice per token, got {}",
+        indices.shape());
+  const std::int64_t assignments = indices.numel();
+  Routing routing;
+  routing.tokens = indices.size(0);
+  routing.experts = experts;
+  routing.k = indices.size(1);
+  routing.indices = indices;
+  routing.offsets = Tensor::empty({experts + 1}, DType::kInt64, indices.device());
+  routing.inverse = Tensor::empty(indices.shape(), DType::kInt64, indices.device());
+  on_device(indices.device(), "make_routing", [&](auto& executor) {
+    auto* offsets = routing.offsets.data<std::int64_t>();
+    const auto* chosen = indices.data<std::int64_t>();
+    kernels::segment_offsets(executor, chosen, assignments, experts, capacity, offsets);
+    const std::int64_t slots = offsets[experts];
+    routing.dropped = assignments - slots;
+    routing.permutation = Tensor::empty({slots}, DType::kInt64, indices.device());
+    kernels::sort_assignments(executor, chosen, assignments, experts, offsets,
+                              routing.permutation.data<std::int64_t>(),
+                              routing.inverse.data<std::int64_t>());
+  });
+  return routing;
+}
+
+Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) {
+  check_same_kind("dispatch", {&x, weights.defined() ? &weights : &x});
+  check_rows("dispatch", x, routing.tokens, "tokens");
+  if (weights.defined()) check_weights("dispatch", weights, routing);
+  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  Tensor y = Tensor::empty({shape.slots, shape.width}, x.dtype(), x.device());
+  launch("dispatch", x, [&]<class T>(auto& executor) {
+    kernels::dispatch(executor, shape, routing.permutation.data<std::int64_t>(), x.data<T>(),
+                      data_or_null<T>(weights), y.data<T>());
+  });
+  if (!weights.defined()) {
+    return record("dispatch", y, {x}, Saved::nothing(),
+                  [routing](const Vjp& v) -> std::vector<Tensor> {
+                    return {combine(v.cotangent(), {}, routing)};
+                  });
+  }
+  return record("dispatch", y, {x, weights}, saved_partners(x, weights),
+                [routing](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& gy = v.cotangent();
+                  Tensor gx;
+                  Tensor gweights;
+                  if (v.needs(0)) gx = combine(gy, v.input(1), routing);
+                  if (v.needs(1)) gweights = combine_weight_grad(gy, v.input(0), routing);
+                  return {gx, gweights};
+                });
+}
+
+Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
+  check_same_kind("combine", {&x, weights.defined() ? &weights : &x});
+  check_rows("combine", x, routing.permutation.numel(), "slots");
+  if (weights.defined()) check_weights("combine", weights, routing);
+  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  Tensor y = Tensor::empty({shape.tokens, shape.width}, x.dtype(), x.device());
+  launch("combine", x, [&]<class T>(auto& executor) {
+    kernels::combine(executor, shape, routing.inverse.data<std::int64_t>(), x.data<T>(),
+                     data_or_null<T>(weights), y.data<T>());
+  });
+  if (!weights.defined()) {
+    return record("combine", y, {x}, Saved::nothing(),
+                  [routing](const Vjp& v) -> std::vector<Tensor> {
+                    return {dispatch(v.cotangent(), routing)};
+                  });
+  }
+  return record("combine", y, {x, weights}, saved_partners(x, weights),
+                [routing](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& gy = v.cotangent();
+                  Tensor gx;
+                  Tensor gweights;
+                  if (v.needs(0)) gx = dispatch(gy, routing, v.input(1));
+                  if (v.needs(1)) gweights = combine_weight_grad(v.input(0), gy, routing);
+                  return {gx, gweights};
+                });
+}
+
+Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing) {
+  check_same_kind("combine_weight_grad", {&x, &gy});
+  check_rows("combine_weight_grad", x, routing.permutation.numel(), "slots");
+  check_rows("combine_weight_grad", gy, routing.tokens, "tokens");
+  check(x.size(1) == gy.size(1), "[combine_weight_grad] widths differ: {} and {}", x.shape(),
+        gy.shape());
+  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  Tensor gweights = Tensor::empty({shape.tokens, shape.k}, x.dtype(), x.device());
+  launch("combine_weight_grad", x, [&]<class T>(auto& executor) {
+    kernels::combine_weight_grad(executor, shape, routing.inverse.data<std::int64_t>(), x.data<T>(),
+                                 gy.data<T>(), gweights.data<T>());
+  });
+  return record("combine_weight_grad", gweights, {x, gy}, saved_partners(x, gy),
+                [routing](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor& c = v.cotangent();  // [T, k], stands for the weights
+                  Tensor gx;
+                  Tensor ggy;
+                  if (v.needs(0)) gx = dispatch(v.input(1), routing, c);
+                  if (v.needs(1)) ggy = combine(v.input(0), c, routing);
+                  return {gx, ggy};
+                });
+}
+
+}  // namespace switchyard

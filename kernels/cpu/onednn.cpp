@@ -1,0 +1,116 @@
+#include "kernels/cpu/onednn.h"
+
+#include "kernels/cpu/scratch.h"
+
+namespace switchyard::kernels::onednn {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using dnnl::prop_kind;
+
+memory::dims strides(const ConvShape& shape) { return {shape.stride, shape.stride}; }
+memory::dims padding(const ConvShape& shape) { return {shape.padding, shape.padding}; }
+
+}  // namespace
+
+const dnnl::engine& engine() {
+  static const dnnl::engine host(dnnl::engine::kind::cpu, 0);
+  return host;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream mine(engine());
+  return mine;
+}
+
+memory view(const memory::desc& desc, const void* data) {
+  return {desc, engine(), const_cast<void*>(data)};
+}
+
+void run(const dnnl::primitive& primitive, const memory::desc& scratchpad,
+         std::unordered_map<int, memory> arguments) {
+  if (scratchpad.get_size() > 0) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD,
+                      view(scratchpad, scratch(Scratch::kLibrary, scratchpad.get_size())));
+  }
+  primitive.execute(stream(), arguments);
+  stream().wait();
+}
+
+dnnl::reorder make_reorder(const memory::desc& from, const memory::desc& to) {
+  return dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
+}
+
+ConvLayouts::ConvLayouts(const ConvShape& s)
+    : x({s.batch, s.channels, s.height, s.width}, memory::data_type::f32, memory::format_tag::nhwc),
+      w({s.filters, s.channels, s.kernel_height, s.kernel_width}, memory::data_type::f32,
+        memory::format_tag::ohwi),
+      y({s.batch, s.filters, s.out_height(), s.out_width()}, memory::data_type::f32,
+        memory::format_tag::nhwc) {}
+
+memory::desc any_layout(const memory::desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {desc.get_dims(), desc.get_data_type(), memory::format_tag::any};
+#else
+  return {desc.dims(), desc.data_type(), memory::format_tag::any};
+#endif
+}
+
+dnnl::primitive_attr plain_attributes() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+void append_relu(dnnl::post_ops& operations) {
+#if DNNL_VERSION_MAJOR >= 3
+  operations.append_eltwise(algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+  operations.append_eltwise(1.0F, algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+}
+
+Forward forward(const ConvShape& shape, prop_kind kind, algorithm algorithm,
+                const ConvLayouts& layouts, const memory::desc& bias,
+                const dnnl::primitive_attr& attributes, bool allow_empty) {
+#if DNNL_VERSION_MAJOR >= 3
+  return Forward(engine(), kind, algorithm, layouts.x, layouts.w, bias, layouts.y, strides(shape),
+                 padding(shape), padding(shape), attributes, allow_empty);
+#else
+  const dnnl::convolution_forward::desc description(kind, algorithm, layouts.x, layouts.w, bias,
+                                                    layouts.y, strides(shape), padding(shape),
+                                                    padding(shape));
+  return Forward(description, attributes, engine(), allow_empty);
+#endif
+}
+
+InputGrad input_grad(const ConvShape& shape, const ConvLayouts& layouts) {
+  const Forward hint = forward(shape, prop_kind::forward_training, algorithm::convolution_direct,
+                               layouts, {}, plain_attributes());
+#if DNNL_VERSION_MAJOR >= 3
+  return InputGrad(engine(), algorithm::convolution_direct, layouts.x, layouts.w, layouts.y,
+                   strides(shape), padding(shape), padding(shape), hint, plain_attributes());
+#else
+  const dnnl::convolution_backward_data::desc description(algorithm::convolution_direct, layouts.x,
+                                                          layouts.w, layouts.y, strides(shape),
+                                                          padding(shape), padding(shape));
+  return InputGrad(description, plain_attributes(), engine(), hint);
+#endif
+}
+
+WeightGrad weight_grad(const ConvShape& shape, const ConvLayouts& layouts) {
+  const Forward hint = forward(shape, prop_kind::forward_training, algorithm::convolution_direct,
+                               layouts, {}, plain_attributes());
+#if DNNL_VERSION_MAJOR >= 3
+  return WeightGrad(engine(), algorithm::convolution_direct, layouts.x, layouts.w, layouts.y,
+                    strides(shape), padding(shape), padding(shape), hint, plain_attributes());
+#else
+  const dnnl::convolution_backward_weights::desc description(
+      algorithm::convolution_direct, layouts.x, layouts.w, layouts.y, strides(shape),
+      padding(shape), padding(shape));
+  return WeightGrad(description, plain_attributes(), engine(), hint);
+#endif
+}
+
+}  // namespace switchyard::kernels::onednn
