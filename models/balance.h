@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/core/tensor.h"
+#include "engine/ops/elementwise.h"
 
 namespace switchyard {
 
@@ -36,5 +37,22 @@ Tensor switch_balance(const Tensor& probabilities, const Tensor& indices);
 
 /// Mean over N of (log Σ_e exp logits[n, e])² (ST-MoE, eq. 5).
 Tensor router_z(const Tensor& logits);
+
+/// Adds up coefficient · loss for the losses that are on.
+class BalanceSum {
+ public:
+  /// `loss()` returns a scalar and is not called where the coefficient is 0.
+  template <class Loss>
+  void add(double coefficient, Loss&& loss) {
+    if (coefficient == 0.0) return;
+    const Tensor term = loss() * coefficient;
+    total_ = total_ ? total_ + term : term;
+  }
+  /// Undefined if no loss is on.
+  const Tensor& total() const { return total_; }
+
+ private:
+  Tensor total_;
+};
 
 }  // namespace switchyard

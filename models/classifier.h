@@ -24,17 +24,36 @@ struct ClassifierOutput {
                         ///< is on
 };
 
+class Backbone;
+class Head;
+
 /// Backbone and head. Parameter names follow the published PyTorch models:
 /// "backbone.backbone.conv1.weight", "head.experts.7.net.3.weight", ...
 class Classifier : public nn::Module {
  public:
-  /// images [N, H, W, C] normalised -> logits and what the gate did.
-  virtual ClassifierOutput forward(const Tensor& images, nn::Mode mode) = 0;
-  virtual const ModelConfig& config() const = 0;
-  virtual DType dtype() const = 0;
+  Classifier(const ModelConfig& config, std::unique_ptr<Backbone> backbone,
+             std::unique_ptr<Head> head, DType dtype);
+  ~Classifier() override;
+
+  /// images [N, H, W, C] normalised, of the model's dtype -> logits and what the gate did.
+  ClassifierOutput forward(const Tensor& images, nn::Mode mode);
+
+  const ModelConfig& config() const { return config_; }
+  DType dtype() const { return dtype_; }
+  /// The two halves of forward(): images -> features [N, D], and features -> output.
+  Backbone& backbone() { return *backbone_; }
+  Head& head() { return *head_; }
+
+ private:
+  ModelConfig config_;
+  std::unique_ptr<Backbone> backbone_;
+  std::unique_ptr<Head> head_;
+  DType dtype_;
 };
 
-/// Builds a model with PyTorch's default initialisation drawn from `random`.
+/// Builds a model with initial values drawn from `random` (BackboneConfig::initialisation; heads
+/// start from PyTorch's defaults). The same values in both dtypes. UsageError as
+/// check_model_config().
 std::unique_ptr<Classifier> make_classifier(const ModelConfig& config, Generator random,
                                             DType dtype = DType::kFloat32);
 

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/io/json.h"
+
 namespace switchyard {
 
 struct BackboneConfig {
@@ -44,11 +46,17 @@ struct ModelConfig {
   HeadConfig head;
 };
 
-/// Reads the `model` object of a configuration. `path` prefixes field names in errors ("model").
-/// Every field but `name` may be left out. UsageError naming the field: one that this head does not
+/// Reads the `model` object of a configuration. Every field but `head.name` may be left out.
+/// UsageError naming the field ("config.json: model.head.top_k: ..."): one that this head does not
 /// have, a wrong type, an unknown name, sizes < 1, k > experts, temperature <= 0, dropout outside
 /// [0, 1), a negative coefficient or capacity.
-ModelConfig parse_model_config(const nlohmann::json& json, const std::string& path = "model");
+ModelConfig parse_model_config(JsonObject model);
+/// The same for the `model` object alone; messages begin with `where`, a file name or an option.
+ModelConfig parse_model_config(const nlohmann::json& model, const std::string& where);
+/// Every field that the model has: parse_model_config() of it gives `config` again.
 nlohmann::json to_json(const ModelConfig& config);
+
+/// UsageError as parse_model_config(), for a configuration that was filled in by a program.
+void check_model_config(const ModelConfig& config);
 
 }  // namespace switchyard

@@ -1,0 +1,80 @@
+#include "models/backbone.h"
+
+#include "engine/ops/reduction.h"
+
+namespace switchyard {
+
+BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, int stride, nn::ConvInit init,
+                       DType dtype, Generator& random)
+    : first_(in, out, 3, {.stride = stride, .padding = 1}, init, dtype, random),
+      second_(out, out, 3, {.stride = 1, .padding = 1}, init, dtype, random) {
+  register_child("conv1", first_.conv);
+  register_child("bn1", first_.norm);
+  register_child("conv2", second_.conv);
+  register_child("bn2", second_.norm);
+  if (stride == 1 && in == out) return;
+  downsample_ = std::make_unique<ConvNorm>(in, out, 1, ConvParams{.stride = stride, .padding = 0},
+                                           init, dtype, random);
+  register_child("downsample.0", downsample_->conv);
+  register_child("downsample.1", downsample_->norm);
+}
+
+Tensor BasicBlock::forward(const Tensor& x, nn::Mode mode) {
+  const Tensor hidden = first_.forward(x, mode, {.residual = {}, .relu = true});
+  const Tensor shortcut = downsample_ ? downsample_->forward(x, mode, {}) : x;
+  return second_.forward(hidden, mode, {.residual = shortcut, .relu = true});
+}
+
+Backbone::Backbone(std::int64_t in_channels, std::int64_t stem_channels,
+                   const std::vector<Stage>& stages, const std::string& initialisation, DType dtype,
+                   Generator& random)
+    : in_channels_(in_channels), features_(stages.back().channels) {
+  // The published models replace torchvision's first convolution after torchvision initialised its
+  // own, so theirs starts from the layer's default either way.
+  stem_ = std::make_unique<ConvNorm>(in_channels, stem_channels, 3,
+                                     ConvParams{.stride = 1, .padding = 1}, nn::ConvInit::kPyTorch,
+                                     dtype, random);
+  register_child("conv1", stem_->conv);
+  register_child("bn1", stem_->norm);
+  const nn::ConvInit init =
+      initialisation == "torchvision" ? nn::ConvInit::kTorchvision : nn::ConvInit::kPyTorch;
+  std::int64_t channels = stem_channels;
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    for (int block = 0; block < stages[stage].blocks; ++block) {
+      const int stride = block == 0 ? stages[stage].stride : 1;
+      blocks_.push_back(std::make_unique<BasicBlock>(channels, stages[stage].channels, stride, init,
+                                                     dtype, random));
+      register_child(fmt::format("layer{}.{}", stage + 1, block), *blocks_.back());
+      channels = stages[stage].channels;
+    }
+  }
+}
+
+Tensor Backbone::forward(const Tensor& images, nn::Mode mode) {
+  check(images.rank() == 4 && images.size(3) == in_channels_,
+        "[backbone] images must be [N, H, W, {}], got {}", in_channels_,
+        images.shape().to_string());
+  Tensor x = stem_->forward(images, mode, {.residual = {}, .relu = true});
+  for (const auto& block : blocks_) x = block->forward(x, mode);
+  return global_average_pool(x);
+}
+
+std::unique_ptr<Backbone> make_backbone(const BackboneConfig& config, DType dtype,
+                                        Generator& random) {
+  using Stages = std::vector<Backbone::Stage>;
+  if (config.name == "resnet18") {
+    const Stages stages = {{2, 64, 1}, {2, 128, 2}, {2, 256, 2}, {2, 512, 2}};
+    return std::make_unique<Backbone>(config.in_channels, 64, stages, config.initialisation, dtype,
+                                      random);
+  }
+  check<UsageError>(config.name == "small", "unknown backbone \"{}\": expected resnet18 or small",
+                    config.name);
+  // 27 million multiply-adds per 32x32 image, 1/20 of resnet18's: it halves the resolution at once
+  // and has one block per stage. All widths but the input's are multiples of 16, which fill the
+  // vector registers of the convolutions.
+  const Stages stages = {{1, 48, 2}, {1, 96, 2}, {1, 192, 2}};
+  return std::make_unique<Backbone>(config.in_channels, 32, stages, config.initialisation, dtype,
+                                    random);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,90 @@
+#include "models/balance.h"
+
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "engine/ops/reduction.h"
+#include "engine/ops/routing.h"
+#include "engine/ops/softmax.h"
+
+namespace switchyard {
+namespace {
+
+constexpr double kEpsilon = 1e-8;  // of the published code, in the same places
+
+/// Biased variance over squared (mean + shift): the deviation is never formed, so that perfect
+/// balance has a derivative (zero).
+Tensor cv2(const Tensor& x, double shift) {
+  const Tensor m = mean(x, {0}) + shift;
+  return variance(x, {0}, false) / square(m);
+}
+
+/// Standard normal distribution function.
+Tensor normal_cdf(const Tensor& z) { return (erf(z * (1.0 / std::numbers::sqrt2)) + 1.0) * 0.5; }
+
+/// Column `column` of indices [N, k] as [N, 1].
+Tensor index_column(const Tensor& indices, std::int64_t column) {
+  const std::int64_t rows = indices.size(0);
+  const std::int64_t k = indices.size(1);
+  Tensor result = Tensor::empty({rows, 1}, DType::kInt64);
+  const auto* from = indices.data<std::int64_t>();
+  auto* to = result.data<std::int64_t>();
+  for (std::int64_t n = 0; n < rows; ++n) to[n] = from[n * k + column];
+  return result;
+}
+
+}  // namespace
+
+Tensor importance_cv2(const Tensor& probabilities) {
+  return cv2(sum(probabilities, {0}) + kEpsilon, 0.0);
+}
+
+Tensor load_cv2(const Tensor& load) { return cv2(load, kEpsilon); }
+
+Tensor smooth_load(const Tensor& clean, const Tensor& noisy, const Tensor& deviation,
+                   std::int64_t k) {
+  const std::int64_t experts = clean.size(1);
+  if (k == experts) {
+    return Tensor::full({experts}, static_cast<double>(clean.size(0)), clean.dtype());
+  }
+  const Tensor best = top_k(noisy, k + 1);
+  const Tensor chosen = top_k(noisy, k);
+  const Tensor inside =
+      scatter_add(Tensor::full(chosen.shape(), 1.0, clean.dtype()), chosen, experts);  // 0 or 1
+  // The k-th largest of the others: the (k+1)-th largest of all for a chosen expert, else the k-th.
+  const Tensor threshold = inside * gather(noisy, index_column(best, k)) +
+                           affine(inside, -1.0, 1.0) * gather(noisy, index_column(best, k - 1));
+  return sum(normal_cdf((clean - threshold) / deviation), {0});
+}
+
+Tensor assignment_counts(const Tensor& indices, std::int64_t experts, DType dtype) {
+  std::vector<double> counts(static_cast<std::size_t>(experts), 0.0);
+  for (const std::int64_t e : indices.span<std::int64_t>()) {
+    check(e >= 0 && e < experts, "[assignment_counts] index {} is outside [0, {})", e, experts);
+    counts[static_cast<std::size_t>(e)] += 1.0;
+  }
+  return Tensor::from({experts}, counts).to(dtype);
+}
+
+Tensor uniform_kl(const Tensor& probabilities) {
+  const auto experts = static_cast<double>(probabilities.size(1));
+  const Tensor p = relu(mean(probabilities, {0}) - kEpsilon) + kEpsilon;  // max(p, epsilon)
+  const double u = 1.0 / experts;
+  return sum(log(p) * -u + u * std::log(u)) / experts;
+}
+
+Tensor switch_balance(const Tensor& probabilities, const Tensor& indices) {
+  const std::int64_t experts = probabilities.size(1);
+  const Tensor f = assignment_counts(indices, experts, probabilities.dtype()) /
+                   static_cast<double>(indices.numel());
+  return dot(f, mean(probabilities, {0})) * static_cast<double>(experts);
+}
+
+Tensor router_z(const Tensor& logits) {
+  // log Σ exp x = x_e - log_softmax(x)_e for every e; the mean over e is the differentiable way to
+  // take any of them.
+  return mean(square(mean(logits - log_softmax(logits), {1})));
+}
+
+}  // namespace switchyard

@@ -1,0 +1,151 @@
+#include "models/config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <string_view>
+
+namespace switchyard {
+namespace {
+
+bool is_one_of(std::string_view value, std::initializer_list<std::string_view> known) {
+  return std::find(known.begin(), known.end(), value) != known.end();
+}
+
+/// Calls visit(field, value, rule) for every field of this kind of head but its name, where
+/// rule(value) says what is wrong with it ("" if nothing). The one list of which head has what.
+template <class Config, class Visit>
+void for_each_head_field(Config& head, Visit&& visit) {
+  using Text = std::string;
+  const auto size = [](std::int64_t v) {
+    return v >= 1 ? Text() : fmt::format("must be at least 1, got {}", v);
+  };
+  const auto probability = [](double v) {
+    return v >= 0.0 && v < 1.0 ? Text() : fmt::format("must be in [0, 1), got {}", v);
+  };
+  const auto coefficient = [](double v) {
+    return v >= 0.0 && std::isfinite(v) ? Text() : fmt::format("must not be negative, got {}", v);
+  };
+  const auto positive = [](double v) {
+    return v > 0.0 && std::isfinite(v) ? Text() : fmt::format("must be positive, got {}", v);
+  };
+  const auto capacity = [](std::int64_t v) {
+    return v >= 0 ? Text() : fmt::format("must not be negative, got {}", v);
+  };
+  const auto choices = [&](std::int64_t k) {
+    return k >= 1 && k <= head.experts
+               ? Text()
+               : fmt::format("must be between 1 and the {} experts, got {}", head.experts, k);
+  };
+  const auto estimator = [](const Text& v) {
+    return is_one_of(v, {"probability", "smooth"})
+               ? Text()
+               : fmt::format("must be probability or smooth, got \"{}\"", v);
+  };
+  const auto order = [](const Text& v) {
+    return is_one_of(v, {"topk_softmax", "softmax_topk", "softmax_topk_renormalized"})
+               ? Text()
+               : fmt::format(
+                     "must be topk_softmax, softmax_topk or softmax_topk_renormalized, got \"{}\"",
+                     v);
+  };
+
+  const bool sparse = is_one_of(head.name, {"sparse_moe", "hard_moe"});
+  visit("classes", head.classes, size);
+  visit("dropout", head.dropout, probability);
+  if (head.name == "dense") {
+    visit("width", head.width, size);
+    return;
+  }
+  visit("experts", head.experts, size);
+  visit("expert_width", head.expert_width, size);
+  if (head.name == "sparse_moe") visit("top_k", head.top_k, choices);
+  visit("temperature", head.temperature, positive);
+  visit("gate_input_dropout", head.gate_input_dropout, probability);
+  visit("gate_logits_dropout", head.gate_logits_dropout, probability);
+  visit("router_z", head.router_z, coefficient);
+  if (!sparse) {
+    visit("balance", head.balance, coefficient);
+    return;
+  }
+  visit("importance", head.importance, coefficient);
+  visit("load", head.load, coefficient);
+  visit("load_estimator", head.load_estimator, estimator);
+  visit("switch_balance", head.switch_balance, coefficient);
+  visit("router_order", head.router_order, order);
+  visit("capacity", head.capacity, capacity);
+}
+
+template <class Config, class Visit>
+void for_each_backbone_field(Config& backbone, Visit&& visit) {
+  using Text = std::string;
+  visit("name", backbone.name, [](const Text& v) {
+    return is_one_of(v, {"resnet18", "small"})
+               ? Text()
+               : fmt::format("must be resnet18 or small, got \"{}\"", v);
+  });
+  visit("in_channels", backbone.in_channels, [](std::int64_t v) {
+    return v >= 1 ? Text() : fmt::format("must be at least 1, got {}", v);
+  });
+  visit("initialisation", backbone.initialisation, [](const Text& v) {
+    return is_one_of(v, {"pytorch", "torchvision"})
+               ? Text()
+               : fmt::format("must be pytorch or torchvision, got \"{}\"", v);
+  });
+}
+
+std::string head_name_problem(const std::string& name) {
+  return is_one_of(name, {"dense", "soft_moe", "sparse_moe", "hard_moe"})
+             ? std::string()
+             : fmt::format("must be dense, soft_moe, sparse_moe or hard_moe, got \"{}\"", name);
+}
+
+/// Visitor that fills in the fields of `reader`.
+auto reading(JsonObject& reader) {
+  return [&reader](const char* field, auto& value, auto&& rule) {
+    value = reader.optional(field, value);
+    if (const std::string problem = rule(value); !problem.empty()) reader.fail(field, problem);
+  };
+}
+
+/// Visitor that writes fields to `object`.
+auto writing(nlohmann::json& object) {
+  return [&object](const char* field, const auto& value, auto&&) { object[field] = value; };
+}
+
+}  // namespace
+
+ModelConfig parse_model_config(JsonObject model) {
+  ModelConfig config;
+  JsonObject backbone = model.optional_object("backbone");
+  for_each_backbone_field(config.backbone, reading(backbone));
+  backbone.finish();
+
+  JsonObject head = model.object("head");
+  config.head.name = head.required<std::string>("name");
+  if (const std::string problem = head_name_problem(config.head.name); !problem.empty()) {
+    head.fail("name", problem);
+  }
+  for_each_head_field(config.head, reading(head));
+  head.finish();
+  model.finish();
+  return config;
+}
+
+ModelConfig parse_model_config(const nlohmann::json& model, const std::string& where) {
+  return parse_model_config(JsonObject({{"model", model}}, where).object("model"));
+}
+
+nlohmann::json to_json(const ModelConfig& config) {
+  nlohmann::json backbone = nlohmann::json::object();
+  for_each_backbone_field(config.backbone, writing(backbone));
+  nlohmann::json head = {{"name", config.head.name}};
+  for_each_head_field(config.head, writing(head));
+  return {{"backbone", backbone}, {"head", head}};
+}
+
+void check_model_config(const ModelConfig& config) {
+  parse_model_config(to_json(config), "model configuration");
+}
+
+}  // namespace switchyard

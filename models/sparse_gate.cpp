@@ -1,0 +1,67 @@
+#include "models/sparse_gate.h"
+
+#include <cmath>
+
+#include "engine/ops/dropout.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduction.h"
+#include "engine/ops/routing.h"
+#include "engine/ops/softmax.h"
+
+namespace switchyard {
+namespace {
+
+constexpr double kNoiseFloor = 0.3;
+constexpr double kStandardiseEpsilon = 1e-5;
+// Inside the square root: keeps the derivatives of the deviation finite (zero) for a row of equal
+// logits, and is far below the rounding of any deviation that kStandardiseEpsilon does not drown.
+constexpr double kVarianceFloor = 1e-24;
+
+}  // namespace
+
+SparseGate::SparseGate(const HeadConfig& config, std::int64_t features, DType dtype,
+                       Generator& random)
+    : input_dropout_(config.gate_input_dropout),
+      logits_dropout_(config.gate_logits_dropout),
+      temperature_(config.temperature),
+      w_gate_(features, config.experts, dtype, random),
+      w_noise_(features, config.experts, dtype, random) {
+  register_child("w_gate", w_gate_);
+  register_child("w_noise", w_noise_);
+}
+
+GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
+  const Tensor input = nn::dropout(features, input_dropout_, mode);
+  GateLogits logits;
+  logits.raw = w_gate_.forward(input);
+  logits.clean = standardise_rows(logits.raw);
+  logits.noisy = logits.clean;
+  if (mode.training) {
+    logits.deviation = softplus(w_noise_.forward(input)) + kNoiseFloor;
+    const RandomPosition draw = nn::random_of(mode, "gate noise").next(logits.clean.numel());
+    const Tensor normal =
+        random_normal(logits.clean.shape(), features.dtype(), draw, features.device());
+    logits.noisy = logits.clean + normal * logits.deviation;
+  }
+  logits.router = nn::dropout(logits.noisy, logits_dropout_, mode) / temperature_;
+  return logits;
+}
+
+Tensor standardise_rows(const Tensor& x) {
+  const Tensor centred = x - mean(x, {1}, true);
+  if (x.size(1) == 1) return centred;  // one value has no unbiased deviation
+  const Tensor deviation = sqrt(variance(x, {1}, true, true) + kVarianceFloor);
+  return centred / (deviation + kStandardiseEpsilon);
+}
+
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {
+  const Tensor indices = top_k(logits, k);
+  if (order == "topk_softmax") return {indices, softmax(gather(logits, indices))};
+  const Tensor kept = gather(softmax(logits), indices);
+  if (order == "softmax_topk") return {indices, kept};
+  check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",
+                    order);
+  return {indices, kept / sum(kept, {1}, true)};
+}
+
+}  // namespace switchyard

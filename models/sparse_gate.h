@@ -1,0 +1,48 @@
+#pragma once
+
+#include "engine/nn/layers.h"
+#include "models/config.h"
+
+namespace switchyard {
+
+/// Every stage of a noisy gate's logits, [N, E] each.
+struct GateLogits {
+  Tensor raw;        ///< the linear layer's
+  Tensor clean;      ///< raw, standardised per sample
+  Tensor deviation;  ///< of the noise; undefined in evaluation mode
+  Tensor noisy;      ///< clean plus noise; clean itself in evaluation mode
+  Tensor router;     ///< dropout(noisy) / T: what the experts are chosen by
+};
+
+/// Noisy gate of the sparse and hard heads (Shazeer et al., 2017, eq. 3-5, with the published
+/// study's changes: logits standardised first, noise of at least 0.3). Names w_gate.*, w_noise.*.
+class SparseGate : public nn::Module {
+ public:
+  SparseGate(const HeadConfig& config, std::int64_t features, DType dtype, Generator& random);
+
+  /// features [N, D].
+  GateLogits forward(const Tensor& features, nn::Mode mode) const;
+
+ private:
+  double input_dropout_;
+  double logits_dropout_;
+  double temperature_;
+  nn::Linear w_gate_;
+  nn::Linear w_noise_;
+};
+
+/// (x - mean) / (deviation + 1e-5) over each row of x [N, E], with the unbiased deviation. A row of
+/// equal values, or of one, becomes zeros.
+Tensor standardise_rows(const Tensor& x);
+
+/// The chosen experts and their weights.
+struct Choice {
+  Tensor indices;  ///< [N, k] int64, descending
+  Tensor weights;  ///< [N, k]
+};
+
+/// Chooses k experts per row of `logits` [N, E]. order: "topk_softmax" (softmax over the kept),
+/// "softmax_topk" (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order);
+
+}  // namespace switchyard

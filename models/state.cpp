@@ -1,0 +1,119 @@
+#include "models/state.h"
+
+#include <cmath>
+#include <string_view>
+
+namespace switchyard {
+namespace {
+
+using Layout = nn::NamedTensor::Layout;
+
+/// [outer, rows, columns] -> [outer, columns, rows], without history.
+Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns,
+                      const Shape& result_shape) {
+  Tensor y = Tensor::empty(result_shape, x.dtype());
+  dispatch_floating(x.dtype(), "file layout", [&]<class T>() {
+    const T* from = x.data<T>();
+    T* to = y.data<T>();
+    for (std::int64_t o = 0; o < outer; ++o) {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          to[(o * columns + c) * rows + r] = from[(o * rows + r) * columns + c];
+        }
+      }
+    }
+  });
+  return y;
+}
+
+void check_names(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+                 const std::string& file) {
+  std::string missing;
+  std::string extra;
+  TensorMap rest = tensors;
+  for (const nn::NamedTensor& target : named) {
+    if (rest.erase(target.name) == 0) missing += " " + target.name;
+  }
+  for (const auto& [unexpected, tensor] : rest) extra += " " + unexpected;
+  check(missing.empty() && extra.empty(), "{}: tensors do not match the model{}{}{}{}", file,
+        missing.empty() ? "" : "; missing:", missing,
+        extra.empty() ? "" : "; not in the model:", extra);
+}
+
+/// `tensor` in the engine's layout and the target's dtype, without history.
+Tensor converted(const nn::NamedTensor& target, const Tensor& tensor, const std::string& file) {
+  const Tensor& model = *target.tensor;
+  const Shape expected = file_shape(model.shape(), target.layout);
+  check(tensor.shape() == expected, "{}: {} must have shape {}, got {}", file, target.name,
+        expected.to_string(), tensor.shape().to_string());
+  const auto real = [](DType d) { return d == DType::kFloat32 || d == DType::kFloat64; };
+  const bool convertible =
+      tensor.dtype() == model.dtype() || (real(tensor.dtype()) && real(model.dtype()));
+  check(convertible, "{}: {} must be {}, got {}", file, target.name, name(model.dtype()),
+        name(tensor.dtype()));
+  const Tensor result = from_file_layout(tensor, target.layout).to(model.dtype());
+  if (is_floating(result.dtype())) {
+    for (const double value : result.to_doubles()) {
+      check(std::isfinite(value), "{}: {} holds a value that is not finite ({})", file, target.name,
+            value);
+    }
+  }
+  return result;
+}
+
+std::vector<nn::NamedTensor> saved_tensors(Classifier& model) {
+  std::vector<nn::NamedTensor> named = model.parameters();
+  for (nn::NamedTensor& buffer : model.buffers()) named.push_back(std::move(buffer));
+  return named;
+}
+
+}  // namespace
+
+Shape file_shape(const Shape& shape, Layout layout) {
+  if (layout == Layout::kSame) return shape;
+  return {shape[0], shape[3], shape[1], shape[2]};  // OHWI -> OIHW
+}
+
+Tensor to_file_layout(const Tensor& tensor, Layout layout) {
+  if (layout == Layout::kSame) return tensor.detach();
+  const Shape& s = tensor.shape();  // OHWI
+  return swap_last_axes(tensor, s[0], s[1] * s[2], s[3], file_shape(s, layout));
+}
+
+Tensor from_file_layout(const Tensor& tensor, Layout layout) {
+  if (layout == Layout::kSame) return tensor.detach();
+  const Shape& s = tensor.shape();  // OIHW
+  return swap_last_axes(tensor, s[0], s[1], s[2] * s[3], {s[0], s[2], s[3], s[1]});
+}
+
+TensorMap export_tensors(const std::vector<nn::NamedTensor>& named) {
+  TensorMap tensors;
+  for (const nn::NamedTensor& entry : named) {
+    tensors[entry.name] = to_file_layout(entry.tensor->clone(), entry.layout);
+  }
+  return tensors;
+}
+
+void import_tensors(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+                    const std::string& file) {
+  check_names(named, tensors, file);
+  std::vector<Tensor> values;
+  for (const nn::NamedTensor& target : named) {
+    values.push_back(converted(target, tensors.at(target.name), file));
+  }
+  for (std::size_t i = 0; i < named.size(); ++i) named[i].tensor->copy_from(values[i]);
+}
+
+TensorMap state_dict(Classifier& model) { return export_tensors(saved_tensors(model)); }
+
+void load_state_dict(Classifier& model, const TensorMap& tensors, const std::string& file) {
+  import_tensors(saved_tensors(model), tensors, file);
+}
+
+std::int64_t parameter_count(Classifier& model) {
+  std::int64_t count = 0;
+  for (const nn::NamedTensor& parameter : model.parameters()) count += parameter.tensor->numel();
+  return count;
+}
+
+}  // namespace switchyard
