@@ -1,0 +1,197 @@
+#include "training/config.h"
+
+#include <cmath>
+
+#include "engine/core/device.h"
+#include "engine/io/json.h"
+#include "engine/nn/schedule.h"
+#include "engine/ops/executor.h"
+#include "kernels/cpu/parallel.h"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+std::int64_t integer_from(JsonObject& object, const std::string& field, std::int64_t otherwise,
+                          std::int64_t minimum) {
+  const auto value = object.optional<std::int64_t>(field, otherwise);
+  if (value < minimum)
+    object.fail(field, fmt::format("must be at least {}, got {}", minimum, value));
+  return value;
+}
+
+/// A number for which `holds`; `condition` says so in the message.
+template <class Predicate>
+double number_from(JsonObject& object, const std::string& field, double otherwise,
+                   Predicate&& holds, std::string_view condition) {
+  const auto value = object.optional<double>(field, otherwise);
+  if (!std::isfinite(value) || !holds(value)) {
+    object.fail(field, fmt::format("must be {}, got {}", condition, value));
+  }
+  return value;
+}
+
+bool is_positive(double x) { return x > 0.0; }
+bool is_fraction(double x) { return x >= 0.0 && x < 1.0; }
+
+DataConfig parse_data(JsonObject object) {
+  DataConfig data;
+  data.name = object.optional<std::string>("name", data.name);
+  data.augment = object.optional<bool>("augment", data.augment);
+  data.validation = integer_from(object, "validation", data.validation, 1);
+  data.train_limit = integer_from(object, "train_limit", data.train_limit, 0);
+  data.test_limit = integer_from(object, "test_limit", data.test_limit, 0);
+  object.finish();
+  return data;
+}
+
+OptimizerConfig parse_optimizer(JsonObject object) {
+  OptimizerConfig optimizer;
+  optimizer.rate = number_from(object, "rate", optimizer.rate, is_positive, "positive");
+  optimizer.momentum =
+      number_from(object, "momentum", optimizer.momentum, is_fraction, "in [0, 1)");
+  optimizer.weight_decay = number_from(
+      object, "weight_decay", optimizer.weight_decay, [](double x) { return x >= 0.0; },
+      "at least 0");
+  object.finish();
+  return optimizer;
+}
+
+void parse_multi_step(JsonObject& object, ScheduleConfig& schedule) {
+  schedule.milestones =
+      object.optional<std::vector<std::int64_t>>("milestones", schedule.milestones);
+  std::int64_t previous = 0;
+  for (const std::int64_t milestone : schedule.milestones) {
+    if (milestone <= previous) {
+      object.fail("milestones", "must be positive and ascending");
+    }
+    previous = milestone;
+  }
+  schedule.factor = number_from(object, "factor", schedule.factor, is_positive, "positive");
+}
+
+void parse_one_cycle(JsonObject& object, ScheduleConfig& schedule) {
+  const auto at_least_one = [](double x) { return x >= 1.0; };
+  schedule.warmup_fraction = number_from(
+      object, "warmup_fraction", schedule.warmup_fraction,
+      [](double x) { return x > 0.0 && x < 1.0; }, "in (0, 1)");
+  schedule.start_divisor =
+      number_from(object, "start_divisor", schedule.start_divisor, at_least_one, "at least 1");
+  schedule.final_divisor =
+      number_from(object, "final_divisor", schedule.final_divisor, at_least_one, "at least 1");
+  schedule.anneal = object.optional<std::string>("anneal", schedule.anneal);
+  if (schedule.anneal != "cosine" && schedule.anneal != "linear") {
+    object.fail("anneal", fmt::format("must be cosine or linear, got '{}'", schedule.anneal));
+  }
+}
+
+ScheduleConfig parse_schedule(JsonObject object) {
+  ScheduleConfig schedule;
+  schedule.kind = object.optional<std::string>("kind", schedule.kind);
+  if (schedule.kind == "multi_step") {
+    parse_multi_step(object, schedule);
+  } else if (schedule.kind == "one_cycle") {
+    parse_one_cycle(object, schedule);
+  } else {
+    object.fail("kind", fmt::format("must be multi_step or one_cycle, got '{}'", schedule.kind));
+  }
+  object.finish();
+  return schedule;
+}
+
+DType parse_training_dtype(JsonObject& object) {
+  const auto text = object.optional<std::string>("dtype", "float32");
+  if (text == "float32") return DType::kFloat32;
+  if (text != "float64") {
+    object.fail("dtype", fmt::format("must be float32 or float64, got '{}'", text));
+  }
+  return DType::kFloat64;
+}
+
+json schedule_json(const ScheduleConfig& schedule) {
+  if (schedule.kind == "multi_step") {
+    return {
+        {"kind", schedule.kind}, {"milestones", schedule.milestones}, {"factor", schedule.factor}};
+  }
+  return {{"kind", schedule.kind},
+          {"warmup_fraction", schedule.warmup_fraction},
+          {"start_divisor", schedule.start_divisor},
+          {"final_divisor", schedule.final_divisor},
+          {"anneal", schedule.anneal}};
+}
+
+}  // namespace
+
+TrainConfig parse_train_config(const json& value, const std::string& where) {
+  JsonObject object(value, where);
+  TrainConfig config;
+  if (object.has("model")) {
+    config.model = parse_model_config(object.required<json>("model"), where + ": model");
+  } else {
+    object.optional<json>("model", {});
+  }
+  config.data = parse_data(object.optional_object("data"));
+  config.batch_size = integer_from(object, "batch_size", config.batch_size, 1);
+  config.evaluation_batch_size =
+      integer_from(object, "evaluation_batch_size", config.evaluation_batch_size, 1);
+  config.epochs = integer_from(object, "epochs", config.epochs, 1);
+  config.optimizer = parse_optimizer(object.optional_object("optimizer"));
+  config.schedule = parse_schedule(object.optional_object("schedule"));
+  config.seed = object.optional<std::uint64_t>("seed", config.seed);
+  config.dtype = parse_training_dtype(object);
+  config.device = object.optional<std::string>("device", config.device);
+  config.threads = static_cast<int>(integer_from(object, "threads", config.threads, 0));
+  if (config.threads > 4096) object.fail("threads", "must be at most 4096");
+  config.reproducible = object.optional<bool>("reproducible", config.reproducible);
+  object.finish();
+  return config;
+}
+
+json to_json(const TrainConfig& config) {
+  return {{"model", to_json(config.model)},
+          {"data",
+           {{"name", config.data.name},
+            {"augment", config.data.augment},
+            {"validation", config.data.validation},
+            {"train_limit", config.data.train_limit},
+            {"test_limit", config.data.test_limit}}},
+          {"batch_size", config.batch_size},
+          {"evaluation_batch_size", config.evaluation_batch_size},
+          {"epochs", config.epochs},
+          {"optimizer",
+           {{"rate", config.optimizer.rate},
+            {"momentum", config.optimizer.momentum},
+            {"weight_decay", config.optimizer.weight_decay}}},
+          {"schedule", schedule_json(config.schedule)},
+          {"seed", config.seed},
+          {"dtype", name(config.dtype)},
+          {"device", config.device},
+          {"threads", config.threads},
+          {"reproducible", config.reproducible}};
+}
+
+double learning_rate(const TrainConfig& config, std::int64_t epoch, std::int64_t step,
+                     std::int64_t steps_per_epoch) {
+  const ScheduleConfig& schedule = config.schedule;
+  if (schedule.kind == "multi_step") {
+    return nn::multi_step_rate(config.optimizer.rate, schedule.milestones, schedule.factor, epoch);
+  }
+  const nn::OneCycle cycle{
+      .peak = config.optimizer.rate,
+      .steps = config.epochs * steps_per_epoch,
+      .warmup_fraction = schedule.warmup_fraction,
+      .start_divisor = schedule.start_divisor,
+      .final_divisor = schedule.final_divisor,
+      .anneal = schedule.anneal == "linear" ? nn::Anneal::kLinear : nn::Anneal::kCosine};
+  return nn::one_cycle_rate(cycle, epoch * steps_per_epoch + step);
+}
+
+int apply_execution(const TrainConfig& config) {
+  parse_device(config.device);
+  if (config.threads > 0) kernels::set_thread_count(config.threads);
+  cpu_executor().reproducible = config.reproducible;
+  return kernels::thread_count();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace switchyard {
+
+// A configuration is built in layers: a preset, then a file, then single settings. Layers are JSON;
+// only the result is parsed, so that every error is found in one place.
+
+/// Lays `upper` over `lower`: objects are merged field by field, everything else is replaced. Where
+/// `upper` chooses another `name` or `kind`, the object's old fields belong to something else and
+/// are dropped; `classes` and `in_channels`, which describe the data, stay.
+nlohmann::json merge_settings(nlohmann::json lower, const nlohmann::json& upper);
+
+/// The layer that a setting "optimizer.rate=0.2" stands for: {"optimizer": {"rate": 0.2}}. The
+/// value is JSON, or a string where it is no JSON. UsageError when there is no path or no '='.
+nlohmann::json parse_setting(const std::string& text);
+
+/// The dotted path of a field in which the two differ, or "" where they are equal.
+std::string first_difference(const nlohmann::json& a, const nlohmann::json& b);
+
+}  // namespace switchyard
