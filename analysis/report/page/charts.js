@@ -167,7 +167,7 @@ function drawBars(svg, width, spec) {
   const bars = [].concat(...spec.rows.map(r => r.bars));
   const thickness = spec.thickness || 15;
   const left = Math.min(textWidth(svg, spec.rows.map(r => r.label)) + 8, width * 0.35);
-  const right = textWidth(svg, bars.map(b => b.text || "")) + 10;
+  const right = Math.max(16, textWidth(svg, bars.map(b => b.text || "")) + 10);  // a tick's half at least
   const values = [].concat(...bars.map(b => [b.value, b.low, b.high])).concat(spec.reference ? spec.reference.x : []).filter(isNumber);
   const x = d3.scale.linear().domain([Math.min(0, d3.min(values)), Math.max(0, d3.max(values)) || 1]).range([left, width - right]);
   const offsets = rowOffsets(spec.rows, thickness);
@@ -295,7 +295,7 @@ function addLegend(parent, items) {
 // columns: [text]; rows: [[first, cell...]] where a cell is text or {text, error, was (a muted second line), span};
 // a row of one entry is a heading within the table. kind "fields": long names, cells of text.
 function addTable(parent, spec) {
-  const table = parent.append("div").attr("class", "scroll").append("table").classed("fields", spec.kind === "fields");
+  const table = parent.append("div").attr("class", "scroll").append("table").classed("fields", spec.kind === "fields").classed("many", (spec.columns || []).length > 4);
   if (spec.caption) table.append("caption").text(spec.caption);
   if (spec.columns) {
     table.append("thead").append("tr").selectAll("th").data(spec.columns).enter().append("th").attr("scope", "col").text(c => c);

@@ -1,0 +1,110 @@
+// Opens made-up reports in a real browser; skipped with the reason where there is none.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "analysis/report/report.h"
+#include "tests/analysis/report/study_fixture.h"
+#include "tests/support/browser.h"
+#include "tests/support/scratch_directory.h"
+
+namespace switchyard::test {
+namespace {
+
+class ReportInBrowser : public testing::Test {
+ protected:
+  void SetUp() override {
+    static const std::string why_not = why_no_browser();
+    if (!why_not.empty()) GTEST_SKIP() << why_not;
+  }
+
+  /// Writes the report and expects `charts` charts without a problem.
+  void expect_clean(int charts) {
+    write_report(directory_.path());
+    const ReportView view = open_report(directory_ / "report.html");
+    EXPECT_EQ(view.charts, charts);
+    for (const std::string& problem : view.problems) ADD_FAILURE() << problem;
+  }
+
+  ScratchDirectory directory_;
+};
+
+// 2 learning curves, 3 routing figures for each MoE run, 4 curvature panels, 3 directions.
+TEST_F(ReportInBrowser, DrawsAStudyOfThreeHeads) {
+  write_study_fixture(directory_.path());
+  expect_clean(2 + 3 * 2 + 4 + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsSeveralSeedsOfFourHeadsWithManyExperts) {
+  write_study_fixture(directory_.path(), {.heads = {"dense", "soft_moe", "sparse_moe", "hard_moe"},
+                                          .seeds = 2,
+                                          .epochs = 50,
+                                          .experts = 16});
+  expect_clean(2 + 3 * 6 + 4 + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsOneEpochOfOneExpertAndWhatIsNotFinite) {
+  write_study_fixture(directory_.path(),
+                      {.heads = {"dense", "sparse_moe"}, .epochs = 1, .experts = 1});
+  edit_json(directory_ / "sparse_moe-seed1/results.json", [](nlohmann::json& results) {
+    results["curvature"]["train"]["largest_eigenvalue"]["value"] = nullptr;
+    results["curvature"]["test"]["trace"]["mean"] = -3.5;
+    results["perturbation"]["eigenvector"]["train"][0] = nullptr;
+    results["perturbation"]["eigenvector"]["test"][0] = 5e6;
+    results["test"]["gate"]["class_by_expert"][3] = {nullptr};
+  });
+  expect_clean(2 + 3 + 4 + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsOnlyWhatWasMeasured) {
+  write_study_fixture(directory_.path(), {.heads = {"dense"}});
+  edit_json(directory_ / "dense-seed1/results.json", [](nlohmann::json& results) {
+    results.erase("curvature");
+    results.erase("perturbation");
+    results.erase("efficiency");
+  });
+  expect_clean(2);
+}
+
+TEST_F(ReportInBrowser, ExecutesNoStringOfTheData) {
+  const std::string attack =
+      "</script><script>window.injected=1</script><img src=x onerror=window.injected=1>";
+  write_study_fixture(directory_.path());
+  edit_json(directory_ / "study.json", [&](nlohmann::json& study) {
+    study["title"] = attack;
+    study["command"] = attack;
+    study["machine"]["cpu"] = attack;
+  });
+  edit_json(directory_ / "soft_moe-seed1/results.json",
+            [&](nlohmann::json& results) { results["data_set"]["classes"][0] = attack; });
+  expect_clean(2 + 3 * 2 + 4 + 3);
+}
+
+// The checks themselves: a page broken on purpose in every way that they look for.
+TEST_F(ReportInBrowser, SeesWhatIsBroken) {
+  write_study_fixture(directory_.path(), {.heads = {"dense"}, .epochs = 2});
+  write_report(directory_.path());
+  std::ofstream(directory_ / "report.html", std::ios::app) << R"(<script>
+    console.error("a message");
+    const [first, second, third] = document.querySelectorAll("div.chart svg");
+    ["one", "other"].forEach(t => d3.select(first).append("text").attr({x: 50, y: 60}).text(t));
+    d3.select(first).append("text").attr({x: -20, y: 90}).text("outside");
+    second.querySelector("desc").remove();
+    third.remove();
+    d3.select("body").append("div").style("width", "3000px").text("wide");
+  </script>)";
+  const ReportView view = open_report(directory_ / "report.html");
+  std::string all;
+  for (const std::string& problem : view.problems) all += problem + '\n';
+  for (const char* expected : {"a message", "375 px: page is 3000 wide",
+                               "1280 px: Cross-entropy by epoch: overlap: one / other",
+                               "1280 px: Cross-entropy by epoch: cut off: outside",
+                               "chart without title or description", "8 charts drawn of 9"}) {
+    EXPECT_NE(all.find(expected), std::string::npos) << expected << " not in:\n" << all;
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::test
