@@ -1,0 +1,172 @@
+#include "analysis/lanczos.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "analysis/vectors.h"
+#include "tests/analysis/matrix_operator.h"
+
+namespace switchyard {
+namespace {
+
+using Eigen::VectorXd;
+
+VectorXd spectrum_between(double low, double high, Eigen::Index n) {
+  return VectorXd::LinSpaced(n, low, high);
+}
+
+double true_residual(SymmetricOperator& a, const LanczosResult& result) {
+  std::vector<Tensor> r = a.apply(result.vector);
+  axpy(-result.largest.value, result.vector, r);
+  return norm(r);
+}
+
+TEST(Lanczos, FindsTheLargestEigenvalueAndItsVector) {
+  VectorXd spectrum = spectrum_between(-1.0, 1.0, 120);
+  spectrum[50] = 7.25;  // the position in the diagonal must not matter
+  MatrixOperator a(matrix_with_spectrum(spectrum, 1));
+  const LanczosResult result = lanczos(a, Generator(2), {.max_iterations = 40, .tolerance = 1e-9});
+  EXPECT_TRUE(result.converged);
+  EXPECT_NEAR(result.largest.value, 7.25, 1e-12);
+  EXPECT_NEAR(norm(result.vector), 1.0, 1e-14);
+  EXPECT_LE(true_residual(a, result), 1e-8);
+  EXPECT_LT(result.iterations, 40);
+}
+
+TEST(Lanczos, ReportsTheResidualOfItsVector) {
+  MatrixOperator a(matrix_with_spectrum(spectrum_between(-3.0, 3.0, 200), 3));
+  for (int products : {2, 5, 12, 25}) {
+    const LanczosResult result =
+        lanczos(a, Generator(4), {.max_iterations = products, .tolerance = 1e-12});
+    EXPECT_EQ(result.iterations, products);
+    EXPECT_FALSE(result.converged);
+    EXPECT_NEAR(result.largest.residual / true_residual(a, result), 1.0, 1e-8);
+    // Some eigenvalue lies within the residual, and a Ritz value never leaves the spectrum.
+    EXPECT_LE(result.largest.value, 3.0 + 1e-12);
+    EXPECT_GE(result.largest.value + result.largest.residual, 0.0);
+  }
+}
+
+TEST(Lanczos, StopsOnTheResidual) {
+  VectorXd spectrum = spectrum_between(0.0, 1.0, 100);
+  spectrum[99] = 2.0;
+  const Eigen::MatrixXd matrix = matrix_with_spectrum(spectrum, 5);
+  int previous = 0;
+  for (double tolerance : {1e-1, 1e-3, 1e-6, 1e-9}) {
+    MatrixOperator a(matrix);
+    const LanczosResult result =
+        lanczos(a, Generator(6), {.max_iterations = 100, .tolerance = tolerance});
+    EXPECT_TRUE(result.converged);
+    EXPECT_LE(true_residual(a, result), tolerance * result.largest.value * (1.0 + 1e-6));
+    EXPECT_GT(result.iterations, previous);
+    EXPECT_EQ(a.products(), result.iterations + 1);  // one of them by true_residual()
+    previous = result.iterations;
+  }
+}
+
+TEST(Lanczos, SeparatesAClusterAtTheTop) {
+  VectorXd spectrum = spectrum_between(-1.0, 1.0, 60);
+  spectrum.tail(3) << 5.0, 5.001, 5.002;
+  MatrixOperator a(matrix_with_spectrum(spectrum, 7));
+  const LanczosResult result = lanczos(a, Generator(8), {.max_iterations = 60, .tolerance = 1e-8});
+  EXPECT_TRUE(result.converged);
+  EXPECT_NEAR(result.largest.value, 5.002, 1e-9);
+}
+
+TEST(Lanczos, TakesTheLargestAlgebraicValueWhereANegativeOneIsLargerInMagnitude) {
+  VectorXd spectrum = spectrum_between(-0.5, 0.5, 80);
+  spectrum[0] = -20.0;
+  spectrum[79] = 5.0;
+  MatrixOperator a(matrix_with_spectrum(spectrum, 9));
+  const LanczosResult result = lanczos(a, Generator(10), {.max_iterations = 40, .tolerance = 1e-8});
+  EXPECT_NEAR(result.largest.value, 5.0, 1e-9);
+  EXPECT_NEAR(result.smallest.value, -20.0, 1e-9);
+  EXPECT_EQ(&result.largest_magnitude(), &result.smallest);
+}
+
+TEST(Lanczos, FindsTheLargestOfANegativeDefiniteOperator) {
+  VectorXd spectrum = spectrum_between(-9.0, -2.0, 30);
+  spectrum[29] = -1.0;
+  MatrixOperator a(matrix_with_spectrum(spectrum, 11));
+  const LanczosResult result = lanczos(a, Generator(12), {.max_iterations = 30, .tolerance = 1e-8});
+  EXPECT_TRUE(result.converged);
+  EXPECT_NEAR(result.largest.value, -1.0, 1e-9);
+}
+
+TEST(Lanczos, EndsWhenTheKrylovSpaceIsExhausted) {
+  // Three distinct eigenvalues: three products span all that a start vector can reach.
+  VectorXd spectrum(50);
+  spectrum << VectorXd::Constant(20, 1.0), VectorXd::Constant(20, -2.0),
+      VectorXd::Constant(10, 4.0);
+  for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    MatrixOperator a(matrix_with_spectrum(spectrum, 13), dtype);
+    const LanczosResult result = lanczos(a, Generator(14), {.tolerance = 1e-5});
+    EXPECT_TRUE(result.converged);
+    EXPECT_EQ(result.iterations, 3);
+    EXPECT_NEAR(result.largest.value, 4.0, dtype == DType::kFloat32 ? 1e-5 : 1e-12);
+  }
+}
+
+TEST(Lanczos, HandlesZeroAndOneDimension) {
+  MatrixOperator zero(Eigen::MatrixXd::Zero(20, 20));
+  const LanczosResult nothing = lanczos(zero, Generator(15));
+  EXPECT_TRUE(nothing.converged);
+  EXPECT_EQ(nothing.iterations, 1);
+  EXPECT_EQ(nothing.largest.value, 0.0);
+  EXPECT_EQ(nothing.largest.residual, 0.0);
+
+  MatrixOperator one(Eigen::MatrixXd::Constant(1, 1, -3.5));
+  const LanczosResult single = lanczos(one, Generator(16));
+  EXPECT_TRUE(single.converged);
+  EXPECT_DOUBLE_EQ(single.largest.value, -3.5);
+}
+
+TEST(Lanczos, StaysOrthogonalOverManySteps) {
+  // Values far out at the lower end converge early; without reorthogonalisation copies of them
+  // would take the steps that the crowded upper end needs.
+  VectorXd spectrum = spectrum_between(0.0, 1.0, 60);
+  for (int i = 0; i < 10; ++i) spectrum[i] = -100.0 * (i + 1);
+  MatrixOperator a(matrix_with_spectrum(spectrum, 17));
+  const LanczosResult result = lanczos(a, Generator(18), {.max_iterations = 60, .tolerance = 0.0});
+  EXPECT_NEAR(result.smallest.value, -1000.0, 1e-9);
+  EXPECT_NEAR(result.largest.value, 1.0, 1e-10);
+}
+
+TEST(Lanczos, WorksInFloat32) {
+  VectorXd spectrum = spectrum_between(-1.0, 1.0, 150);
+  spectrum[149] = 3.0;
+  MatrixOperator a(matrix_with_spectrum(spectrum, 19), DType::kFloat32);
+  const LanczosResult result = lanczos(a, Generator(20), {.max_iterations = 40, .tolerance = 1e-4});
+  EXPECT_TRUE(result.converged);
+  EXPECT_NEAR(result.largest.value, 3.0, 3e-6);
+  EXPECT_EQ(result.vector[0].dtype(), DType::kFloat32);
+}
+
+TEST(Lanczos, RepeatsWithItsGenerator) {
+  MatrixOperator a(matrix_with_spectrum(spectrum_between(-3.0, 3.0, 50), 21));
+  const LanczosOptions options{.max_iterations = 8};
+  const LanczosResult first = lanczos(a, Generator(22), options);
+  EXPECT_EQ(first.largest.value, lanczos(a, Generator(22), options).largest.value);
+  EXPECT_NE(first.largest.value, lanczos(a, Generator(23), options).largest.value);
+}
+
+TEST(Lanczos, RejectsWhatItCannotDo) {
+  MatrixOperator a(Eigen::MatrixXd::Identity(4, 4));
+  EXPECT_THROW(lanczos(a, Generator(24), {.max_iterations = 0}), UsageError);
+  Eigen::MatrixXd bad = Eigen::MatrixXd::Identity(4, 4);
+  bad(2, 3) = std::numeric_limits<double>::quiet_NaN();
+  MatrixOperator broken(bad);
+  EXPECT_THROW(lanczos(broken, Generator(25)), Error);
+}
+
+TEST(Lanczos, WritesItsPartOfTheResults) {
+  LanczosResult result;
+  result.largest = {.value = 2.5, .residual = 0.25};
+  result.iterations = 7;
+  EXPECT_EQ(to_json(result),
+            nlohmann::json({{"value", 2.5}, {"residual", 0.25}, {"iterations", 7}}));
+}
+
+}  // namespace
+}  // namespace switchyard
