@@ -1,0 +1,99 @@
+#include "training/checkpoint.h"
+
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kStateEntry = "training";
+constexpr std::string_view kMomentumPrefix = "momentum.";  // nn::Sgd::state()
+
+json to_json(const TrainingState& state) {
+  json object = {{"finished_epochs", state.finished_epochs},
+                 {"step", state.step},
+                 {"random", {{"seed", state.random.seed}, {"offset", state.random.offset}}},
+                 {"best_epoch", state.best_epoch},
+                 {"best_validation_accuracy", state.best_validation_accuracy}};
+  if (state.step > 0) {  // otherwise all zero; wall time would make equal checkpoints differ
+    object["under_way"] = {{"images", state.sums.images},
+                           {"correct", state.sums.correct},
+                           {"cross_entropy", state.sums.cross_entropy},
+                           {"balance_loss", state.sums.balance_loss},
+                           {"seconds", state.epoch_seconds}};
+  }
+  return object;
+}
+
+TrainingState parse_state(const TensorFile& file, const std::filesystem::path& path) {
+  const auto entry = file.metadata.find(kStateEntry);
+  check(
+      entry != file.metadata.end(),
+      "{}: not a checkpoint: the metadata entry '{}' is missing (weights alone cannot be resumed)",
+      path.string(), kStateEntry);
+  const std::string where = path.string() + ": metadata";
+  JsonObject object(parse_json(entry->second, where), where);
+  TrainingState state;
+  state.finished_epochs = object.required<std::int64_t>("finished_epochs");
+  state.step = object.required<std::int64_t>("step");
+  JsonObject random = object.object("random");
+  state.random = {random.required<std::uint64_t>("seed"), random.required<std::uint64_t>("offset")};
+  random.finish();
+  state.best_epoch = object.required<std::int64_t>("best_epoch");
+  state.best_validation_accuracy = object.required<double>("best_validation_accuracy");
+  if (state.step > 0) {
+    JsonObject under_way = object.object("under_way");
+    state.sums = {
+        under_way.required<std::int64_t>("images"), under_way.required<std::int64_t>("correct"),
+        under_way.required<double>("cross_entropy"), under_way.required<double>("balance_loss")};
+    state.epoch_seconds = under_way.required<double>("seconds");
+    under_way.finish();
+  }
+  object.finish();
+  return state;
+}
+
+TensorMap merged(TensorMap a, TensorMap b) {
+  a.merge(b);
+  return a;
+}
+
+/// Everything that a checkpoint holds, for import_tensors().
+std::vector<nn::NamedTensor> all_tensors(Classifier& model, nn::Sgd& optimizer) {
+  std::vector<nn::NamedTensor> all = model.parameters();
+  for (auto part : {model.buffers(), optimizer.state()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::Sgd& optimizer,
+                     const TrainingState& state) {
+  write_safetensors(path, {merged(state_dict(model), export_tensors(optimizer.state())),
+                           {{kStateEntry, to_json(state).dump()}}});
+}
+
+TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& model,
+                              nn::Sgd& optimizer) {
+  const TensorFile file = read_safetensors(path);
+  const TrainingState state = parse_state(file, path);
+  import_tensors(all_tensors(model, optimizer), file.tensors, path.string());
+  return state;
+}
+
+TrainingState read_training_state(const std::filesystem::path& path) {
+  return parse_state(read_safetensors(path), path);
+}
+
+TensorMap read_weights(const std::filesystem::path& path) {
+  TensorMap tensors = read_safetensors(path).tensors;
+  std::erase_if(tensors,
+                [](const auto& entry) { return entry.first.starts_with(kMomentumPrefix); });
+  return tensors;
+}
+
+}  // namespace switchyard

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "engine/core/random.h"
+#include "engine/nn/optimizer.h"
+#include "models/classifier.h"
+#include "models/state.h"
+#include "training/evaluate.h"
+
+namespace switchyard {
+
+/// Where a training run stands between two steps. With the parameters, buffers and momentum, all
+/// that its future depends on: the order of images is a function of the seed and the epoch.
+struct TrainingState {
+  std::int64_t finished_epochs = 0;
+  std::int64_t step = 0;       ///< steps done in the epoch under way
+  RandomPosition random;       ///< of dropout and gate noise
+  ScoreSums sums;              ///< of the epoch under way
+  double epoch_seconds = 0.0;  ///< spent in the epoch under way
+  std::int64_t best_epoch = 0;
+  double best_validation_accuracy = 0.0;
+};
+
+/// Writes parameters and buffers under PyTorch's names, momentum as "momentum.<parameter>" and the
+/// state as JSON in the metadata entry "training", all in one step: the file at `path` is the old
+/// one or the new one, never a part.
+void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::Sgd& optimizer,
+                     const TrainingState& state);
+
+/// The reverse. Error naming the file where anything is missing, extra, or of another shape.
+TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& model,
+                              nn::Sgd& optimizer);
+
+/// The state alone.
+TrainingState read_training_state(const std::filesystem::path& path);
+
+/// The model's tensors of a weights or checkpoint file: momentum is left out.
+TensorMap read_weights(const std::filesystem::path& path);
+
+}  // namespace switchyard

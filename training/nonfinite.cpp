@@ -1,0 +1,59 @@
+#include "training/nonfinite.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace switchyard {
+
+bool all_finite(const Tensor& tensor) {
+  return dispatch_floating(tensor.dtype(), "all_finite", [&]<class T>() {
+    constexpr T kLargest = std::numeric_limits<T>::max();
+    int finite = 1;  // no early exit: the loop vectorises
+    for (const T x : tensor.span<T>()) finite &= static_cast<int>(std::abs(x) <= kLargest);
+    return finite == 1;
+  });
+}
+
+std::string parameter_group(const std::string& name) {
+  std::size_t end = 0;
+  for (int parts = 0; parts < 3; ++parts) {
+    const std::size_t dot = name.find('.', end + (parts > 0));
+    if (dot == std::string::npos) break;
+    end = dot;
+  }
+  return end == 0 ? name : name.substr(0, end);
+}
+
+std::string nonfinite_groups(const std::vector<nn::NamedTensor>& parameters,
+                             std::span<const Tensor> tensors) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> groups;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (all_finite(tensors[i])) continue;
+    std::string group = parameter_group(parameters[i].name);
+    if (std::ranges::find(groups, group) == groups.end()) groups.push_back(std::move(group));
+  }
+  if (groups.size() <= kShown) return fmt::format("{}", fmt::join(groups, ", "));
+  return fmt::format("{} and {} more", fmt::join(groups.begin(), groups.begin() + kShown, ", "),
+                     groups.size() - kShown);
+}
+
+std::string describe_parameters(const std::vector<nn::NamedTensor>& parameters) {
+  const std::string groups = nonfinite_groups(parameters, nn::tensors_of(parameters));
+  if (!groups.empty()) return "not finite are the parameters " + groups;
+  double largest = 0.0;
+  std::string group;
+  for (const nn::NamedTensor& parameter : parameters) {
+    for (const double x : parameter.tensor->to_doubles()) {
+      if (std::abs(x) <= largest) continue;
+      largest = std::abs(x);
+      group = parameter_group(parameter.name);
+    }
+  }
+  return fmt::format("the parameters are finite, at most {:.3g} ({})", largest, group);
+}
+
+}  // namespace switchyard

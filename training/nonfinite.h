@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/nn/module.h"
+
+namespace switchyard {
+
+/// True when no element of a floating-point tensor is NaN or infinite.
+bool all_finite(const Tensor& tensor);
+
+/// The group that a parameter belongs to, for messages: at most the first three parts of its name,
+/// without the last ("backbone.backbone.layer2", "head.gate.w_noise", "head.experts.7").
+std::string parameter_group(const std::string& name);
+
+/// The groups in which a tensor is not finite, in order: "backbone.backbone.conv1, head.fc.0 and 3
+/// more"; "" where all are finite. `tensors` belong to `parameters` one by one.
+std::string nonfinite_groups(const std::vector<nn::NamedTensor>& parameters,
+                             std::span<const Tensor> tensors);
+
+/// One clause on parameters for an error message: the groups that are not finite, or where the
+/// largest value is.
+std::string describe_parameters(const std::vector<nn::NamedTensor>& parameters);
+
+}  // namespace switchyard
