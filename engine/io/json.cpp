@@ -30,12 +30,6 @@ std::string_view detail(std::string_view message) {
   return prefix == std::string_view::npos ? message : message.substr(prefix + 2);
 }
 
-/// A name out of a file, with control characters escaped.
-std::string one_line(const std::string& name) {
-  const std::string quoted = json(name).dump(-1, ' ', false, json::error_handler_t::replace);
-  return quoted.substr(1, quoted.size() - 2);
-}
-
 std::string type_of(const json& value) {
   switch (value.type()) {
     case json::value_t::object:
@@ -65,8 +59,8 @@ json parse_json(std::string_view text, const std::string& where) {
     check(depth <= kMaxDepth, "{}: nested deeper than {} levels", where, kMaxDepth);
     if (event == json::parse_event_t::key) {
       const auto& name = parsed.get_ref<const std::string&>();
-      check(names.back().insert(name).second, "{}: the name {} occurs twice in one object", where,
-            parsed.dump(-1, ' ', true));
+      check(names.back().insert(name).second, "{}: the name '{}' occurs twice in one object", where,
+            printable(name));
     }
     return true;
   };
@@ -88,6 +82,13 @@ void write_json_atomic(const std::filesystem::path& path, const json& value) {
   write_file_atomic(path, value.dump(2) + "\n");
 }
 
+std::string printable(const std::string& name) {
+  // As a JSON string without its quotes; broken or cut UTF-8 becomes a replacement character.
+  const json text = name.size() > 100 ? name.substr(0, 100) + "..." : name;
+  const std::string quoted = text.dump(-1, ' ', false, json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 JsonObject::JsonObject(json value, std::string where, std::string path)
     : value_(std::move(value)), where_(std::move(where)), path_(std::move(path)) {
   if (!value_.is_object()) wrong_type(value_, path_, "an object");
@@ -97,7 +98,7 @@ void JsonObject::finish() const {
   std::vector<std::string> unknown;
   for (const auto& [name, value] : value_.items()) {
     if (std::ranges::find(known_, name) == known_.end()) {
-      unknown.push_back(path_of(one_line(name)));
+      unknown.push_back(path_of(printable(name)));
     }
   }
   check<UsageError>(unknown.empty(), "{}: unknown field{} {} (there {}: {})", where_,

@@ -22,6 +22,10 @@ nlohmann::json read_json(const std::filesystem::path& path);
 /// Replaces the file at `path` by `value`, indented, in one step (files.h).
 void write_json_atomic(const std::filesystem::path& path, const nlohmann::json& value);
 
+/// A name out of a file as one-line messages show it: control characters escaped, cut after about
+/// 100 bytes.
+std::string printable(const std::string& name);
+
 /// Reads one JSON object field by field and leaves no field unread:
 ///
 ///   JsonObject config(read_json("config.json"), "config.json");

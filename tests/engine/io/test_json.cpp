@@ -27,7 +27,7 @@ TEST(ParseJson, SaysWhereTheTextIsBroken) {
 
 TEST(ParseJson, RefusesRepeatedNamesInOneObjectOnly) {
   expect_error([] { parse_json(R"({"a": {"b": 1}, "c": 2, "a": 3})", "config.json"); },
-               "config.json: the name \"a\" occurs twice");
+               "config.json: the name 'a' occurs twice");
   EXPECT_EQ(parse_json(R"([{"a": 1}, {"a": {"a": 2}}])", "x")[1]["a"]["a"], 2);
 }
 
