@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/gradcheck.h"
+#include "engine/core/random.h"
+#include "engine/core/tensor.h"
+
+namespace switchyard {
+
+/// One call of an operation: a function of floating-point inputs and a point to evaluate it at.
+/// What is not differentiated (labels, routing, sizes) is part of the function.
+struct OpSample {
+  std::vector<Tensor> inputs;  ///< float64, unit scale, away from kinks
+  TensorFunction function;     ///< the operation, for float32 and float64 inputs
+  TensorFunction composed;     ///< the same out of simpler operations; empty where there is none
+};
+
+/// What there is to know about one operation in order to check it: `switchyard gradcheck` and the
+/// tests read the same description.
+struct OpCase {
+  std::string name;
+  /// A sample whose largest axis has `size` elements, or so, for any size >= `smallest`.
+  std::function<OpSample(std::int64_t size, Generator& random)> sample;
+  std::int64_t smallest = 0;
+};
+
+/// Every operation's case, family by family in the order of engine/ops/cases/*.cpp.
+std::vector<OpCase> op_cases();
+
+// One function per family, in engine/ops/cases/FAMILY.cpp.
+std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> reduction_cases();
+std::vector<OpCase> shape_cases();
+std::vector<OpCase> softmax_cases();
+
+// For the families' files: random inputs in float64.
+
+/// Standard normal numbers.
+Tensor normal_input(const Shape& shape, Generator& random);
+/// sign(z)·(|z| + gap) with z normal: nothing within `gap` of 0, where relu has its kink.
+Tensor gapped_input(const Shape& shape, double gap, Generator& random);
+/// low + |z|: the domain of log, sqrt and divisors.
+Tensor positive_input(const Shape& shape, double low, Generator& random);
+/// [shape] int64 in [0, bound), the labels and indices of samples.
+Tensor index_input(const Shape& shape, std::int64_t bound, Generator& random);
+
+}  // namespace switchyard

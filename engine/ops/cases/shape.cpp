@@ -1,0 +1,59 @@
+#include "engine/ops/shape.h"
+
+#include "engine/ops/cases.h"
+#include "engine/ops/elementwise.h"
+
+namespace switchyard {
+namespace {
+
+using Inputs = std::span<const Tensor>;
+
+}  // namespace
+
+std::vector<OpCase> shape_cases() {
+  return {
+      {"reshape",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size, 6}, random)},
+                 [size](Inputs in) {
+                   return reshape(in[0], {2, size, 3});
+                 },
+                 nullptr};
+       }},
+      {"transpose",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size, 3}, random)},
+                 [](Inputs in) { return transpose(in[0]); },
+                 nullptr};
+       }},
+      {"concat",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size, 2}, random), normal_input({3, 2}, random)},
+                 [](Inputs in) { return concat(in); },
+                 [](Inputs in) {  // fits each part into the whole
+                   const std::int64_t rows = in[0].size(0);
+                   return pad_rows(in[0], 0, rows + 3) + pad_rows(in[1], rows, rows + 3);
+                 }};
+       }},
+      {"stack",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size, 2}, random), normal_input({size, 2}, random)},
+                 [](Inputs in) { return stack(in); },
+                 nullptr};
+       }},
+      {"slice_rows",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size + 2, 3}, random)},
+                 [size](Inputs in) { return slice_rows(in[0], 1, size + 1); },
+                 nullptr};
+       }},
+      {"pad_rows",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({size, 3}, random)},
+                 [size](Inputs in) { return pad_rows(in[0], 2, size + 3); },
+                 nullptr};
+       }},
+  };
+}
+
+}  // namespace switchyard

@@ -1,0 +1,87 @@
+#include "engine/ops/softmax.h"
+
+#include "engine/ops/cases.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduction.h"
+
+namespace switchyard {
+namespace {
+
+using Inputs = std::span<const Tensor>;
+
+constexpr std::int64_t kClasses = 5;
+
+Tensor composed_softmax(const Tensor& x) {
+  const Tensor e = exp(x);
+  return e / sum(e, {-1}, true);
+}
+
+/// One-hot rows as a constant of x's dtype.
+Tensor one_hot(const Tensor& labels, const Tensor& x) {
+  Tensor hot = Tensor::zeros({labels.numel(), kClasses}, DType::kFloat64);
+  for (std::int64_t row = 0; row < labels.numel(); ++row) {
+    hot.data<double>()[row * kClasses + labels.data<std::int64_t>()[row]] = 1.0;
+  }
+  return hot.to(x.dtype());
+}
+
+/// gy and y = `result`(x) as independent inputs.
+OpCase backward(std::string name, Tensor (*op)(const Tensor&, const Tensor&),
+                Tensor (*result)(const Tensor&), TensorFunction composed) {
+  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
+            return {{normal_input({size, kClasses}, random),
+                     result(normal_input({size, kClasses}, random))},
+                    [op](Inputs in) { return op(in[0], in[1]); },
+                    composed};
+          }};
+}
+
+}  // namespace
+
+std::vector<OpCase> softmax_cases() {
+  return {
+      {"softmax",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({3, size}, random)},
+                 [](Inputs in) { return softmax(in[0]); },
+                 [](Inputs in) { return composed_softmax(in[0]); }};
+       },
+       1},
+      {"log_softmax",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         return {{normal_input({3, size}, random)},
+                 [](Inputs in) { return log_softmax(in[0]); },
+                 [](Inputs in) { return log(composed_softmax(in[0])); }};
+       },
+       1},
+      {"cross_entropy",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         const Tensor labels = index_input({size}, kClasses, random);
+         return {{normal_input({size, kClasses}, random)},
+                 [labels](Inputs in) { return cross_entropy(in[0], labels); },
+                 [labels](Inputs in) {
+                   const Tensor log_p = log(composed_softmax(in[0]));
+                   return -sum(log_p * one_hot(labels, in[0])) /
+                          static_cast<double>(labels.numel());
+                 }};
+       },
+       1},
+      backward("softmax_backward", softmax_backward, softmax,
+               [](Inputs in) { return in[1] * (in[0] - sum(in[0] * in[1], {-1}, true)); }),
+      backward("log_softmax_backward", log_softmax_backward, log_softmax,
+               [](Inputs in) { return in[0] - exp(in[1]) * sum(in[0], {-1}, true); }),
+      {"cross_entropy_backward",
+       [](std::int64_t size, Generator& random) -> OpSample {
+         const Tensor labels = index_input({size}, kClasses, random);
+         return {{normal_input({}, random), softmax(normal_input({size, kClasses}, random))},
+                 [labels](Inputs in) { return cross_entropy_backward(in[0], in[1], labels); },
+                 [labels](Inputs in) {
+                   return in[0] * (in[1] - one_hot(labels, in[1])) /
+                          static_cast<double>(labels.numel());
+                 }};
+       },
+       1},
+  };
+}
+
+}  // namespace switchyard
