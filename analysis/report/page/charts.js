@@ -94,7 +94,7 @@ function lineScales(spec) {
   const ticks = log ? logTicks(scale.domain()) : linearTicks(scale.domain());
   // Enough digits to tell the ticks apart.
   return {x: d3.scale.linear().domain(lineDomain(spec, "x")), y: scale, ticks,
-          format: spec.y.format || (log ? formatNumber : scale.tickFormat(5)), log};
+          format: spec.y.format || (log ? d3.format(",") : scale.tickFormat(5)), log};
 }
 
 // spec: {title, description, x: {label, integer}, y: {label, format, min, max, log},
@@ -140,7 +140,8 @@ function drawSeries(plot, line, x, y) {
   }
   plot.append("path").attr({class: "line", d: path(line.points), stroke: line.color, "stroke-width": line.width || 2,
                             "stroke-dasharray": line.dash || null});
-  if (valid.length === 1) plot.append("circle").attr({cx: x(valid[0].x), cy: y(valid[0].y), r: 3.5, fill: line.color});
+  if (valid.length === 1) plot.append("circle").attr({cx: x(valid[0].x), cy: y(valid[0].y), r: 3.5, stroke: line.color,
+                                                            "stroke-width": 1.5, fill: line.dash ? "#fff" : line.color});
 }
 
 function drawEndLabels(plot, ends, x, y, inner) {

@@ -146,7 +146,7 @@ function settingDifferences(study, groups) {
   else if (data.train !== 45000) differences.push(formatCount(data.train) + " training images (published: 45,000)");
   if (data.augmentation) differences.push("training images are augmented (published: not)");
   unlike(r => r.config.model.backbone.name, PAPER.setting.backbone, x => "the backbone is " + x + " (published: ResNet-18)");
-  unlike(lastEpoch, PAPER.setting.epochs, x => "training lasts " + x + " epochs (published: 50)");
+  unlike(lastEpoch, PAPER.setting.epochs, x => "training lasts " + x + (x === "1" ? " epoch" : " epochs") + " (published: 50)");
   unlike(r => r.results.curvature && r.results.curvature.train.images, PAPER.setting.images,
     x => "curvature is measured on " + x + " images of each set (published: 1,000)");
   return differences;
