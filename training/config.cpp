@@ -127,7 +127,7 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
   JsonObject object(value, where);
   TrainConfig config;
   if (object.has("model")) {
-    config.model = parse_model_config(object.required<json>("model"), where + ": model");
+    config.model = parse_model_config(object.object("model"));
   } else {
     object.optional<json>("model", {});
   }
