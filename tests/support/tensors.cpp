@@ -1,0 +1,69 @@
+#include "tests/support/tensors.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/ops/dropout.h"
+
+namespace switchyard::test {
+
+Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype) {
+  return random_normal(shape, dtype, {seed, 0});
+}
+
+double relative_error(std::span<const double> a, std::span<const double> b) {
+  EXPECT_EQ(a.size(), b.size());
+  if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
+  double difference = 0.0;
+  double size = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    size += b[i] * b[i];
+  }
+  return difference == 0.0 ? 0.0 : std::sqrt(difference / size);
+}
+
+double relative_error(const Tensor& a, const Tensor& b) {
+  return relative_error(a.to_doubles(), b.to_doubles());
+}
+
+void expect_close(const Tensor& a, const Tensor& b, double tolerance) {
+  ASSERT_EQ(a.shape().to_string(), b.shape().to_string());
+  EXPECT_LE(relative_error(a, b), tolerance);
+}
+
+void expect_close(const Tensor& a, std::span<const double> b, double tolerance) {
+  EXPECT_LE(relative_error(a.to_doubles(), b), tolerance);
+}
+
+void expect_same_bits(const Tensor& a, const Tensor& b) {
+  ASSERT_EQ(a.shape().to_string(), b.shape().to_string());
+  ASSERT_EQ(a.dtype(), b.dtype());
+  const auto bytes = [](const Tensor& x) -> const void* {
+    switch (x.dtype()) {
+      case DType::kFloat32:
+        return x.data<float>();
+      case DType::kFloat64:
+        return x.data<double>();
+      case DType::kInt64:
+        return x.data<std::int64_t>();
+      default:
+        throw Error("expect_same_bits() compares float32, float64 and int64");
+    }
+  };
+  EXPECT_EQ(std::memcmp(bytes(a), bytes(b), a.bytes()), 0) << "the bits differ";
+}
+
+double tolerance(DType dtype) { return dtype == DType::kFloat32 ? 1e-5 : 1e-10; }
+
+void poison_free_memory() {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  std::vector<Tensor> blocks;
+  for (std::int64_t count = 1; count <= (1 << 20); count *= 2) {
+    for (int copy = 0; copy < 4; ++copy)
+      blocks.push_back(Tensor::full({count}, nan, DType::kFloat32));
+  }
+}
+
+}  // namespace switchyard::test
