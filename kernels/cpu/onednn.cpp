@@ -1,5 +1,7 @@
 #include "kernels/cpu/onednn.h"
 
+#include <string_view>
+
 #include "kernels/cpu/scratch.h"
 
 namespace switchyard::kernels::onednn {
@@ -11,6 +13,26 @@ using dnnl::prop_kind;
 
 memory::dims strides(const ConvShape& shape) { return {shape.stride, shape.stride}; }
 memory::dims padding(const ConvShape& shape) { return {shape.padding, shape.padding}; }
+
+/// The library's first implementation, or the next one that is not `skipped` (by the start of its
+/// name) if there is one.
+template <class Description>
+Description without(Description description, std::string_view skipped) {
+  Description candidate = description;
+  do {
+    if (!std::string_view(candidate.impl_info_str()).starts_with(skipped)) return candidate;
+  } while (candidate.next_impl());
+  return description;
+}
+
+#if DNNL_VERSION_MAJOR < 3
+/// oneDNN 2.6 prefers its batched-GEMM kernel, which blocks along one output row: rows of four
+/// pixels fill its register tile only if few filters leave room for 64 of them at a time. On such
+/// images the older kernel is up to twice as fast (docs/design/layout.md).
+bool too_narrow_for_batched_gemm(const ConvShape& s) {
+  return s.kernel_width > 1 && (s.out_width() < 4 || (s.out_width() == 4 && s.filters > 128));
+}
+#endif
 
 }  // namespace
 
@@ -81,7 +103,8 @@ Forward forward(const ConvShape& shape, prop_kind kind, algorithm algorithm,
   const dnnl::convolution_forward::desc description(kind, algorithm, layouts.x, layouts.w, bias,
                                                     layouts.y, strides(shape), padding(shape),
                                                     padding(shape));
-  return Forward(description, attributes, engine(), allow_empty);
+  const Forward first(description, attributes, engine(), allow_empty);
+  return first && too_narrow_for_batched_gemm(shape) ? without(first, "brgconv") : first;
 #endif
 }
 
@@ -95,7 +118,9 @@ InputGrad input_grad(const ConvShape& shape, const ConvLayouts& layouts) {
   const dnnl::convolution_backward_data::desc description(algorithm::convolution_direct, layouts.x,
                                                           layouts.w, layouts.y, strides(shape),
                                                           padding(shape), padding(shape));
-  return InputGrad(description, plain_attributes(), engine(), hint);
+  const InputGrad first(description, plain_attributes(), engine(), hint);
+  // Image channels fill a fifth of the direct kernel's vectors; the GEMM kernel has no such loss.
+  return shape.channels < 16 ? without(first, "jit") : first;
 #endif
 }
 
