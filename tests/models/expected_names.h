@@ -1,0 +1,126 @@
+#pragma once
+
+#include <string_view>
+
+namespace switchyard::test {
+
+/// Parameters of torchvision's resnet18 with a 3x3 first convolution and without `fc`, in its
+/// order and layouts: one "name shape" per line.
+inline constexpr std::string_view kResNet18Parameters = R"(
+conv1.weight [64, 3, 3, 3]
+bn1.weight [64]
+bn1.bias [64]
+layer1.0.conv1.weight [64, 64, 3, 3]
+layer1.0.bn1.weight [64]
+layer1.0.bn1.bias [64]
+layer1.0.conv2.weight [64, 64, 3, 3]
+layer1.0.bn2.weight [64]
+layer1.0.bn2.bias [64]
+layer1.1.conv1.weight [64, 64, 3, 3]
+layer1.1.bn1.weight [64]
+layer1.1.bn1.bias [64]
+layer1.1.conv2.weight [64, 64, 3, 3]
+layer1.1.bn2.weight [64]
+layer1.1.bn2.bias [64]
+layer2.0.conv1.weight [128, 64, 3, 3]
+layer2.0.bn1.weight [128]
+layer2.0.bn1.bias [128]
+layer2.0.conv2.weight [128, 128, 3, 3]
+layer2.0.bn2.weight [128]
+layer2.0.bn2.bias [128]
+layer2.0.downsample.0.weight [128, 64, 1, 1]
+layer2.0.downsample.1.weight [128]
+layer2.0.downsample.1.bias [128]
+layer2.1.conv1.weight [128, 128, 3, 3]
+layer2.1.bn1.weight [128]
+layer2.1.bn1.bias [128]
+layer2.1.conv2.weight [128, 128, 3, 3]
+layer2.1.bn2.weight [128]
+layer2.1.bn2.bias [128]
+layer3.0.conv1.weight [256, 128, 3, 3]
+layer3.0.bn1.weight [256]
+layer3.0.bn1.bias [256]
+layer3.0.conv2.weight [256, 256, 3, 3]
+layer3.0.bn2.weight [256]
+layer3.0.bn2.bias [256]
+layer3.0.downsample.0.weight [256, 128, 1, 1]
+layer3.0.downsample.1.weight [256]
+layer3.0.downsample.1.bias [256]
+layer3.1.conv1.weight [256, 256, 3, 3]
+layer3.1.bn1.weight [256]
+layer3.1.bn1.bias [256]
+layer3.1.conv2.weight [256, 256, 3, 3]
+layer3.1.bn2.weight [256]
+layer3.1.bn2.bias [256]
+layer4.0.conv1.weight [512, 256, 3, 3]
+layer4.0.bn1.weight [512]
+layer4.0.bn1.bias [512]
+layer4.0.conv2.weight [512, 512, 3, 3]
+layer4.0.bn2.weight [512]
+layer4.0.bn2.bias [512]
+layer4.0.downsample.0.weight [512, 256, 1, 1]
+layer4.0.downsample.1.weight [512]
+layer4.0.downsample.1.bias [512]
+layer4.1.conv1.weight [512, 512, 3, 3]
+layer4.1.bn1.weight [512]
+layer4.1.bn1.bias [512]
+layer4.1.conv2.weight [512, 512, 3, 3]
+layer4.1.bn2.weight [512]
+layer4.1.bn2.bias [512]
+)";
+
+inline constexpr std::string_view kDenseParameters = R"(
+fc.0.weight [512, 512]
+fc.0.bias [512]
+fc.3.weight [10, 512]
+fc.3.bias [10]
+)";
+
+inline constexpr std::string_view kSoftGateParameters = R"(
+gate.weight [8, 512]
+gate.bias [8]
+)";
+
+inline constexpr std::string_view kSparseGateParameters = R"(
+gate.w_gate.weight [8, 512]
+gate.w_gate.bias [8]
+gate.w_noise.weight [8, 512]
+gate.w_noise.bias [8]
+)";
+
+inline constexpr std::string_view kExpertParameters = R"(
+experts.0.net.0.weight [64, 512]
+experts.0.net.0.bias [64]
+experts.0.net.3.weight [10, 64]
+experts.0.net.3.bias [10]
+experts.1.net.0.weight [64, 512]
+experts.1.net.0.bias [64]
+experts.1.net.3.weight [10, 64]
+experts.1.net.3.bias [10]
+experts.2.net.0.weight [64, 512]
+experts.2.net.0.bias [64]
+experts.2.net.3.weight [10, 64]
+experts.2.net.3.bias [10]
+experts.3.net.0.weight [64, 512]
+experts.3.net.0.bias [64]
+experts.3.net.3.weight [10, 64]
+experts.3.net.3.bias [10]
+experts.4.net.0.weight [64, 512]
+experts.4.net.0.bias [64]
+experts.4.net.3.weight [10, 64]
+experts.4.net.3.bias [10]
+experts.5.net.0.weight [64, 512]
+experts.5.net.0.bias [64]
+experts.5.net.3.weight [10, 64]
+experts.5.net.3.bias [10]
+experts.6.net.0.weight [64, 512]
+experts.6.net.0.bias [64]
+experts.6.net.3.weight [10, 64]
+experts.6.net.3.bias [10]
+experts.7.net.0.weight [64, 512]
+experts.7.net.0.bias [64]
+experts.7.net.3.weight [10, 64]
+experts.7.net.3.bias [10]
+)";
+
+}  // namespace switchyard::test
