@@ -54,7 +54,9 @@ double JsonField::fraction() const {
 
 int64_t JsonField::integer(int64_t minimum) const {
   if (!value_.is_number_integer()) wrong_type("an integer");
-  const auto x = value_.get<int64_t>();
+  constexpr auto kMost = std::numeric_limits<int64_t>::max();  // seeds may be larger
+  const bool huge = value_.is_number_unsigned() && value_.get<uint64_t>() > uint64_t{kMost};
+  const int64_t x = huge ? kMost : value_.get<int64_t>();
   if (x < minimum) fail(fmt::format("expected at least {}, got {}", minimum, x));
   return x;
 }

@@ -31,7 +31,7 @@ class JsonField {
   double number() const;
   /// A number from 0 to 1, or NaN for null.
   double fraction() const;
-  /// An integer of at least `minimum`.
+  /// An integer of at least `minimum`; one beyond 63 bits as the largest of them.
   int64_t integer(int64_t minimum) const;
   const std::string& string() const;
   bool boolean() const;

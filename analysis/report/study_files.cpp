@@ -1,6 +1,5 @@
 #include "analysis/report/study_files.h"
 
-#include <sstream>
 #include <string>
 
 #include "analysis/report/check_results.h"
@@ -8,6 +7,7 @@
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "training/metrics.h"
 
 namespace switchyard {
 namespace {
@@ -15,18 +15,12 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// One object per line; empty lines are passed over.
-json read_metrics(const fs::path& path, const std::string& label, const RunShape& shape) {
-  json epochs = json::array();
-  std::istringstream in(read_file(path));
-  std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
-    if (line.empty()) continue;
-    const std::string place = fmt::format("{} line {}", label, number);
-    epochs.push_back(parse_json(line, place));
-    check_epoch(JsonField(epochs.back(), place), shape);
+json read_epochs(const fs::path& path, const std::string& label, const RunShape& shape) {
+  json epochs = read_metrics(path);
+  check(!epochs.empty(), "{}: no finished epoch in it", label);
+  for (size_t i = 0; i < epochs.size(); ++i) {
+    check_epoch(JsonField(epochs[i], fmt::format("{} line {}", label, i + 1)), shape);
   }
-  check(!epochs.empty(), "{}: no epoch in it", label);
   return epochs;
 }
 
@@ -40,7 +34,7 @@ json read_run(const fs::path& directory, const std::string& name) {
   run["results"] = load("results.json");
   const RunShape shape = check_run(JsonField(run["config"], label("config.json")),
                                    JsonField(run["results"], label("results.json")));
-  run["metrics"] = read_metrics(directory / "metrics.jsonl", label("metrics.jsonl"), shape);
+  run["metrics"] = read_epochs(directory / "metrics.jsonl", label("metrics.jsonl"), shape);
   return run;
 }
 

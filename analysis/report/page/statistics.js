@@ -4,7 +4,7 @@
 const PAPER = {
   name: "Mixture-of-Experts Models in Vision: Routing, Optimization, and Generalization",
   source: "arXiv 2601.15021",
-  setting: {backbone: "resnet18", epochs: 50, images: 1000, augmentation: false},
+  setting: {backbone: "resnet18", epochs: 50, batchSize: 128, schedule: "multi_step", images: 1000},
   heads: {
     dense: {validation: 0.8786, test: 0.8644, lambda: {train: 2.38, test: 63.9}, trace: {train: 22.7, test: 1180}},
     soft_moe: {validation: 0.8824, test: 0.8723, lambda: {train: 1.10, test: 92.2}, trace: {train: 19.9, test: 1455}},
@@ -145,8 +145,11 @@ function settingDifferences(study, groups) {
   if (!/^cifar-?10$/i.test(data.name)) differences.push("the data set is " + data.name + " (published: CIFAR-10)");
   else if (data.train !== 45000) differences.push(formatCount(data.train) + " training images (published: 45,000)");
   if (data.augmentation) differences.push("training images are augmented (published: not)");
-  unlike(r => r.config.model.backbone.name, PAPER.setting.backbone, x => "the backbone is " + x + " (published: ResNet-18)");
+  unlike(r => r.config.model.backbone.name, PAPER.setting.backbone, x => "the backbone is \u201c" + x + "\u201d (published: ResNet-18)");
   unlike(lastEpoch, PAPER.setting.epochs, x => "training lasts " + x + (x === "1" ? " epoch" : " epochs") + " (published: 50)");
+  unlike(r => r.config.batch_size, PAPER.setting.batchSize, x => "batches have " + x + " images (published: 128)");
+  unlike(r => r.config.schedule && r.config.schedule.kind, PAPER.setting.schedule,
+    x => "the learning rate follows " + x + " (published: 0.1, times 0.1 at epochs 30 and 40)");
   unlike(r => r.results.curvature && r.results.curvature.train.images, PAPER.setting.images,
     x => "curvature is measured on " + x + " images of each set (published: 1,000)");
   return differences;

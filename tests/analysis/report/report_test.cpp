@@ -151,14 +151,19 @@ TEST_F(Report, NamesAMissingFile) {
 }
 
 TEST_F(Report, NamesADamagedFile) {
-  std::ofstream(directory_ / "sparse_moe-seed1/metrics.jsonl") << "\n";
-  expect_error("sparse_moe-seed1/metrics.jsonl: no epoch in it");
+  std::ofstream(directory_ / "sparse_moe-seed1/metrics.jsonl") << "";
+  expect_error("sparse_moe-seed1/metrics.jsonl: no finished epoch in it");
   std::ofstream(directory_ / "soft_moe-seed1/results.json") << "{";
   expect_error("soft_moe-seed1/results.json: line 1");
-  std::ofstream(directory_ / "dense-seed1/metrics.jsonl", std::ios::app) << "{\"epoch\": 4, \"le";
-  expect_error("dense-seed1/metrics.jsonl line 4: ");
+  std::ofstream(directory_ / "dense-seed1/metrics.jsonl", std::ios::app) << "{\"epoch\": 4}\n";
+  expect_error("dense-seed1/metrics.jsonl line 4: learning_rate: missing");
   std::ofstream(directory_ / "study.json") << "[1]";
   expect_error("study.json: expected an object, got an array");
+}
+
+TEST_F(Report, IgnoresALineOfMetricsThatWasCutShort) {
+  std::ofstream(directory_ / "dense-seed1/metrics.jsonl", std::ios::app) << "{\"epoch\": 4, \"le";
+  EXPECT_EQ(inlined_data(page())["runs"][0]["metrics"].size(), 3u);
 }
 
 struct BadField {

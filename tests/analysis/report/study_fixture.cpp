@@ -79,7 +79,7 @@ json machine() {
 }
 
 json config(const std::string& head, int seed, const StudyFixture& fixture) {
-  json model = {{"backbone", {{"name", "resnet_small"}, {"in_channels", 3}}},
+  json model = {{"backbone", {{"name", "small"}, {"in_channels", 3}}},
                 {"head", {{"name", head}, {"classes", kClasses}, {"dropout", 0.1}}}};
   if (head == "dense") {
     model["head"]["width"] = 512;
@@ -92,11 +92,10 @@ json config(const std::string& head, int seed, const StudyFixture& fixture) {
     model["head"].update({{"top_k", 2}, {"importance", 0.2}, {"load", 0.2}});
   return {{"seed", seed},
           {"model", model},
-          {"training",
-           {{"epochs", fixture.epochs},
-            {"batch_size", 128},
-            {"optimizer", {{"name", "sgd"}, {"momentum", 0.9}, {"weight_decay", 5e-4}}},
-            {"schedule", {{"name", "one_cycle"}, {"rate", 0.1}}}}}};
+          {"epochs", fixture.epochs},
+          {"batch_size", 128},
+          {"optimizer", {{"rate", 0.1}, {"momentum", 0.9}, {"weight_decay", 5e-4}}},
+          {"schedule", {{"kind", "one_cycle"}, {"warmup_fraction", 0.3}, {"anneal", "cosine"}}}};
 }
 
 json epoch(int number, const StudyFixture& fixture, double level, bool gated, bool balanced,
