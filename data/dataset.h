@@ -14,11 +14,11 @@ namespace switchyard {
 
 /// Labelled images in memory, as bytes. Copies share the pixels.
 struct ImageDataset {
-  std::string name;       ///< "CIFAR-10", "Fashion-MNIST", "MNIST", or the directory's name
-  std::string directory;  ///< the files' directory
-  std::string source;     ///< how it was found: "--data", "SWITCHYARD_DATA", "cache", ...
-  Tensor images;          ///< [N, H, W, C] uint8
-  Tensor labels;          ///< [N] int64, each in [0, classes)
+  std::string name;              ///< "CIFAR-10", "Fashion-MNIST", "MNIST", or the directory's name
+  std::string directory;         ///< absolute path of the files' directory
+  std::string source = "given";  ///< "given" by the user, "fetched", or "built-in"
+  Tensor images;                 ///< [N, H, W, C] uint8
+  Tensor labels;                 ///< [N] int64, each in [0, classes)
   std::int64_t classes = 0;
   std::vector<std::string> class_names;  ///< [classes]
   /// Per channel, of pixel / 255 over the training set: what batches are normalised with.
@@ -32,6 +32,9 @@ struct ImageDataset {
 struct DatasetPair {
   ImageDataset train, test;
 };
+
+/// `directory` as an absolute path that ends with its name, whatever slashes and dots it had.
+std::filesystem::path absolute_directory(const std::filesystem::path& directory);
 
 /// CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html): data_batch_1.bin to
 /// data_batch_5.bin and test_batch.bin, records of one label byte and 3,072 pixels. Files may hold

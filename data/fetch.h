@@ -5,7 +5,15 @@
 #include <functional>
 #include <string>
 
+#include "engine/core/check.h"
+
 namespace switchyard {
+
+/// The caller's progress function stopped a download, which can be taken up again later.
+class FetchStopped : public Error {
+ public:
+  using Error::Error;
+};
 
 /// Where an archive comes from and how it is known to be the right one.
 struct FetchOptions {
@@ -14,8 +22,7 @@ struct FetchOptions {
   std::string sha256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
   /// Size of the archive in bytes, ibid. A longer download is cut off.
   std::int64_t bytes = 170052171;
-  /// Told the bytes here and the bytes in all, a few times a second; false stops the download,
-  /// which can be taken up again later.
+  /// Told the bytes here and the bytes in all, often; false stops the download (FetchStopped).
   std::function<bool(std::int64_t done, std::int64_t total)> progress = nullptr;
 };
 

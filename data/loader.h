@@ -55,7 +55,6 @@ class BatchLoader {
   std::int64_t images() const;
 
  private:
-  class Epoch;
   struct State;
   std::unique_ptr<State> state_;
 };
