@@ -32,8 +32,11 @@ struct OpCase {
 std::vector<OpCase> op_cases();
 
 // One function per family, in engine/ops/cases/FAMILY.cpp.
+std::vector<OpCase> conv2d_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> matmul_cases();
 std::vector<OpCase> reduction_cases();
+std::vector<OpCase> routing_cases();
 std::vector<OpCase> shape_cases();
 std::vector<OpCase> softmax_cases();
 
