@@ -293,6 +293,14 @@ function addLegend(parent, items) {
   });
 }
 
+// Sets text that may break after dots and underscores, as in model.head.gate_input_dropout.
+function breakable(selection, text) {
+  text.split(/(?<=[._])(?=[a-z])/).forEach((part, i) => {
+    if (i) selection.append("wbr");
+    selection.node().appendChild(document.createTextNode(part));
+  });
+}
+
 // columns: [text]; rows: [[first, cell...]] where a cell is text or {text, error, was (a muted second line), span};
 // a row of one entry is a heading within the table. kind "fields": long names, cells of text.
 function addTable(parent, spec) {
@@ -304,10 +312,10 @@ function addTable(parent, spec) {
   const body = table.append("tbody");
   spec.rows.forEach(row => {
     const line = body.append("tr").classed("part", row.length === 1);
-    line.append("th").attr({scope: "row", colspan: row.length === 1 ? (spec.columns || [0, 0]).length : null}).text(row[0]);
+    line.append("th").attr({scope: "row", colspan: row.length === 1 ? (spec.columns || [0, 0]).length : null}).call(breakable, row[0]);
     row.slice(1).forEach(cell => {
       const value = typeof cell === "string" ? {text: cell} : cell;
-      const td = line.append("td").attr("colspan", value.span || null).text(value.text);
+      const td = line.append("td").attr("colspan", value.span || null).call(breakable, value.text);
       if (value.error) td.append("span").attr("class", "error").text(" " + value.error);
       if (value.was) td.append("span").attr("class", "was").text(value.was);
     });
