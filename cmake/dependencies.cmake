@@ -24,7 +24,3 @@ else()
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   set(SWITCHYARD_THREADING OpenMP::OpenMP_CXX Threads::Threads)
 endif()
-
-# The CUDA part is not in the build yet; the summary says so.
-find_program(SWITCHYARD_NVCC nvcc HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin)
-mark_as_advanced(SWITCHYARD_NVCC)

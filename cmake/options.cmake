@@ -19,3 +19,15 @@ set(SWITCHYARD_MARCH "x86-64-v3" CACHE STRING
 set(SWITCHYARD_SANITIZE "" CACHE STRING
     "Sanitizers: empty, 'address,undefined' or 'thread'")
 set_property(CACHE SWITCHYARD_SANITIZE PROPERTY STRINGS "" "address,undefined" "thread")
+
+# CUDA is on where nvcc is; without it the GPU is left out and the summary says so.
+find_program(SWITCHYARD_NVCC nvcc HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin)
+mark_as_advanced(SWITCHYARD_NVCC)
+set(_cuda OFF)
+if(SWITCHYARD_NVCC AND NOT SWITCHYARD_SANITIZE)
+  set(_cuda ON)
+endif()
+option(SWITCHYARD_CUDA "Compile the kernels for GPUs (needs nvcc)" ${_cuda})
+set(SWITCHYARD_CUDA_ARCHITECTURES "80-real;90-real;90-virtual" CACHE STRING
+    "GPU architectures; the last entry keeps PTX for later ones")
+option(SWITCHYARD_SIMT "Build the SIMT executor, which runs the CUDA kernels on the host" ON)

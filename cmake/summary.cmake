@@ -1,7 +1,9 @@
 # What this build is, in a few lines at the end of the configuration.
 
-if(SWITCHYARD_NVCC)
-  set(_cuda "left out: not part of the build yet (nvcc: ${SWITCHYARD_NVCC})")
+if(SWITCHYARD_CUDA)
+  set(_cuda "${SWITCHYARD_CUDA_ARCHITECTURES} (${SWITCHYARD_NVCC})")
+elseif(SWITCHYARD_NVCC)
+  set(_cuda "left out: SWITCHYARD_CUDA is off")
 else()
   set(_cuda "left out: nvcc not found")
 endif()

@@ -32,7 +32,7 @@ function(switchyard_test FOLDER)
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
 endfunction()
 
-switchyard_test(kernels LIBRARIES switchyard_kernels)
+switchyard_test(kernels LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
 switchyard_test(engine LIBRARIES switchyard_engine)
 switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB)
 switchyard_test(models LIBRARIES switchyard_models)

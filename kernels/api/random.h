@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/api/variants.h"
+
 namespace switchyard::kernels {
 
 /// Stretch of a Philox stream: element i uses word i mod 4 of block offset + i/4
@@ -15,6 +17,13 @@ struct RandomStretch {
 /// i alone.
 template <class Exec, class T>
 void dropout(Exec& exec, std::int64_t count, const T* x, T* y, double p, RandomStretch stretch);
+
+template <class Exec, class T>
+using DropoutFunction = void(Exec&, std::int64_t count, const T* x, T* y, double p,
+                             RandomStretch stretch);
+/// The ladder behind dropout (kernels/cuda/random.cu).
+template <class Exec, class T>
+Ladder<DropoutFunction<Exec, T>> dropout_ladder();
 
 /// Standard normal numbers; the same values on every device up to rounding of log, cos and sin.
 template <class Exec, class T>

@@ -1,0 +1,42 @@
+# kernels/cuda is compiled twice: by the host compiler for the SIMT executor, always, and by nvcc for
+# the GPU where there is a toolkit.
+
+file(GLOB _kernel_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu")
+
+# --- the SIMT executor: each .cu through a one-line .cpp, so that its language is C++ here.
+if(SWITCHYARD_SIMT)
+  set(_simt_sources "")
+  foreach(file ${_kernel_files})
+    get_filename_component(family "${file}" NAME_WE)
+    set(wrapper "${PROJECT_BINARY_DIR}/simt/${family}.cpp")
+    file(CONFIGURE OUTPUT "${wrapper}" CONTENT "#include \"kernels/cuda/${family}.cu\"\n")
+    list(APPEND _simt_sources "${wrapper}")
+  endforeach()
+  switchyard_library(simt FOLDERS kernels/simt
+                     PUBLIC switchyard_kernels PRIVATE fmt::fmt ${SWITCHYARD_THREADING})
+  target_sources(switchyard_simt PRIVATE ${_simt_sources})
+  # The dialect defines its thread-local arrays in this library alone and needs no initialiser calls.
+  target_compile_options(switchyard_simt PRIVATE -fno-extern-tls-init)
+  target_compile_definitions(switchyard_simt PUBLIC SWITCHYARD_SIMT)
+endif()
+
+# --- the GPU
+if(SWITCHYARD_CUDA)
+  enable_language(CUDA)
+  if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know nvcc's flag yet
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  endif()
+  find_package(CUDAToolkit REQUIRED)
+  set(_host_flags -Wall,-Wextra,-Wno-unused-parameter)
+  switchyard_sources(_cuda_sources kernels/cuda)
+  add_library(switchyard_cuda STATIC ${_kernel_files} ${_cuda_sources})
+  set_target_properties(switchyard_cuda PROPERTIES
+                        CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+                        CUDA_ARCHITECTURES "${SWITCHYARD_CUDA_ARCHITECTURES}"
+                        EXPORT_NAME cuda)
+  target_compile_options(switchyard_cuda PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;--expt-relaxed-constexpr;-Xcompiler=${_host_flags}>)
+  target_include_directories(switchyard_cuda PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  target_link_libraries(switchyard_cuda PUBLIC switchyard_kernels CUDA::cudart PRIVATE fmt::fmt)
+endif()

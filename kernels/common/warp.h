@@ -1,0 +1,31 @@
+#pragma once
+
+#include "kernels/common/cuda.h"
+
+// Warp-level building blocks. All 32 lanes must call them together.
+
+namespace switchyard::kernels {
+
+inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
+inline constexpr int kWarp = 32;
+
+/// Sum over the warp, in the same order on every executor; every lane gets it. 5 shuffles.
+template <class T>
+__device__ __forceinline__ T warp_sum(T value) {
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+    value += __shfl_xor_sync(kFullWarp, value, distance);
+  }
+  return value;
+}
+
+/// Maximum over the warp; every lane gets it. NaN wins.
+template <class T>
+__device__ __forceinline__ T warp_max(T value) {
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+    const T other = __shfl_xor_sync(kFullWarp, value, distance);
+    value = (other > value || other != other) ? other : value;
+  }
+  return value;
+}
+
+}  // namespace switchyard::kernels

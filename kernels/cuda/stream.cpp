@@ -1,0 +1,35 @@
+#include "kernels/cuda/stream.h"
+
+#include <string>
+
+namespace switchyard::kernels {
+
+void check_cuda(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  throw CudaError(std::string("[") + what + "] CUDA: " + cudaGetErrorString(status));
+}
+
+LaunchLimits device_limits(int device) {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  LaunchLimits limits;
+  limits.threads_per_block = static_cast<std::uint64_t>(properties.maxThreadsPerBlock);
+  limits.block = {static_cast<unsigned>(properties.maxThreadsDim[0]),
+                  static_cast<unsigned>(properties.maxThreadsDim[1]),
+                  static_cast<unsigned>(properties.maxThreadsDim[2])};
+  limits.grid = {static_cast<unsigned>(properties.maxGridSize[0]),
+                 static_cast<unsigned>(properties.maxGridSize[1]),
+                 static_cast<unsigned>(properties.maxGridSize[2])};
+  limits.dynamic_shared_bytes = properties.sharedMemPerBlockOptin;
+  return limits;
+}
+
+void allow_dynamic_shared(const char* name, const void* kernel, std::size_t bytes) {
+  constexpr std::size_t kDefaultLimit = std::size_t{48} << 10;
+  if (bytes <= kDefaultLimit) return;
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(bytes)),
+             name);
+}
+
+}  // namespace switchyard::kernels
