@@ -48,10 +48,11 @@ GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
 }
 
 Tensor standardise_rows(const Tensor& x) {
-  const Tensor centred = x - mean(x, {1}, true);
+  const auto n = static_cast<double>(x.size(1));
+  const Tensor centred = x - sum(x, {1}, true) / n;
   if (x.size(1) == 1) return centred;  // one value has no unbiased deviation
-  const Tensor deviation = sqrt(variance(x, {1}, true, true) + kVarianceFloor);
-  return centred / (deviation + kStandardiseEpsilon);
+  const Tensor variance = sum(square(centred), {1}, true) / (n - 1.0);
+  return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);
 }
 
 Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {

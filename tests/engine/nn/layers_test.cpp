@@ -24,7 +24,7 @@ Tensor buffer(nn::Module& module, const std::string& name) {
   return {};
 }
 
-TEST(Linear, ComputesWxPlusB) {
+TEST(LinearLayer, ComputesWxPlusB) {
   Generator random(1);
   nn::Linear layer(5, 3, DType::kFloat64, random);
   const Tensor x = random_tensor({4, 5}, 2);
@@ -41,7 +41,7 @@ TEST(Linear, ComputesWxPlusB) {
   test::expect_close(layer.forward(x), expected, kTolerance);
 }
 
-TEST(Linear, BothTensorsStartWithinOneOverRootInputs) {
+TEST(LinearLayer, BothTensorsStartWithinOneOverRootInputs) {
   Generator random(1);
   nn::Linear layer(16, 1000, DType::kFloat32, random);
   for (const nn::NamedTensor& parameter : layer.parameters()) {
@@ -52,7 +52,7 @@ TEST(Linear, BothTensorsStartWithinOneOverRootInputs) {
   }
 }
 
-TEST(Conv2d, InitialisationsDifferInFan) {
+TEST(Conv2dLayer, InitialisationsDifferInFan) {
   Generator random(1);
   const ConvParams params{.stride = 1, .padding = 1};
   const auto deviation = [&](nn::ConvInit init) {
@@ -66,7 +66,7 @@ TEST(Conv2d, InitialisationsDifferInFan) {
   EXPECT_NEAR(deviation(nn::ConvInit::kTorchvision) / std::sqrt(2.0 / 576.0), 1.0, 0.05);
 }
 
-TEST(Conv2d, WeightIsStoredChannelsLastAndMarkedSo) {
+TEST(Conv2dLayer, WeightIsStoredChannelsLastAndMarkedSo) {
   Generator random(1);
   nn::Conv2d layer(2, 4, 3, {.stride = 2, .padding = 1}, nn::ConvInit::kPyTorch, DType::kFloat32,
                    random);
@@ -77,7 +77,7 @@ TEST(Conv2d, WeightIsStoredChannelsLastAndMarkedSo) {
             Shape({1, 3, 3, 4}));
 }
 
-TEST(BatchNorm2d, TrainingNormalisesAndMovesRunningStatistics) {
+TEST(BatchNorm2dLayer, TrainingNormalisesAndMovesRunningStatistics) {
   nn::BatchNorm2d norm(2, DType::kFloat64);
   Generator random(1);
   double mean[2] = {0.0, 0.0};  // running statistics as PyTorch documents them
@@ -106,7 +106,7 @@ TEST(BatchNorm2d, TrainingNormalisesAndMovesRunningStatistics) {
   EXPECT_EQ(buffer(norm, "num_batches_tracked").dtype(), DType::kInt64);
 }
 
-TEST(BatchNorm2d, EvaluationUsesRunningStatisticsAndLeavesThemAlone) {
+TEST(BatchNorm2dLayer, EvaluationUsesRunningStatisticsAndLeavesThemAlone) {
   nn::BatchNorm2d norm(3, DType::kFloat64);
   Generator random(1);
   norm.forward(random_tensor({4, 3, 3, 3}, 1) * 3.0, nn::Mode::train(random));
@@ -141,7 +141,7 @@ TEST(BatchNorm2d, EvaluationUsesRunningStatisticsAndLeavesThemAlone) {
   EXPECT_EQ(buffer(norm, "num_batches_tracked").item(), 1.0);
 }
 
-TEST(Dropout, FollowsTheModeAndItsGenerator) {
+TEST(DropoutLayer, FollowsTheModeAndItsGenerator) {
   const Tensor x = random_tensor({40, 50}, 1);
   Generator a(7);
   Generator b(7);
@@ -163,7 +163,7 @@ TEST(Dropout, FollowsTheModeAndItsGenerator) {
   EXPECT_NEAR(dropped / 2000.0, 0.25, 4.0 * std::sqrt(0.25 * 0.75 / 2000.0));
 }
 
-TEST(Dropout, NeedsAGeneratorInTrainingMode) {
+TEST(DropoutLayer, NeedsAGeneratorInTrainingMode) {
   const nn::Mode mode{.training = true, .random = nullptr};
   test::expect_error([&] { nn::dropout(random_tensor({2}, 1), 0.5, mode); }, "[dropout]");
 }
