@@ -25,7 +25,8 @@ class LruCache {
       entries_.splice(entries_.begin(), entries_, found->second);
       return found->second->second;
     }
-    entries_.emplace_front(key, std::forward<Make>(make)());
+    std::shared_ptr<const Value> made = std::forward<Make>(make)();  // may throw
+    entries_.emplace_front(key, std::move(made));
     index_.emplace(key, entries_.begin());
     if (entries_.size() > capacity_) {
       index_.erase(entries_.back().first);
