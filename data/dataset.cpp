@@ -1,5 +1,8 @@
 #include "data/dataset.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -74,8 +77,10 @@ fs::path cache_directory() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "switchyard";
   const char* home = std::getenv("HOME");
-  check(home != nullptr && *home != '\0',
-        "neither XDG_CACHE_HOME nor HOME says where to keep fetched data");
+  if (home == nullptr || *home == '\0') {
+    const struct passwd* user = ::getpwuid(::getuid());
+    home = user != nullptr ? user->pw_dir : "/var/tmp";
+  }
   return fs::path(home) / ".cache" / "switchyard";
 }
 
@@ -86,9 +91,8 @@ DatasetPair find_dataset(const std::optional<fs::path>& data_directory, const Me
   if (variable != nullptr && *variable != '\0') {
     return announce(load_directory(variable), "given", "SWITCHYARD_DATA", say);
   }
-  fs::path cached;
+  fs::path cached = cache_directory();
   try {
-    cached = cache_directory();
     if (!fs::exists(cached / kCifar10Folder)) {
       say(fmt::format("data: fetching CIFAR-10 ({} MB) into {}", fetch.bytes / 1'000'000,
                       cached.string()));

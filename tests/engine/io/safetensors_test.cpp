@@ -10,6 +10,7 @@
 
 #include "engine/io/files.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/image_files.h"
 #include "tests/support/scratch_directory.h"
 
 namespace switchyard {
@@ -17,10 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_error;
-
-void write_bytes(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
+using test::write_bytes;
 
 /// A file with the given header, its true length before it, and `data` zero bytes after it.
 std::string with_header(const std::string& header, std::size_t data) {
