@@ -34,7 +34,7 @@ endfunction()
 
 switchyard_test(kernels LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
 switchyard_test(engine LIBRARIES switchyard_engine)
-switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB)
+switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB LibArchive::LibArchive)
 switchyard_test(models LIBRARIES switchyard_models)
 switchyard_test(training LIBRARIES switchyard_training)
 switchyard_test(analysis LIBRARIES switchyard_analysis Eigen3::Eigen)
