@@ -49,7 +49,7 @@ GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
 
 Tensor standardise_rows(const Tensor& x) {
   const auto n = static_cast<double>(x.size(1));
-  const Tensor centred = x - sum(x, {1}, true) / n;
+  Tensor centred = x - sum(x, {1}, true) / n;
   if (x.size(1) == 1) return centred;  // one value has no unbiased deviation
   const Tensor variance = sum(square(centred), {1}, true) / (n - 1.0);
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);

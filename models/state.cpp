@@ -51,7 +51,7 @@ Tensor converted(const nn::NamedTensor& target, const Tensor& tensor, const std:
       tensor.dtype() == model.dtype() || (real(tensor.dtype()) && real(model.dtype()));
   check(convertible, "{}: {} must be {}, got {}", file, target.name, name(model.dtype()),
         name(tensor.dtype()));
-  const Tensor result = from_file_layout(tensor, target.layout).to(model.dtype());
+  Tensor result = from_file_layout(tensor, target.layout).to(model.dtype());
   if (is_floating(result.dtype())) {
     for (const double value : result.to_doubles()) {
       check(std::isfinite(value), "{}: {} holds a value that is not finite ({})", file, target.name,
