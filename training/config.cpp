@@ -126,11 +126,8 @@ json schedule_json(const ScheduleConfig& schedule) {
 TrainConfig parse_train_config(const json& value, const std::string& where) {
   JsonObject object(value, where);
   TrainConfig config;
-  if (object.has("model")) {
-    config.model = parse_model_config(object.object("model"));
-  } else {
-    object.optional<json>("model", {});
-  }
+  JsonObject model = object.optional_object("model");
+  if (object.has("model")) config.model = parse_model_config(std::move(model));
   config.data = parse_data(object.optional_object("data"));
   config.batch_size = integer_from(object, "batch_size", config.batch_size, 1);
   config.evaluation_batch_size =

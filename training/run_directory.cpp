@@ -8,6 +8,15 @@
 
 namespace switchyard {
 
+void RunDirectory::check_free(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool is_free =
+      !std::filesystem::exists(path, ignored) ||
+      (std::filesystem::is_directory(path, ignored) && std::filesystem::is_empty(path, ignored));
+  check<UsageError>(is_free, "{}: exists already (--resume continues it, --out names another)",
+                    path.string());
+}
+
 RunDirectory RunDirectory::create(const std::filesystem::path& path, const TrainConfig& config) {
   make_output_directory(path, /*allow_existing=*/false);
   RunDirectory run(path);

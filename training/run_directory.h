@@ -16,6 +16,9 @@ class RunDirectory {
   /// A new run: makes the directory and writes its configuration. UsageError where `path` is a
   /// file, holds anything already, or cannot be written.
   static RunDirectory create(const std::filesystem::path& path, const TrainConfig& config);
+  /// The UsageError that create() would throw because of what is at `path` already, before anything
+  /// is done.
+  static void check_free(const std::filesystem::path& path);
   /// An existing run. Error where there is none.
   static RunDirectory open(const std::filesystem::path& path);
   static bool exists(const std::filesystem::path& path);

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature.h"
+#include "analysis/efficiency.h"
+#include "analysis/perturbation.h"
+#include "engine/core/dtype.h"
+#include "engine/io/json.h"
+
+namespace switchyard {
+
+/// How a trained model is analysed. The defaults are the published study's subsets of 1,000 images.
+struct AnalysisConfig {
+  std::int64_t images = 1000;     ///< of the training and of the test set
+  std::int64_t batch_size = 250;  ///< images whose graph is in memory at a time
+  DType dtype = DType::kFloat32;
+  std::uint64_t seed = 1;  ///< of the subsets and the random vectors
+  CurvatureOptions curvature;
+  PerturbationOptions perturbation;
+  EfficiencyOptions efficiency;
+};
+
+/// UsageError naming the field, as parse_train_config().
+AnalysisConfig parse_analysis_config(JsonObject object);
+nlohmann::json to_json(const AnalysisConfig& config);
+
+}  // namespace switchyard

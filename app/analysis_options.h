@@ -1,0 +1,40 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/analysis_config.h"
+#include "app/progress.h"
+#include "app/stages.h"
+#include "training/run_directory.h"
+
+namespace switchyard {
+
+/// The options by which a command analyses a trained run.
+struct AnalysisOptions {
+  std::string run;
+  std::string data;
+  std::string config_file;
+  std::vector<std::string> settings;
+  std::optional<int> threads;
+};
+
+/// Adds them and returns --run.
+CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options);
+
+/// Defaults, then --config, then --set. Sets the number of threads.
+AnalysisConfig resolve_analysis(const AnalysisOptions& options);
+
+/// A run with its best weights and the images that it is analysed on.
+struct AnalysedRun {
+  RunDirectory directory;
+  AnalysisConfig config;
+  std::unique_ptr<Classifier> model;
+  Subsets subsets;
+};
+/// Error where the run has no finished epoch; UsageError where the data set is another one.
+AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress);
+
+}  // namespace switchyard

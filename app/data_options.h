@@ -1,0 +1,23 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "app/progress.h"
+#include "data/dataset.h"
+#include "training/selection.h"
+
+namespace switchyard {
+
+void add_data_option(CLI::App& command, std::string& directory);
+
+/// The data set to work with; says through `progress` which one it is, and fetches CIFAR-10 with a
+/// bar where none is at hand.
+DatasetPair find_data(const std::string& directory, Progress& progress);
+
+/// The `data_set` object of results.json and study.json.
+nlohmann::json describe_data(const DatasetPair& data, const Selection& selection,
+                             bool augmentation);
+
+}  // namespace switchyard

@@ -1,0 +1,55 @@
+#include "data/fetch.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "app/command.h"
+#include "app/progress.h"
+#include "app/signals.h"
+#include "data/dataset.h"
+
+namespace switchyard {
+namespace {
+
+int fetch(const std::string& directory) {
+  const StopSignal stop;
+  Progress progress;
+  FetchOptions options;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    progress.update(static_cast<double>(done) / static_cast<double>(total),
+                    fmt::format("{} of {} MB", done / 1'000'000, total / 1'000'000));
+    return !stop.requested();
+  };
+  const std::filesystem::path target =
+      directory.empty() ? cache_directory() : std::filesystem::path(directory);
+  try {
+    const std::filesystem::path folder = fetch_cifar10(target, options);
+    progress.clear();
+    fmt::print("{}\n", folder.string());
+    return kSuccess;
+  } catch (const Error&) {
+    if (!stop.requested()) throw;
+    progress.line("stopped; the same command continues the download");
+    return kInterrupted;
+  }
+}
+
+}  // namespace
+
+void add_fetch_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("fetch", "Download CIFAR-10 from its home");
+  command->footer(
+      "170 MB; checked against its SHA-256 and unpacked. A download that was interrupted "
+      "continues.\n"
+      "Prints the folder, which --data and SWITCHYARD_DATA take; in the default place it is found "
+      "by itself.");
+  const auto directory = std::make_shared<std::string>();
+  command->add_option(
+      "--out", *directory,
+      fmt::format("Directory to put it into (default {})", cache_directory().string()));
+  command->callback([=, &action] { action = [=] { return fetch(*directory); }; });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,95 @@
+#include "engine/autograd/gradcheck.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/command.h"
+#include "engine/core/check.h"
+#include "engine/ops/cases.h"
+
+namespace switchyard {
+namespace {
+
+struct Options {
+  std::string op = "all";
+  int order = 2;
+  std::int64_t size = 3;
+  std::uint64_t seed = 1;
+  double tolerance = 1e-7;
+  bool json = false;
+};
+
+std::vector<OpCase> chosen_cases(const std::string& op) {
+  std::vector<OpCase> cases = op_cases();
+  if (op == "all") return cases;
+  std::string known;
+  for (const OpCase& each : cases) known += (known.empty() ? "" : ", ") + each.name;
+  std::erase_if(cases, [&](const OpCase& each) { return each.name != op; });
+  check<UsageError>(!cases.empty(), "gradcheck: no operation '{}' (there are: {})", op, known);
+  return cases;
+}
+
+GradcheckResult worst_order(const OpSample& sample, const Options& options, int& order) {
+  GradcheckResult worst;
+  for (int i = 1; i <= options.order; ++i) {
+    const GradcheckResult result =
+        gradcheck(sample.function, sample.inputs, {.order = i, .seed = options.seed});
+    if (i > 1 && result.error <= worst.error) continue;
+    worst = result;
+    order = i;
+  }
+  return worst;
+}
+
+int run_gradcheck(const Options& options) {
+  nlohmann::json rows = nlohmann::json::array();
+  bool all_good = true;
+  for (const OpCase& each : chosen_cases(options.op)) {
+    Generator random(options.seed);
+    const OpSample sample = each.sample(std::max(options.size, each.smallest), random);
+    int order = 1;
+    const GradcheckResult result = worst_order(sample, options, order);
+    const bool good = result.error <= options.tolerance;
+    all_good = all_good && good;
+    rows.push_back({{"operation", each.name},
+                    {"error", result.error},
+                    {"order", order},
+                    {"worst", result.worst},
+                    {"passed", good}});
+    if (options.json) continue;
+    fmt::print("{:<4} {:<32} error {:8.1e}  order {}  {}\n", good ? "ok" : "BAD", each.name,
+               result.error, order, result.worst);
+  }
+  if (options.json) fmt::print("{}\n", rows.dump(2));
+  return all_good ? kSuccess : kFailed;
+}
+
+}  // namespace
+
+void add_gradcheck_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "gradcheck", "Compare derivatives of operations with finite differences, in float64");
+  command->footer(
+      "Prints the largest relative error over the inputs and the orders checked, and the order and "
+      "the\ninput where it was found. Exit code 1 where one is above the tolerance.");
+  const auto options = std::make_shared<Options>();
+  command->add_option("OP", options->op, "An operation, or all")->capture_default_str();
+  command->add_option("--order", options->order, "Check derivatives of orders 1 to this")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str();
+  command->add_option("--size", options->size, "Elements along the largest axis, or so")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Of inputs, cotangents and directions")
+      ->capture_default_str();
+  command->add_option("--tolerance", options->tolerance, "Largest relative error that passes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([=, &action] { action = [=] { return run_gradcheck(*options); }; });
+}
+
+}  // namespace switchyard

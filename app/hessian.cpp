@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "app/analysis_options.h"
+#include "app/command.h"
+#include "app/data_options.h"
+#include "app/model_files.h"
+#include "app/stages.h"
+#include "engine/core/check.h"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  AnalysisOptions analysis;
+  ModelFiles files;
+  bool json = false;
+};
+
+std::string text(const SubsetCurvature& subset) {
+  const LanczosResult& top = subset.largest_eigenvalue;
+  return fmt::format(
+      "{} images, loss {:.4f}: largest eigenvalue {:.5g} (residual {:.1e}, {} products), trace "
+      "{:.5g} (standard error {:.2g}, {} vectors)",
+      subset.images, subset.loss, top.largest.value, top.largest.residual, top.iterations,
+      subset.trace.mean, subset.trace.standard_error, subset.trace.samples.size());
+}
+
+/// Of the one batch that a file gives.
+int analyse_batch(const Options& options) {
+  const AnalysisConfig config = resolve_analysis(options.analysis);
+  const auto model = load_model(options.files, config.dtype);
+  const Batch batch = read_batch(options.files.batch, *model, /*allow_direction=*/false).batch;
+  const SubsetCurvature curvature =
+      measure_curvature(*model, {batch}, Generator(config.seed), config.curvature);
+  if (options.json) {
+    fmt::print("{}\n", to_json(curvature).dump(2));
+  } else {
+    fmt::print("{}\n", text(curvature));
+  }
+  return kSuccess;
+}
+
+/// Of a run's training and test images; stored in its results.
+int analyse_run(const Options& options) {
+  Progress progress;
+  const AnalysedRun run = open_analysed_run(options.analysis, progress);
+  const Curvature curvature = measure_curvature(*run.model, run.subsets, run.config);
+  const json section = curvature_json(curvature, run.config);
+  run.directory.update_results({{"curvature", section}});
+  if (options.json) {
+    fmt::print("{}\n", section.dump(2));
+  } else {
+    fmt::print("train  {}\ntest   {}\n", text(curvature.train), text(curvature.test));
+  }
+  return kSuccess;
+}
+
+int hessian(const Options& options) {
+  return options.analysis.run.empty() ? analyse_batch(options) : analyse_run(options);
+}
+
+constexpr const char* kFooter =
+    R"(Largest eigenvalue by the Lanczos iteration and trace by Hutchinson's estimator, of the Hessian of
+the mean cross-entropy with respect to all parameters, in evaluation mode; with --run on a subset of
+its training and of its test images. Routing is held fixed, as it is at these weights.)";
+
+}  // namespace
+
+void add_hessian_command(CLI::App& app, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("hessian", "Curvature of the loss: largest eigenvalue, trace");
+  command->footer(kFooter);
+  const auto options = std::make_shared<Options>();
+  CLI::Option* run = add_analysis_options(*command, options->analysis);
+  for (CLI::Option* file : add_model_options(*command, options->files)) file->excludes(run);
+  CLI::Option* model = command->get_option("--model");
+  model->needs("--weights")->needs("--batch");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([=, &action] {
+    check<UsageError>(run->count() + model->count() == 1,
+                      "hessian: give either --run, or --model, --weights and --batch");
+    action = [=] { return hessian(*options); };
+  });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,87 @@
+// The command line. Every subcommand lives in a file of its own; this one parses and reports
+// errors.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "app/command.h"
+#include "engine/core/check.h"
+
+namespace switchyard {
+namespace {
+
+constexpr const char* kDescription =
+    "Trains dense and mixture-of-experts image classifiers and analyses why they generalise as "
+    "they "
+    "do.";
+
+constexpr const char* kFooter =
+    "'switchyard COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 bad usage, "
+    "130 "
+    "stopped by Ctrl-C.";
+
+/// One line on stderr, whatever the message holds.
+int fail(std::string message, int code) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  fmt::print(stderr, "switchyard: {}\n", message);
+  return code;
+}
+
+/// CLI11's message, with the command that it is about.
+int fail_parsing(const CLI::App& app, const CLI::ParseError& error) {
+  std::string command;
+  for (const CLI::App* chosen : app.get_subcommands()) command = chosen->get_name() + " ";
+  return fail(fmt::format("{}: {} ('switchyard {}--help' lists the options)",
+                          command.empty() ? "command line" : command.substr(0, command.size() - 1),
+                          error.what(), command),
+              kUsage);
+}
+
+void add_commands(CLI::App& app, Action& action) {
+  add_study_command(app, action);
+  add_train_command(app, action);
+  add_hessian_command(app, action);
+  add_perturb_command(app, action);
+  add_probe_command(app, action);
+  add_route_command(app, action);
+  add_gradcheck_command(app, action);
+  add_fetch_command(app, action);
+  add_report_command(app, action);
+  add_version_command(app, action);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kDescription, "switchyard");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Action action;
+  add_commands(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail_parsing(app, error);
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace switchyard
+
+int main(int argc, char** argv) {
+  using namespace switchyard;
+  try {
+    return run(argc, argv);
+  } catch (const UsageError& error) {
+    return fail(error.what(), kUsage);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kFailed);
+  }
+}

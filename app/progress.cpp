@@ -1,0 +1,61 @@
+#include "app/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace switchyard {
+namespace {
+
+constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+constexpr std::size_t kBarWidth = 24;
+
+std::size_t terminal_columns() {
+  winsize size = {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+}  // namespace
+
+Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() { clear(); }
+
+void Progress::update(double fraction, const std::string& text) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!terminal_ || (drawn_ && now - last_ < kRedrawInterval)) return;
+  last_ = now;
+  drawn_ = true;
+  const double filled = std::clamp(fraction, 0.0, 1.0) * double{kBarWidth};
+  const auto marks = static_cast<std::size_t>(std::lround(filled));
+  std::string all = fmt::format("[{:<{}}] {}", std::string(marks, '#'), kBarWidth, text);
+  all.resize(std::min(all.size(), terminal_columns() - 1));
+  fmt::print(stderr, "\r\033[K{}", all);
+  std::fflush(stderr);
+}
+
+void Progress::clear() {
+  if (!drawn_) return;
+  drawn_ = false;
+  fmt::print(stderr, "\r\033[K");
+  std::fflush(stderr);
+}
+
+void Progress::line(const std::string& text) {
+  clear();
+  fmt::print(stderr, "{}\n", text);
+}
+
+std::string duration_text(double seconds) {
+  const auto total = static_cast<long>(std::lround(seconds));
+  if (total < 60) return fmt::format("{} s", total);
+  if (total < 3600) return fmt::format("{} min {:02} s", total / 60, total % 60);
+  return fmt::format("{} h {:02} min", total / 3600, total % 3600 / 60);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,28 @@
+#include "analysis/report/report.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "app/command.h"
+
+namespace switchyard {
+
+void add_report_command(CLI::App& app, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("report", "Write report.html of a study or of a single run");
+  command->footer(
+      "The page is self-contained: it loads nothing from anywhere. It is written from study.json "
+      "and the\nfiles of each run, and may be written again at any time.");
+  const auto directory = std::make_shared<std::string>();
+  command->add_option("DIR", *directory, "Study directory, or a run directory")->required();
+  command->callback([=, &action] {
+    action = [=] {
+      write_report(*directory);
+      fmt::print("{}/report.html\n", *directory);
+      return kSuccess;
+    };
+  });
+}
+
+}  // namespace switchyard

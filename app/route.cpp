@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "app/command.h"
+#include "engine/autograd/node.h"
+#include "engine/core/check.h"
+#include "engine/io/safetensors.h"
+#include "engine/ops/routing.h"
+#include "models/sparse_gate.h"
+
+namespace switchyard {
+namespace {
+
+struct Options {
+  std::string logits;
+  std::string out;
+  std::string order = "topk_softmax";
+  std::int64_t k = 0;
+  std::int64_t capacity = 0;
+};
+
+Tensor read_logits(const std::string& path) {
+  const TensorFile file = read_safetensors(path);
+  const auto found = file.tensors.find("logits");
+  check(found != file.tensors.end(), "{}: the tensor logits is missing", path);
+  const Tensor& logits = found->second;
+  check(logits.rank() == 2, "{}: logits must be [T, E], got {}", path, logits.shape().to_string());
+  check(logits.dtype() == DType::kFloat32 || logits.dtype() == DType::kFloat64,
+        "{}: logits must be float32 or float64, got {}", path, name(logits.dtype()));
+  return logits;
+}
+
+int route(const Options& options) {
+  const NoGrad no_grad;
+  const Tensor logits = read_logits(options.logits);
+  const std::int64_t experts = logits.size(1);
+  check(experts >= 1, "{}: logits {} have no experts", options.logits, logits.shape().to_string());
+  check<UsageError>(options.k >= 1 && options.k <= experts,
+                    "--k: must be between 1 and the {} experts of {}, got {}", experts,
+                    options.logits, options.k);
+  const Choice choice = choose_experts(logits, options.k, options.order);
+  const Routing routing = make_routing(choice.indices, experts, options.capacity);
+  write_safetensors(options.out, {{{"weights", choice.weights},
+                                   {"indices", choice.indices},
+                                   {"offsets", routing.offsets},
+                                   {"permutation", routing.permutation}},
+                                  {}});
+  fmt::print("{}: {} tokens, {} experts, k {}, {} dropped\n", options.out, logits.size(0), experts,
+             options.k, routing.dropped);
+  return kSuccess;
+}
+
+constexpr const char* kFooter =
+    R"(Writes:
+  weights      [T, k] of the chosen experts, in the logits' dtype
+  indices      [T, k] int64, best first; of equal logits the lower index comes first
+  offsets      [E+1] int64: slots offsets[e] to offsets[e+1] belong to expert e
+  permutation  [S] int64: slot -> token*k + choice; experts ascending, tokens ascending within one
+
+A row with NaN or with -inf only is an error that names the row.)";
+
+}  // namespace
+
+void add_route_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "route", "What the router does with given logits: choices, weights, order");
+  command->footer(kFooter);
+  const auto options = std::make_shared<Options>();
+  command->add_option("--logits", options->logits, "safetensors with logits [T, E]")->required();
+  command->add_option("--k", options->k, "Experts per token")->required();
+  command->add_option("--out", options->out, "safetensors file to write")->required();
+  command
+      ->add_option("--order", options->order,
+                   "topk_softmax, softmax_topk or softmax_topk_renormalized")
+      ->check(CLI::IsMember({"topk_softmax", "softmax_topk", "softmax_topk_renormalized"}))
+      ->capture_default_str();
+  command
+      ->add_option("--capacity", options->capacity,
+                   "Assignments per expert at most, later ones are dropped; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->callback([=, &action] { action = [=] { return route(*options); }; });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,91 @@
+#include "app/stages.h"
+
+#include "app/data_options.h"
+#include "app/machine.h"
+#include "engine/autograd/node.h"
+#include "training/checkpoint.h"
+#include "training/evaluate.h"
+#include "training/metrics.h"
+
+namespace switchyard {
+namespace {
+
+/// Purposes for which the analysis seed is forked.
+enum Stream : std::uint64_t { kTrainSubset, kTestSubset, kTrainVectors, kTestVectors };
+
+Generator stream(const AnalysisConfig& config, Stream purpose) {
+  return Generator(config.seed).fork(purpose);
+}
+
+double training_seconds(const RunDirectory& run) {
+  double seconds = 0.0;
+  for (const nlohmann::json& epoch : read_metrics(run.metrics_file())) {
+    seconds += epoch.at("seconds").get<double>();
+  }
+  return seconds;
+}
+
+}  // namespace
+
+Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
+                         const AnalysisConfig& config) {
+  return {subset_batches(data.train, selection.train, config.images, config.batch_size,
+                         config.dtype, stream(config, kTrainSubset)),
+          subset_batches(data.test, selection.test, config.images, config.batch_size, config.dtype,
+                         stream(config, kTestSubset))};
+}
+
+nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
+                            const Selection& selection, int threads) {
+  const TrainConfig config = run.config();
+  const LoadedRun loaded = load_run(run, config.dtype);
+  const TrainingState state = read_training_state(run.checkpoint_file());
+  const Evaluation test =
+      evaluate(*loaded.model, data.test, selection.test, config.evaluation_batch_size);
+  return {{"schema", "switchyard-run/1"},
+          {"best_epoch", state.best_epoch},
+          {"best_validation_accuracy", state.best_validation_accuracy},
+          {"training_seconds", training_seconds(run)},
+          {"data_set", describe_data(data, selection, config.data.augment)},
+          {"machine", describe_machine(config.device, threads)},
+          {"test", test_json(test)}};
+}
+
+Curvature measure_curvature(Classifier& model, const Subsets& subsets,
+                            const AnalysisConfig& config) {
+  return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), config.curvature),
+          measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
+}
+
+LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
+                              const AnalysisConfig& config) {
+  LossOperator hessian = cross_entropy_operator(model, subsets.train, config.curvature.operators);
+  return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
+}
+
+nlohmann::json curvature_json(const Curvature& curvature, const AnalysisConfig& config) {
+  return {{"dtype", name(config.dtype)},
+          {"mode", "evaluation"},
+          {"train", to_json(curvature.train)},
+          {"test", to_json(curvature.test)}};
+}
+
+nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
+                                    const LanczosResult& top, const AnalysisConfig& config) {
+  const LossOperator train = cross_entropy_operator(model, subsets.train);
+  const LossOperator test = cross_entropy_operator(model, subsets.test);
+  const std::vector<Tensor> parameters = nn::tensors_of(model.parameters());
+  return to_json(perturbation(parameters,
+                              {[&] { return train.loss(); }, [&] { return test.loss(); }},
+                              top.largest.value, top.vector, config.perturbation));
+}
+
+nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
+                                  const AnalysisConfig& config) {
+  const LoadedRun loaded = load_run(run);
+  const Shape& images = data.test.images.shape();  // [N, H, W, C]
+  return to_json(
+      measure_efficiency(*loaded.model, {images[1], images[2], images[3]}, config.efficiency));
+}
+
+}  // namespace switchyard

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "analysis/curvature.h"
+#include "app/analysis_config.h"
+#include "app/progress.h"
+#include "data/dataset.h"
+#include "training/run_directory.h"
+#include "training/selection.h"
+
+namespace switchyard {
+
+// The stages of a study, each of which measures the best model of a run and returns fields of its
+// results.json. Commands and the study share them.
+
+/// Images of the training part and of the test set, in batches.
+struct Subsets {
+  std::vector<Batch> train, test;
+};
+Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
+                         const AnalysisConfig& config);
+
+/// {"best_epoch", "best_validation_accuracy", "training_seconds", "data_set", "machine", "test"}.
+nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
+                            const Selection& selection, int threads);
+
+/// Curvature of both subsets.
+struct Curvature {
+  SubsetCurvature train, test;
+};
+Curvature measure_curvature(Classifier& model, const Subsets& subsets,
+                            const AnalysisConfig& config);
+/// The `curvature` object.
+nlohmann::json curvature_json(const Curvature& curvature, const AnalysisConfig& config);
+
+/// The training subset's top eigenvector alone, as measure_curvature() finds it.
+LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
+                              const AnalysisConfig& config);
+
+/// The `perturbation` object: along `top`, the train subset's eigenvector, and at random.
+nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
+                                    const LanczosResult& top, const AnalysisConfig& config);
+
+/// The `efficiency` object.
+nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
+                                  const AnalysisConfig& config);
+
+}  // namespace switchyard

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/analysis_config.h"
+#include "training/config.h"
+
+namespace switchyard {
+
+/// What a study trains and measures: every head with every seed.
+struct StudyConfig {
+  std::string preset = "quick";  ///< what the configuration started from
+  BackboneConfig backbone;
+  std::vector<HeadConfig> heads;
+  std::int64_t seeds = 1;  ///< runs per head: training.seed, training.seed + 1, ...
+  TrainConfig training;    ///< its model is not used
+  AnalysisConfig analysis;
+};
+
+/// The study that a preset of training belongs to: dense, soft and sparse heads. UsageError for an
+/// unknown name.
+StudyConfig study_preset(const std::string& name);
+
+/// Strict, as parse_train_config(). A head may be given by its name alone.
+StudyConfig parse_study_config(const nlohmann::json& json, const std::string& where);
+nlohmann::json to_json(const StudyConfig& config);
+
+/// One run of a study.
+struct StudyRun {
+  std::string name;  ///< of its directory: "dense-seed1"; "dense-2-seed1" for a second dense head
+  TrainConfig config;
+};
+
+/// In the order in which they are trained: all heads with the first seed, then with the next.
+std::vector<StudyRun> study_runs(const StudyConfig& config);
+
+}  // namespace switchyard

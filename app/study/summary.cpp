@@ -1,0 +1,62 @@
+#include "app/study/summary.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/progress.h"
+#include "training/run_directory.h"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+/// "3.42", or "-" for a number that is not finite.
+std::string number_text(const json& number) {
+  return number.is_number() ? fmt::format("{:.3g}", number.get<double>()) : "-";
+}
+
+std::string percent_text(const json& fraction) {
+  return fmt::format("{:.2f} %", 100.0 * fraction.get<double>());
+}
+
+/// "train / test" of one curvature figure.
+std::string pair_text(const json& curvature, const char* figure, const char* field) {
+  return number_text(curvature.at("train").at(figure).at(field)) + " / " +
+         number_text(curvature.at("test").at(figure).at(field));
+}
+
+void print_row(const std::string& run, const json& results) {
+  const json& curvature = results.at("curvature");
+  fmt::print("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", run,
+             percent_text(results.at("best_validation_accuracy")),
+             percent_text(results.at("test").at("accuracy")),
+             pair_text(curvature, "largest_eigenvalue", "value"),
+             pair_text(curvature, "trace", "mean"),
+             duration_text(results.at("training_seconds").get<double>()));
+}
+
+}  // namespace
+
+void print_summary(const std::filesystem::path& directory, const std::vector<std::string>& runs,
+                   bool as_json) {
+  const std::string report = (directory / "report.html").string();
+  if (as_json) {
+    json all = {{"directory", directory.string()}, {"runs", json::object()}};
+    for (const std::string& run : runs) {
+      all["runs"][run] = RunDirectory::open(directory / run).results();
+    }
+    if (!runs.empty()) all["report"] = report;
+    fmt::print("{}\n", all.dump(2));
+    return;
+  }
+  if (runs.empty()) return;
+  fmt::print("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
+             "lambda max tr/te", "trace tr/te", "training");
+  for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
+  fmt::print("report: {}\n", report);
+}
+
+}  // namespace switchyard
