@@ -24,8 +24,6 @@ struct Options {
   bool json = false;
 };
 
-void check_free(const Options& options) { RunDirectory::check_free(options.out); }
-
 int study(const Options& options, const std::string& command) {
   if (options.print_config) {
     fmt::print("{}\n", to_json(resolve_study(options.study, nullptr)).dump(2));
