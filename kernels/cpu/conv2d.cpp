@@ -43,7 +43,7 @@ class ConvPrimitive {
  public:
   ConvPrimitive(Face face, const ConvShape& shape) : face_(face), plain_(shape) {
     onednn::ConvLayouts layouts = plain_;
-    layouts.w = onednn::any_layout(plain_.w);
+    layouts.w = onednn::with_layout(plain_.w, dnnl::memory::format_tag::any);
     if (face == Face::kForward) {
       const auto pd = onednn::forward(shape, dnnl::prop_kind::forward_training,
                                       dnnl::algorithm::convolution_direct, layouts, {},

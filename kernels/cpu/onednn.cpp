@@ -71,11 +71,11 @@ ConvLayouts::ConvLayouts(const ConvShape& s)
       y({s.batch, s.filters, s.out_height(), s.out_width()}, memory::data_type::f32,
         memory::format_tag::nhwc) {}
 
-memory::desc any_layout(const memory::desc& desc) {
+memory::desc with_layout(const memory::desc& desc, memory::format_tag layout) {
 #if DNNL_VERSION_MAJOR >= 3
-  return {desc.get_dims(), desc.get_data_type(), memory::format_tag::any};
+  return {desc.get_dims(), desc.get_data_type(), layout};
 #else
-  return {desc.dims(), desc.data_type(), memory::format_tag::any};
+  return {desc.dims(), desc.data_type(), layout};
 #endif
 }
 

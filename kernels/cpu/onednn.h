@@ -29,8 +29,8 @@ struct ConvLayouts {
   explicit ConvLayouts(const ConvShape& shape);
   dnnl::memory::desc x, w, y;
 };
-/// The same sizes in a layout of the library's choice.
-dnnl::memory::desc any_layout(const dnnl::memory::desc& desc);
+/// The same sizes in another layout; `any` leaves it to the library.
+dnnl::memory::desc with_layout(const dnnl::memory::desc& desc, dnnl::memory::format_tag layout);
 
 /// Attributes: user scratchpad, nothing fused.
 dnnl::primitive_attr plain_attributes();
