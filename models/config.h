@@ -9,7 +9,7 @@
 namespace switchyard {
 
 struct BackboneConfig {
-  std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (quick runs)
+  std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (128)
   std::int64_t in_channels = 3;
   /// "pytorch": every convolution from its layer's default. "torchvision": as the published models,
   /// torchvision's ResNet-18 (normal, fan-out) with a first convolution from the default.

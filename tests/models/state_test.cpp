@@ -118,8 +118,8 @@ TEST(State, NamesTheTensorThatIsWrongAndOverwritesNothing) {
   const std::string bias = "head.gate.w_gate.bias";
   expect_rejected(bias, Tensor::zeros({4}, DType::kFloat32),
                   "weights.safetensors: head.gate.w_gate.bias must have shape [3], got [4]");
-  expect_rejected("backbone.backbone.conv1.weight", Tensor::zeros({32, 3, 3}, DType::kFloat32),
-                  "backbone.backbone.conv1.weight must have shape [32, 3, 3, 3], got [32, 3, 3]");
+  expect_rejected("backbone.backbone.conv1.weight", Tensor::zeros({16, 3, 3}, DType::kFloat32),
+                  "backbone.backbone.conv1.weight must have shape [16, 3, 3, 3], got [16, 3, 3]");
   expect_rejected(bias, Tensor::zeros({3}, DType::kInt64), "must be float32, got int64");
   expect_rejected("backbone.backbone.bn1.num_batches_tracked", Tensor::zeros({}, DType::kFloat32),
                   "must be int64, got float32");

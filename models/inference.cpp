@@ -1,0 +1,90 @@
+#include "models/inference.h"
+
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/executor.h"
+#include "engine/ops/shape.h"
+#include "kernels/api/inference_network.h"
+#include "models/backbone.h"
+#include "models/head.h"
+
+namespace switchyard {
+
+using kernels::InferenceNetwork;
+
+namespace {
+
+/// Appends a convolution with its batch norm folded in: w' = scale·w per filter, bias = shift.
+InferenceNetwork::Id append(InferenceNetwork& network, InferenceNetwork::Id x,
+                            const ConvNorm& layer, bool relu,
+                            std::optional<InferenceNetwork::Id> residual) {
+  const Tensor& w = layer.conv.weight();  // [O, KH, KW, I]
+  const nn::BatchNorm2d::Affine affine = layer.norm.evaluation_affine();
+  const Tensor folded = w * reshape(affine.scale, {w.size(0), 1, 1, 1});
+  return network.add_convolution(x, {.filters = w.size(0),
+                                     .kernel_height = w.size(1),
+                                     .kernel_width = w.size(2),
+                                     .stride = layer.conv.params().stride,
+                                     .padding = layer.conv.params().padding,
+                                     .weights = folded.data<float>(),
+                                     .bias = affine.shift.data<float>(),
+                                     .relu = relu,
+                                     .residual = residual});
+}
+
+InferenceNetwork prepare(const Backbone& backbone, const Shape& images) {
+  NoGrad guard;
+  InferenceNetwork network(cpu_executor(), images[0], images[1], images[2], images[3]);
+  InferenceNetwork::Id x = append(network, network.image(), backbone.stem(), true, {});
+  for (const auto& block : backbone.blocks()) {
+    const InferenceNetwork::Id hidden = append(network, x, block->first(), true, {});
+    const InferenceNetwork::Id shortcut =
+        block->downsample() ? append(network, x, *block->downsample(), false, {}) : x;
+    x = append(network, hidden, block->second(), true, shortcut);
+  }
+  network.finish_with_global_average_pool(x);
+  return network;
+}
+
+}  // namespace
+
+struct InferencePlan::Implementation {
+  Implementation(Classifier& model, const Shape& image_shape)
+      : images(image_shape),
+        features({image_shape[0], model.backbone().features()}),
+        network(prepare(model.backbone(), images)),
+        head(&model.head()) {}
+
+  Shape images;
+  Shape features;
+  InferenceNetwork network;
+  Head* head;
+};
+
+InferencePlan::InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height,
+                             std::int64_t width) {
+  check(model.dtype() == DType::kFloat32, "[inference] the model must be float32, got {}",
+        name(model.dtype()));
+  check(batch >= 1 && height >= 1 && width >= 1,
+        "[inference] batch, height and width must be at least 1, got {}, {} and {}", batch, height,
+        width);
+  implementation_ = std::make_unique<Implementation>(
+      model, Shape({batch, height, width, model.backbone().in_channels()}));
+}
+
+InferencePlan::~InferencePlan() = default;
+InferencePlan::InferencePlan(InferencePlan&&) noexcept = default;
+InferencePlan& InferencePlan::operator=(InferencePlan&&) noexcept = default;
+
+Tensor InferencePlan::logits(const Tensor& images) {
+  Implementation& plan = *implementation_;
+  check(images.dtype() == DType::kFloat32 && images.shape() == plan.images,
+        "[inference] the plan is for float32 images {}, got {} {}", plan.images.to_string(),
+        name(images.dtype()), images.shape().to_string());
+  NoGrad guard;
+  Tensor features = Tensor::empty(plan.features, DType::kFloat32);
+  plan.network.run(images.data<float>(), features.data<float>());
+  return plan.head->forward(features, nn::Mode::evaluation()).logits;
+}
+
+}  // namespace switchyard
