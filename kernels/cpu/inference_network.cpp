@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kernels/cpu/activation.h"
 #include "kernels/cpu/aligned_buffer.h"
 #include "kernels/cpu/buffer_plan.h"
 #include "kernels/cpu/onednn.h"
@@ -27,26 +28,6 @@ void require(bool condition, fmt::format_string<Args...> format, Args&&... args)
                               fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// How activations lie in memory: [N, C / block, H, W, block], the last block padded.
-enum class Layout : std::int64_t { kChannelsLast = 0, kPlanes = 1, kBlocked = 16 };
-
-memory::desc describe(const memory::dims& nchw, Layout layout) {
-  const auto tag = layout == Layout::kBlocked  ? memory::format_tag::nChw16c
-                   : layout == Layout::kPlanes ? memory::format_tag::nchw
-                                               : memory::format_tag::nhwc;
-  return {nchw, memory::data_type::f32, tag};
-}
-
-/// The image or a layer's result.
-struct Activation {
-  std::int64_t height, width, channels;
-  Layout layout;
-  memory::desc desc;
-  int last_use = -1;  // index of the last layer that reads it
-  int buffer = -1;    // in the plan; -1: the caller's images
-  memory data = {};
-};
-
 struct Layer {
   Id x;
   std::optional<Id> residual;
@@ -57,28 +38,6 @@ struct Layer {
   std::optional<dnnl::primitive> copy;  // of the residual, where it cannot be added in place
   Arguments copy_arguments;
 };
-
-/// Mean over height and width of activations in any layout.
-void average(const Activation& a, std::int64_t batch, float* features) {
-  const std::int64_t block =
-      a.layout == Layout::kChannelsLast ? a.channels : static_cast<std::int64_t>(a.layout);
-  const std::int64_t blocks = (a.channels + block - 1) / block;
-  const std::int64_t pixels = a.height * a.width;
-  const auto* data = static_cast<const float*>(a.data.get_data_handle());
-  parallel_for(batch, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin * blocks; part < end * blocks; ++part) {
-      const std::int64_t first = part % blocks * block;
-      const std::int64_t count = std::min(block, a.channels - first);
-      float* mean = features + part / blocks * a.channels + first;
-      std::fill_n(mean, count, 0.0F);
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-        const float* values = data + (part * pixels + pixel) * block;
-        for (std::int64_t c = 0; c < count; ++c) mean[c] += values[c];
-      }
-      for (std::int64_t c = 0; c < count; ++c) mean[c] /= static_cast<float>(pixels);
-    }
-  });
-}
 
 /// Weights OHWI in the layout that a convolution asked for. By way of OIHW, the only one that
 /// oneDNN can transform for Winograd's algorithm.
