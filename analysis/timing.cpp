@@ -31,6 +31,11 @@ double Timing::quantile(double q) const {
 }
 
 Timing measure(const std::function<void()>& body, TimingOptions options) {
+  return measure_in_turns({body}, options)[0];
+}
+
+std::vector<Timing> measure_in_turns(const std::vector<std::function<void()>>& bodies,
+                                     TimingOptions options) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -38,18 +43,23 @@ Timing measure(const std::function<void()>& body, TimingOptions options) {
   check<UsageError>(options.min_repeats >= 1 && options.max_repeats >= options.min_repeats,
                     "[timing] needs 1 <= min_repeats <= max_repeats, got {} and {}",
                     options.min_repeats, options.max_repeats);
-  for (int i = 0; i < options.warm_up; ++i) body();
-
-  Timing timing;
-  timing.seconds.reserve(static_cast<std::size_t>(options.max_repeats));
+  for (int i = 0; i < options.warm_up; ++i) {
+    for (const auto& body : bodies) body();
+  }
+  std::vector<Timing> timings(bodies.size());
+  for (Timing& timing : timings) {
+    timing.seconds.reserve(static_cast<std::size_t>(options.max_repeats));
+  }
   const Clock::time_point begin = Clock::now();
   for (int i = 0; i < options.max_repeats; ++i) {
     if (i >= options.min_repeats && seconds_since(begin) >= options.target_seconds) break;
-    const Clock::time_point start = Clock::now();
-    body();
-    timing.seconds.push_back(seconds_since(start));
+    for (std::size_t j = 0; j < bodies.size(); ++j) {
+      const Clock::time_point start = Clock::now();
+      bodies[j]();
+      timings[j].seconds.push_back(seconds_since(start));
+    }
   }
-  return timing;
+  return timings;
 }
 
 nlohmann::json to_json_milliseconds(const Timing& timing) {

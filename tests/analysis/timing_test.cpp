@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include "analysis/process_memory.h"
@@ -35,6 +36,16 @@ TEST(Timing, CountsItsCalls) {
   EXPECT_EQ(measure(count, most).seconds.size(), 6u);
   EXPECT_THROW(measure(count, {.min_repeats = 0}), UsageError);
   EXPECT_THROW(measure(count, {.min_repeats = 5, .max_repeats = 4}), UsageError);
+}
+
+TEST(Timing, TakesTurns) {
+  std::string order;
+  const TimingOptions options{.warm_up = 1, .min_repeats = 2, .max_repeats = 2};
+  const std::vector<Timing> timings =
+      measure_in_turns({[&] { order += 'a'; }, [&] { order += 'b'; }}, options);
+  EXPECT_EQ(order, "ababab");
+  EXPECT_EQ(timings[0].seconds.size(), 2u);
+  EXPECT_EQ(timings[1].seconds.size(), 2u);
 }
 
 TEST(Timing, TakesAtLeastTheTimeOfItsBody) {

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "analysis/timing.h"
+#include "engine/core/dtype.h"
+
+namespace switchyard::bench {
+
+struct BenchOptions {
+  std::string backbone = "resnet18";
+  std::int64_t batch = 128;
+  TimingOptions timing;
+};
+
+// One benchmark each, for images of 32x32x3 and the dense head. Returns an array of entry()s.
+// Results are compared with their reference before anything is timed: a wrong one throws.
+
+/// Forward, backward and SGD step in training mode, and the process's peak resident memory so far.
+nlohmann::json train_step(const BenchOptions& options);
+/// InferencePlan::logits().
+nlohmann::json inference(const BenchOptions& options);
+/// Loss and gradient, Hessian-vector product from scratch and on a kept graph, evaluation mode.
+nlohmann::json hessian_product(const BenchOptions& options, DType dtype);
+/// The convolutions of ResNet-18 alone, called directly in oneDNN: a lower bound for the others.
+nlohmann::json convolutions(const BenchOptions& options);
+
+/// {"name", "batch", "dtype", "repeats", "seconds": {"median", "p20", "p80"}, "images_per_second"}.
+nlohmann::json entry(const std::string& name, std::int64_t batch, DType dtype,
+                     const Timing& timing);
+
+}  // namespace switchyard::bench

@@ -1,0 +1,50 @@
+#include "bench/problem.h"
+
+#include "analysis/vectors.h"
+#include "engine/core/check.h"
+#include "engine/ops/dropout.h"
+#include "engine/ops/softmax.h"
+
+namespace switchyard::bench {
+
+Problem::Problem(const BenchOptions& options, DType dtype) {
+  constexpr std::int64_t kSide = 32;
+  ModelConfig config;
+  config.backbone.name = options.backbone;
+  Generator random(1);
+  model = make_classifier(config, random.fork(1), dtype);
+  parameters = nn::tensors_of(model->parameters());
+  const Shape shape{options.batch, kSide, kSide, config.backbone.in_channels};
+  batch.images = random_normal(shape, dtype, random.next(shape.numel()));
+  batch.labels = Tensor::empty({options.batch}, DType::kInt64);
+  for (std::int64_t i = 0; i < options.batch; ++i) {
+    batch.labels.data<std::int64_t>()[i] = i % config.head.classes;
+  }
+}
+
+Tensor Problem::loss() const {
+  return cross_entropy(model->forward(batch.images, nn::Mode::evaluation()).logits, batch.labels);
+}
+
+void require_agreement(const std::string& what, const std::vector<Tensor>& a,
+                       const std::vector<Tensor>& b, double tolerance) {
+  std::vector<Tensor> difference = copy_of(a);
+  axpy(-1.0, b, difference);
+  const double error = norm(difference) / norm(b);
+  check(error <= tolerance, "{}: relative error {:.3g}, at most {:.3g} is right", what, error,
+        tolerance);
+}
+
+nlohmann::json entry(const std::string& name, std::int64_t batch, DType dtype,
+                     const Timing& timing) {
+  return {
+      {"name", name},
+      {"batch", batch},
+      {"dtype", switchyard::name(dtype)},
+      {"repeats", timing.seconds.size()},
+      {"seconds",
+       {{"median", timing.median()}, {"p20", timing.quantile(0.2)}, {"p80", timing.quantile(0.8)}}},
+      {"images_per_second", static_cast<double>(batch) / timing.median()}};
+}
+
+}  // namespace switchyard::bench

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bench/benchmark.h"
+#include "data/loader.h"
+#include "models/classifier.h"
+
+namespace switchyard::bench {
+
+/// A model with the dense head and random images to run it on. The same numbers every time.
+struct Problem {
+  std::unique_ptr<Classifier> model;
+  std::vector<Tensor> parameters;
+  Batch batch;
+
+  Problem(const BenchOptions& options, DType dtype);
+  /// Mean cross-entropy of the batch in evaluation mode.
+  Tensor loss() const;
+};
+
+/// ‖a - b‖ / ‖b‖ over all tensors; Error naming `what` where it exceeds `tolerance`.
+void require_agreement(const std::string& what, const std::vector<Tensor>& a,
+                       const std::vector<Tensor>& b, double tolerance);
+
+}  // namespace switchyard::bench
