@@ -14,12 +14,12 @@ void add_data_option(CLI::App& command, std::string& directory) {
                      "Fashion-MNIST of the operating system");
 }
 
-DatasetPair find_data(const std::string& directory, Progress& progress) {
+DatasetPair find_data(const std::string& directory, Progress& progress, const StopSignal* stop) {
   FetchOptions fetch;
   fetch.progress = [&](std::int64_t done, std::int64_t total) {
     progress.update(static_cast<double>(done) / static_cast<double>(total),
                     fmt::format("CIFAR-10: {} of {} MB", done / 1'000'000, total / 1'000'000));
-    return true;
+    return stop == nullptr || !stop->requested();
   };
   const auto given =
       directory.empty() ? std::nullopt : std::optional<std::filesystem::path>(directory);

@@ -24,16 +24,10 @@ int fetch(const std::string& directory) {
   };
   const std::filesystem::path target =
       directory.empty() ? cache_directory() : std::filesystem::path(directory);
-  try {
-    const std::filesystem::path folder = fetch_cifar10(target, options);
-    progress.clear();
-    fmt::print("{}\n", folder.string());
-    return kSuccess;
-  } catch (const Error&) {
-    if (!stop.requested()) throw;
-    progress.line("stopped; the same command continues the download");
-    return kInterrupted;
-  }
+  const std::filesystem::path folder = fetch_cifar10(target, options);
+  progress.clear();
+  fmt::print("{}\n", folder.string());
+  return kSuccess;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/command.h"
+#include "data/fetch.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
@@ -77,6 +78,8 @@ int main(int argc, char** argv) {
   using namespace switchyard;
   try {
     return run(argc, argv);
+  } catch (const FetchStopped&) {
+    return fail("stopped; the same command continues the download", kInterrupted);
   } catch (const UsageError& error) {
     return fail(error.what(), kUsage);
   } catch (const std::bad_alloc&) {

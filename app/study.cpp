@@ -37,7 +37,7 @@ int study(const Options& options, const std::string& command) {
   apply_execution(first.training);
   if (!options.resume) RunDirectory::check_free(options.out);
 
-  const DatasetPair data = find_data(options.data, progress);
+  const DatasetPair data = find_data(options.data, progress, &stop);
   StudyConfig config = resolve_study(options.study, &data.train, earlier);
   config.training.threads = apply_execution(config.training);
   config.training.data.name = data.train.name;

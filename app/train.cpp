@@ -67,17 +67,18 @@ void print_outcome(const RunDirectory& run, bool as_json) {
 }
 
 /// Opens or makes the run directory; nothing is written before the configuration is known to fit.
-RunDirectory prepare(const Options& options, Progress& progress, DatasetPair& data) {
+RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& progress,
+                     DatasetPair& data) {
   if (options.resume) {
     refuse_settings_on_resume(options);
     const RunDirectory run = RunDirectory::open(options.out);
     apply_execution(run.config());
-    data = find_data(options.data, progress);
+    data = find_data(options.data, progress, &stop);
     return run;
   }
   apply_execution(resolve_config(options, nullptr));
   RunDirectory::check_free(options.out);
-  data = find_data(options.data, progress);
+  data = find_data(options.data, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);
   config.threads = apply_execution(config);
   config.data.name = data.train.name;
@@ -89,7 +90,7 @@ int train(const Options& options) {
   const StopSignal stop;
   Progress progress;
   DatasetPair data;
-  const RunDirectory run = prepare(options, progress, data);
+  const RunDirectory run = prepare(options, stop, progress, data);
   const TrainConfig config = run.config();
   const bool stopped =
       train_run(run, data, stop, progress, config.model.head.name) == TrainingOutcome::kStopped;
