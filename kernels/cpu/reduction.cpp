@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/api/executor.h"
@@ -10,8 +11,9 @@
 namespace switchyard::kernels {
 namespace {
 
-constexpr std::int64_t kTile = 512;            // columns that one task sums: 2 to 4 KB, in L1
-constexpr std::int64_t kFlush = 16;            // rows added in T before they go to the double sum
+constexpr std::int64_t kTile = 512;            // columns that one task sums
+constexpr std::int64_t kColumnBytes = 256;     // of a row that are summed in registers
+constexpr std::int64_t kFlush = 32;            // rows added in T before they go to the double sum
 constexpr std::int64_t kTaskElements = 65536;  // smallest stretch worth a partial sum of its own
 constexpr std::int64_t kTasks = 64;            // tasks wanted, whatever the thread count
 constexpr std::int64_t kLanes = 128;           // columns wanted in a narrow matrix's inner loop
@@ -31,37 +33,48 @@ struct Products {
 
 using Totals = std::array<double, kTile>;
 
-/// total[j] += Σ_r element(first + r·stride + j), the rows in blocks that are summed in T.
+/// total[j] += Σ_r element(first + r·stride + j) for `width` columns, the sum in T. With a width
+/// known at compile time the sums stay in registers.
+template <class T, class Element, class Width>
+void add_block(Element element, std::int64_t first, std::int64_t rows, std::int64_t stride,
+               Width width, double* total) {
+  constexpr std::int64_t kMost = kColumnBytes / sizeof(T);
+  std::array<T, kMost> sum{};
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t row = first + r * stride;
+    for (std::int64_t j = 0; j < width; ++j) sum[static_cast<std::size_t>(j)] += element(row + j);
+  }
+  for (std::int64_t j = 0; j < width; ++j) total[j] += sum[static_cast<std::size_t>(j)];
+}
+
+/// The same for any number of rows and up to kTile columns.
 template <class T, class Element>
 void add_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t stride,
               std::int64_t width, Totals& total) {
-  std::array<T, kTile> block;
+  constexpr std::integral_constant<std::int64_t, kColumnBytes / sizeof(T)> kColumns;
   for (std::int64_t begin = 0; begin < rows; begin += kFlush) {
-    const std::int64_t end = std::min(rows, begin + kFlush);
-    std::fill_n(block.begin(), width, T{0});
-    for (std::int64_t r = begin; r < end; ++r) {
-      const std::int64_t row = first + r * stride;
-      for (std::int64_t j = 0; j < width; ++j)
-        block[static_cast<std::size_t>(j)] += element(row + j);
+    const std::int64_t count = std::min(kFlush, rows - begin);
+    const std::int64_t start = first + begin * stride;
+    std::int64_t j = 0;
+    for (; j + kColumns <= width; j += kColumns) {
+      add_block<T>(element, start + j, count, stride, kColumns, total.data() + j);
     }
-    for (std::int64_t j = 0; j < width; ++j) {
-      total[static_cast<std::size_t>(j)] += block[static_cast<std::size_t>(j)];
-    }
+    if (j < width) add_block<T>(element, start + j, count, stride, width - j, total.data() + j);
   }
 }
 
-/// The same for narrow rows without gaps: `fold` rows, a power of two, count as one wide row, and
-/// the wide sum is folded in halves.
+/// The same for narrow rows without gaps, from zero: `fold` rows, a power of two, count as one wide
+/// row, and the wide sum is folded in halves.
 template <class T, class Element>
-void add_narrow_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t width,
+void sum_narrow_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t width,
                      Totals& total) {
   std::int64_t fold = 1;
-  while (2 * fold <= rows && 2 * fold * width <= kLanes) fold *= 2;
+  while (8 * fold <= rows && 2 * fold * width <= kLanes) fold *= 2;
   std::fill_n(total.begin(), fold * width, 0.0);
   const std::int64_t wide_rows = rows / fold;
   add_rows<T>(element, first, wide_rows, fold * width, fold * width, total);
-  const std::int64_t left = rows - wide_rows * fold;
-  add_rows<T>(element, first + wide_rows * fold * width, left > 0 ? 1 : 0, 0, left * width, total);
+  const std::int64_t left = (rows - wide_rows * fold) * width;
+  if (left > 0) add_rows<T>(element, first + wide_rows * fold * width, 1, 0, left, total);
   for (std::int64_t half = fold * width / 2; half >= width; half /= 2) {
     for (std::int64_t j = 0; j < half; ++j) {
       total[static_cast<std::size_t>(j)] += total[static_cast<std::size_t>(j + half)];
@@ -104,7 +117,7 @@ void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::in
       const std::int64_t width = std::min(kTile, inner - tile);
       const std::int64_t start = (o * reduce + begin) * inner + tile;
       if (width == inner && 2 * inner <= kLanes) {
-        add_narrow_rows<T>(element, start, rows, inner, total);
+        sum_narrow_rows<T>(element, start, rows, inner, total);
       } else {
         std::fill_n(total.begin(), width, 0.0);
         add_rows<T>(element, start, rows, inner, width, total);
