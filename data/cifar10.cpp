@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <array>
 #include <sstream>
 
 #include "data/dataset.h"

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <map>
 #include <numeric>
 #include <random>
-#include <set>
 
 #include "data/shuffle.h"
 #include "tests/support/expect_error.h"

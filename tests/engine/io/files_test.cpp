@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/scratch_directory.h"
