@@ -108,33 +108,35 @@ Forward forward(const ConvShape& shape, prop_kind kind, algorithm algorithm,
 #endif
 }
 
-InputGrad input_grad(const ConvShape& shape, const ConvLayouts& layouts) {
-  const Forward hint = forward(shape, prop_kind::forward_training, algorithm::convolution_direct,
-                               layouts, {}, plain_attributes());
+InputGrad input_grad(const ConvShape& shape, algorithm algorithm, const ConvLayouts& layouts,
+                     bool allow_empty) {
+  const Forward hint = forward(shape, prop_kind::forward_training, algorithm, layouts, {},
+                               plain_attributes(), allow_empty);
+  if (!hint) return {};
 #if DNNL_VERSION_MAJOR >= 3
-  return InputGrad(engine(), algorithm::convolution_direct, layouts.x, layouts.w, layouts.y,
-                   strides(shape), padding(shape), padding(shape), hint, plain_attributes());
+  return InputGrad(engine(), algorithm, layouts.x, layouts.w, layouts.y, strides(shape),
+                   padding(shape), padding(shape), hint, plain_attributes(), allow_empty);
 #else
-  const dnnl::convolution_backward_data::desc description(algorithm::convolution_direct, layouts.x,
-                                                          layouts.w, layouts.y, strides(shape),
-                                                          padding(shape), padding(shape));
-  const InputGrad first(description, plain_attributes(), engine(), hint);
+  const dnnl::convolution_backward_data::desc description(
+      algorithm, layouts.x, layouts.w, layouts.y, strides(shape), padding(shape), padding(shape));
+  const InputGrad first(description, plain_attributes(), engine(), hint, allow_empty);
   // Image channels fill a fifth of the direct kernel's vectors; the GEMM kernel has no such loss.
-  return shape.channels < 16 ? without(first, "jit") : first;
+  return first && shape.channels < 16 ? without(first, "jit") : first;
 #endif
 }
 
-WeightGrad weight_grad(const ConvShape& shape, const ConvLayouts& layouts) {
-  const Forward hint = forward(shape, prop_kind::forward_training, algorithm::convolution_direct,
-                               layouts, {}, plain_attributes());
+WeightGrad weight_grad(const ConvShape& shape, algorithm algorithm, const ConvLayouts& layouts,
+                       bool allow_empty) {
+  const Forward hint = forward(shape, prop_kind::forward_training, algorithm, layouts, {},
+                               plain_attributes(), allow_empty);
+  if (!hint) return {};
 #if DNNL_VERSION_MAJOR >= 3
-  return WeightGrad(engine(), algorithm::convolution_direct, layouts.x, layouts.w, layouts.y,
-                    strides(shape), padding(shape), padding(shape), hint, plain_attributes());
+  return WeightGrad(engine(), algorithm, layouts.x, layouts.w, layouts.y, strides(shape),
+                    padding(shape), padding(shape), hint, plain_attributes(), allow_empty);
 #else
   const dnnl::convolution_backward_weights::desc description(
-      algorithm::convolution_direct, layouts.x, layouts.w, layouts.y, strides(shape),
-      padding(shape), padding(shape));
-  return WeightGrad(description, plain_attributes(), engine(), hint);
+      algorithm, layouts.x, layouts.w, layouts.y, strides(shape), padding(shape), padding(shape));
+  return WeightGrad(description, plain_attributes(), engine(), hint, allow_empty);
 #endif
 }
 

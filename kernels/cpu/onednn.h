@@ -40,12 +40,14 @@ using Forward = dnnl::convolution_forward::primitive_desc;
 using InputGrad = dnnl::convolution_backward_data::primitive_desc;
 using WeightGrad = dnnl::convolution_backward_weights::primitive_desc;
 
-/// `bias` may be an empty description. The result is empty (false) where the library has no such
-/// implementation and `allow_empty` is set, else dnnl::error.
+/// `bias` may be an empty description. The result of these three is empty (false) where the library
+/// has no such implementation and `allow_empty` is set, else dnnl::error.
 Forward forward(const ConvShape& shape, dnnl::prop_kind kind, dnnl::algorithm algorithm,
                 const ConvLayouts& layouts, const dnnl::memory::desc& bias,
                 const dnnl::primitive_attr& attributes, bool allow_empty = false);
-InputGrad input_grad(const ConvShape& shape, const ConvLayouts& layouts);
-WeightGrad weight_grad(const ConvShape& shape, const ConvLayouts& layouts);
+InputGrad input_grad(const ConvShape& shape, dnnl::algorithm algorithm, const ConvLayouts& layouts,
+                     bool allow_empty = false);
+WeightGrad weight_grad(const ConvShape& shape, dnnl::algorithm algorithm,
+                       const ConvLayouts& layouts, bool allow_empty = false);
 
 }  // namespace switchyard::kernels::onednn

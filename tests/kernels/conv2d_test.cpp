@@ -42,8 +42,7 @@ struct Operands {
 };
 
 template <class T>
-Faces kernel_faces(const ConvShape& s, Cpu cpu) {
-  const Operands in(s, kDTypeOf<T>);
+Faces kernel_faces(const ConvShape& s, const Operands& in, Cpu cpu) {
   GuardedBuffer<T> y(s.y_size());
   GuardedBuffer<T> gx(s.x_size());
   GuardedBuffer<T> gw(s.w_size());
@@ -54,6 +53,17 @@ Faces kernel_faces(const ConvShape& s, Cpu cpu) {
   kernels::conv2d_input_grad(cpu, s, gy, w, gx.data());
   kernels::conv2d_weight_grad(cpu, s, x, gy, gw.data());
   return {y.values(), gx.values(), gw.values()};
+}
+
+template <class T>
+Faces kernel_faces(const ConvShape& s, Cpu cpu) {
+  return kernel_faces<T>(s, Operands(s, kDTypeOf<T>), cpu);
+}
+
+Faces float64_faces_of_float32_operands(const ConvShape& s) {
+  Operands in(s, DType::kFloat32);
+  for (Tensor* operand : {&in.x, &in.w, &in.gy}) *operand = operand->to(DType::kFloat64);
+  return kernel_faces<double>(s, in, {});
 }
 
 /// Calls term(offset in x, in w, in y) for every product of the trilinear form.
@@ -130,13 +140,15 @@ TEST_P(Conv2dKernels, ReproducibleModeGivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_one_and_three_threads<double>(GetParam(), {});
 }
 
-TEST_P(Conv2dKernels, SameBitsEveryRun) {
-  const Faces first = kernel_faces<float>(GetParam(), {});
-  const Faces second = kernel_faces<float>(GetParam(), {});
+void expect_same_bits_every_run(const ConvShape& s) {
+  const Faces first = kernel_faces<float>(s, {});
+  const Faces second = kernel_faces<float>(s, {});
   EXPECT_EQ(first.y, second.y);
   EXPECT_EQ(first.gx, second.gx);
   EXPECT_EQ(first.gw, second.gw);
 }
+
+TEST_P(Conv2dKernels, SameBitsEveryRun) { expect_same_bits_every_run(GetParam()); }
 
 // batch, height, width, channels, filters, kernel height, kernel width, stride, padding
 constexpr ConvShape kShapes[] = {
@@ -162,6 +174,32 @@ TEST(Conv2dFloat64Kernel, AddsSeveralBlocksOfImages) {
   expect_faces_close(kernel_faces<double>(s, {}), plain_loops(s, DType::kFloat64),
                      tolerance(DType::kFloat64));
 }
+
+/// Shapes that are large enough for Winograd's algorithm where the library has it; the float64
+/// kernel, which the tests above compare with plain loops, is the reference.
+class Conv2dLargeKernels : public testing::TestWithParam<ConvShape> {};
+
+TEST_P(Conv2dLargeKernels, Float32MatchesFloat64) {
+  const ConvShape& s = GetParam();
+  const Faces want = float64_faces_of_float32_operands(s);
+  expect_faces_close(kernel_faces<float>(s, {}), want, 5e-6);
+  expect_faces_close(kernel_faces<float>(s, {.reproducible = true}), want, 5e-6);
+}
+
+TEST_P(Conv2dLargeKernels, ReproducibleModeGivesTheSameBitsOnAnyNumberOfThreads) {
+  expect_same_bits_on_one_and_three_threads<float>(GetParam(), {.reproducible = true});
+}
+
+TEST_P(Conv2dLargeKernels, SameBitsEveryRun) { expect_same_bits_every_run(GetParam()); }
+
+constexpr ConvShape kLargeShapes[] = {
+    {2, 33, 32, 64, 80, 3, 3, 1, 1},
+    {2, 46, 47, 128, 144, 3, 3, 1, 1},  // also in chunks of one image
+    {17, 31, 13, 128, 128, 3, 3, 1, 1},
+    {9, 18, 18, 144, 128, 3, 3, 1, 0},
+    {130, 4, 4, 128, 160, 3, 3, 1, 1},
+};
+INSTANTIATE_TEST_SUITE_P(Odd, Conv2dLargeKernels, testing::ValuesIn(kLargeShapes));
 
 }  // namespace
 }  // namespace test
