@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Compares `switchyard probe` with PyTorch in float64 on random weights and images.
 
-For each backbone and head: logits, loss, gate, every gradient and every Hessian-vector product, within a
-relative error per tensor. Prints a table; exits with 1 where anything differs.
+For each backbone, head, loss and mode: logits, loss, gate, every gradient and every Hessian-vector product,
+within a relative error per tensor. Training mode is compared without dropout and gate noise, whose random
+numbers differ: what is left is batch normalisation by batch statistics. Prints a table; exits with 1 where
+anything differs.
 """
 
 import argparse
@@ -18,6 +20,17 @@ import torch
 from pytorch_model import BACKBONES, HEADS, Classifier
 from torch.nn import functional as F
 
+NO_DROPOUT = {'dropout': 0.0}
+NO_GATE_DROPOUT = dict(NO_DROPOUT, gate_input_dropout=0.0, gate_logits_dropout=0.0)
+
+# Per head: options, mode, and loss. The objective is the cross-entropy with the balance losses.
+CASES = {
+    'dense': [({}, 'eval', 'cross_entropy'), (NO_DROPOUT, 'train', 'cross_entropy')],
+    'soft_moe': [({}, 'eval', 'cross_entropy'), (dict(NO_GATE_DROPOUT, balance=0.05), 'train', 'objective')],
+    'sparse_moe': [({}, 'eval', 'cross_entropy'), ({}, 'eval', 'objective')],
+    'hard_moe': [({}, 'eval', 'cross_entropy'), ({'temperature': 0.5}, 'eval', 'objective')],
+}
+
 
 def random_model(config, seed):
     """Default initialisation; batch norm as after training, not as at its start, where its running
@@ -32,7 +45,7 @@ def random_model(config, seed):
                 module.running_mean.normal_(0.0, 0.3)
                 module.running_var.uniform_(0.5, 2.0)
                 module.num_batches_tracked.fill_(7)
-    return model.eval()
+    return model
 
 
 def random_batch(model, size, seed):
@@ -45,13 +58,13 @@ def random_batch(model, size, seed):
     return batch
 
 
-def expected(model, batch, objective):
+def expected(model, batch, mode, loss_name):
     """What the probe should write, by PyTorch in float64."""
-    model = model.double()
+    model = model.double().train(mode == 'train')
     names, parameters = zip(*model.named_parameters())
     logits, gate = model(torch.from_numpy(batch['images']).double())
     loss = F.cross_entropy(logits, torch.from_numpy(batch['labels']))
-    if objective and 'balance_loss' in gate:
+    if loss_name == 'objective' and 'balance_loss' in gate:
         loss = loss + gate['balance_loss']
     tensors = {'logits': logits, 'loss': loss}
     if 'balance_loss' in gate:
@@ -69,12 +82,12 @@ def expected(model, batch, objective):
     return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
-def probe(program, config, model, batch, objective, directory):
+def probe(program, config, model, batch, mode, loss_name, directory):
     weights, images, out = (os.path.join(directory, f'{name}.safetensors') for name in ('weights', 'batch', 'out'))
     safetensors_file.write(weights, {name: tensor.numpy() for name, tensor in model.state_dict().items()})
     safetensors_file.write(images, batch)
     subprocess.run([program, 'probe', '--model', json.dumps(config), '--weights', weights, '--batch', images,
-                    '--out', out, '--dtype', 'float64', '--loss', 'objective' if objective else 'cross_entropy'],
+                    '--out', out, '--dtype', 'float64', '--mode', mode, '--loss', loss_name],
                    check=True, stdout=subprocess.DEVNULL)
     return safetensors_file.read(out)
 
@@ -115,21 +128,21 @@ def main():
 
     kinds = ['logits', 'loss', 'balance_loss', 'gate', 'grad', 'hvp']
     print(f'largest relative error per tensor, float64, {options.batch} images, torch {torch.__version__}')
-    print(f'{"backbone":<10}{"head":<12}{"loss":<15}{"tensors":>8}' + ''.join(f'{kind:>14}' for kind in kinds))
+    print(f'{"backbone":<10}{"head":<12}{"mode":<7}{"loss":<15}{"tensors":>7}'
+          + ''.join(f'{kind:>13}' for kind in kinds))
     failures = []
     for backbone in options.backbone or BACKBONES:
         for head in options.head or HEADS:
-            config = {'backbone': {'name': backbone, 'in_channels': 3}, 'head': {'name': head}}
-            for objective in (False, True) if head in ('sparse_moe', 'hard_moe') else (False,):
+            for head_options, mode, loss_name in CASES[head]:
+                config = {'backbone': {'name': backbone, 'in_channels': 3}, 'head': {'name': head, **head_options}}
                 model = random_model(config, options.seed)
                 batch = random_batch(model, options.batch, options.seed + 1)
                 with tempfile.TemporaryDirectory() as directory:
-                    got = probe(options.program, config, model, batch, objective, directory)
-                worst, complaints = compare(got, expected(model, batch, objective), options.tolerance)
-                label = 'objective' if objective else 'cross_entropy'
-                cells = ''.join(f'{worst[kind][0]:>14.1e}' if kind in worst else f'{"":>14}' for kind in kinds)
-                print(f'{backbone:<10}{head:<12}{label:<15}{len(got):>8}{cells}', flush=True)
-                failures += [f'{backbone} {head} {label}: {complaint}' for complaint in complaints]
+                    got = probe(options.program, config, model, batch, mode, loss_name, directory)
+                worst, complaints = compare(got, expected(model, batch, mode, loss_name), options.tolerance)
+                cells = ''.join(f'{worst[kind][0]:>13.1e}' if kind in worst else f'{"":>13}' for kind in kinds)
+                print(f'{backbone:<10}{head:<12}{mode:<7}{loss_name:<15}{len(got):>7}{cells}', flush=True)
+                failures += [f'{backbone} {head} {mode} {loss_name}: {complaint}' for complaint in complaints]
     print('\n'.join(failures) if failures else f'all within {options.tolerance:g}')
     sys.exit(1 if failures else 0)
 
