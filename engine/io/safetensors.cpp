@@ -142,8 +142,8 @@ class Reader {
     require_tensor(value.contains(field) && value[field].is_array(), name, "no array {}", field);
     std::vector<std::uint64_t> result;
     for (const json& number : value[field]) {
-      require_tensor(number.is_number_unsigned(), name, "{} holds something else than integers >= 0",
-                     field);
+      require_tensor(number.is_number_unsigned(), name,
+                     "{} holds something else than integers >= 0", field);
       result.push_back(number.get<std::uint64_t>());
     }
     return result;
