@@ -43,8 +43,9 @@ Tensor index_input(const Shape& shape, std::int64_t bound, Generator& random) {
 
 std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
-  for (const auto family : {conv2d_cases, elementwise_cases, matmul_cases, reduction_cases,
-                            routing_cases, shape_cases, softmax_cases}) {
+  for (const auto family :
+       {conv2d_cases, dropout_cases, elementwise_cases, matmul_cases, norm_cases, reduction_cases,
+        routing_cases, shape_cases, softmax_cases}) {
     for (OpCase& op : family()) cases.push_back(std::move(op));
   }
   return cases;

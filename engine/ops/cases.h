@@ -33,8 +33,10 @@ std::vector<OpCase> op_cases();
 
 // One function per family, in engine/ops/cases/FAMILY.cpp.
 std::vector<OpCase> conv2d_cases();
+std::vector<OpCase> dropout_cases();
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> norm_cases();
 std::vector<OpCase> reduction_cases();
 std::vector<OpCase> routing_cases();
 std::vector<OpCase> shape_cases();

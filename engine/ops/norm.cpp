@@ -7,6 +7,7 @@
 #include "engine/ops/reduction.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/norm.h"
+#include "kernels/api/reduction.h"
 
 namespace switchyard {
 namespace {
@@ -219,7 +220,8 @@ Tensor channel_dot(const Tensor& x, const Tensor& y) {
         x.shape().to_string(), y.shape().to_string());
   Tensor out = Tensor::empty({channels_of(x)}, x.dtype(), x.device());
   launch("channel_dot", x, [&]<class T>(auto& exec) {
-    kernels::channel_dot(exec, rows_of(x), channels_of(x), x.data<T>(), y.data<T>(), out.data<T>());
+    kernels::sum_products(exec, x.data<T>(), y.data<T>(), out.data<T>(), 1, rows_of(x),
+                          channels_of(x));
   });
   return record("channel_dot", std::move(out), {x, y}, Saved::all_inputs(), [](const Vjp& vjp) {
     return std::vector{vjp.needs(0) ? channel_scale(vjp.input(1), vjp.cotangent()) : Tensor(),

@@ -44,9 +44,4 @@ template <class Exec, class T>
 void channel_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
                     const T* scale, const T* shift, AffineTail<T> tail, T* y);
 
-/// out[c] = Σ_rows x·y.
-template <class Exec, class T>
-void channel_dot(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x, const T* y,
-                 T* out);
-
 }  // namespace switchyard::kernels

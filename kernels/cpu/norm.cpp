@@ -232,17 +232,6 @@ void affine(std::int64_t rows, std::int64_t channels, const T* x, const T* scale
   affine_map(rows, channels, x, scale, shift == nullptr ? zeros.data() : shift, tail, y);
 }
 
-template <class T>
-void dot_rows(std::int64_t rows, std::int64_t channels, const T* x, const T* y, T* out) {
-  const std::vector<double> sums =
-      sum_all_rows<T>(rows, channels, 1, [&](std::int64_t row, T* partial) {
-        const T* x_row = x + row * channels;
-        const T* y_row = y + row * channels;
-        for (std::int64_t c = 0; c < channels; ++c) partial[c] += x_row[c] * y_row[c];
-      });
-  std::transform(sums.begin(), sums.end(), out, [](double v) { return static_cast<T>(v); });
-}
-
 }  // namespace
 
 // ---- entry points
@@ -264,11 +253,6 @@ void dot_rows(std::int64_t rows, std::int64_t channels, const T* x, const T* y, 
   void channel_affine(Cpu&, std::int64_t rows, std::int64_t channels, const T* x, const T* scale,  \
                       const T* shift, AffineTail<T> tail, T* y) {                                  \
     affine(rows, channels, x, scale, shift, tail, y);                                              \
-  }                                                                                                \
-  template <>                                                                                      \
-  void channel_dot(Cpu&, std::int64_t rows, std::int64_t channels, const T* x, const T* y,         \
-                   T* out) {                                                                       \
-    dot_rows(rows, channels, x, y, out);                                                           \
   }
 SWITCHYARD_NORM_ENTRY_POINTS(float)
 SWITCHYARD_NORM_ENTRY_POINTS(double)
