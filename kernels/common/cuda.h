@@ -11,9 +11,15 @@
 #define SWITCHYARD_DYNAMIC_SHARED(T, name)                                    \
   extern __shared__ __align__(128) unsigned char switchyard_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(switchyard_dynamic_shared)
+/// Before a loop with a constant count: arrays indexed by its counter stay in registers.
+#define SWITCHYARD_UNROLL _Pragma("unroll")
+#define SWITCHYARD_PRAGMA(text) _Pragma(#text)
+#define SWITCHYARD_UNROLL_BY(count) SWITCHYARD_PRAGMA(unroll count)
 #else
 #include "kernels/simt/dialect.h"
 
 #define SWITCHYARD_DYNAMIC_SHARED(T, name) \
   T* const name = reinterpret_cast<T*>(switchyard_dynamic_shared)
+#define SWITCHYARD_UNROLL
+#define SWITCHYARD_UNROLL_BY(count)
 #endif

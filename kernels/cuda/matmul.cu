@@ -1,0 +1,358 @@
+#include "kernels/api/matmul.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/common/launch.h"
+#include "kernels/common/sizes.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/common/workspace.h"
+#include "kernels/cuda/register_tile.cuh"
+#include "kernels/cuda/split_sum.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
+
+// C [m, n] = op(A) · op(B), row-major; a flag says that the transpose is stored. 2 m n k flops on
+// (m k + k n + m n) elements: with every element read once, m n k / (m k + k n + m n) flops a byte
+// in float32, far above what memory can feed at. Each rung reads every element less often.
+
+namespace switchyard::kernels {
+namespace {
+
+/// The operands of one call. Sums and result are of type Sum.
+template <class T, class Sum>
+struct Product {
+  const T* a;
+  const T* b;
+  Sum* c;
+  int m, n, k;
+};
+
+/// Element (i, j) of op(X), where op(X) is [rows, cols].
+template <bool kTransposed, class T>
+__device__ __forceinline__ T element(const T* x, int rows, int cols, int i, int j) {
+  return kTransposed ? x[std::int64_t{j} * rows + i] : x[std::int64_t{i} * cols + j];
+}
+
+// matmul_thread_per_output
+//   1. each thread takes one output and walks along its row of A and column of B.
+// a [m, k] or [k, m], b [k, n] or [n, k], c [m, n]. Every output reads 2 k elements: 4 bytes a flop
+// (float32), of which caches catch what neighbours share. One accumulator: each product waits for
+// the one before.
+constexpr int kOutputThreads = 256;
+
+template <class T, class Sum, bool kTransposeA, bool kTransposeB>
+__global__ void matmul_thread_per_output(Product<T, Sum> p) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::int64_t{p.m} * p.n) return;
+  const auto row = static_cast<int>(i / p.n);
+  const auto col = static_cast<int>(i % p.n);
+  Sum sum{0};
+  for (int d = 0; d < p.k; ++d) {
+    sum += static_cast<Sum>(element<kTransposeA>(p.a, p.m, p.k, row, d)) *
+           static_cast<Sum>(element<kTransposeB>(p.b, p.k, p.n, d, col));
+  }
+  p.c[i] = sum;
+}
+
+// matmul_shared_tile
+//   1. a block of 32x32 threads owns 32x32 outputs, one a thread;
+//   2. for each 32 of depth every thread brings one element of A and one of B into shared memory,
+//      neighbouring lanes reading neighbouring addresses whatever is transposed;
+//   3. all wait, then each thread does 32 products out of shared memory, then all wait again.
+// Every element is read m / 32 or n / 32 times instead of m or n times: 1/8 byte a flop (float32).
+// Now shared memory limits: 2 reads a product. A tile's line is 33 long, so that a transposing
+// store meets 32 banks.
+constexpr int kSharedTile = 32;
+
+template <class T, bool kTransposeA, bool kTransposeB>
+__global__ void matmul_shared_tile(Product<T, T> p, int tiles_across) {
+  __shared__ T tile_a[kSharedTile][kSharedTile + 1];  // [row, depth]
+  __shared__ T tile_b[kSharedTile][kSharedTile + 1];  // [depth, col]
+  const auto x = static_cast<int>(threadIdx.x);
+  const auto y = static_cast<int>(threadIdx.y);
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_row = block / tiles_across * kSharedTile;
+  const int first_col = block % tiles_across * kSharedTile;
+  const int row_a = kTransposeA ? x : y;
+  const int depth_a = kTransposeA ? y : x;
+  const int depth_b = kTransposeB ? x : y;
+  const int col_b = kTransposeB ? y : x;
+  T sum{0};
+  for (int d = 0; d < p.k; d += kSharedTile) {
+    const bool inside_a = first_row + row_a < p.m && d + depth_a < p.k;
+    const bool inside_b = first_col + col_b < p.n && d + depth_b < p.k;
+    tile_a[row_a][depth_a] =
+        inside_a ? element<kTransposeA>(p.a, p.m, p.k, first_row + row_a, d + depth_a) : T{0};
+    tile_b[depth_b][col_b] =
+        inside_b ? element<kTransposeB>(p.b, p.k, p.n, d + depth_b, first_col + col_b) : T{0};
+    __syncthreads();
+    for (int i = 0; i < kSharedTile; ++i) sum += tile_a[y][i] * tile_b[i][x];
+    __syncthreads();
+  }
+  if (first_row + y < p.m && first_col + x < p.n) {
+    p.c[std::int64_t{first_row + y} * p.n + first_col + x] = sum;
+  }
+}
+
+// matmul_register_tile, matmul_register_tile_wide (128-bit loads), matmul_split_k (parts of k)
+//   1. a block owns kRows x kCols outputs, a thread 8x8 (float64: 8x4) of them in registers
+//   (register_tile.cuh);
+//   2. for each 8 of depth the block starts loading the next tiles, multiplies the present ones,
+//      puts what it loaded into the other copy of the tiles, and waits once;
+//   3. block (tile, part) sums over its part of k; with several parts c is [parts, m, n].
+// Shared memory is read 1/4 time a product instead of 2, global memory 2 to 4 times less (tiles of
+// 128x128: 1/32 byte a flop in float32), and 64 independent sums hide the latency of each.
+// Wide loads need a quarter of the instructions, and where a tile keeps its orientation they go to
+// shared memory without passing through registers.
+template <class T, int kRows, int kCols, bool kWide, bool kTransposeA, bool kTransposeB>
+__global__ void __launch_bounds__(RegisterTile<T, kRows, kCols>::kThreads,
+                                  RegisterTile<T, kRows, kCols>::kBlocks)
+    matmul_register_tile(Product<T, T> p, int tiles_across, int part_length, bool wide_c) {
+  using Tile = RegisterTile<T, kRows, kCols>;
+  __shared__ typename Tile::Shared shared;
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_row = block / tiles_across * kRows;
+  const int first_col = block % tiles_across * kCols;
+  const auto part = static_cast<int>(blockIdx.y);
+  const int begin = part * part_length;
+  const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
+  const MatrixSource<T, kTransposeB> b{p.b, p.n, kTransposeB ? p.k : p.n};
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, a, b, first_row, first_col, begin,
+                                 begin + std::min(part_length, p.k - begin), sums);
+  T* const c = p.c + part * (std::int64_t{p.m} * p.n);
+  Tile::store(MatrixSink<T>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
+}
+
+// matmul_tensor_core
+//   1. a block owns 128x128 outputs, a warp 64x32 of them as fragments (tensor_core_tile.cuh);
+//   2. the same double buffering, 64 bytes of depth a step;
+//   3. each warp multiplies fragments of 16x8 outputs: one instruction does 2048 products (bf16),
+//      where a warp's FMA does 32.
+// Same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times faster on
+// compute capability 8.0, twice for float64, so that memory is again what limits.
+template <class Mma, bool kWide, bool kTransposeA, bool kTransposeB>
+__global__ void __launch_bounds__(TensorCoreTile<Mma>::kThreads)
+    matmul_tensor_core(Product<typename Mma::Operand, typename Mma::Sum> p, int tiles_across) {
+  using Tile = TensorCoreTile<Mma>;
+  using T = typename Mma::Operand;
+  __shared__ typename Tile::Shared shared;
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_row = block / tiles_across * Tile::kRows;
+  const int first_col = block % tiles_across * Tile::kCols;
+  const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
+  const MatrixSource<T, kTransposeB> b{p.b, p.n, kTransposeB ? p.k : p.n};
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, a, b, first_row, first_col, 0, p.k, sums);
+  Tile::store(MatrixSink<typename Mma::Sum>{p.c, p.m, p.n, false}, first_row, first_col, sums);
+}
+
+// ---- launchers
+
+template <class T, class Sum>
+Product<T, Sum> product(const char* name, const MatmulShape& s, const T* a, const T* b, Sum* c) {
+  return {a,
+          b,
+          c,
+          checked_extent(name, "m", s.m),
+          checked_extent(name, "n", s.n),
+          checked_extent(name, "k", s.k)};
+}
+
+std::int64_t tiles_along(std::int64_t extent, std::int64_t tile) {
+  return (extent + tile - 1) / tile;
+}
+
+/// Calls body(transpose_a, transpose_b) with the flags as template arguments.
+template <class Body>
+void with_transposes(const MatmulShape& shape, const Body& body) {
+  with_flag(shape.transpose_a, [&](auto transpose_a) {
+    with_flag(shape.transpose_b, [&](auto transpose_b) { body(transpose_a, transpose_b); });
+  });
+}
+
+/// Whether both operands may be read 16 bytes at a time.
+template <class T>
+bool wide_operands(const MatmulShape& s, const T* a, const T* b) {
+  constexpr std::int64_t kCount = Wide<T>::kCount;
+  return is_wide_aligned(a) && is_wide_aligned(b) && (s.transpose_a ? s.m : s.k) % kCount == 0 &&
+         (s.transpose_b ? s.k : s.n) % kCount == 0;
+}
+
+template <class Exec, class T, class Sum>
+void run_thread_per_output(Exec& exec, const MatmulShape& shape, const T* a, const T* b, Sum* c) {
+  constexpr const char* kName = "matmul_thread_per_output";
+  const auto p = product(kName, shape, a, b, c);
+  const int blocks =
+      checked_extent(kName, "blocks", tiles_along(std::int64_t{p.m} * p.n, kOutputThreads));
+  if (blocks == 0) return;
+  with_transposes(shape, [&](auto ta, auto tb) {
+    launch(exec, kName, matmul_thread_per_output<T, Sum, decltype(ta)::value, decltype(tb)::value>,
+           {.grid = {static_cast<unsigned>(blocks)}, .block = {kOutputThreads}}, p);
+  });
+}
+
+/// A grid of tiles over C, numbered along its rows.
+struct Tiles {
+  unsigned count;
+  int across;
+};
+Tiles tiles_of(const char* name, std::int64_t m, std::int64_t n, int rows, int cols) {
+  const std::int64_t across = tiles_along(n, cols);
+  const int count = checked_extent(name, "tiles", {tiles_along(m, rows), across});
+  return {static_cast<unsigned>(count), static_cast<int>(across)};
+}
+
+template <class Exec, class T>
+void run_shared_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+  constexpr const char* kName = "matmul_shared_tile";
+  const auto p = product(kName, shape, a, b, c);
+  const Tiles tiles = tiles_of(kName, p.m, p.n, kSharedTile, kSharedTile);
+  if (tiles.count == 0) return;
+  with_transposes(shape, [&](auto ta, auto tb) {
+    launch(exec, kName, matmul_shared_tile<T, decltype(ta)::value, decltype(tb)::value>,
+           {.grid = {tiles.count}, .block = {kSharedTile, kSharedTile}}, p, tiles.across);
+  });
+}
+
+/// Writes split.count results of p.m x p.n to p.c.
+template <int kRows, int kCols, bool kWide, class Exec, class T>
+void launch_register_tile(Exec& exec, const char* name, const MatmulShape& shape,
+                          const Product<T, T>& p, const Split& split) {
+  const Tiles tiles = tiles_of(name, p.m, p.n, kRows, kCols);
+  if (tiles.count == 0) return;
+  const bool wide_c = is_wide_aligned(p.c) && p.n % Wide<T>::kCount == 0;
+  with_transposes(shape, [&](auto ta, auto tb) {
+    launch(exec, name,
+           matmul_register_tile<T, kRows, kCols, kWide, decltype(ta)::value, decltype(tb)::value>,
+           {.grid = {tiles.count, static_cast<unsigned>(split.count)},
+            .block = {RegisterTile<T, kRows, kCols>::kThreads}},
+           p, tiles.across, split.length, wide_c);
+  });
+}
+
+/// Large tiles where they fill a GPU, else 64x64.
+template <class Exec, class T>
+void launch_register_tile_wide(Exec& exec, const char* name, const MatmulShape& shape,
+                               const Product<T, T>& p, const Split& split) {
+  constexpr std::int64_t kBlocksWanted = 64;
+  constexpr int kRows = 128, kCols = sizeof(T) == 8 ? 64 : 128;
+  if (tiles_along(p.m, kRows) * tiles_along(p.n, kCols) * split.count >= kBlocksWanted) {
+    launch_register_tile<kRows, kCols, true>(exec, name, shape, p, split);
+  } else {
+    launch_register_tile<64, 64, true>(exec, name, shape, p, split);
+  }
+}
+
+template <class Exec, class T>
+void run_register_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+  constexpr const char* kName = "matmul_register_tile";
+  const auto p = product(kName, shape, a, b, c);
+  launch_register_tile<64, 64, false>(exec, kName, shape, p, {1, p.k});
+}
+
+constexpr const char* kWideNeeds = "operands 16-byte aligned, their rows multiples of 16 bytes";
+
+template <class Exec, class T>
+void run_register_tile_wide(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+  constexpr const char* kName = "matmul_register_tile_wide";
+  const auto p = product(kName, shape, a, b, c);
+  if (!wide_operands(shape, a, b)) {
+    throw std::invalid_argument(std::string("[") + kName + "] needs " + kWideNeeds);
+  }
+  launch_register_tile_wide(exec, kName, shape, p, {1, p.k});
+}
+
+template <class Exec, class T>
+void run_split_k(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+  constexpr const char* kName = "matmul_split_k";
+  auto p = product(kName, shape, a, b, c);
+  const std::int64_t outputs = std::int64_t{p.m} * p.n;
+  const Split split = split_sum(outputs, tiles_along(p.m, 64) * tiles_along(p.n, 64), p.k);
+  const auto run = [&] {
+    if (wide_operands(shape, a, b)) {
+      launch_register_tile_wide(exec, kName, shape, p, split);
+    } else {
+      launch_register_tile<64, 64, false>(exec, kName, shape, p, split);
+    }
+  };
+  if (split.count == 1 || outputs == 0) return run();
+  const Workspace<T> parts(exec, split.count * outputs);
+  p.c = parts.data();
+  run();
+  sum_parts(exec, outputs, split.count, parts.data(), c);
+}
+
+template <class Mma, class Exec>
+void run_tensor_core(Exec& exec, const MatmulShape& shape, const typename Mma::Operand* a,
+                     const typename Mma::Operand* b, typename Mma::Sum* c) {
+  constexpr const char* kName = "matmul_tensor_core";
+  using Tile = TensorCoreTile<Mma>;
+  const auto p = product(kName, shape, a, b, c);
+  const Tiles tiles = tiles_of(kName, p.m, p.n, Tile::kRows, Tile::kCols);
+  if (tiles.count == 0) return;
+  with_flag(wide_operands(shape, a, b), [&](auto wide) {
+    with_transposes(shape, [&](auto ta, auto tb) {
+      launch(
+          exec, kName,
+          matmul_tensor_core<Mma, decltype(wide)::value, decltype(ta)::value, decltype(tb)::value>,
+          {.grid = {tiles.count}, .block = {Tile::kThreads}}, p, tiles.across);
+    });
+  });
+}
+
+template <class Exec, class T>
+constexpr Variant<MatmulFunction<Exec, T>> tensor_core_variant() {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return {"matmul_tensor_core", "", run_tensor_core<MmaF64, Exec>};
+  } else {
+    return {"matmul_tensor_core_tf32", "to be asked for: operands lose all but 10 mantissa bits",
+            run_tensor_core<MmaTf32, Exec>, 1e-3};
+  }
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<MatmulFunction<Exec, T>> matmul_ladder() {
+  static constexpr Variant<MatmulFunction<Exec, T>> kLadder[] = {
+      {"matmul_thread_per_output", "", run_thread_per_output<Exec, T, T>},
+      {"matmul_shared_tile", "", run_shared_tile<Exec, T>},
+      {"matmul_register_tile", "", run_register_tile<Exec, T>},
+      {"matmul_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
+      {"matmul_split_k", "", run_split_k<Exec, T>},
+      tensor_core_variant<Exec, T>()};
+  return kLadder;
+}
+
+template <class Exec>
+Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder() {
+  static constexpr Variant<MatmulBf16Function<Exec>> kLadder[] = {
+      {"matmul_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
+      {"matmul_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
+  return kLadder;
+}
+
+/// Picks narrow or wide loads, the size of the tiles and the number of parts of k by the sizes.
+template <class Exec, class T>
+void matmul(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+  run_split_k(exec, shape, a, b, c);
+}
+
+template <class Exec>
+void matmul_bf16(Exec& exec, const MatmulShape& shape, const BFloat16* a, const BFloat16* b,
+                 float* c) {
+  run_tensor_core<MmaBf16>(exec, shape, a, b, c);
+}
+
+#define SWITCHYARD_INSTANTIATE_MATMUL(T)                                                 \
+  template Ladder<MatmulFunction<KernelExecutor, T>> matmul_ladder<KernelExecutor, T>(); \
+  template void matmul(KernelExecutor&, const MatmulShape&, const T*, const T*, T*);
+SWITCHYARD_INSTANTIATE_MATMUL(float)
+SWITCHYARD_INSTANTIATE_MATMUL(double)
+template Ladder<MatmulBf16Function<KernelExecutor>> matmul_bf16_ladder<KernelExecutor>();
+template void matmul_bf16(KernelExecutor&, const MatmulShape&, const BFloat16*, const BFloat16*,
+                          float*);
+
+}  // namespace switchyard::kernels

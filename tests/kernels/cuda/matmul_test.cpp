@@ -1,0 +1,245 @@
+#include "kernels/api/matmul.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include "kernels/common/sizes.h"
+#include "kernels/simt/executor.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/guarded_buffer.h"
+#include "tests/support/tensors.h"
+#include "tests/support/thread_counts.h"
+
+namespace switchyard::test {
+namespace {
+
+using kernels::BFloat16;
+using kernels::MatmulShape;
+using kernels::Simt;
+
+/// Standard normal values in `count + shift` elements, of which the first `shift` are left out, so
+/// that the rest is not aligned to 16 bytes.
+template <class T>
+class Operand {
+ public:
+  Operand(std::int64_t count, std::uint64_t seed, std::int64_t shift = 0) : shift_(shift) {
+    for (const double value : random_tensor({count + shift}, seed).to_doubles()) {
+      values_.push_back(static_cast<T>(static_cast<float>(value)));
+    }
+  }
+  const T* data() const { return values_.data() + shift_; }
+  double operator[](std::int64_t i) const {
+    return static_cast<double>(static_cast<float>(data()[i]));
+  }
+
+ private:
+  std::int64_t shift_;
+  std::vector<T> values_;
+};
+
+template <class T>
+std::vector<double> plain_product(const MatmulShape& s, const Operand<T>& a, const Operand<T>& b) {
+  std::vector<double> c;
+  for (std::int64_t i = 0; i < s.m; ++i) {
+    for (std::int64_t j = 0; j < s.n; ++j) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < s.k; ++d) {
+        sum += a[s.transpose_a ? d * s.m + i : i * s.k + d] *
+               b[s.transpose_b ? j * s.k + d : d * s.n + j];
+      }
+      c.push_back(sum);
+    }
+  }
+  return c;
+}
+
+/// Runs `run` (a variant or an entry point) and compares with plain loops in float64.
+template <class T, class Sum, class Run>
+void expect_matches_plain_loops(const Run& run, const MatmulShape& s, double tolerance,
+                                std::int64_t shift = 0) {
+  SCOPED_TRACE(fmt::format("{}x{}x{} {} {}", s.m, s.n, s.k, s.transpose_a, s.transpose_b));
+  const Operand<T> a(s.m * s.k, 1, shift);
+  const Operand<T> b(s.k * s.n, 2, shift);
+  GuardedBuffer<Sum> c(s.m * s.n);
+  Simt simt;
+  run(simt, s, a.data(), b.data(), c.data());
+  EXPECT_LE(relative_error(c.values(), plain_product(s, a, b)), tolerance);
+}
+
+std::vector<MatmulShape> with_all_transposes(
+    const std::vector<std::array<std::int64_t, 3>>& sizes) {
+  std::vector<MatmulShape> shapes;
+  for (const auto& [m, n, k] : sizes) {
+    for (int flags = 0; flags < 4; ++flags) {
+      shapes.push_back({m, n, k, (flags & 1) != 0, (flags & 2) != 0});
+    }
+  }
+  return shapes;
+}
+
+/// Sizes that are no multiple of any tile, of a tile exactly, and empty ones.
+const std::vector<MatmulShape> kOdd = with_all_transposes({{1, 1, 1},
+                                                           {31, 33, 127},
+                                                           {33, 127, 31},
+                                                           {127, 31, 33},
+                                                           {3, 5, 600},  // several parts of k
+                                                           {0, 4, 3},
+                                                           {4, 0, 3},
+                                                           {4, 3, 0}});
+/// The same where rows are multiples of 16 bytes.
+const std::vector<MatmulShape> kAligned =
+    with_all_transposes({{4, 8, 12}, {68, 60, 36}, {64, 128, 64}, {132, 140, 20}, {16, 8, 600}});
+
+template <class T>
+double variant_tolerance(double own) {
+  return own > 0 ? own : tolerance(kDTypeOf<T>);
+}
+
+template <class T>
+class CudaMatmul : public testing::Test {};
+using RealTypes = testing::Types<float, double>;
+TYPED_TEST_SUITE(CudaMatmul, RealTypes);
+
+TYPED_TEST(CudaMatmul, EveryVariantMatchesPlainLoops) {
+  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
+    SCOPED_TRACE(variant.name);
+    const double tolerance = variant_tolerance<TypeParam>(variant.tolerance);
+    for (const MatmulShape& s : kAligned) {
+      expect_matches_plain_loops<TypeParam, TypeParam>(variant.run, s, tolerance);
+    }
+    if (!variant.needs.starts_with("operands 16-byte aligned")) {
+      for (const MatmulShape& s : kOdd) {
+        expect_matches_plain_loops<TypeParam, TypeParam>(variant.run, s, tolerance);
+      }
+    }
+  }
+}
+
+TYPED_TEST(CudaMatmul, EntryPointTakesAnySizeAndAlignment) {
+  const auto entry = kernels::matmul<Simt, TypeParam>;
+  for (const MatmulShape& s : kOdd) {
+    expect_matches_plain_loops<TypeParam, TypeParam>(entry, s, tolerance(kDTypeOf<TypeParam>));
+  }
+  for (const MatmulShape& s : kAligned) {
+    for (const std::int64_t shift : {0, 1}) {
+      expect_matches_plain_loops<TypeParam, TypeParam>(entry, s, tolerance(kDTypeOf<TypeParam>),
+                                                       shift);
+    }
+  }
+}
+
+TYPED_TEST(CudaMatmul, LargeTilesMatchPlainLoops) {
+  for (const MatmulShape& s : with_all_transposes({{1028, 1000, 12}})) {
+    expect_matches_plain_loops<TypeParam, TypeParam>(kernels::matmul<Simt, TypeParam>, s,
+                                                     tolerance(kDTypeOf<TypeParam>));
+  }
+}
+
+TYPED_TEST(CudaMatmul, WideVariantRefusesWhatIsNotAligned) {
+  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
+    if (variant.name != "matmul_register_tile_wide") continue;
+    const auto refused = [&](const MatmulShape& s, std::int64_t shift) {
+      const Operand<TypeParam> a(s.m * s.k, 1, shift);
+      const Operand<TypeParam> b(s.k * s.n, 2);
+      GuardedBuffer<TypeParam> c(s.m * s.n);
+      Simt simt;
+      expect_error<std::invalid_argument>(
+          [&] { variant.run(simt, s, a.data(), b.data(), c.data()); },
+          "[matmul_register_tile_wide] needs operands 16-byte aligned");
+    };
+    refused({8, 8, 8}, 1);
+    refused({8, 8, 7}, 0);
+    refused({8, 7, 8}, 0);
+    refused({7, 8, 8, true, false}, 0);
+    return;
+  }
+  FAIL() << "no such variant";
+}
+
+TYPED_TEST(CudaMatmul, SizesOver32BitsAreRefusedBeforeTheLaunch) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 31;
+  constexpr std::int64_t kMost = kernels::kLargestExtent;
+  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
+    const auto refused = [&](const MatmulShape& s, const char* part) {
+      Simt simt;
+      const TypeParam* const nothing = nullptr;
+      TypeParam* const nowhere = nullptr;
+      const std::string text = error_text<std::invalid_argument>(
+          [&] { variant.run(simt, s, nothing, nothing, nowhere); });
+      EXPECT_EQ(text.find(fmt::format("[{}", variant.name.substr(0, 13))), 0U) << text;
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+    };
+    refused({kMany, 4, 4}, "m of 2147483648");
+    refused({4, kMany, 4}, "n of 2147483648");
+    refused({4, 4, kMany}, "k of 2147483648");
+    refused({-1, 4, 4}, "m of -1");
+    refused({kMost, kMost, 4}, " of ");  // more blocks than a grid has
+  }
+}
+
+TYPED_TEST(CudaMatmul, SameBitsOnAnyNumberOfThreads) {
+  const MatmulShape s = {70, 65, 600};
+  const Operand<TypeParam> a(s.m * s.k, 1);
+  const Operand<TypeParam> b(s.k * s.n, 2);
+  std::vector<std::vector<double>> results;
+  for_thread_counts([&] {
+    GuardedBuffer<TypeParam> c(s.m * s.n);
+    Simt simt;
+    kernels::matmul(simt, s, a.data(), b.data(), c.data());
+    results.push_back(c.values());
+  });
+  for (const auto& result : results) EXPECT_EQ(result, results.front());
+}
+
+TEST(CudaMatmulFloat32, LongSumsKeepTheirDigits) {
+  const MatmulShape s = {1, 2, 100000};  // all terms positive: nothing cancels, rounding adds up
+  const std::vector<float> a(static_cast<std::size_t>(s.k), 0.1F);
+  std::vector<float> b;
+  std::vector<double> want(2);
+  for (std::int64_t i = 0; i < s.k * s.n; ++i) {
+    b.push_back(0.5F + static_cast<float>(i % 1000) * 1e-3F);
+    want[static_cast<std::size_t>(i % 2)] += double{0.1F} * b.back();
+  }
+  GuardedBuffer<float> c(2);
+  Simt simt;
+  kernels::matmul(simt, s, a.data(), b.data(), c.data());
+  EXPECT_LE(relative_error(c.values(), want), tolerance(DType::kFloat32));
+}
+
+TEST(CudaMatmulBf16, EveryVariantMatchesPlainLoopsOverTheRoundedOperands) {
+  for (const auto& variant : kernels::matmul_bf16_ladder<Simt>()) {
+    SCOPED_TRACE(variant.name);
+    for (const auto* shapes : {&kOdd, &kAligned}) {
+      for (const MatmulShape& s : *shapes) {
+        expect_matches_plain_loops<BFloat16, float>(variant.run, s, tolerance(DType::kFloat32));
+      }
+    }
+    for (const MatmulShape& s : with_all_transposes({{40, 72, 136}})) {  // 16 bytes are 8 elements
+      for (const std::int64_t shift : {0, 1, 8}) {
+        expect_matches_plain_loops<BFloat16, float>(variant.run, s, tolerance(DType::kFloat32),
+                                                    shift);
+      }
+    }
+  }
+  expect_matches_plain_loops<BFloat16, float>(kernels::matmul_bf16<Simt>, {24, 40, 16},
+                                              tolerance(DType::kFloat32));
+}
+
+TEST(CudaMatmulBf16, SizesOver32BitsAreRefusedBeforeTheLaunch) {
+  for (const auto& variant : kernels::matmul_bf16_ladder<Simt>()) {
+    Simt simt;
+    const BFloat16* const nothing = nullptr;
+    float* const nowhere = nullptr;
+    expect_error<std::invalid_argument>(
+        [&] {
+          variant.run(simt, {8, 8, std::int64_t{1} << 40}, nothing, nothing, nowhere);
+        },
+        fmt::format("[{}] k of 1099511627776", variant.name));
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::test
