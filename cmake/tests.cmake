@@ -48,6 +48,13 @@ endif()
 add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
 set_tests_properties(format PROPERTIES SKIP_RETURN_CODE 77)
 
+# The guide's commands, typed in order. Not with sanitizers: app tests cover the same commands there.
+if(TARGET switchyard AND NOT SWITCHYARD_SANITIZE)
+  add_test(NAME guide COMMAND "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"
+                              "$<TARGET_FILE_DIR:switchyard>" "${PROJECT_SOURCE_DIR}/docs/guide")
+  set_tests_properties(guide PROPERTIES TIMEOUT 900 RUN_SERIAL ON)
+endif()
+
 # The exported package: install it, then configure, build and run a program outside the tree. Not
 # with sanitizers, which the program would have to be built with as well.
 if(NOT SWITCHYARD_SANITIZE)
