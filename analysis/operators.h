@@ -31,7 +31,7 @@ struct LossOperatorOptions {
   /// Gradient graphs are kept between products while the engine's memory that they hold stays below
   /// this; the batches that do not fit any more are rebuilt for each product (about 9 convolution
   /// passes instead of 6). 0 keeps none.
-  std::size_t graph_memory_bytes = std::size_t{2} << 30;
+  std::size_t graph_memory_bytes = 2'000'000'000;
 };
 
 /// The loss Σᵢ weightᵢ·lossᵢ(θ), its gradient and its Hessian H v = Σᵢ weightᵢ·Hᵢ v (Pearlmutter,
