@@ -69,7 +69,7 @@ class Operand {
 
 /// Winograd's F(4x4, 3x3) needs a quarter of the multiplications and layouts of its own. Together
 /// with the copies it wins on layers with many channels and enough pixels to share the transformed
-/// weights; its error is at most three times the direct algorithm's (docs/design/layout.md).
+/// weights; its error is at most four times the direct algorithm's (docs/design/layout.md).
 bool winograd_pays(ConvFace face, const ConvShape& s) {
   const std::int64_t least = face == ConvFace::kWeightGrad ? 128 : 64;
   return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 &&
