@@ -62,8 +62,8 @@ Faces time_faces(const ConvShape& shape, const onednn::ConvLayouts& layouts,
   const auto y =
       onednn::forward(shape, dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct,
                       layouts, {}, onednn::plain_attributes());
-  const auto gx = onednn::input_grad(shape, layouts);
-  const auto gw = onednn::weight_grad(shape, layouts);
+  const auto gx = onednn::input_grad(shape, dnnl::algorithm::convolution_direct, layouts);
+  const auto gw = onednn::weight_grad(shape, dnnl::algorithm::convolution_direct, layouts);
   return {seconds_of(dnnl::convolution_forward(y),
                      {{DNNL_ARG_SRC, y.src_desc()},
                       {DNNL_ARG_WEIGHTS, y.weights_desc()},
