@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/api/executor.h"
+#include "kernels/api/variants.h"
 
 namespace switchyard::kernels {
 
@@ -26,5 +27,21 @@ void grouped_matmul(Exec& executor, const GroupedShape& shape, const std::int64_
 template <class Exec, class T>
 void grouped_matmul_weight_grad(Exec& executor, const GroupedShape& shape,
                                 const std::int64_t* offsets, const T* x, const T* gy, T* gw);
+
+template <class Exec, class T>
+using GroupedMatmulFunction = void(Exec&, const GroupedShape& shape, const std::int64_t* offsets,
+                                   const T* x, const T* w, bool transpose_w, T* y);
+template <class Exec, class T>
+using GroupedMatmulWeightGradFunction = void(Exec&, const GroupedShape& shape,
+                                             const std::int64_t* offsets, const T* x, const T* gy,
+                                             T* gw);
+
+// The ladders behind them (kernels/cuda/grouped_matmul*.cu); `offsets` lies on the device. A
+// variant throws std::invalid_argument where what it needs is not met and for sizes that 32-bit
+// indices do not cover.
+template <class Exec, class T>
+Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder();
+template <class Exec, class T>
+Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder();
 
 }  // namespace switchyard::kernels

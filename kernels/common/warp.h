@@ -28,4 +28,15 @@ __device__ __forceinline__ T warp_max(T value) {
   return value;
 }
 
+/// Sum of the values of this lane and those below it. 5 shuffles.
+template <class T>
+__device__ __forceinline__ T warp_inclusive_sum(T value) {
+  const auto lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int distance = 1; distance < kWarp; distance *= 2) {
+    const T below = __shfl_up_sync(kFullWarp, value, static_cast<unsigned>(distance));
+    if (lane >= distance) value += below;
+  }
+  return value;
+}
+
 }  // namespace switchyard::kernels

@@ -1,13 +1,10 @@
 #include "kernels/api/matmul.h"
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
-#include "kernels/common/launch.h"
-#include "kernels/common/sizes.h"
 #include "kernels/common/with_flag.h"
 #include "kernels/common/workspace.h"
+#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
@@ -160,10 +157,6 @@ Product<T, Sum> product(const char* name, const MatmulShape& s, const T* a, cons
           checked_extent(name, "k", s.k)};
 }
 
-std::int64_t tiles_along(std::int64_t extent, std::int64_t tile) {
-  return (extent + tile - 1) / tile;
-}
-
 /// Calls body(transpose_a, transpose_b) with the flags as template arguments.
 template <class Body>
 void with_transposes(const MatmulShape& shape, const Body& body) {
@@ -175,21 +168,17 @@ void with_transposes(const MatmulShape& shape, const Body& body) {
 /// Whether both operands may be read 16 bytes at a time.
 template <class T>
 bool wide_operands(const MatmulShape& s, const T* a, const T* b) {
-  constexpr std::int64_t kCount = Wide<T>::kCount;
-  return is_wide_aligned(a) && is_wide_aligned(b) && (s.transpose_a ? s.m : s.k) % kCount == 0 &&
-         (s.transpose_b ? s.k : s.n) % kCount == 0;
+  return wide_rows(a, s.transpose_a ? s.m : s.k) && wide_rows(b, s.transpose_b ? s.k : s.n);
 }
 
 template <class Exec, class T, class Sum>
 void run_thread_per_output(Exec& exec, const MatmulShape& shape, const T* a, const T* b, Sum* c) {
   constexpr const char* kName = "matmul_thread_per_output";
   const auto p = product(kName, shape, a, b, c);
-  const int blocks =
-      checked_extent(kName, "blocks", tiles_along(std::int64_t{p.m} * p.n, kOutputThreads));
-  if (blocks == 0) return;
   with_transposes(shape, [&](auto ta, auto tb) {
-    launch(exec, kName, matmul_thread_per_output<T, Sum, decltype(ta)::value, decltype(tb)::value>,
-           {.grid = {static_cast<unsigned>(blocks)}, .block = {kOutputThreads}}, p);
+    launch_blocks(exec, kName,
+                  matmul_thread_per_output<T, Sum, decltype(ta)::value, decltype(tb)::value>,
+                  {tiles_along(std::int64_t{p.m} * p.n, kOutputThreads)}, kOutputThreads, p);
   });
 }
 
@@ -222,7 +211,7 @@ void launch_register_tile(Exec& exec, const char* name, const MatmulShape& shape
                           const Product<T, T>& p, const Split& split) {
   const Tiles tiles = tiles_of(name, p.m, p.n, kRows, kCols);
   if (tiles.count == 0) return;
-  const bool wide_c = is_wide_aligned(p.c) && p.n % Wide<T>::kCount == 0;
+  const bool wide_c = wide_rows(p.c, p.n);
   with_transposes(shape, [&](auto ta, auto tb) {
     launch(exec, name,
            matmul_register_tile<T, kRows, kCols, kWide, decltype(ta)::value, decltype(tb)::value>,
@@ -252,15 +241,11 @@ void run_register_tile(Exec& exec, const MatmulShape& shape, const T* a, const T
   launch_register_tile<64, 64, false>(exec, kName, shape, p, {1, p.k});
 }
 
-constexpr const char* kWideNeeds = "operands 16-byte aligned, their rows multiples of 16 bytes";
-
 template <class Exec, class T>
 void run_register_tile_wide(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
   constexpr const char* kName = "matmul_register_tile_wide";
   const auto p = product(kName, shape, a, b, c);
-  if (!wide_operands(shape, a, b)) {
-    throw std::invalid_argument(std::string("[") + kName + "] needs " + kWideNeeds);
-  }
+  require_wide(kName, wide_operands(shape, a, b));
   launch_register_tile_wide(exec, kName, shape, p, {1, p.k});
 }
 

@@ -76,10 +76,11 @@ struct RegisterTile {
     });
   }
 
-  /// Writes the sums to the sink's rows and columns from the given ones on.
+  /// Writes the sums to the sink's rows and columns from the given ones on, or adds them to what
+  /// this thread wrote there before.
   template <class Sink>
   static __device__ __forceinline__ void store(const Sink& sink, int first_row, int first_col,
-                                               const Sums& sums) {
+                                               const Sums& sums, bool add = false) {
     SWITCHYARD_UNROLL
     for (int i = 0; i < kDown; ++i) {
       T* const to = sink.row(first_row + place(thread_row(), i, kRows / kDown));
@@ -88,14 +89,15 @@ struct RegisterTile {
       for (int g = 0; g < kAcross / kVector; ++g) {
         const int col = first_col + place(thread_col(), g * kVector, kCols / kAcross);
         if (sink.wide && col < sink.cols) {
-          Wide<T> group;
+          Wide<T> group = add ? load128(to + col) : Wide<T>{};
           SWITCHYARD_UNROLL
-          for (int j = 0; j < kVector; ++j) group.value[j] = sums.value[i][g * kVector + j];
+          for (int j = 0; j < kVector; ++j) group.value[j] += sums.value[i][g * kVector + j];
           store128(to + col, group);
         } else {
           SWITCHYARD_UNROLL
           for (int j = 0; j < kVector; ++j) {
-            if (col + j < sink.cols) to[col + j] = sums.value[i][g * kVector + j];
+            const T sum = sums.value[i][g * kVector + j];
+            if (col + j < sink.cols) to[col + j] = add ? to[col + j] + sum : sum;
           }
         }
       }

@@ -1,0 +1,234 @@
+#include "kernels/api/grouped_matmul.h"
+
+#include <algorithm>
+
+#include "kernels/common/warp.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/register_tile.cuh"
+
+// A matrix product per expert over its segment of rows: 2 · rows · inner · cols flops whatever the
+// routing, on rows (inner + cols) elements of activations and inner · cols of each expert that got
+// a row. The host never learns the segments' lengths: they stay on the device in `offsets`, and the
+// kernels find their work there.
+
+namespace switchyard::kernels {
+namespace {
+
+/// The operands of one call.
+template <class T>
+struct Grouped {
+  const std::int64_t* offsets;  // [experts + 1]
+  const T* x;                   // [rows, inner]
+  const T* w;                   // [experts, inner, cols] or transposed
+  T* y;                         // [rows, cols]
+  int rows, experts, inner, cols;
+
+  __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
+};
+
+/// The expert whose segment contains `row`: the last e with offsets[e] <= row. Empty segments begin
+/// where the next one does and are passed over.
+__device__ __forceinline__ int expert_of(const std::int64_t* offsets, int experts, int row) {
+  int low = 0;
+  int high = experts;  // offsets[low] <= row < offsets[high]
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (offsets[middle] <= row) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+constexpr int kOutputThreads = 256;
+
+// grouped_matmul_thread_per_output
+//   1. each thread takes one output and finds its row's expert by binary search in `offsets`;
+//   2. it walks along its row of x and its column of that expert's weights.
+// Every output reads 2 · inner elements and log2(experts) offsets; the search is the same for a
+// whole warp and costs little beside the walk: 4 bytes a flop (float32), as
+// matmul_thread_per_output.
+template <class T, bool kTransposeW>
+__global__ void grouped_matmul_thread_per_output(Grouped<T> p) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::int64_t{p.rows} * p.cols) return;
+  const auto row = static_cast<int>(i / p.cols);
+  const auto col = static_cast<int>(i % p.cols);
+  const T* const x = p.x + std::int64_t{row} * p.inner;
+  const T* const w = p.w + expert_of(p.offsets, p.experts, row) * p.weights();
+  T sum{0};
+  for (int d = 0; d < p.inner; ++d) {
+    const std::int64_t at =
+        kTransposeW ? std::int64_t{col} * p.inner + d : std::int64_t{d} * p.cols + col;
+    sum += x[d] * w[at];
+  }
+  p.y[i] = sum;
+}
+
+/// A tile of rows of one expert; expert < 0: none.
+struct RowTile {
+  int expert;
+  int first_row;
+  int end_row;  // of the expert's segment
+};
+
+/// Row tile number `slot` when each segment is cut into tiles of `tile_rows`, the last one of a
+/// segment shorter. A warp looks at 32 experts at a time: each lane counts the tiles of one, a
+/// prefix sum numbers them. Every lane gets the answer; all 32 lanes must call it.
+__device__ __forceinline__ RowTile find_row_tile(const std::int64_t* offsets, int experts,
+                                                 int tile_rows, int slot) {
+  const auto lane = static_cast<int>(threadIdx.x) % kWarp;
+  RowTile found{-1, 0, 0};
+  int before = 0;  // tiles of the experts already looked at
+  for (int first = 0; first < experts && found.expert < 0; first += kWarp) {
+    const int expert = first + lane;
+    const int begin = expert < experts ? static_cast<int>(offsets[expert]) : 0;
+    const int end = expert < experts ? static_cast<int>(offsets[expert + 1]) : 0;
+    const int tiles = (end - begin + tile_rows - 1) / tile_rows;
+    const int last = before + warp_inclusive_sum(tiles);
+    const int mine = slot - (last - tiles);
+    const unsigned owner = __ballot_sync(kFullWarp, slot < last && mine >= 0 ? 1 : 0);
+    if (owner != 0) {  // the same in every lane
+      const int source = __ffs(static_cast<int>(owner)) - 1;
+      found.expert = first + source;
+      found.first_row = __shfl_sync(kFullWarp, begin + mine * tile_rows, source);
+      found.end_row = __shfl_sync(kFullWarp, end, source);
+    }
+    before = __shfl_sync(kFullWarp, last, kWarp - 1);
+  }
+  return found;
+}
+
+// grouped_matmul_register_tile, grouped_matmul_register_tile_wide (128-bit loads)
+//   1. there are as many blocks as the tiles of all segments can be at most, rows / 64 and one more
+//      per expert: the grid does not depend on the routing, and nothing is copied to the host;
+//   2. a block's first warp finds its tile (expert, rows) from the offsets; empty experts have no
+//      tiles, blocks past the last tile end at once;
+//   3. the block multiplies the tile as matmul_register_tile does (register_tile.cuh); rows past
+//      the segment's end count as zeros and are not written.
+// Reads x once per 64 columns and an expert's weights once per 64 of its rows: 1/16 byte a flop
+// (float32) for full tiles. A segment wastes at most 63 rows of arithmetic and no memory traffic.
+constexpr int kTile = 64;
+template <class T>
+using GroupedTile = RegisterTile<T, kTile, kTile>;
+
+template <class T, bool kWide, bool kTransposeW>
+__global__ void __launch_bounds__(GroupedTile<T>::kThreads)
+    grouped_matmul_register_tile(Grouped<T> p, int tiles_across, bool wide_y) {
+  __shared__ typename GroupedTile<T>::Shared shared;
+  __shared__ RowTile found;
+  const auto block = static_cast<int>(blockIdx.x);
+  if (threadIdx.x < kWarp) {
+    const RowTile mine = find_row_tile(p.offsets, p.experts, kTile, block / tiles_across);
+    if (threadIdx.x == 0) found = mine;
+  }
+  __syncthreads();
+  const RowTile tile = found;
+  if (tile.expert < 0) return;  // the whole block
+  const T* const w_e = p.w + tile.expert * p.weights();
+  const MatrixSource<T, true> x{p.x, tile.end_row, p.inner};
+  const MatrixSource<T, kTransposeW> w{w_e, p.cols, kTransposeW ? p.inner : p.cols};
+  const int first_col = block % tiles_across * kTile;
+  typename GroupedTile<T>::Sums sums;
+  GroupedTile<T>::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner,
+                                           sums);
+  GroupedTile<T>::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col,
+                        sums);
+}
+
+// ---- launchers
+
+/// Whether x and w may be read 16 bytes at a time: every row of either begins aligned.
+template <class T>
+bool wide_operands(const GroupedShape& s, const T* x, const T* w, bool transpose_w) {
+  return wide_rows(x, s.inner) && wide_rows(w, transpose_w ? s.inner : s.cols);
+}
+
+template <class T>
+Grouped<T> grouped(const char* name, const GroupedShape& s, const std::int64_t* offsets,
+                   const T* x) {
+  Grouped<T> p{};
+  p.offsets = offsets;
+  p.x = x;
+  p.rows = checked_extent(name, "rows", s.rows);
+  p.experts = checked_extent(name, "experts", s.experts);
+  p.inner = checked_extent(name, "inner", s.inner);
+  p.cols = checked_extent(name, "cols", s.cols);
+  return p;
+}
+
+template <class Exec, class T>
+void run_thread_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
+                           const T* x, const T* w, bool transpose_w, T* y) {
+  constexpr const char* kName = "grouped_matmul_thread_per_output";
+  Grouped<T> p = grouped(kName, shape, offsets, x);
+  p.w = w;
+  p.y = y;
+  with_flag(transpose_w, [&](auto transpose) {
+    launch_blocks(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
+                  {tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads, p);
+  });
+}
+
+template <bool kWide, class Exec, class T>
+void run_register_tile(Exec& exec, const char* name, const GroupedShape& shape,
+                       const std::int64_t* offsets, const T* x, const T* w, bool transpose_w,
+                       T* y) {
+  Grouped<T> p = grouped(name, shape, offsets, x);
+  p.w = w;
+  p.y = y;
+  const std::int64_t across = tiles_along(p.cols, kTile);
+  const std::int64_t most = p.rows / kTile + std::min(p.rows, p.experts);
+  const bool wide_y = wide_rows(y, p.cols);
+  with_flag(transpose_w, [&](auto transpose) {
+    launch_blocks(exec, name, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
+                  {most, across}, GroupedTile<T>::kThreads, p, static_cast<int>(across), wide_y);
+  });
+}
+
+template <class Exec, class T>
+void run_narrow(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
+                const T* w, bool transpose_w, T* y) {
+  run_register_tile<false>(exec, "grouped_matmul_register_tile", shape, offsets, x, w, transpose_w,
+                           y);
+}
+
+template <class Exec, class T>
+void run_wide(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
+              const T* w, bool transpose_w, T* y) {
+  constexpr const char* kName = "grouped_matmul_register_tile_wide";
+  require_wide(kName, wide_operands(shape, x, w, transpose_w));
+  run_register_tile<true>(exec, kName, shape, offsets, x, w, transpose_w, y);
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder() {
+  static constexpr Variant<GroupedMatmulFunction<Exec, T>> kLadder[] = {
+      {"grouped_matmul_thread_per_output", "", run_thread_per_output<Exec, T>},
+      {"grouped_matmul_register_tile", "", run_narrow<Exec, T>},
+      {"grouped_matmul_register_tile_wide", kWideNeeds, run_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void grouped_matmul(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
+                    const T* w, bool transpose_w, T* y) {
+  const auto run =
+      wide_operands(shape, x, w, transpose_w) ? run_wide<Exec, T> : run_narrow<Exec, T>;
+  run(exec, shape, offsets, x, w, transpose_w, y);
+}
+
+#define SWITCHYARD_INSTANTIATE_GROUPED(T)                                                 \
+  template Ladder<GroupedMatmulFunction<KernelExecutor, T>>                               \
+  grouped_matmul_ladder<KernelExecutor, T>();                                             \
+  template void grouped_matmul(KernelExecutor&, const GroupedShape&, const std::int64_t*, \
+                               const T*, const T*, bool, T*);
+SWITCHYARD_INSTANTIATE_GROUPED(float)
+SWITCHYARD_INSTANTIATE_GROUPED(double)
+
+}  // namespace switchyard::kernels

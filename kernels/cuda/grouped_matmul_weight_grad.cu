@@ -1,0 +1,165 @@
+#include "kernels/api/grouped_matmul.h"
+
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/register_tile.cuh"
+
+// The weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its segment of rows, zeros
+// for an expert without any.
+
+namespace switchyard::kernels {
+namespace {
+
+/// The operands of one call.
+template <class T>
+struct Grouped {
+  const std::int64_t* offsets;  // [experts + 1]
+  const T* x;                   // [rows, inner]
+  const T* gy;                  // [rows, cols]
+  T* gw;                        // [experts, inner, cols]
+  int experts, inner, cols;
+
+  __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
+};
+
+constexpr int kOutputThreads = 256;
+
+// grouped_matmul_weight_grad_thread_per_output
+//   1. each thread takes one weight (expert, i, j) and adds x[s, i] · gy[s, j] over the expert's
+//      rows in order.
+// Every weight reads 2 elements per row of its segment: 4 bytes a flop (float32).
+template <class T>
+__global__ void grouped_matmul_weight_grad_thread_per_output(Grouped<T> p) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= p.experts * p.weights()) return;
+  const auto expert = static_cast<int>(i / p.weights());
+  const auto row = static_cast<int>(i % p.weights() / p.cols);
+  const auto col = static_cast<int>(i % p.cols);
+  T sum{0};
+  for (std::int64_t s = p.offsets[expert]; s < p.offsets[expert + 1]; ++s) {
+    sum += p.x[s * p.inner + row] * p.gy[s * p.cols + col];
+  }
+  p.gw[i] = sum;
+}
+
+// grouped_matmul_weight_grad_register_tile, ..._wide (128-bit loads)
+//   1. block (expert, tile) owns 64x64 weights; the sum runs over the expert's rows, and both
+//      operands are contiguous across it, so that no tile is transposed on its way;
+//   2. every 4096 rows the sums are added to gw and start again at zero: a long float32 sum would
+//      lose digits. One thread owns a weight, so that the order is fixed; no atomics;
+//   3. an empty expert's blocks write zeros.
+// Reads x once per 64 columns and gy once per 64 rows of an expert's weights.
+constexpr int kRowsPerSum = 4096;
+constexpr int kTile = 64;
+template <class T>
+using GroupedTile = RegisterTile<T, kTile, kTile>;
+
+template <class T, bool kWide>
+__global__ void __launch_bounds__(GroupedTile<T>::kThreads)
+    grouped_matmul_weight_grad_register_tile(Grouped<T> p, int tiles, int tiles_across,
+                                             bool wide_gw) {
+  __shared__ typename GroupedTile<T>::Shared shared;
+  const auto block = static_cast<int>(blockIdx.x);
+  const int expert = block / tiles;
+  const int first_row = block % tiles / tiles_across * kTile;
+  const int first_col = block % tiles % tiles_across * kTile;
+  const auto begin = static_cast<int>(p.offsets[expert]);
+  const auto end = static_cast<int>(p.offsets[expert + 1]);
+  const MatrixSource<T, false> x{p.x, p.inner, p.inner};
+  const MatrixSource<T, false> gy{p.gy, p.cols, p.cols};
+  const MatrixSink<T> gw{p.gw + expert * p.weights(), p.inner, p.cols, wide_gw};
+  typename GroupedTile<T>::Sums sums;
+  int from = begin;
+  do {
+    const int to = end - from > kRowsPerSum ? from + kRowsPerSum : end;
+    GroupedTile<T>::template multiply<kWide>(shared, x, gy, first_row, first_col, from, to, sums);
+    GroupedTile<T>::store(gw, first_row, first_col, sums, from > begin);
+    from = to;
+    __syncthreads();  // the next product overwrites the tiles
+  } while (from < end);
+}
+
+// ---- launchers
+
+template <class T>
+Grouped<T> grouped(const char* name, const GroupedShape& s, const std::int64_t* offsets, const T* x,
+                   const T* gy, T* gw) {
+  checked_extent(name, "rows", s.rows);
+  return {offsets,
+          x,
+          gy,
+          gw,
+          checked_extent(name, "experts", s.experts),
+          checked_extent(name, "inner", s.inner),
+          checked_extent(name, "cols", s.cols)};
+}
+
+template <class T>
+bool wide_operands(const GroupedShape& s, const T* x, const T* gy) {
+  return wide_rows(x, s.inner) && wide_rows(gy, s.cols);
+}
+
+template <class Exec, class T>
+void run_weight_grad_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
+                                const T* x, const T* gy, T* gw) {
+  constexpr const char* kName = "grouped_matmul_weight_grad_thread_per_output";
+  const Grouped<T> p = grouped(kName, shape, offsets, x, gy, gw);
+  const int weights = checked_extent(kName, "weights of an expert", {p.inner, p.cols});
+  launch_blocks(exec, kName, grouped_matmul_weight_grad_thread_per_output<T>,
+                {tiles_along(std::int64_t{p.experts} * weights, kOutputThreads)}, kOutputThreads,
+                p);
+}
+
+template <bool kWide, class Exec, class T>
+void run_weight_grad_tile(Exec& exec, const char* name, const GroupedShape& shape,
+                          const std::int64_t* offsets, const T* x, const T* gy, T* gw) {
+  const Grouped<T> p = grouped(name, shape, offsets, x, gy, gw);
+  const std::int64_t across = tiles_along(p.cols, kTile);
+  const int tiles = checked_extent(name, "tiles", {tiles_along(p.inner, kTile), across});
+  const bool wide_gw = wide_rows(gw, p.cols);
+  launch_blocks(exec, name, grouped_matmul_weight_grad_register_tile<T, kWide>, {p.experts, tiles},
+                GroupedTile<T>::kThreads, p, tiles, static_cast<int>(across), wide_gw);
+}
+
+template <class Exec, class T>
+void run_weight_grad_narrow(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
+                            const T* x, const T* gy, T* gw) {
+  run_weight_grad_tile<false>(exec, "grouped_matmul_weight_grad_register_tile", shape, offsets, x,
+                              gy, gw);
+}
+
+template <class Exec, class T>
+void run_weight_grad_wide(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
+                          const T* x, const T* gy, T* gw) {
+  constexpr const char* kName = "grouped_matmul_weight_grad_register_tile_wide";
+  require_wide(kName, wide_operands(shape, x, gy));
+  run_weight_grad_tile<true>(exec, kName, shape, offsets, x, gy, gw);
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder() {
+  static constexpr Variant<GroupedMatmulWeightGradFunction<Exec, T>> kLadder[] = {
+      {"grouped_matmul_weight_grad_thread_per_output", "", run_weight_grad_per_output<Exec, T>},
+      {"grouped_matmul_weight_grad_register_tile", "", run_weight_grad_narrow<Exec, T>},
+      {"grouped_matmul_weight_grad_register_tile_wide", kWideNeeds, run_weight_grad_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void grouped_matmul_weight_grad(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
+                                const T* x, const T* gy, T* gw) {
+  const auto run =
+      wide_operands(shape, x, gy) ? run_weight_grad_wide<Exec, T> : run_weight_grad_narrow<Exec, T>;
+  run(exec, shape, offsets, x, gy, gw);
+}
+
+#define SWITCHYARD_INSTANTIATE_GROUPED(T)                                        \
+  template Ladder<GroupedMatmulWeightGradFunction<KernelExecutor, T>>            \
+  grouped_matmul_weight_grad_ladder<KernelExecutor, T>();                        \
+  template void grouped_matmul_weight_grad(KernelExecutor&, const GroupedShape&, \
+                                           const std::int64_t*, const T*, const T*, T*);
+SWITCHYARD_INSTANTIATE_GROUPED(float)
+SWITCHYARD_INSTANTIATE_GROUPED(double)
+
+}  // namespace switchyard::kernels
