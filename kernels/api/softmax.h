@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/api/variants.h"
+
 // Softmax and its relatives over the rows of [rows, columns], T = float and double. Each row's
 // maximum is subtracted first, so that finite logits of any size give finite results. A row that
 // holds a NaN or +inf, or only -inf, comes out as NaN in every column.
@@ -36,5 +38,32 @@ void cross_entropy_forward(Exec&, const T* x, const std::int64_t* labels, T* los
 template <class Exec, class T>
 void cross_entropy_backward(Exec&, const T* g, const T* p, const std::int64_t* labels, T* gx,
                             std::int64_t rows, std::int64_t columns);
+
+template <class Exec, class T>
+using SoftmaxMapFunction = void(Exec&, const T* x, T* y, std::int64_t rows, std::int64_t columns);
+template <class Exec, class T>
+using SoftmaxGradientFunction = void(Exec&, const T* gy, const T* y, T* gx, std::int64_t rows,
+                                     std::int64_t columns);
+template <class Exec, class T>
+using CrossEntropyFunction = void(Exec&, const T* x, const std::int64_t* labels, T* losses,
+                                  std::int64_t rows, std::int64_t columns);
+template <class Exec, class T>
+using CrossEntropyGradientFunction = void(Exec&, const T* g, const T* p, const std::int64_t* labels,
+                                          T* gx, std::int64_t rows, std::int64_t columns);
+
+// The ladders behind them (kernels/cuda/softmax.cu). A variant throws std::invalid_argument for
+// more columns or blocks than 32-bit indices cover.
+template <class Exec, class T>
+Ladder<SoftmaxMapFunction<Exec, T>> softmax_forward_ladder();
+template <class Exec, class T>
+Ladder<SoftmaxGradientFunction<Exec, T>> softmax_backward_ladder();
+template <class Exec, class T>
+Ladder<SoftmaxMapFunction<Exec, T>> log_softmax_forward_ladder();
+template <class Exec, class T>
+Ladder<SoftmaxGradientFunction<Exec, T>> log_softmax_backward_ladder();
+template <class Exec, class T>
+Ladder<CrossEntropyFunction<Exec, T>> cross_entropy_forward_ladder();
+template <class Exec, class T>
+Ladder<CrossEntropyGradientFunction<Exec, T>> cross_entropy_backward_ladder();
 
 }  // namespace switchyard::kernels
