@@ -21,6 +21,11 @@ void sgd(std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
   });
 }
 
+template <class T>
+void sgd_many(std::span<const SgdParameter<T>> parameters, SgdStep step) {
+  for (const SgdParameter<T>& p : parameters) sgd(p.count, p.w, p.g, p.m, step);
+}
+
 }  // namespace
 
 // ---- entry points
@@ -32,6 +37,14 @@ void sgd_step(Cpu&, std::int64_t count, float* w, const float* g, float* m, SgdS
 template <>
 void sgd_step(Cpu&, std::int64_t count, double* w, const double* g, double* m, SgdStep step) {
   sgd(count, w, g, m, step);
+}
+template <>
+void sgd_step_many(Cpu&, std::span<const SgdParameter<float>> parameters, SgdStep step) {
+  sgd_many(parameters, step);
+}
+template <>
+void sgd_step_many(Cpu&, std::span<const SgdParameter<double>> parameters, SgdStep step) {
+  sgd_many(parameters, step);
 }
 
 }  // namespace switchyard::kernels

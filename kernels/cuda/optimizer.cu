@@ -1,0 +1,207 @@
+#include "kernels/api/optimizer.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/cuda/product_launch.cuh"
+
+// SGD with momentum and weight decay: 5 memory accesses and 6 flops an element, whatever the
+// variant; what a variant can save is requests, and launches where there are many parameters.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// The step's scalars in the parameters' type.
+template <class T>
+struct Scalars {
+  T rate, momentum, decay;
+  explicit Scalars(SgdStep step)
+      : rate(static_cast<T>(step.rate)),
+        momentum(static_cast<T>(step.momentum)),
+        decay(static_cast<T>(step.decay)) {}
+};
+
+template <class T>
+__device__ __forceinline__ void update(T& w, T g, T& m, const Scalars<T>& s) {
+  m = s.momentum * m + (g + s.decay * w);
+  w -= s.rate * m;
+}
+
+// sgd_thread_per_element
+//   1. each thread loads its w, g and m, updates in registers and stores w and m.
+// w, g, m [count]. Reads 12 and writes 8 bytes an element (float32) in five 4-byte requests.
+template <class T>
+__global__ void sgd_thread_per_element(SgdParameter<T> p, Scalars<T> s) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= p.count) return;
+  update(p.w[i], p.g[i], p.m[i], s);
+}
+
+/// Updates the elements from `first` that fill 16 bytes, or those of them before `end`.
+template <class T>
+__device__ __forceinline__ void update_wide(const SgdParameter<T>& p, std::int64_t first,
+                                            std::int64_t end, const Scalars<T>& s) {
+  if (first + Wide<T>::kCount <= end) {
+    Wide<T> w = load128(p.w + first);
+    const Wide<T> g = load128(p.g + first);
+    Wide<T> m = load128(p.m + first);
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < Wide<T>::kCount; ++j) update(w.value[j], g.value[j], m.value[j], s);
+    store128(p.m + first, m);
+    store128(p.w + first, w);
+  } else {
+    for (std::int64_t i = first; i < end; ++i) update(p.w[i], p.g[i], p.m[i], s);
+  }
+}
+
+// sgd_wide
+//   1. each thread moves 16 bytes of w, g and m at a time: four float32 elements;
+//   2. the last thread takes what is left over one by one.
+// Same bytes in a quarter of the requests: more of them in flight at the same time.
+template <class T>
+__global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
+  const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  update_wide(p, thread * Wide<T>::kCount, p.count, s);
+}
+
+/// As many parameters as fit into the 4 KiB of a kernel's arguments.
+constexpr int kMostParameters = 108;
+/// Elements of one parameter that a block takes, whole 16-byte groups.
+constexpr std::int64_t kChunk = 16 * kThreads;
+
+/// The parameters of one launch. Parameter i owns the blocks [first_block[i], first_block[i+1]).
+template <class T>
+struct ParameterList {
+  SgdParameter<T> parameter[kMostParameters];
+  unsigned first_block[kMostParameters + 1];
+  int count;
+};
+static_assert(sizeof(ParameterList<double>) + sizeof(Scalars<double>) <= 4096);
+
+// sgd_many_one_launch
+//   1. the list of pointers travels in the kernel's arguments: no copy, no memory to keep alive;
+//   2. every block finds its parameter and the chunk of 4096 elements in it by binary search over
+//      the parameters' first blocks, at most 7 steps, the same for all threads;
+//   3. it updates the chunk, 16 bytes at a time where the parameter's three arrays are aligned.
+// Same bytes as sgd_wide once per parameter, one launch instead of one each. A small network's
+// parameters, most of them vectors of some hundred elements, take microseconds of launching and
+// hardly any of work each; here the small ones run beside the large.
+template <class T>
+__global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
+  int low = 0;
+  int high = list.count;  // first_block[low] <= block < first_block[high]
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (list.first_block[middle] <= blockIdx.x) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  const SgdParameter<T>& p = list.parameter[low];
+  const std::int64_t begin = std::int64_t{blockIdx.x - list.first_block[low]} * kChunk;
+  const std::int64_t end = begin + kChunk < p.count ? begin + kChunk : p.count;
+  if (is_wide_aligned(p.w) && is_wide_aligned(p.g) && is_wide_aligned(p.m)) {
+    for (std::int64_t i = begin + threadIdx.x * Wide<T>::kCount; i < end;
+         i += kThreads * Wide<T>::kCount) {
+      update_wide(p, i, end, s);
+    }
+  } else {
+    for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
+      update(p.w[i], p.g[i], p.m[i], s);
+    }
+  }
+}
+
+// ---- launchers
+
+constexpr const char* kAligned = "w, g and m 16-byte aligned";
+
+template <class T>
+bool aligned(const SgdParameter<T>& p) {
+  return is_wide_aligned(p.w) && is_wide_aligned(p.g) && is_wide_aligned(p.m);
+}
+
+template <class Exec, class T>
+void run_per_element(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
+  launch_blocks(exec, "sgd_thread_per_element", sgd_thread_per_element<T>,
+                {tiles_along(count, kThreads)}, kThreads, SgdParameter<T>{count, w, g, m},
+                Scalars<T>(step));
+}
+
+template <class Exec, class T>
+void run_wide(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
+  const SgdParameter<T> p{count, w, g, m};
+  if (!aligned(p)) throw std::invalid_argument(std::string("[sgd_wide] needs ") + kAligned);
+  launch_blocks(exec, "sgd_wide", sgd_wide<T>, {tiles_along(count, kThreads * Wide<T>::kCount)},
+                kThreads, p, Scalars<T>(step));
+}
+
+template <class Exec, class T>
+void run_launch_per_parameter(Exec& exec, std::span<const SgdParameter<T>> parameters,
+                              SgdStep step) {
+  for (const SgdParameter<T>& p : parameters) sgd_step(exec, p.count, p.w, p.g, p.m, step);
+}
+
+template <class Exec, class T>
+void run_one_launch(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdStep step) {
+  constexpr const char* kName = "sgd_many_one_launch";
+  while (!parameters.empty()) {
+    const auto part = parameters.first(std::min<std::size_t>(parameters.size(), kMostParameters));
+    parameters = parameters.subspan(part.size());
+    ParameterList<T> list{};
+    std::int64_t blocks = 0;
+    for (const SgdParameter<T>& p : part) {
+      if (p.count == 0) continue;  // would own no block
+      list.parameter[list.count] = p;
+      list.first_block[list.count] = static_cast<unsigned>(checked_extent(kName, "blocks", blocks));
+      ++list.count;
+      blocks += tiles_along(p.count, kChunk);
+    }
+    launch_blocks(exec, kName, sgd_many_one_launch<T>, {blocks}, kThreads, list, Scalars<T>(step));
+  }
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<SgdFunction<Exec, T>> sgd_step_ladder() {
+  static constexpr Variant<SgdFunction<Exec, T>> kLadder[] = {
+      {"sgd_thread_per_element", "", run_per_element<Exec, T>},
+      {"sgd_wide", kAligned, run_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<SgdManyFunction<Exec, T>> sgd_step_many_ladder() {
+  static constexpr Variant<SgdManyFunction<Exec, T>> kLadder[] = {
+      {"sgd_launch_per_parameter", "", run_launch_per_parameter<Exec, T>},
+      {"sgd_many_one_launch", "", run_one_launch<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void sgd_step(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
+  const auto run =
+      aligned(SgdParameter<T>{count, w, g, m}) ? run_wide<Exec, T> : run_per_element<Exec, T>;
+  run(exec, count, w, g, m, step);
+}
+
+template <class Exec, class T>
+void sgd_step_many(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdStep step) {
+  run_one_launch(exec, parameters, step);
+}
+
+#define SWITCHYARD_INSTANTIATE_SGD(T)                                                            \
+  template Ladder<SgdFunction<KernelExecutor, T>> sgd_step_ladder<KernelExecutor, T>();          \
+  template Ladder<SgdManyFunction<KernelExecutor, T>> sgd_step_many_ladder<KernelExecutor, T>(); \
+  template void sgd_step(KernelExecutor&, std::int64_t, T*, const T*, T*, SgdStep);              \
+  template void sgd_step_many(KernelExecutor&, std::span<const SgdParameter<T>>, SgdStep);
+SWITCHYARD_INSTANTIATE_SGD(float)
+SWITCHYARD_INSTANTIATE_SGD(double)
+#undef SWITCHYARD_INSTANTIATE_SGD
+
+}  // namespace switchyard::kernels
