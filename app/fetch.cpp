@@ -15,7 +15,7 @@ namespace {
 
 int fetch(const std::string& directory) {
   const StopSignal stop;
-  Progress progress;
+  Progress progress(/*json_on_stdout=*/false);
   FetchOptions options;
   options.progress = [&](std::int64_t done, std::int64_t total) {
     progress.update(static_cast<double>(done) / static_cast<double>(total),

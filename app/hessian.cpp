@@ -46,7 +46,7 @@ int analyse_batch(const Options& options) {
 
 /// Of a run's training and test images; stored in its results.
 int analyse_run(const Options& options) {
-  Progress progress;
+  Progress progress(options.json);
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
   const Curvature curvature = measure_curvature(*run.model, run.subsets, run.config);
   const json section = curvature_json(curvature, run.config);

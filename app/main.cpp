@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/command.h"
+#include "app/machine.h"
 #include "data/fetch.h"
 #include "engine/core/check.h"
 
@@ -34,6 +35,11 @@ int fail(std::string message, int code) {
 
 /// CLI11's message, with the command that it is about.
 int fail_parsing(const CLI::App& app, const CLI::ParseError& error) {
+  if (app.get_subcommands().empty() && app.remaining_size() > 0) {
+    return fail(fmt::format("no command or option '{}' ('switchyard --help' lists the commands)",
+                            app.remaining().front()),
+                kUsage);
+  }
   std::string command;
   for (const CLI::App* chosen : app.get_subcommands()) command = chosen->get_name() + " ";
   return fail(fmt::format("{}: {} ('switchyard {}--help' lists the options)",
@@ -58,6 +64,7 @@ void add_commands(CLI::App& app, Action& action) {
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "switchyard");
   app.footer(kFooter);
+  app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   Action action;
   add_commands(app, action);

@@ -25,7 +25,7 @@ void print_curve(const std::string& direction, const json& curve) {
 }
 
 int perturb(const Options& options) {
-  Progress progress;
+  Progress progress(options.json);
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
   const LanczosResult top = top_eigenvector(*run.model, run.subsets, run.config);
   const json section = measure_perturbation(*run.model, run.subsets, top, run.config);

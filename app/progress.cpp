@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace switchyard {
 namespace {
@@ -22,7 +21,8 @@ std::size_t terminal_columns() {
 
 }  // namespace
 
-Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(bool json_on_stdout)
+    : lines_(json_on_stdout ? stderr : stdout), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { clear(); }
 
@@ -48,7 +48,8 @@ void Progress::clear() {
 
 void Progress::line(const std::string& text) {
   clear();
-  fmt::print(stderr, "{}\n", text);
+  fmt::print(lines_, "{}\n", text);
+  std::fflush(lines_);
 }
 
 std::string duration_text(double seconds) {

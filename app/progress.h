@@ -1,14 +1,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstdio>
 #include <string>
 
 namespace switchyard {
 
-/// Progress on stderr: a bar that redraws itself on a terminal, nothing but lines otherwise.
+/// How a command goes on: a bar on stderr that redraws itself, where that is a terminal, and lines
+/// on stdout, or on stderr where stdout is for JSON.
 class Progress {
  public:
-  Progress();
+  explicit Progress(bool json_on_stdout);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -21,6 +23,7 @@ class Progress {
   void line(const std::string& text);
 
  private:
+  std::FILE* lines_;
   bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "app/command.h"
@@ -20,6 +22,15 @@ struct Options {
   std::int64_t capacity = 0;
 };
 
+/// +inf has no softmax. (NaN, and rows of -inf only, are refused by the router itself.)
+void refuse_infinity(const Tensor& logits, const std::string& path) {
+  const std::vector<double> values = logits.to_doubles();
+  const auto found =
+      std::find(values.begin(), values.end(), std::numeric_limits<double>::infinity());
+  check(found == values.end(), "{}: row {} of the logits holds +inf", path,
+        (found - values.begin()) / std::max<std::int64_t>(logits.size(1), 1));
+}
+
 Tensor read_logits(const std::string& path) {
   const TensorFile file = read_safetensors(path);
   const auto found = file.tensors.find("logits");
@@ -28,6 +39,7 @@ Tensor read_logits(const std::string& path) {
   check(logits.rank() == 2, "{}: logits must be [T, E], got {}", path, logits.shape().to_string());
   check(logits.dtype() == DType::kFloat32 || logits.dtype() == DType::kFloat64,
         "{}: logits must be float32 or float64, got {}", path, name(logits.dtype()));
+  refuse_infinity(logits, path);
   return logits;
 }
 
@@ -58,7 +70,7 @@ constexpr const char* kFooter =
   offsets      [E+1] int64: slots offsets[e] to offsets[e+1] belong to expert e
   permutation  [S] int64: slot -> token*k + choice; experts ascending, tokens ascending within one
 
-A row with NaN or with -inf only is an error that names the row.)";
+A row with NaN or with -inf only is an error that names the row, as is one with +inf.)";
 
 }  // namespace
 

@@ -18,9 +18,11 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
   add("--config", options.config_file, "JSON file whose fields replace the preset's");
   add("--set", options.settings, "PATH=VALUE replaces one field: optimizer.rate=0.2 (repeatable)")
       ->allow_extra_args(false);
+  // Not a flag of an optional: CLI11 2.1 would set it whether it is given or not.
+  const auto set_augment = [&options](std::int64_t count) { options.augment = count > 0; };
   command
-      .add_flag("--augment,!--no-augment", options.augment,
-                "Random crops and mirror images in training, or not")
+      .add_flag_function("--augment,!--no-augment", set_augment,
+                         "Random crops and mirror images in training, or not")
       ->group(group);
   add("--device", options.device, "Where to compute: cpu");
   add("--threads", options.threads, "Worker threads (default: one per core)")

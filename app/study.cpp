@@ -30,7 +30,7 @@ int study(const Options& options, const std::string& command) {
     return kSuccess;
   }
   const StopSignal stop;
-  Progress progress;
+  Progress progress(options.json);
   const auto earlier =
       options.resume ? std::optional(read_study_config(options.out)) : std::nullopt;
   const StudyConfig first = resolve_study(options.study, nullptr, earlier);
@@ -39,9 +39,9 @@ int study(const Options& options, const std::string& command) {
 
   const DatasetPair data = find_data(options.data, progress, &stop);
   StudyConfig config = resolve_study(options.study, &data.train, earlier);
+  for (const StudyRun& run : study_runs(config)) select_images(run.config, data);  // for its errors
   config.training.threads = apply_execution(config.training);
-  config.training.data.name = data.train.name;
-  for (const StudyRun& run : study_runs(config)) select_images(run.config, data);
+  config.training.data.set = data.train.name;
   make_output_directory(options.out, options.resume);
 
   StudyRunner runner(options.out, config, data, stop, progress, command);

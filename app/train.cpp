@@ -80,15 +80,15 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
   RunDirectory::check_free(options.out);
   data = find_data(options.data, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);
+  select_images(config, data);  // for its errors
   config.threads = apply_execution(config);
-  config.data.name = data.train.name;
-  select_images(config, data);
+  config.data.set = data.train.name;
   return RunDirectory::create(options.out, config);
 }
 
 int train(const Options& options) {
   const StopSignal stop;
-  Progress progress;
+  Progress progress(options.json);
   DatasetPair data;
   const RunDirectory run = prepare(options, stop, progress, data);
   const TrainConfig config = run.config();

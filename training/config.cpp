@@ -37,7 +37,7 @@ bool is_fraction(double x) { return x >= 0.0 && x < 1.0; }
 
 DataConfig parse_data(JsonObject object) {
   DataConfig data;
-  data.name = object.optional<std::string>("name", data.name);
+  data.set = object.optional<std::string>("set", data.set);
   data.augment = object.optional<bool>("augment", data.augment);
   data.validation = integer_from(object, "validation", data.validation, 1);
   data.train_limit = integer_from(object, "train_limit", data.train_limit, 0);
@@ -148,7 +148,7 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
 json to_json(const TrainConfig& config) {
   return {{"model", to_json(config.model)},
           {"data",
-           {{"name", config.data.name},
+           {{"set", config.data.set},
             {"augment", config.data.augment},
             {"validation", config.data.validation},
             {"train_limit", config.data.train_limit},

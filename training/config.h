@@ -12,7 +12,7 @@ namespace switchyard {
 
 /// Which images a run sees.
 struct DataConfig {
-  std::string name;                ///< the data set must be this one; empty: any
+  std::string set;                 ///< the data set must be this one; empty: any
   bool augment = false;            ///< random crops and mirror images in training
   std::int64_t validation = 5000;  ///< images held out of the training set
   std::int64_t train_limit = 0;    ///< train on so many of the others, chosen at random; 0: all

@@ -8,9 +8,9 @@ namespace switchyard {
 namespace {
 
 void check_fits(const TrainConfig& config, const ImageDataset& data) {
-  check<UsageError>(config.data.name.empty() || config.data.name == data.name,
-                    "data.name: the configuration is for {}, the data set is {} (--data chooses)",
-                    config.data.name, data.name);
+  check<UsageError>(config.data.set.empty() || config.data.set == data.name,
+                    "data.set: the configuration is for {}, the data set is {} (--data chooses)",
+                    config.data.set, data.name);
   const std::int64_t channels = data.images.size(3);
   check<UsageError>(config.model.backbone.in_channels == channels,
                     "model.backbone.in_channels: {} has {} channels per image, got {}", data.name,

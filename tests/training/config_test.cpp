@@ -21,7 +21,7 @@ TEST(TrainConfigTest, PaperPresetIsThePublishedConfiguration) {
   EXPECT_EQ(config, parse_json(R"({
     "model": {"backbone": {"name": "resnet18", "in_channels": 3, "initialisation": "torchvision"},
               "head": {"name": "dense", "classes": 10, "width": 512, "dropout": 0.1}},
-    "data": {"name": "", "augment": false, "validation": 5000, "train_limit": 0, "test_limit": 0},
+    "data": {"set": "", "augment": false, "validation": 5000, "train_limit": 0, "test_limit": 0},
     "batch_size": 128, "evaluation_batch_size": 500, "epochs": 50,
     "optimizer": {"rate": 0.1, "momentum": 0.9, "weight_decay": 0.0005},
     "schedule": {"kind": "multi_step", "milestones": [30, 40], "factor": 0.1},
@@ -40,7 +40,7 @@ TEST(TrainConfigTest, EveryFieldIsReadBack) {
   const json other = parse_json(R"({
     "model": {"backbone": {"name": "small", "in_channels": 1, "initialisation": "pytorch"},
               "head": {"name": "dense", "classes": 7, "width": 9, "dropout": 0.3}},
-    "data": {"name": "MNIST", "augment": true, "validation": 7, "train_limit": 8, "test_limit": 9},
+    "data": {"set": "MNIST", "augment": true, "validation": 7, "train_limit": 8, "test_limit": 9},
     "batch_size": 3, "evaluation_batch_size": 4, "epochs": 5,
     "optimizer": {"rate": 0.7, "momentum": 0.2, "weight_decay": 0.25},
     "schedule": {"kind": "one_cycle", "warmup_fraction": 0.4, "start_divisor": 3.0,

@@ -69,7 +69,7 @@ TEST(SelectionTest, AConfigurationForOtherDataIsAUsageError) {
     change(config);
     expect_error<UsageError>([&] { select_images(config, data); }, message);
   };
-  expect([](TrainConfig& c) { c.data.name = "CIFAR-10"; }, "data.name");
+  expect([](TrainConfig& c) { c.data.set = "CIFAR-10"; }, "data.set");
   expect([](TrainConfig& c) { c.data.validation = 96; }, "data.validation");
   expect([](TrainConfig& c) { c.model.backbone.in_channels = 3; }, "model.backbone.in_channels");
   expect([](TrainConfig& c) { c.model.head.classes = 10; }, "model.head.classes");

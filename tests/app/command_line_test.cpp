@@ -1,0 +1,89 @@
+#include <nlohmann/json.hpp>
+
+#include "tests/app/app_test.h"
+
+namespace switchyard::test {
+namespace {
+
+using nlohmann::json;
+
+const std::vector<std::string> kCommands = {"study", "train",     "hessian", "perturb", "probe",
+                                            "route", "gradcheck", "fetch",   "report",  "version"};
+
+TEST(CommandLineTest, EveryCommandHasHelp) {
+  const std::string overview = expect_success({"--help"});
+  for (const std::string& command : kCommands) {
+    EXPECT_NE(overview.find("\n  " + command + " "), std::string::npos) << command;
+    const std::string help = expect_success({command, "--help"});
+    EXPECT_NE(help.find("Usage: switchyard " + command), std::string::npos) << help;
+  }
+}
+
+TEST(CommandLineTest, BadUsageIsOneLineAndExitCodeTwo) {
+  expect_failure({}, 2, "A subcommand is required");
+  expect_failure({"fly"}, 2, "no command or option 'fly'");
+  expect_failure({"--fast"}, 2, "no command or option '--fast'");
+  expect_failure({"train", "--fast"}, 2, "train: The following argument was not expected: --fast");
+  expect_failure({"train", "--threads", "0"}, 2, "--threads");
+  expect_failure({"train", "--threads", "many"}, 2, "--threads");
+  expect_failure({"study", "--heads", "dense,tall"}, 2, "tall");
+  expect_failure({"study", "--preset", "huge"}, 2, "huge");
+  expect_failure({"perturb"}, 2, "--run is required");
+  expect_failure({"hessian"}, 2, "give either --run, or --model, --weights and --batch");
+  expect_failure({"hessian", "--model", "{}"}, 2, "--weights");
+  expect_failure({"hessian", "--run", "x", "--model", "{}"}, 2, "excludes");
+  expect_failure({"probe", "--dtype", "int8"}, 2, "--dtype");
+  expect_failure({"gradcheck", "divide_by_zero"}, 2, "no operation 'divide_by_zero'");
+}
+
+TEST(CommandLineTest, VersionNamesTheMachineAndTheDevices) {
+  EXPECT_TRUE(expect_success({"--version"}).starts_with("0."));
+  const json version = json::parse(expect_success({"version", "--json"}));
+  EXPECT_EQ(version["devices"][0], "cpu");
+  EXPECT_GE(version["cores"], 1);
+  EXPECT_GE(version["memory_bytes"], 1 << 20);
+  for (const char* text : {"cpu", "os", "compiler", "onednn", "version"}) {
+    EXPECT_FALSE(version[text].get<std::string>().empty()) << text;
+  }
+}
+
+TEST(CommandLineTest, GradcheckPassesAndFails) {
+  const json rows = json::parse(expect_success({"gradcheck", "softmax", "--json"}));
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0]["operation"], "softmax");
+  EXPECT_TRUE(rows[0]["passed"]);
+  EXPECT_GT(rows[0]["error"], 0.0);
+  const ProgramResult strict = run_switchyard({"gradcheck", "softmax", "--tolerance", "1e-300"});
+  EXPECT_EQ(strict.exit_code, 1);
+  EXPECT_NE(strict.out.find("BAD"), std::string::npos);
+}
+
+TEST(CommandLineTest, PresetsCanBePrintedAndFedBack) {
+  const ScratchDirectory scratch;
+  const std::string config = expect_success({"study", "--preset", "paper", "--print-config"});
+  const json paper = json::parse(config);
+  EXPECT_EQ(paper["training"]["epochs"], 50);
+  EXPECT_EQ(paper["heads"].size(), 3U);
+  const std::string file = (scratch / "config.json").string();
+  write_bytes(file, config);
+  EXPECT_EQ(json::parse(expect_success({"study", "--config", file, "--print-config"})), paper);
+
+  const json changed = json::parse(expect_success(
+      {"study", "--preset", "paper", "--print-config", "--heads", "hard_moe,dense", "--seeds", "4",
+       "--augment", "--set", "analysis.images=7", "--set", "training.optimizer.rate=0.5"}));
+  EXPECT_EQ(changed["heads"][0]["name"], "hard_moe");
+  EXPECT_EQ(changed["heads"].size(), 2U);
+  EXPECT_EQ(changed["seeds"], 4);
+  EXPECT_EQ(changed["analysis"]["images"], 7);
+  EXPECT_EQ(changed["training"]["optimizer"]["rate"], 0.5);
+  EXPECT_EQ(changed["training"]["data"]["augment"], true);
+  const auto augments = [](const Arguments& more) {
+    const Arguments print = {"study", "--preset", "quick", "--print-config"};
+    return json::parse(expect_success(print + more))["training"]["data"]["augment"].get<bool>();
+  };
+  EXPECT_TRUE(augments({}));
+  EXPECT_FALSE(augments({"--no-augment"}));
+}
+
+}  // namespace
+}  // namespace switchyard::test

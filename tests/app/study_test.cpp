@@ -1,0 +1,160 @@
+// Whole studies through the program, on real images where there are some.
+
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "data/dataset.h"
+#include "engine/io/files.h"
+#include "tests/app/app_test.h"
+#include "tests/support/browser.h"
+
+namespace switchyard::test {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+class StudyTest : public AppTest {
+ protected:
+  /// The smallest that still has every stage.
+  Arguments smallest(const std::string& out) const {
+    return {"study",
+            "--preset",
+            "tiny",
+            "--data",
+            data(),
+            "--out",
+            path(out),
+            "--threads",
+            "1",
+            "--heads",
+            "dense,hard_moe",
+            "--set",
+            "training.data.train_limit=64",
+            "--set",
+            "training.data.validation=20",
+            "--set",
+            "training.data.test_limit=20",
+            "--set",
+            "training.batch_size=16",
+            "--set",
+            "analysis.images=10",
+            "--set",
+            "analysis.curvature.max_iterations=2"};
+  }
+  json read(const std::string& file) const { return json::parse(read_file(path(file))); }
+};
+
+/// SWITCHYARD_DATA, else Fashion-MNIST of the operating system, else images made up here.
+std::string real_data(const std::string& otherwise) {
+  if (const char* given = std::getenv("SWITCHYARD_DATA")) return given;
+  return fs::exists(kFashionMnistDirectory) ? kFashionMnistDirectory : otherwise;
+}
+
+TEST_F(StudyTest, TheTinyPresetIsAWholeStudy) {
+  const std::string out =
+      expect_success({"study", "--preset", "tiny", "--data", real_data(data()), "--out",
+                      path("study"), "--set", "training.data.validation=100"});
+  const json study = read("study/study.json");
+  EXPECT_EQ(study["status"], "complete");
+  EXPECT_EQ(study["runs"], json({"dense-seed1", "soft_moe-seed1", "sparse_moe-seed1"}));
+  for (const std::string run : study["runs"]) {
+    EXPECT_NE(out.find(run), std::string::npos) << out;
+    const json results = read("study/" + run + "/results.json");
+    EXPECT_EQ(results["status"], "complete");
+    for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+      EXPECT_TRUE(results.contains(section)) << run << " " << section;
+    }
+    EXPECT_GT(results["curvature"]["train"]["largest_eigenvalue"]["value"], 0.0);
+  }
+  EXPECT_NE(out.find("report: "), std::string::npos) << out;
+  const ReportView view = open_report(path("study/report.html"));
+  if (!view.no_browser.empty()) {
+    GTEST_SKIP() << "the study is fine; its report was not opened: " << view.no_browser;
+  }
+  EXPECT_GT(view.charts, 5);
+  EXPECT_EQ(view.problems, std::vector<std::string>());
+}
+
+TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
+  expect_success(smallest("straight"));
+  {
+    const Program program(switchyard_command(smallest("killed")));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (!fs::exists(path("killed/hard_moe-seed1/config.json"))) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the second run never began";
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }  // SIGKILL in the second run
+  EXPECT_EQ(read("killed/study.json")["status"], "interrupted");
+  EXPECT_EQ(read("killed/study.json")["runs"], json({"dense-seed1"}));
+  const auto finished = fs::last_write_time(path("killed/dense-seed1/results.json"));
+
+  expect_failure(smallest("killed"), 2, "exists already");
+  const Arguments resume = {"study", "--resume", "--data", data(), "--out", path("killed")};
+  expect_failure(resume + Arguments{"--set", "training.epochs=9"}, 2, "training.epochs differs");
+  expect_failure(resume + Arguments{"--preset", "tiny"}, 2, "--preset");
+  expect_failure(resume + Arguments{"--heads", "soft_moe"}, 2, "the first heads");
+  expect_success(resume);
+  EXPECT_EQ(read("killed/study.json")["status"], "complete");
+  EXPECT_EQ(fs::last_write_time(path("killed/dense-seed1/results.json")), finished);
+  for (const char* run : {"dense-seed1", "hard_moe-seed1"}) {
+    const std::string file = std::string("/") + run + "/checkpoint.safetensors";
+    EXPECT_TRUE(read_file(path("killed") + file) == read_file(path("straight") + file)) << run;
+    const std::string results = std::string("/") + run + "/results.json";
+    for (const char* section : {"test", "curvature", "perturbation"}) {
+      EXPECT_EQ(read("killed" + results)[section], read("straight" + results)[section]) << section;
+    }
+  }
+
+  expect_success(resume + Arguments{"--seeds", "2", "--heads", "dense,hard_moe,soft_moe"});
+  EXPECT_EQ(read("killed/study.json")["runs"],
+            json({"dense-seed1", "hard_moe-seed1", "soft_moe-seed1", "dense-seed2",
+                  "hard_moe-seed2", "soft_moe-seed2"}));
+  EXPECT_EQ(fs::last_write_time(path("killed/dense-seed1/results.json")), finished);
+}
+
+TEST_F(StudyTest, CtrlCKeepsWhatIsFinished) {
+  Program program(switchyard_command(smallest("study")));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  while (!fs::exists(path("study/hard_moe-seed1/config.json"))) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the second run never began";
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  program.signal(SIGINT);
+  const ProgramResult result = program.wait();
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_NE(result.out.find("dense-seed1"), std::string::npos);
+  EXPECT_TRUE(fs::exists(path("study/report.html")));
+  EXPECT_EQ(read("study/study.json")["runs"], json({"dense-seed1"}));
+}
+
+TEST_F(StudyTest, RunsCanBeAnalysedAgain) {
+  expect_success(smallest("study"));
+  const std::string run = path("study/hard_moe-seed1");
+  const Arguments small = {"--run", run, "--data", data(), "--set", "images=5", "--json"};
+  const json curvature = json::parse(expect_success(
+      Arguments{"hessian"} + small + Arguments{"--set", "curvature.trace_samples=2"}));
+  EXPECT_EQ(curvature["train"]["images"], 5);
+  EXPECT_EQ(read("study/hard_moe-seed1/results.json")["curvature"], curvature);
+  const json perturbation = json::parse(
+      expect_success(Arguments{"perturb"} + small + Arguments{"--set", "perturbation.points=5"}));
+  EXPECT_EQ(perturbation["eigenvector"]["alphas"].size(), 5U);
+  EXPECT_EQ(read("study/hard_moe-seed1/results.json")["perturbation"], perturbation);
+  fs::remove(path("study/report.html"));
+  expect_success({"report", path("study")});
+  EXPECT_TRUE(fs::exists(path("study/report.html")));
+  expect_success({"report", run});
+  EXPECT_TRUE(fs::exists(run + "/report.html"));
+
+  fs::remove(run + "/best.safetensors");
+  expect_failure(Arguments{"hessian"} + small, 1, "best.safetensors is missing");
+}
+
+}  // namespace
+}  // namespace switchyard::test
