@@ -54,7 +54,7 @@ function logTicks(domain) {
   const steps = decades > 2.5 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 5];
   const ticks = [];
   for (let power = Math.floor(Math.log10(domain[0])); power <= Math.log10(domain[1]); power += 1) {
-    steps.forEach(s => ticks.push(s * 10 ** power));
+    steps.forEach(s => ticks.push(Number((s * 10 ** power).toPrecision(1))));  // 0.3, not 0.30000000000000004
   }
   return ticks.filter(t => t >= domain[0] && t <= domain[1]);
 }
