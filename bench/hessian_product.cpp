@@ -12,7 +12,9 @@ nlohmann::json hessian_product(const BenchOptions& options, DType dtype) {
   const Problem problem(options, dtype);
   Generator random(3);
   const std::vector<Tensor> v = random_normal_like(problem.parameters, random);
+  const std::size_t before = memory_stats(Device::kCpu).live;
   const HessianOperator kept(problem.loss(), problem.parameters);
+  const std::size_t graph_bytes = memory_stats(Device::kCpu).live - before;
   require_agreement("hvp: gradient of the kept graph", kept.gradient(),
                     grad(problem.loss(), problem.parameters), tolerance);
   require_agreement("hvp: kept graph against a new one", kept.apply(v),
@@ -29,6 +31,7 @@ nlohmann::json hessian_product(const BenchOptions& options, DType dtype) {
     result.push_back(entry(label, options.batch, dtype, *timing));
     result.back()["gradients"] = timing->median() / timings[0].median();
   }
+  result.back()["graph_bytes"] = graph_bytes;
   result.back()["peak_resident_bytes"] = peak_resident_bytes();
   return result;
 }
