@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/api/executor.h"
+#include "kernels/api/variants.h"
 
 namespace switchyard::kernels {
 
@@ -72,5 +73,27 @@ void combine(Exec& executor, const RouteShape& shape, const std::int64_t* invers
 template <class Exec, class T>
 void combine_weight_grad(Exec& executor, const RouteShape& shape, const std::int64_t* inverse,
                          const T* x, const T* gy, T* gweights);
+
+// ---- the ladders behind them (kernels/cuda/top_k.cu, gather.cu)
+
+template <class Exec, class T>
+using TopKFunction = std::int64_t(Exec&, const T* logits, std::int64_t tokens, std::int64_t experts,
+                                  std::int64_t k, std::int64_t* indices);
+template <class Exec, class T>
+Ladder<TopKFunction<Exec, T>> top_k_ladder();
+
+template <class Exec>
+using FirstOutOfRangeFunction = std::int64_t(Exec&, const std::int64_t* indices, std::int64_t count,
+                                             std::int64_t bound);
+template <class Exec>
+Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder();
+
+template <class Exec, class T>
+using GatherFunction = void(Exec&, const T* x, const std::int64_t* indices, std::int64_t tokens,
+                            std::int64_t columns, std::int64_t k, T* y);
+template <class Exec, class T>
+Ladder<GatherFunction<Exec, T>> gather_ladder();
+template <class Exec, class T>
+Ladder<GatherFunction<Exec, T>> scatter_add_ladder();
 
 }  // namespace switchyard::kernels

@@ -1,0 +1,282 @@
+#include <stdexcept>
+#include <string>
+
+#include "kernels/api/routing.h"
+#include "kernels/common/warp.h"
+#include "kernels/cuda/lowest_report.cuh"
+#include "kernels/cuda/product_launch.cuh"
+
+// Picking k columns of every row and adding back into them, each the other's transpose, and the
+// check of the indices that both need first.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+__device__ __forceinline__ std::int64_t thread_index() {
+  return std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+}
+
+__device__ __forceinline__ bool outside(std::int64_t index, std::int64_t bound) {
+  return index < 0 || index >= bound;
+}
+
+// first_out_of_range_thread_per_index
+//   1. each thread reads one index and reports its position if it is not in [0, bound).
+// indices [count]. Reads 8 bytes an index. Costs nothing but the read where all is well; on bad
+// data, as many atomics on one word as there are bad indices.
+__global__ void first_out_of_range_thread_per_index(const std::int64_t* __restrict__ indices,
+                                                    std::int64_t count, std::int64_t bound,
+                                                    unsigned long long* first) {
+  const std::int64_t i = thread_index();
+  if (i < count && outside(indices[i], bound)) report_lowest(first, i);
+}
+
+/// Indices that a thread of first_out_of_range_wide reads, in 128-bit loads of two.
+constexpr int kPerThread = 4;
+
+// first_out_of_range_wide
+//   1. each thread reads four neighbouring indices in two 16-byte loads and keeps the first bad
+//   one;
+//   2. a vote finds the lowest lane that has one, which alone reports.
+// Same bytes in a quarter of the requests, and at most one atomic in a warp.
+__global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices,
+                                        std::int64_t count, std::int64_t bound,
+                                        unsigned long long* first) {
+  const std::int64_t begin = thread_index() * kPerThread;
+  std::int64_t bad = -1;
+  for (int pair = kPerThread - 2; pair >= 0; pair -= 2) {  // the first one is written last
+    const std::int64_t i = begin + pair;
+    if (i + 1 < count) {
+      const Wide<std::int64_t> two = load128(indices + i);
+      if (outside(two.value[1], bound)) bad = i + 1;
+      if (outside(two.value[0], bound)) bad = i;
+    } else if (i < count && outside(indices[i], bound)) {
+      bad = i;
+    }
+  }
+  const unsigned voters = __ballot_sync(kFullWarp, bad >= 0 ? 1 : 0);
+  const auto lane = static_cast<int>(threadIdx.x) % kWarp;
+  if (voters != 0 && lane == __ffs(static_cast<int>(voters)) - 1) report_lowest(first, bad);
+}
+
+/// The operands of gather; those of scatter_add with x and y in each other's place.
+template <class T>
+struct Picked {
+  const T* x;
+  const std::int64_t* indices;  // [tokens, k]
+  std::int64_t tokens, columns, k;
+  T* y;
+};
+
+// gather_thread_per_element
+//   1. each thread takes one assignment a, reads its index and copies x[a / k, index].
+// x [tokens, columns], y [tokens, k]. Reads 8 bytes of index and, of x, a 32-byte sector for 4
+// bytes (float32) unless neighbours share it; writes 4.
+template <class T>
+__global__ void gather_thread_per_element(Picked<T> p) {
+  const std::int64_t a = thread_index();
+  if (a >= p.tokens * p.k) return;
+  p.y[a] = p.x[a / p.k * p.columns + p.indices[a]];
+}
+
+// gather_wide
+//   1. each thread takes as many neighbouring assignments as fill 16 bytes of y, their indices in
+//      16-byte loads;
+//   2. one division finds the first one's row, counting finds the others';
+//   3. it stores its elements of y in one request.
+// Same sectors, a quarter of the requests for indices and results, and a quarter of the 64-bit
+// divisions, each some forty instructions (float32).
+template <class T>
+__global__ void gather_wide(Picked<T> p) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t count = p.tokens * p.k;
+  const std::int64_t first = thread_index() * kCount;
+  if (first >= count) return;
+  std::int64_t row = first / p.k;
+  std::int64_t choice = first - row * p.k;
+  const auto next = [&](std::int64_t index) {
+    const T value = p.x[row * p.columns + index];
+    if (++choice == p.k) {
+      choice = 0;
+      ++row;
+    }
+    return value;
+  };
+  if (first + kCount <= count) {
+    Wide<T> y;
+    SWITCHYARD_UNROLL
+    for (int i = 0; i < kCount; i += 2) {
+      const Wide<std::int64_t> two = load128(p.indices + first + i);
+      y.value[i] = next(two.value[0]);
+      y.value[i + 1] = next(two.value[1]);
+    }
+    store128(p.y + first, y);
+  } else {
+    for (std::int64_t a = first; a < count; ++a) p.y[a] = next(p.indices[a]);
+  }
+}
+
+// scatter_add_thread_per_token
+//   1. each thread takes one row of y, fills it with zeros and adds its k values in order.
+// x [tokens, k], y [tokens, columns]. Neighbouring threads write a whole row apart: a warp's
+// request touches 32 sectors, each written again for every column in it.
+template <class T>
+__global__ void scatter_add_thread_per_token(Picked<T> p) {
+  const std::int64_t token = thread_index();
+  if (token >= p.tokens) return;
+  T* const row = p.y + token * p.columns;
+  for (std::int64_t c = 0; c < p.columns; ++c) row[c] = T{0};
+  for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) row[p.indices[a]] += p.x[a];
+}
+
+// scatter_add_thread_per_output
+//   1. each thread takes one element of y and looks at its row's k indices;
+//   2. it adds the values that name its column, in order, and writes the sum once.
+// Writes 4 bytes an element, coalesced, zeros included; the k indices and values of a row are read
+// by all its threads from the cache. No atomics: the order of the sum is the order of j.
+template <class T>
+__global__ void scatter_add_thread_per_output(Picked<T> p) {
+  const std::int64_t i = thread_index();
+  if (i >= p.tokens * p.columns) return;
+  const std::int64_t token = i / p.columns;
+  const std::int64_t column = i - token * p.columns;
+  T sum{0};
+  for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
+    if (p.indices[a] == column) sum += p.x[a];
+  }
+  p.y[i] = sum;
+}
+
+// ---- launchers
+
+template <class Exec>
+std::int64_t run_range_per_index(Exec& exec, const std::int64_t* indices, std::int64_t count,
+                                 std::int64_t bound) {
+  const LowestReport report(exec);
+  launch_blocks(exec, "first_out_of_range_thread_per_index", first_out_of_range_thread_per_index,
+                {tiles_along(count, kThreads)}, kThreads, indices, count, bound, report.word());
+  return report.read();
+}
+
+constexpr const char* kAlignedIndices = "indices 16-byte aligned";
+
+template <class Exec>
+std::int64_t run_range_wide(Exec& exec, const std::int64_t* indices, std::int64_t count,
+                            std::int64_t bound) {
+  constexpr const char* kName = "first_out_of_range_wide";
+  if (!is_wide_aligned(indices)) {
+    throw std::invalid_argument(std::string("[") + kName + "] needs " + kAlignedIndices);
+  }
+  const LowestReport report(exec);
+  launch_blocks(exec, kName, first_out_of_range_wide, {tiles_along(count, kThreads * kPerThread)},
+                kThreads, indices, count, bound, report.word());
+  return report.read();
+}
+
+template <class Exec, class T>
+void run_gather_per_element(Exec& exec, const T* x, const std::int64_t* indices,
+                            std::int64_t tokens, std::int64_t columns, std::int64_t k, T* y) {
+  launch_blocks(exec, "gather_thread_per_element", gather_thread_per_element<T>,
+                {tiles_along(tokens * k, kThreads)}, kThreads,
+                Picked<T>{x, indices, tokens, columns, k, y});
+}
+
+constexpr const char* kAlignedPicks = "indices and y 16-byte aligned";
+
+template <class T>
+bool aligned_picks(const std::int64_t* indices, const T* y) {
+  return is_wide_aligned(indices) && is_wide_aligned(y);
+}
+
+template <class Exec, class T>
+void run_gather_wide(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
+                     std::int64_t columns, std::int64_t k, T* y) {
+  if (!aligned_picks(indices, y)) {
+    throw std::invalid_argument(std::string("[gather_wide] needs ") + kAlignedPicks);
+  }
+  launch_blocks(exec, "gather_wide", gather_wide<T>,
+                {tiles_along(tokens * k, kThreads * Wide<T>::kCount)}, kThreads,
+                Picked<T>{x, indices, tokens, columns, k, y});
+}
+
+template <class Exec, class T>
+void run_scatter_per_token(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
+                           std::int64_t columns, std::int64_t k, T* y) {
+  launch_blocks(exec, "scatter_add_thread_per_token", scatter_add_thread_per_token<T>,
+                {tiles_along(tokens, kThreads)}, kThreads,
+                Picked<T>{x, indices, tokens, columns, k, y});
+}
+
+template <class Exec, class T>
+void run_scatter_per_output(Exec& exec, const T* x, const std::int64_t* indices,
+                            std::int64_t tokens, std::int64_t columns, std::int64_t k, T* y) {
+  launch_blocks(exec, "scatter_add_thread_per_output", scatter_add_thread_per_output<T>,
+                {tiles_along(tokens * columns, kThreads)}, kThreads,
+                Picked<T>{x, indices, tokens, columns, k, y});
+}
+
+}  // namespace
+
+template <class Exec>
+Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder() {
+  static constexpr Variant<FirstOutOfRangeFunction<Exec>> kLadder[] = {
+      {"first_out_of_range_thread_per_index", "", run_range_per_index<Exec>},
+      {"first_out_of_range_wide", kAlignedIndices, run_range_wide<Exec>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<GatherFunction<Exec, T>> gather_ladder() {
+  static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
+      {"gather_thread_per_element", "", run_gather_per_element<Exec, T>},
+      {"gather_wide", kAlignedPicks, run_gather_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<GatherFunction<Exec, T>> scatter_add_ladder() {
+  static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
+      {"scatter_add_thread_per_token", "", run_scatter_per_token<Exec, T>},
+      {"scatter_add_thread_per_output", "", run_scatter_per_output<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec>
+std::int64_t first_out_of_range(Exec& exec, const std::int64_t* indices, std::int64_t count,
+                                std::int64_t bound) {
+  const auto run = is_wide_aligned(indices) ? run_range_wide<Exec> : run_range_per_index<Exec>;
+  return run(exec, indices, count, bound);
+}
+
+template <class Exec, class T>
+void gather(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
+            std::int64_t columns, std::int64_t k, T* y) {
+  const auto run =
+      aligned_picks(indices, y) ? run_gather_wide<Exec, T> : run_gather_per_element<Exec, T>;
+  run(exec, x, indices, tokens, columns, k, y);
+}
+
+template <class Exec, class T>
+void scatter_add(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
+                 std::int64_t columns, std::int64_t k, T* y) {
+  run_scatter_per_output(exec, x, indices, tokens, columns, k, y);
+}
+
+template Ladder<FirstOutOfRangeFunction<KernelExecutor>>
+first_out_of_range_ladder<KernelExecutor>();
+template std::int64_t first_out_of_range(KernelExecutor&, const std::int64_t*, std::int64_t,
+                                         std::int64_t);
+#define SWITCHYARD_INSTANTIATE_GATHER(T)                                                           \
+  template Ladder<GatherFunction<KernelExecutor, T>> gather_ladder<KernelExecutor, T>();           \
+  template Ladder<GatherFunction<KernelExecutor, T>> scatter_add_ladder<KernelExecutor, T>();      \
+  template void gather(KernelExecutor&, const T*, const std::int64_t*, std::int64_t, std::int64_t, \
+                       std::int64_t, T*);                                                          \
+  template void scatter_add(KernelExecutor&, const T*, const std::int64_t*, std::int64_t,          \
+                            std::int64_t, std::int64_t, T*);
+SWITCHYARD_INSTANTIATE_GATHER(float)
+SWITCHYARD_INSTANTIATE_GATHER(double)
+#undef SWITCHYARD_INSTANTIATE_GATHER
+
+}  // namespace switchyard::kernels
