@@ -74,7 +74,8 @@ template <class Exec, class T>
 void combine_weight_grad(Exec& executor, const RouteShape& shape, const std::int64_t* inverse,
                          const T* x, const T* gy, T* gweights);
 
-// ---- the ladders behind them (kernels/cuda/top_k.cu, gather.cu)
+// ---- the ladders behind them (kernels/cuda/top_k.cu, gather.cu, segment_offsets.cu,
+// sort_assignments.cu)
 
 template <class Exec, class T>
 using TopKFunction = std::int64_t(Exec&, const T* logits, std::int64_t tokens, std::int64_t experts,
@@ -95,5 +96,19 @@ template <class Exec, class T>
 Ladder<GatherFunction<Exec, T>> gather_ladder();
 template <class Exec, class T>
 Ladder<GatherFunction<Exec, T>> scatter_add_ladder();
+
+template <class Exec>
+using SegmentOffsetsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
+                                    std::int64_t experts, std::int64_t capacity,
+                                    std::int64_t* offsets);
+template <class Exec>
+Ladder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder();
+
+template <class Exec>
+using SortAssignmentsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
+                                     std::int64_t experts, const std::int64_t* offsets,
+                                     std::int64_t* permutation, std::int64_t* inverse);
+template <class Exec>
+Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder();
 
 }  // namespace switchyard::kernels
