@@ -26,16 +26,36 @@ Progress::Progress(bool json_on_stdout)
 
 Progress::~Progress() { clear(); }
 
+std::string Progress::time_left(double fraction, std::chrono::steady_clock::time_point now) {
+  if (fraction < fraction_) {
+    start_ = now;
+    start_fraction_ = fraction;
+  }
+  fraction_ = fraction;
+  const double done = fraction - start_fraction_;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  if (done <= 0.0 || seconds < 1.0) return "";  // too early to tell
+  return fmt::format(" {} left,", duration_text(seconds * (1.0 - fraction) / done));
+}
+
 void Progress::update(double fraction, const std::string& text) {
   const auto now = std::chrono::steady_clock::now();
+  const std::string left = time_left(fraction, now);
   if (!terminal_ || (drawn_ && now - last_ < kRedrawInterval)) return;
   last_ = now;
-  drawn_ = true;
   const double filled = std::clamp(fraction, 0.0, 1.0) * double{kBarWidth};
   const auto marks = static_cast<std::size_t>(std::lround(filled));
-  std::string all = fmt::format("[{:<{}}] {}", std::string(marks, '#'), kBarWidth, text);
-  all.resize(std::min(all.size(), terminal_columns() - 1));
-  fmt::print(stderr, "\r\033[K{}", all);
+  draw(fmt::format("[{:<{}}]{} {}", std::string(marks, '#'), kBarWidth, left, text));
+}
+
+void Progress::status(const std::string& text) {
+  if (terminal_) draw(text);
+}
+
+void Progress::draw(std::string text) {
+  drawn_ = true;
+  text.resize(std::min(text.size(), terminal_columns() - 1));
+  fmt::print(stderr, "\r\033[K{}", text);
   std::fflush(stderr);
 }
 

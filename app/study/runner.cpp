@@ -92,6 +92,7 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
     if (stop_.requested()) return false;
     if (run.results().contains(field)) return true;
     const auto start = std::chrono::steady_clock::now();
+    progress_.status(fmt::format("{}: measuring {}", label, what));
     run.update_results(work());
     progress_.line(fmt::format("{}: {} measured in {:.1f} s", label, what, seconds_since(start)));
     return true;
