@@ -34,11 +34,14 @@ std::string find_browser() {
   return found.substr(0, found.find('\n'));
 }
 
+// Far more than a page takes, so that a busy machine is not taken for a broken page.
+constexpr int kBrowserSeconds = 240;
+
 /// The page's document after loading, followed by the browser's log.
 std::string dump_page(const std::string& browser, const std::string& html) {
   const ScratchDirectory scratch;
   std::ofstream(scratch / "page.html") << html;
-  return output_of("timeout 60 '" + browser +
+  return output_of("timeout " + std::to_string(kBrowserSeconds) + " '" + browser +
                    "' --headless --no-sandbox --disable-gpu --disable-dev-shm-usage"
                    " --enable-logging=stderr --window-size=1400,1000 --user-data-dir='" +
                    (scratch / "profile").string() + "' --dump-dom 'file://" +
