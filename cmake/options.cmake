@@ -20,11 +20,25 @@ set(SWITCHYARD_SANITIZE "" CACHE STRING
     "Sanitizers: empty, 'address,undefined' or 'thread'")
 set_property(CACHE SWITCHYARD_SANITIZE PROPERTY STRINGS "" "address,undefined" "thread")
 
-# CUDA is on where nvcc is; without it the GPU is left out and the summary says so.
+# CUDA is on where nvcc works: an old one, or one that does not know this host compiler, must not
+# stop a build that needs no GPU. The summary says what was found.
 find_program(SWITCHYARD_NVCC nvcc HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin)
 mark_as_advanced(SWITCHYARD_NVCC)
+if(SWITCHYARD_NVCC AND NOT DEFINED SWITCHYARD_NVCC_WORKS)
+  # Preprocessing is enough, and quick: CUDA's headers reject a host compiler that they do not know.
+  file(WRITE "${PROJECT_BINARY_DIR}/nvcc/probe.cu" "#include <concepts>\n")
+  execute_process(COMMAND "${SWITCHYARD_NVCC}" -std=c++20 -arch=sm_90
+                          -ccbin "${CMAKE_CXX_COMPILER}" -E probe.cu -o probe.ii
+                  WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/nvcc"
+                  RESULT_VARIABLE _failed OUTPUT_QUIET ERROR_QUIET)
+  if(_failed EQUAL 0)
+    set(SWITCHYARD_NVCC_WORKS ON CACHE INTERNAL "nvcc compiles C++20 with this host compiler")
+  else()
+    set(SWITCHYARD_NVCC_WORKS OFF CACHE INTERNAL "nvcc compiles C++20 with this host compiler")
+  endif()
+endif()
 set(_cuda OFF)
-if(SWITCHYARD_NVCC AND NOT SWITCHYARD_SANITIZE)
+if(SWITCHYARD_NVCC_WORKS AND NOT SWITCHYARD_SANITIZE)
   set(_cuda ON)
 endif()
 option(SWITCHYARD_CUDA "Compile the kernels for GPUs (needs nvcc)" ${_cuda})

@@ -2,6 +2,8 @@
 
 if(SWITCHYARD_CUDA)
   set(_cuda "${SWITCHYARD_CUDA_ARCHITECTURES} (${SWITCHYARD_NVCC})")
+elseif(SWITCHYARD_NVCC AND NOT SWITCHYARD_NVCC_WORKS)
+  set(_cuda "left out: ${SWITCHYARD_NVCC} cannot compile C++20 with this host compiler")
 elseif(SWITCHYARD_NVCC)
   set(_cuda "left out: SWITCHYARD_CUDA is off")
 else()
