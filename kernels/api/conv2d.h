@@ -3,6 +3,8 @@
 #include <cstdint>
 
 #include "kernels/api/executor.h"
+#include "kernels/api/variants.h"
+#include "kernels/common/bfloat16.h"
 
 namespace switchyard::kernels {
 
@@ -43,5 +45,40 @@ void conv2d_input_grad(Exec& executor, const ConvShape& shape, const T* gy, cons
 /// gw = ∂<gy, y>/∂w.
 template <class Exec, class T>
 void conv2d_weight_grad(Exec& executor, const ConvShape& shape, const T* x, const T* gy, T* gw);
+
+// The same of bfloat16 operands, with float32 sums and results.
+
+template <class Exec>
+void conv2d_bf16(Exec& executor, const ConvShape& shape, const BFloat16* x, const BFloat16* w,
+                 float* y);
+template <class Exec>
+void conv2d_input_grad_bf16(Exec& executor, const ConvShape& shape, const BFloat16* gy,
+                            const BFloat16* w, float* gx);
+template <class Exec>
+void conv2d_weight_grad_bf16(Exec& executor, const ConvShape& shape, const BFloat16* x,
+                             const BFloat16* gy, float* gw);
+
+/// Any of the faces: two operands and the result, in the order above.
+template <class Exec, class T>
+using ConvFunction = void(Exec&, const ConvShape& shape, const T* first, const T* second,
+                          T* result);
+template <class Exec>
+using ConvBf16Function = void(Exec&, const ConvShape& shape, const BFloat16* first,
+                              const BFloat16* second, float* result);
+
+// The ladders behind them (kernels/cuda/conv2d_*.cu). A variant throws std::invalid_argument where
+// what it needs is not met and for sizes that 32-bit indices do not cover.
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_ladder();
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder();
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder();
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder();
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder();
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder();
 
 }  // namespace switchyard::kernels

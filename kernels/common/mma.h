@@ -144,8 +144,7 @@ __device__ __forceinline__ FragmentB<Mma> load_b(const typename Mma::Operand* ti
 /// C += A · B. All 32 lanes must call it together.
 __device__ __forceinline__ void multiply_add(FragmentC<MmaBf16>& c, const FragmentA<MmaBf16>& a,
                                              const FragmentB<MmaBf16>& b) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c.value[0]), "+f"(c.value[1]), "+f"(c.value[2]), "+f"(c.value[3])
       : "r"(std::bit_cast<std::uint32_t>(a.word[0])), "r"(std::bit_cast<std::uint32_t>(a.word[1])),
@@ -154,8 +153,7 @@ __device__ __forceinline__ void multiply_add(FragmentC<MmaBf16>& c, const Fragme
 }
 __device__ __forceinline__ void multiply_add(FragmentC<MmaTf32>& c, const FragmentA<MmaTf32>& a,
                                              const FragmentB<MmaTf32>& b) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c.value[0]), "+f"(c.value[1]), "+f"(c.value[2]), "+f"(c.value[3])
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]),
@@ -163,9 +161,9 @@ __device__ __forceinline__ void multiply_add(FragmentC<MmaTf32>& c, const Fragme
 }
 __device__ __forceinline__ void multiply_add(FragmentC<MmaF64>& c, const FragmentA<MmaF64>& a,
                                              const FragmentB<MmaF64>& b) {
-  asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
-               : "+d"(c.value[0]), "+d"(c.value[1])
-               : "d"(a.word[0]), "d"(b.word[0]));
+  asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+      : "+d"(c.value[0]), "+d"(c.value[1])
+      : "d"(a.word[0]), "d"(b.word[0]));
 }
 
 #else

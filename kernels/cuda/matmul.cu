@@ -287,16 +287,6 @@ void run_tensor_core(Exec& exec, const MatmulShape& shape, const typename Mma::O
   });
 }
 
-template <class Exec, class T>
-constexpr Variant<MatmulFunction<Exec, T>> tensor_core_variant() {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    return {"matmul_tensor_core", "", run_tensor_core<MmaF64, Exec>};
-  } else {
-    return {"matmul_tensor_core_tf32", "to be asked for: operands lose all but 10 mantissa bits",
-            run_tensor_core<MmaTf32, Exec>, 1e-3};
-  }
-}
-
 }  // namespace
 
 template <class Exec, class T>
@@ -307,7 +297,8 @@ Ladder<MatmulFunction<Exec, T>> matmul_ladder() {
       {"matmul_register_tile", "", run_register_tile<Exec, T>},
       {"matmul_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
       {"matmul_split_k", "", run_split_k<Exec, T>},
-      tensor_core_variant<Exec, T>()};
+      tensor_core_variant<T, MatmulFunction<Exec, T>>(
+          "matmul_tensor_core", "matmul_tensor_core_tf32", run_tensor_core<MmaFor<T>, Exec>)};
   return kLadder;
 }
 

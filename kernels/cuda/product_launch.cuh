@@ -4,8 +4,11 @@
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
+#include "kernels/api/variants.h"
 #include "kernels/common/launch.h"
+#include "kernels/common/mma.h"
 #include "kernels/common/sizes.h"
 #include "kernels/common/wide.h"
 
@@ -29,6 +32,20 @@ inline constexpr const char* kWideNeeds =
     "operands 16-byte aligned, their rows multiples of 16 bytes";
 inline void require_wide(const char* name, bool met) {
   if (!met) throw std::invalid_argument(std::string("[") + name + "] needs " + kWideNeeds);
+}
+
+/// What tensor cores offer for T: float64 as it is, float32 only cut down to tf32.
+template <class T>
+using MmaFor = std::conditional_t<std::is_same_v<T, double>, MmaF64, MmaTf32>;
+/// Its rung of a ladder; for float32 never what an entry point picks.
+template <class T, class Function>
+constexpr Variant<Function> tensor_core_variant(std::string_view name, std::string_view tf32_name,
+                                                Function* run) {
+  if constexpr (std::is_same_v<T, double>) {
+    return {name, "", run};
+  } else {
+    return {tf32_name, "to be asked for: operands lose all but 10 mantissa bits", run, 1e-3};
+  }
 }
 
 /// Launches `kernel` with a line of blocks, the product of `blocks`, or not at all where that is 0.

@@ -21,6 +21,8 @@ namespace switchyard::kernels {
 
 template <class T, int kTileRows, int kTileCols>
 struct RegisterTile {
+  using Operand = T;
+  using Sum = T;
   static constexpr int kRows = kTileRows;
   static constexpr int kCols = kTileCols;
   static constexpr int kDepth = 8;

@@ -1,0 +1,172 @@
+#include "kernels/api/conv2d.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/cuda/conv2d_source.cuh"
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/register_tile.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
+
+// y [n, oh, ow, o] = Σ x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]
+//                      · w [o, kh, kw, c]: 2 · pixels · filters · patch flops, with patch = kh · kw
+//                      ·
+// c, on x, w and y. A 3x3 convolution of 128 channels does 576 flops a byte of x (float32), so what
+// counts is how often each element is read again.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kOutputThreads = 256;
+
+// conv2d_thread_per_output
+//   1. each thread takes one output (pixel, o), o fastest;
+//   2. it walks over its patch, skipping what lies in the padding.
+// x [n, h, w, c], w [o, kh, kw, c], y [n, oh, ow, o]. Every output reads 2 · patch elements: 4
+// bytes a flop (float32). Lanes share the patch, but each reads another filter: 32 sectors a
+// request.
+template <class T, class Sum>
+__global__ void conv2d_thread_per_output(ConvExtents e, const T* __restrict__ x,
+                                         const T* __restrict__ w, Sum* __restrict__ y) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::int64_t{e.out_pixels()} * e.filters) return;
+  const auto pixel = static_cast<int>(i / e.filters);
+  const T* filter = w + i % e.filters * e.patch();
+  const int n = pixel / (e.out_height * e.out_width);
+  const int top = pixel / e.out_width % e.out_height * e.stride - e.padding;
+  const int left = pixel % e.out_width * e.stride - e.padding;
+  Sum sum{0};
+  for (int kh = 0; kh < e.kernel_height; ++kh) {
+    for (int kw = 0; kw < e.kernel_width; ++kw, filter += e.channels) {
+      const int ih = top + kh;
+      const int iw = left + kw;
+      if (ih < 0 || ih >= e.height || iw < 0 || iw >= e.width) continue;
+      const T* const run = x + std::int64_t{(n * e.height + ih) * e.width + iw} * e.channels;
+      for (int c = 0; c < e.channels; ++c) {
+        sum += static_cast<Sum>(run[c]) * static_cast<Sum>(filter[c]);
+      }
+    }
+  }
+  y[i] = sum;
+}
+
+// conv2d_register_tile, conv2d_register_tile_wide (128-bit loads), conv2d_tensor_core
+//   1. a block owns a tile of y as [pixel, o]: 128x64 outputs in registers, or 128x128 in
+//      tensor-core fragments (register_tile.cuh, tensor_core_tile.cuh);
+//   2. per step of depth it gathers a tile of the patch matrix straight from x and a tile of w
+//      (conv2d_source.cuh), while the tiles of the step before are multiplied;
+//   3. y is written once.
+// Every element of x is fetched for kh · kw patches and filters / 64 tiles, mostly from L2; with
+// float32 128x64 tiles that is 3/64 byte a flop. Wide loads take 4 (float32) or 8 (bfloat16)
+// channels of a tap at once; a piece of memory then lies in one tap, inside the image or outside.
+template <class Tile, bool kWide>
+__global__ void __launch_bounds__(Tile::kThreads)
+    conv2d_implicit_gemm(PatchSource<typename Tile::Operand> x,
+                         MatrixSource<typename Tile::Operand, true> w,
+                         MatrixSink<typename Tile::Sum> y, int tiles_across, int patch) {
+  __shared__ typename Tile::Shared shared;
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_pixel = block / tiles_across * Tile::kRows;
+  const int first_filter = block % tiles_across * Tile::kCols;
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, x, w, first_pixel, first_filter, 0, patch, sums);
+  Tile::store(y, first_pixel, first_filter, sums);
+}
+
+// ---- launchers
+
+template <class Exec, class T, class Sum>
+void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* w, Sum* y) {
+  constexpr const char* kName = "conv2d_thread_per_output";
+  const ConvExtents e = conv_extents(kName, shape);
+  launch_blocks(exec, kName, conv2d_thread_per_output<T, Sum>,
+                {tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
+                kOutputThreads, e, x, w, y);
+}
+
+template <class Tile, bool kWide, class Exec>
+void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                       const typename Tile::Operand* x, const typename Tile::Operand* w,
+                       typename Tile::Sum* y) {
+  const ConvExtents e = conv_extents(name, shape);
+  const std::int64_t across = tiles_along(e.filters, Tile::kCols);
+  launch_blocks(
+      exec, name, conv2d_implicit_gemm<Tile, kWide>,
+      {tiles_along(e.out_pixels(), Tile::kRows), across}, Tile::kThreads,
+      PatchSource<typename Tile::Operand>(x, e),
+      MatrixSource<typename Tile::Operand, true>{w, e.filters, e.patch()},
+      MatrixSink<typename Tile::Sum>{y, e.out_pixels(), e.filters, wide_rows(y, e.filters)},
+      static_cast<int>(across), e.patch());
+}
+
+/// Whether a tap's channels may be read 16 bytes at a time.
+template <class T>
+bool wide_operands(const ConvShape& s, const T* x, const T* w) {
+  return wide_rows(x, s.channels) && wide_rows(w, s.channels);
+}
+
+template <class T>
+using FloatTile = RegisterTile<T, 128, 64>;
+
+template <class Exec, class T>
+void run_register_tile(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
+  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_register_tile", shape, x, w, y);
+}
+
+template <class Exec, class T>
+void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
+  constexpr const char* kName = "conv2d_register_tile_wide";
+  require_wide(kName, wide_operands(shape, x, w));
+  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, x, w, y);
+}
+
+template <class Mma, class Exec>
+void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
+                     const typename Mma::Operand* w, typename Mma::Sum* y) {
+  with_flag(wide_operands(shape, x, w), [&](auto wide) {
+    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(exec, "conv2d_tensor_core", shape,
+                                                                  x, w, y);
+  });
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_ladder() {
+  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
+      {"conv2d_thread_per_output", "", run_thread_per_output<Exec, T, T>},
+      {"conv2d_register_tile", "", run_register_tile<Exec, T>},
+      {"conv2d_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
+      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_tensor_core", "conv2d_tensor_core_tf32",
+                                                    run_tensor_core<MmaFor<T>, Exec>)};
+  return kLadder;
+}
+
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder() {
+  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
+      {"conv2d_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
+      {"conv2d_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void conv2d(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
+  const auto run =
+      wide_operands(shape, x, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
+  run(exec, shape, x, w, y);
+}
+
+template <class Exec>
+void conv2d_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x, const BFloat16* w,
+                 float* y) {
+  run_tensor_core<MmaBf16>(exec, shape, x, w, y);
+}
+
+#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                               \
+  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_ladder<KernelExecutor, T>(); \
+  template void conv2d(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
+SWITCHYARD_INSTANTIATE_CONV2D(float)
+SWITCHYARD_INSTANTIATE_CONV2D(double)
+template Ladder<ConvBf16Function<KernelExecutor>> conv2d_bf16_ladder<KernelExecutor>();
+template void conv2d_bf16(KernelExecutor&, const ConvShape&, const BFloat16*, const BFloat16*,
+                          float*);
+
+}  // namespace switchyard::kernels

@@ -1,0 +1,192 @@
+#include <algorithm>
+
+#include "kernels/api/conv2d.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/cuda/conv2d_phase.cuh"
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/register_tile.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
+
+// gx [n, ih, iw, c] = Σ gy [n, oh, ow, o] · w [o, kh, kw, c] over the taps and outputs with
+// oh · stride + kh - padding = ih, ow · stride + kw - padding = iw: the transposed convolution.
+// Each pixel of x gathers, so that nothing is added twice to the same address and nothing needs
+// atomics.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kOutputThreads = 256;
+
+// conv2d_input_grad_thread_per_output
+//   1. each thread takes one element (pixel of x, c), c fastest;
+//   2. it goes through all taps and skips those that meet no output.
+// gy [n, oh, ow, o], w [o, kh, kw, c], gx [n, h, w, c]. 2 · taps that count · filters elements an
+// output: 4 bytes a flop (float32); lanes share gy and read neighbours of w.
+template <class T, class Sum>
+__global__ void conv2d_input_grad_thread_per_output(ConvExtents e, const T* __restrict__ gy,
+                                                    const T* __restrict__ w, Sum* __restrict__ gx) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::int64_t{e.batch * e.height * e.width} * e.channels) return;
+  const auto pixel = static_cast<int>(i / e.channels);
+  const auto c = static_cast<int>(i % e.channels);
+  const int n = pixel / (e.height * e.width);
+  const int bottom = pixel / e.width % e.height + e.padding;
+  const int right = pixel % e.width + e.padding;
+  Sum sum{0};
+  for (int kh = 0; kh < e.kernel_height; ++kh) {
+    for (int kw = 0; kw < e.kernel_width; ++kw) {
+      const int oh = (bottom - kh) / e.stride;
+      const int ow = (right - kw) / e.stride;
+      if (bottom < kh || (bottom - kh) % e.stride != 0 || oh >= e.out_height) continue;
+      if (right < kw || (right - kw) % e.stride != 0 || ow >= e.out_width) continue;
+      const T* const run =
+          gy + std::int64_t{(n * e.out_height + oh) * e.out_width + ow} * e.filters;
+      const T* tap = w + (kh * e.kernel_width + kw) * e.channels + c;
+      for (int o = 0; o < e.filters; ++o, tap += e.patch()) {
+        sum += static_cast<Sum>(run[o]) * static_cast<Sum>(*tap);
+      }
+    }
+  }
+  gx[i] = sum;
+}
+
+// conv2d_input_grad_register_tile, ..._wide (128-bit loads), conv2d_input_grad_tensor_core
+//   1. blockIdx.y and z choose a phase of the pixels of x, which all have the same taps
+//      (conv2d_phase.cuh); at stride 1 there is one;
+//   2. a block owns a tile of the phase's gx as [pixel, c]: 128x64 outputs in registers, or 128x128
+//      in tensor-core fragments;
+//   3. per step of depth, (tap, filter), it gathers a tile of gy, contiguous in filters, and one of
+//      w, contiguous in c;
+//   4. a phase without taps (1x1 at stride 2 has three) writes zeros.
+// As much arithmetic as the forward pass, at any stride. Every element of gy is fetched once per
+// tap and 64 channels.
+template <class Tile, bool kWide>
+__global__ void __launch_bounds__(Tile::kThreads)
+    conv2d_input_grad_implicit_gemm(ConvExtents e, Divider filters,
+                                    const typename Tile::Operand* __restrict__ gy,
+                                    const typename Tile::Operand* __restrict__ w,
+                                    typename Tile::Sum* __restrict__ gx, int tiles_across,
+                                    bool wide_gx) {
+  using T = typename Tile::Operand;
+  __shared__ typename Tile::Shared shared;
+  const Phase phase(e, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z));
+  const int pixels = phase.pixels(e);
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_pixel = block / tiles_across * Tile::kRows;
+  const int first_channel = block % tiles_across * Tile::kCols;
+  if (first_pixel >= pixels) return;  // the whole block: a smaller phase than the largest
+  const PhaseTaps taps(filters, phase);
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, OutputGradSource<T>{gy, e, phase, taps, pixels},
+                                 PhaseWeightSource<T>(w, e, phase, taps), first_pixel,
+                                 first_channel, 0, phase.depth(e), sums);
+  Tile::store(PhaseSink<typename Tile::Sum>{gx, e, phase, e.channels, wide_gx}, first_pixel,
+              first_channel, sums);
+}
+
+// ---- launchers
+
+template <class Exec, class T, class Sum>
+void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* gy, const T* w, Sum* gx) {
+  constexpr const char* kName = "conv2d_input_grad_thread_per_output";
+  const ConvExtents e = conv_extents(kName, shape);
+  launch_blocks(
+      exec, kName, conv2d_input_grad_thread_per_output<T, Sum>,
+      {tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
+      kOutputThreads, e, gy, w, gx);
+}
+
+template <class Tile, bool kWide, class Exec>
+void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                       const typename Tile::Operand* gy, const typename Tile::Operand* w,
+                       typename Tile::Sum* gx) {
+  const ConvExtents e = conv_extents(name, shape);
+  // Phase 0 has the most pixels.
+  const std::int64_t pixels =
+      e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
+  const std::int64_t across = tiles_along(e.channels, Tile::kCols);
+  const int tiles = checked_extent(name, "tiles", {tiles_along(pixels, Tile::kRows), across});
+  if (tiles == 0) return;
+  launch(
+      exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
+      {.grid = {static_cast<unsigned>(tiles), static_cast<unsigned>(std::min(e.stride, e.height)),
+                static_cast<unsigned>(std::min(e.stride, e.width))},
+       .block = {Tile::kThreads}},
+      e, divider_of(e.filters), gy, w, gx, static_cast<int>(across), wide_rows(gx, e.channels));
+}
+
+/// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
+template <class T>
+bool wide_operands(const ConvShape& s, const T* gy, const T* w) {
+  return wide_rows(gy, s.filters) && wide_rows(w, s.channels);
+}
+
+template <class T>
+using FloatTile = RegisterTile<T, 128, 64>;
+
+template <class Exec, class T>
+void run_register_tile(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
+  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_input_grad_register_tile", shape, gy, w, gx);
+}
+
+template <class Exec, class T>
+void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
+  constexpr const char* kName = "conv2d_input_grad_register_tile_wide";
+  require_wide(kName, wide_operands(shape, gy, w));
+  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, gy, w, gx);
+}
+
+template <class Mma, class Exec>
+void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* gy,
+                     const typename Mma::Operand* w, typename Mma::Sum* gx) {
+  with_flag(wide_operands(shape, gy, w), [&](auto wide) {
+    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(
+        exec, "conv2d_input_grad_tensor_core", shape, gy, w, gx);
+  });
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder() {
+  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
+      {"conv2d_input_grad_thread_per_output", "", run_thread_per_output<Exec, T, T>},
+      {"conv2d_input_grad_register_tile", "", run_register_tile<Exec, T>},
+      {"conv2d_input_grad_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
+      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_input_grad_tensor_core",
+                                                    "conv2d_input_grad_tensor_core_tf32",
+                                                    run_tensor_core<MmaFor<T>, Exec>)};
+  return kLadder;
+}
+
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder() {
+  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
+      {"conv2d_input_grad_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
+      {"conv2d_input_grad_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void conv2d_input_grad(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
+  const auto run =
+      wide_operands(shape, gy, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
+  run(exec, shape, gy, w, gx);
+}
+
+template <class Exec>
+void conv2d_input_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* gy,
+                            const BFloat16* w, float* gx) {
+  run_tensor_core<MmaBf16>(exec, shape, gy, w, gx);
+}
+
+#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                          \
+  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_input_grad_ladder<KernelExecutor, T>(); \
+  template void conv2d_input_grad(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
+SWITCHYARD_INSTANTIATE_CONV2D(float)
+SWITCHYARD_INSTANTIATE_CONV2D(double)
+template Ladder<ConvBf16Function<KernelExecutor>> conv2d_input_grad_bf16_ladder<KernelExecutor>();
+template void conv2d_input_grad_bf16(KernelExecutor&, const ConvShape&, const BFloat16*,
+                                     const BFloat16*, float*);
+
+}  // namespace switchyard::kernels

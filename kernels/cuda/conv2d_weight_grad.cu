@@ -1,0 +1,193 @@
+#include "kernels/api/conv2d.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/common/workspace.h"
+#include "kernels/cuda/conv2d_source.cuh"
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/register_tile.cuh"
+#include "kernels/cuda/split_sum.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
+
+// gw [o, kh, kw, c] = Σ over output pixels of gy [pixel, o]
+//                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]:
+// as many flops as the forward pass, but few results, each a sum over all pixels of the batch.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kOutputThreads = 256;
+
+// conv2d_weight_grad_thread_per_output
+//   1. each thread takes one weight (o, kh, kw, c), c fastest;
+//   2. it adds over the images in order the sums over each image's output pixels: two levels, so
+//      that a long float32 sum keeps its digits.
+// x [n, h, w, c], gy [n, oh, ow, o], gw [o, kh, kw, c]. Every weight reads 2 elements per output
+// pixel: 4 bytes a flop (float32); lanes share gy and read neighbours in c.
+template <class T, class Sum>
+__global__ void conv2d_weight_grad_thread_per_output(ConvExtents e, const T* __restrict__ x,
+                                                     const T* __restrict__ gy,
+                                                     Sum* __restrict__ gw) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= std::int64_t{e.filters} * e.patch()) return;
+  const auto o = static_cast<int>(i / e.patch());
+  const auto index = static_cast<int>(i % e.patch());
+  const int kh = index / (e.kernel_width * e.channels) - e.padding;
+  const int kw = index / e.channels % e.kernel_width - e.padding;
+  const int c = index % e.channels;
+  Sum sum{0};
+  for (int n = 0; n < e.batch; ++n) {
+    Sum of_image{0};
+    for (int oh = 0; oh < e.out_height; ++oh) {
+      for (int ow = 0; ow < e.out_width; ++ow) {
+        const int ih = oh * e.stride + kh;
+        const int iw = ow * e.stride + kw;
+        if (ih < 0 || ih >= e.height || iw < 0 || iw >= e.width) continue;
+        const std::int64_t x_pixel = (n * e.height + ih) * e.width + iw;
+        const std::int64_t y_pixel = (n * e.out_height + oh) * e.out_width + ow;
+        of_image += static_cast<Sum>(x[x_pixel * e.channels + c]) *
+                    static_cast<Sum>(gy[y_pixel * e.filters + o]);
+      }
+    }
+    sum += of_image;
+  }
+  gw[i] = sum;
+}
+
+// conv2d_weight_grad_register_tile, ..._wide (128-bit loads), conv2d_weight_grad_tensor_core
+//   1. a block owns a tile of gw as [o, (kh, kw, c)] and one part of the pixels (split_sum.cuh):
+//      there are few weights, and a GPU wants many blocks;
+//   2. per step of depth, that is of pixels, it gathers tiles of gy and of the patch matrix, both
+//      contiguous across it;
+//   3. with several parts each writes its own copy of gw, and sum_parts adds the copies in order.
+// gy is read once per 128 (or 64) patch positions, x once per 64 filters and tap.
+template <class Tile, bool kWide>
+__global__ void __launch_bounds__(Tile::kThreads)
+    conv2d_weight_grad_implicit_gemm(MatrixSource<typename Tile::Operand, false> gy,
+                                     PatchTransposedSource<typename Tile::Operand> x,
+                                     MatrixSink<typename Tile::Sum> gw, int tiles_across,
+                                     int pixels, int part_length) {
+  __shared__ typename Tile::Shared shared;
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_filter = block / tiles_across * Tile::kRows;
+  const int first_index = block % tiles_across * Tile::kCols;
+  const auto part = static_cast<int>(blockIdx.y);
+  const int begin = part * part_length;
+  const int end = pixels - begin > part_length ? begin + part_length : pixels;
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, gy, x, first_filter, first_index, begin, end, sums);
+  gw.data += part * (std::int64_t{gw.rows} * gw.cols);
+  Tile::store(gw, first_filter, first_index, sums);
+}
+
+// ---- launchers
+
+template <class Exec, class T, class Sum>
+void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* gy, Sum* gw) {
+  constexpr const char* kName = "conv2d_weight_grad_thread_per_output";
+  const ConvExtents e = conv_extents(kName, shape);
+  launch_blocks(exec, kName, conv2d_weight_grad_thread_per_output<T, Sum>,
+                {tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)}, kOutputThreads,
+                e, x, gy, gw);
+}
+
+template <class Tile, bool kWide, class Exec>
+void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                       const typename Tile::Operand* x, const typename Tile::Operand* gy,
+                       typename Tile::Sum* gw) {
+  using T = typename Tile::Operand;
+  using Sum = typename Tile::Sum;
+  const ConvExtents e = conv_extents(name, shape);
+  const std::int64_t across = tiles_along(e.patch(), Tile::kCols);
+  const int tiles = checked_extent(name, "tiles", {tiles_along(e.filters, Tile::kRows), across});
+  const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
+  if (outputs == 0) return;
+  const Split split = split_sum(outputs, tiles, e.out_pixels());
+  const auto run = [&](Sum* to) {
+    launch(exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
+           {.grid = {static_cast<unsigned>(tiles), static_cast<unsigned>(split.count)},
+            .block = {Tile::kThreads}},
+           MatrixSource<T, false>{gy, e.filters, e.filters}, PatchTransposedSource<T>(x, e),
+           MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())},
+           static_cast<int>(across), e.out_pixels(), split.length);
+  };
+  if (split.count == 1) return run(gw);
+  const Workspace<Sum> parts(exec, split.count * outputs);
+  run(parts.data());
+  sum_parts(exec, outputs, split.count, parts.data(), gw);
+}
+
+/// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
+template <class T>
+bool wide_operands(const ConvShape& s, const T* x, const T* gy) {
+  return wide_rows(x, s.channels) && wide_rows(gy, s.filters);
+}
+
+template <class T>
+using FloatTile = RegisterTile<T, 64, 64>;
+
+template <class Exec, class T>
+void run_register_tile(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
+  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_weight_grad_register_tile", shape, x, gy,
+                                         gw);
+}
+
+template <class Exec, class T>
+void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
+  constexpr const char* kName = "conv2d_weight_grad_register_tile_wide";
+  require_wide(kName, wide_operands(shape, x, gy));
+  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, x, gy, gw);
+}
+
+template <class Mma, class Exec>
+void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
+                     const typename Mma::Operand* gy, typename Mma::Sum* gw) {
+  with_flag(wide_operands(shape, x, gy), [&](auto wide) {
+    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(
+        exec, "conv2d_weight_grad_tensor_core", shape, x, gy, gw);
+  });
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder() {
+  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
+      {"conv2d_weight_grad_thread_per_output", "", run_thread_per_output<Exec, T, T>},
+      {"conv2d_weight_grad_register_tile", "", run_register_tile<Exec, T>},
+      {"conv2d_weight_grad_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
+      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_weight_grad_tensor_core",
+                                                    "conv2d_weight_grad_tensor_core_tf32",
+                                                    run_tensor_core<MmaFor<T>, Exec>)};
+  return kLadder;
+}
+
+template <class Exec>
+Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
+  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
+      {"conv2d_weight_grad_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
+      {"conv2d_weight_grad_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void conv2d_weight_grad(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
+  const auto run =
+      wide_operands(shape, x, gy) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
+  run(exec, shape, x, gy, gw);
+}
+
+template <class Exec>
+void conv2d_weight_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x,
+                             const BFloat16* gy, float* gw) {
+  run_tensor_core<MmaBf16>(exec, shape, x, gy, gw);
+}
+
+#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                           \
+  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_weight_grad_ladder<KernelExecutor, T>(); \
+  template void conv2d_weight_grad(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
+SWITCHYARD_INSTANTIATE_CONV2D(float)
+SWITCHYARD_INSTANTIATE_CONV2D(double)
+template Ladder<ConvBf16Function<KernelExecutor>> conv2d_weight_grad_bf16_ladder<KernelExecutor>();
+template void conv2d_weight_grad_bf16(KernelExecutor&, const ConvShape&, const BFloat16*,
+                                      const BFloat16*, float*);
+
+}  // namespace switchyard::kernels
