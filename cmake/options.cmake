@@ -30,7 +30,7 @@ if(SWITCHYARD_NVCC AND NOT DEFINED SWITCHYARD_NVCC_WORKS)
   execute_process(COMMAND "${SWITCHYARD_NVCC}" -std=c++20 -arch=sm_90
                           -ccbin "${CMAKE_CXX_COMPILER}" -E probe.cu -o probe.ii
                   WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/nvcc"
-                  RESULT_VARIABLE _failed OUTPUT_QUIET ERROR_QUIET)
+                  RESULT_VARIABLE _failed OUTPUT_VARIABLE _ignored ERROR_VARIABLE _ignored)
   if(_failed EQUAL 0)
     set(SWITCHYARD_NVCC_WORKS ON CACHE INTERNAL "nvcc compiles C++20 with this host compiler")
   else()
