@@ -6,7 +6,7 @@ namespace switchyard::kernels::simt {
 
 /// A stack to run a CUDA thread on, and where it was left. Switching costs a handful of
 /// instructions: six callee-saved registers are pushed, the stack pointer is exchanged, and `ret`
-/// continues the other side (docs/design/simt.md has the measurement against Boost.Context).
+/// continues the other side (docs/design/simt.md).
 class Fiber {
  public:
   /// The fiber that the caller already runs on (an OS thread's own stack).
