@@ -38,10 +38,15 @@ TrainConfig resolve_config(const Options& options, const ImageDataset* data) {
                                  {{"backbone", {{"in_channels", data->images.size(3)}}},
                                   {"head", {{"name", "dense"}, {"classes", data->classes}}}}}});
   }
-  for (const json& layer : upper_layers(settings, "")) config = merge_settings(config, layer);
-  if (!options.head.empty()) {
+  // The head is picked before the file and the options, so that they can set its fields, and again
+  // after them, in case a file names another one.
+  const auto pick_head = [&] {
+    if (options.head.empty()) return;
     config = merge_settings(config, {{"model", {{"head", {{"name", options.head}}}}}});
-  }
+  };
+  pick_head();
+  for (const json& layer : upper_layers(settings, "")) config = merge_settings(config, layer);
+  pick_head();
   return parse_train_config(config, settings_source(settings));
 }
 
