@@ -75,7 +75,7 @@ void combine_weight_grad(Exec& executor, const RouteShape& shape, const std::int
                          const T* x, const T* gy, T* gweights);
 
 // ---- the ladders behind them (kernels/cuda/top_k.cu, gather.cu, segment_offsets.cu,
-// sort_assignments.cu)
+// sort_assignments.cu, dispatch.cu)
 
 template <class Exec, class T>
 using TopKFunction = std::int64_t(Exec&, const T* logits, std::int64_t tokens, std::int64_t experts,
@@ -110,5 +110,17 @@ using SortAssignmentsFunction = void(Exec&, const std::int64_t* indices, std::in
                                      std::int64_t* permutation, std::int64_t* inverse);
 template <class Exec>
 Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder();
+
+/// dispatch(permutation, x, weights, y), combine(inverse, x, weights, y) or
+/// combine_weight_grad(inverse, x, gy, gweights).
+template <class Exec, class T>
+using RouteFunction = void(Exec&, const RouteShape& shape, const std::int64_t* map, const T* x,
+                           const T* other, T* y);
+template <class Exec, class T>
+Ladder<RouteFunction<Exec, T>> dispatch_ladder();
+template <class Exec, class T>
+Ladder<RouteFunction<Exec, T>> combine_ladder();
+template <class Exec, class T>
+Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder();
 
 }  // namespace switchyard::kernels
