@@ -68,6 +68,11 @@ TEST_F(BadInputTest, ConfigurationFile) {
   expect_train_failure(with_file, 1, "config.json");
 }
 
+TEST_F(BadInputTest, OptionsReachTheFieldsOfThePickedHead) {
+  expect_train_failure({"--head", "sparse_moe", "--set", "model.head.top_k=9"}, 2, "top_k");
+  expect_train_failure({"--head", "soft_moe", "--set", "model.head.experts=0"}, 2, "experts");
+}
+
 TEST_F(BadInputTest, StudyConfiguration) {
   const auto expect = [&](const std::string& setting, const std::string& part) {
     expect_failure(
