@@ -15,8 +15,9 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t boun
   const std::int64_t bad = on_device(indices.device(), op, [&](auto& executor) {
     return kernels::first_out_of_range(executor, data, indices.numel(), bound);
   });
-  check(bad < 0, "[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1), data[bad],
-        bound - 1);
+  if (bad < 0) return;  // the message's arguments exist only where there is a bad index
+  throw Error(fmt::format("[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1),
+                          data[bad], bound - 1));
 }
 
 kernels::RouteShape route_shape(const Routing& routing, std::int64_t width) {
