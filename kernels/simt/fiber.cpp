@@ -8,6 +8,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(__SANITIZE_THREAD__)
@@ -111,6 +112,11 @@ Fiber::Fiber(void (*entry)(void*), void* argument) : entry_(entry), argument_(ar
 
 Fiber::~Fiber() {
   if (stack_ == nullptr) return;
+#if defined(__SANITIZE_ADDRESS__)
+  // Frames that were abandoned left their red zones marked; whoever gets these pages next, starts
+  // clean.
+  __asan_unpoison_memory_region(stack_, kStackBytes + page_bytes());
+#endif
 #if defined(__SANITIZE_THREAD__)
   __tsan_destroy_fiber(sanitizer_state_);
 #endif
