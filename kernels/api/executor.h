@@ -1,5 +1,9 @@
 #pragma once
 
+// An executor runs kernels. Every entry point in kernels/api is a template over it; the three below
+// are what the engine names. Cuda and Simt are complete in their own headers: who only passes them
+// on needs neither CUDA's headers nor the executor's.
+
 namespace switchyard::kernels {
 
 /// Runs kernels on the host with kernels/cpu: vector loops over OpenMP threads, oneDNN for float32
@@ -10,5 +14,8 @@ struct Cpu {
   /// count.
   bool reproducible = false;
 };
+
+struct Cuda;  // kernels/cuda/stream.h: a stream of a GPU
+struct Simt;  // kernels/simt/executor.h: the CUDA kernels, thread by thread on the host
 
 }  // namespace switchyard::kernels
