@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/api/variants.h"
+
 // Sums over the middle axis of [outer, reduce, inner], T = float and double. Partial sums cover
 // fixed stretches of the data and are added in order, in double: the same bits for any thread
 // count, and an error that does not grow with the number of terms in float32.
@@ -19,5 +21,19 @@ void sum_middle(Exec&, const T* x, T* y, std::int64_t outer, std::int64_t reduce
 template <class Exec, class T>
 void sum_products(Exec&, const T* a, const T* b, T* y, std::int64_t outer, std::int64_t reduce,
                   std::int64_t inner);
+
+template <class Exec, class T>
+using SumMiddleFunction = void(Exec&, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
+                               std::int64_t inner);
+template <class Exec, class T>
+using SumProductsFunction = void(Exec&, const T* a, const T* b, T* y, std::int64_t outer,
+                                 std::int64_t reduce, std::int64_t inner);
+
+// The ladders behind them (kernels/cuda/reduction.cu). A variant throws std::invalid_argument for
+// more outputs than a grid has blocks for.
+template <class Exec, class T>
+Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder();
+template <class Exec, class T>
+Ladder<SumProductsFunction<Exec, T>> sum_products_ladder();
 
 }  // namespace switchyard::kernels

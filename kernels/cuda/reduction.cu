@@ -1,0 +1,273 @@
+#include "kernels/api/reduction.h"
+
+#include <algorithm>
+
+#include "kernels/common/workspace.h"
+#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/team.cuh"
+
+// Sums over the middle axis of [outer, reduce, inner]. All of them add in double, which keeps sums
+// of millions of float32 exact to their last digit and costs nothing beside the memory that they
+// wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats a clock from
+// memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung reads each
+// element once, 4 bytes (float32), or 8 for products, and does one addition with it; they differ in
+// how much of that runs at the same time and how it is coalesced.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// What is added: the elements of one tensor, or the products of two.
+template <class T>
+struct Values {
+  const T* x;
+  __device__ double operator()(std::int64_t i) const { return double{x[i]}; }
+};
+template <class T>
+struct Products {
+  const T* a;
+  const T* b;
+  __device__ double operator()(std::int64_t i) const { return double{a[i]} * double{b[i]}; }
+};
+
+struct Layout {
+  std::int64_t outer, reduce, inner;
+  SWITCHYARD_HOST_DEVICE std::int64_t outputs() const { return outer * inner; }
+};
+
+/// Output i, by a team whose threads take every size-th term. Terms lie `inner` elements apart.
+template <class Team, class Element, class T>
+__device__ __forceinline__ void sum_output(const Team& team, Element element, T* y, Layout layout,
+                                           std::int64_t i) {
+  const std::int64_t inner = layout.inner;
+  const std::int64_t first = i / inner * layout.reduce * inner + i % inner;
+  double sum = 0.0;
+  SWITCHYARD_UNROLL_BY(4)  // loads in flight
+  for (std::int64_t r = team.rank(); r < layout.reduce; r += team.size()) {
+    sum += element(first + r * inner);
+  }
+  sum = team.combine(sum, Plus{});
+  if (team.rank() == 0) y[i] = static_cast<T>(sum);
+}
+
+// sum_thread_per_output
+//   1. each thread takes one output and adds its terms in order.
+// y [outer, inner]. Neighbouring threads read neighbouring columns: coalesced if inner is 32 or
+// more. With inner = 1 they read `reduce` elements apart, a sector of 32 bytes per element of 4.
+// Only outer · inner threads have work.
+template <class Element, class T>
+__global__ void sum_thread_per_output(Element element, T* __restrict__ y, Layout layout) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < layout.outputs()) sum_output(OneThread{}, element, y, layout, i);
+}
+
+// sum_warp_per_output
+//   1. the 32 lanes of a warp take turns on the terms of one output;
+//   2. 5 shuffles add the lanes' sums.
+// Coalesced if inner is 1, 128 bytes a request; 32 times the threads.
+template <class Element, class T>
+__global__ void sum_warp_per_output(Element element, T* __restrict__ y, Layout layout) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
+  if (i < layout.outputs()) sum_output(OneWarp{}, element, y, layout, i);  // alike for all lanes
+}
+
+// sum_block_per_output
+//   1. 8 warps take turns on the terms of one output, each warp adds by shuffles;
+//   2. the 8 sums meet in shared memory, two barriers.
+// For rows too long for a warp, of which there are enough to fill the GPU with a block each.
+template <class Element, class T>
+__global__ void sum_block_per_output(Element element, T* __restrict__ y, Layout layout) {
+  sum_output(OneBlock<kThreads>{}, element, y, layout, std::int64_t{blockIdx.x});
+}
+
+/// How sum_column_tiles cuts the work: tiles of `width` columns, a power of two up to 32, and
+/// `stretches` of `length` terms. A function of the sizes alone.
+struct Tiling {
+  int width;
+  std::int64_t tiles, stretches, length;
+};
+
+// sum_column_tiles
+//   1. a block covers `width` neighbouring columns with 256 / width rows of threads: a warp reads
+//      32 columns of one row, or, in a narrow matrix, of several whole rows: contiguous either way;
+//   2. each thread adds every (256 / width)-th row of the block's stretch;
+//   3. the rows of threads are added in shared memory by halves, up to 8 barriers;
+//   4. if the terms are cut into stretches, the sums go to parts [stretches, outer, inner] in
+//      double, and a second launch adds those as a matrix of [1, stretches, outputs].
+// A tall matrix with few columns, or a dot product, fills the GPU: about 1024 blocks whatever the
+// shape. Costs 16 · stretches bytes an output more; a stretch reads 512 (float32) or more for them.
+template <class Element, class T>
+__global__ void sum_column_tiles(Element element, T* __restrict__ y, Layout layout, Tiling tiling) {
+  __shared__ double sums[kThreads];
+  const auto thread = static_cast<int>(threadIdx.x);
+  const std::int64_t tile = blockIdx.x % tiling.tiles;
+  const std::int64_t o = blockIdx.x / tiling.tiles % layout.outer;
+  const std::int64_t stretch = blockIdx.x / tiling.tiles / layout.outer;
+  const std::int64_t column = tile * tiling.width + thread % tiling.width;
+  const std::int64_t begin = stretch * tiling.length;
+  const std::int64_t next = begin + tiling.length;
+  const std::int64_t end = next < layout.reduce ? next : layout.reduce;
+  double sum = 0.0;
+  if (column < layout.inner) {
+    const std::int64_t first = o * layout.reduce * layout.inner + column;
+    SWITCHYARD_UNROLL_BY(4)  // loads in flight
+    for (std::int64_t r = begin + thread / tiling.width; r < end; r += kThreads / tiling.width) {
+      sum += element(first + r * layout.inner);
+    }
+  }
+  sums[thread] = sum;
+  __syncthreads();
+  for (int half = kThreads / 2; half >= tiling.width; half /= 2) {
+    if (thread < half) sums[thread] += sums[thread + half];
+    __syncthreads();
+  }
+  if (thread < tiling.width && column < layout.inner) {
+    y[(stretch * layout.outer + o) * layout.inner + column] = static_cast<T>(sums[thread]);
+  }
+}
+
+// ---- launchers
+
+constexpr const char* kThreadPerOutput = "sum_thread_per_output";
+constexpr const char* kWarpPerOutput = "sum_warp_per_output";
+constexpr const char* kBlockPerOutput = "sum_block_per_output";
+constexpr const char* kColumnTiles = "sum_column_tiles";
+
+struct ThreadPerOutput {
+  template <class Exec, class Element, class T>
+  static void run(Exec& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kThreadPerOutput, sum_thread_per_output<Element, T>,
+                  {tiles_along(layout.outputs(), kThreads)}, kThreads, element, y, layout);
+  }
+};
+struct WarpPerOutput {
+  template <class Exec, class Element, class T>
+  static void run(Exec& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kWarpPerOutput, sum_warp_per_output<Element, T>,
+                  {tiles_along(layout.outputs(), kThreads / kWarp)}, kThreads, element, y, layout);
+  }
+};
+struct BlockPerOutput {
+  template <class Exec, class Element, class T>
+  static void run(Exec& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kBlockPerOutput, sum_block_per_output<Element, T>,
+                  {layout.outer, layout.inner}, kThreads, element, y, layout);
+  }
+};
+
+/// About 1024 blocks, but at least 16 terms for each thread.
+Tiling tiling_of(const Layout& layout) {
+  constexpr std::int64_t kBlocksWanted = 1024, kTermsPerThread = 16;
+  Tiling tiling{1, 0, 1, layout.reduce};
+  while (tiling.width < kWarp && tiling.width < layout.inner) tiling.width *= 2;
+  tiling.tiles = tiles_along(layout.inner, tiling.width);
+  const std::int64_t shortest = kTermsPerThread * (kThreads / tiling.width);
+  const std::int64_t sums = std::max<std::int64_t>(1, layout.outer * tiling.tiles);
+  const std::int64_t parts = std::min(layout.reduce / shortest, kBlocksWanted / sums);
+  if (parts <= 1) return tiling;
+  tiling.length = tiles_along(layout.reduce, parts);
+  tiling.stretches = tiles_along(layout.reduce, tiling.length);
+  return tiling;
+}
+
+template <class Exec, class Element, class T>
+void launch_column_tiles(Exec& exec, Element element, T* y, const Layout& layout,
+                         const Tiling& tiling) {
+  launch_blocks(exec, kColumnTiles, sum_column_tiles<Element, T>,
+                {layout.outer, tiling.tiles, tiling.stretches}, kThreads, element, y, layout,
+                tiling);
+}
+
+struct ColumnTiles {
+  template <class Exec, class Element, class T>
+  static void run(Exec& exec, Element element, T* y, Layout layout) {
+    const Tiling tiling = tiling_of(layout);
+    if (tiling.stretches == 1) {
+      launch_column_tiles(exec, element, y, layout, tiling);
+      return;
+    }
+    const Workspace<double> parts(exec, tiling.stretches * layout.outputs());
+    launch_column_tiles(exec, element, parts.data(), layout, tiling);
+    const Layout rest{1, tiling.stretches, layout.outputs()};
+    Tiling whole = tiling_of(rest);
+    whole.stretches = 1;
+    whole.length = rest.reduce;
+    launch_column_tiles(exec, Values<double>{parts.data()}, y, rest, whole);
+  }
+};
+
+struct BestRung {
+  template <class Exec, class Element, class T>
+  static void run(Exec& exec, Element element, T* y, Layout layout) {
+    constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
+    const bool coalesced = layout.inner >= kWarp && layout.outputs() >= kManyOutputs;
+    if (layout.reduce <= kFewTerms || coalesced) {
+      ThreadPerOutput::run(exec, element, y, layout);
+    } else if (layout.inner == 1 && layout.reduce <= kWarpTerms) {
+      WarpPerOutput::run(exec, element, y, layout);
+    } else if (layout.inner == 1 && layout.outer >= kManyRows) {
+      BlockPerOutput::run(exec, element, y, layout);
+    } else {
+      ColumnTiles::run(exec, element, y, layout);
+    }
+  }
+};
+
+template <class Rung, class Exec, class T>
+void run_sum_middle(Exec& exec, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
+                    std::int64_t inner) {
+  Rung::run(exec, Values<T>{x}, y, Layout{outer, reduce, inner});
+}
+template <class Rung, class Exec, class T>
+void run_sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t outer,
+                      std::int64_t reduce, std::int64_t inner) {
+  Rung::run(exec, Products<T>{a, b}, y, Layout{outer, reduce, inner});
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder() {
+  static constexpr Variant<SumMiddleFunction<Exec, T>> kLadder[] = {
+      {kThreadPerOutput, "", run_sum_middle<ThreadPerOutput, Exec, T>},
+      {kWarpPerOutput, "", run_sum_middle<WarpPerOutput, Exec, T>},
+      {kBlockPerOutput, "", run_sum_middle<BlockPerOutput, Exec, T>},
+      {kColumnTiles, "", run_sum_middle<ColumnTiles, Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<SumProductsFunction<Exec, T>> sum_products_ladder() {
+  static constexpr Variant<SumProductsFunction<Exec, T>> kLadder[] = {
+      {kThreadPerOutput, "", run_sum_products<ThreadPerOutput, Exec, T>},
+      {kWarpPerOutput, "", run_sum_products<WarpPerOutput, Exec, T>},
+      {kBlockPerOutput, "", run_sum_products<BlockPerOutput, Exec, T>},
+      {kColumnTiles, "", run_sum_products<ColumnTiles, Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void sum_middle(Exec& exec, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
+                std::int64_t inner) {
+  run_sum_middle<BestRung>(exec, x, y, outer, reduce, inner);
+}
+
+template <class Exec, class T>
+void sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t outer, std::int64_t reduce,
+                  std::int64_t inner) {
+  run_sum_products<BestRung>(exec, a, b, y, outer, reduce, inner);
+}
+
+#define SWITCHYARD_INSTANTIATE_REDUCTION(T)                                                       \
+  template Ladder<SumMiddleFunction<KernelExecutor, T>> sum_middle_ladder<KernelExecutor, T>();   \
+  template Ladder<SumProductsFunction<KernelExecutor, T>>                                         \
+  sum_products_ladder<KernelExecutor, T>();                                                       \
+  template void sum_middle(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,             \
+                           std::int64_t);                                                         \
+  template void sum_products(KernelExecutor&, const T*, const T*, T*, std::int64_t, std::int64_t, \
+                             std::int64_t);
+SWITCHYARD_INSTANTIATE_REDUCTION(float)
+SWITCHYARD_INSTANTIATE_REDUCTION(double)
+
+}  // namespace switchyard::kernels
