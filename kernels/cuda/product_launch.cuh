@@ -27,12 +27,15 @@ bool wide_rows(const T* data, std::int64_t extent) {
   return is_wide_aligned(data) && extent % Wide<T>::kCount == 0;
 }
 
+/// std::invalid_argument saying what a variant needs, unless that is met.
+inline void require(const char* name, bool met, const char* needs) {
+  if (!met) throw std::invalid_argument(std::string("[") + name + "] needs " + needs);
+}
+
 /// What a variant with 128-bit loads says that it needs.
 inline constexpr const char* kWideNeeds =
     "operands 16-byte aligned, their rows multiples of 16 bytes";
-inline void require_wide(const char* name, bool met) {
-  if (!met) throw std::invalid_argument(std::string("[") + name + "] needs " + kWideNeeds);
-}
+inline void require_wide(const char* name, bool met) { require(name, met, kWideNeeds); }
 
 /// What tensor cores offer for T: float64 as it is, float32 only cut down to tf32.
 template <class T>

@@ -1,0 +1,330 @@
+#include "kernels/api/elementwise.h"
+
+#include "kernels/common/divider.h"
+#include "kernels/common/wide.h"
+#include "kernels/cuda/product_launch.cuh"
+
+// Elementwise maps: bound by memory except for a few (erfc, tanh). The rungs differ in how an
+// element finds its operands and in how many elements one instruction moves.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+// map_unary_thread_per_element
+//   1. each thread maps one element.
+// x, y [n], y may be x. Reads 4 and writes 4 bytes an element (float32).
+template <class Op, class T>
+__global__ void map_unary_thread_per_element(Op op, const T* x, T* y, std::int64_t n) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < n) y[i] = op(x[i]);
+}
+
+// map_unary_wide
+//   1. each thread loads 16 bytes in one instruction, maps them and stores them in one;
+//   2. the thread behind the last whole 16 bytes maps the rest one by one.
+// The same bytes with a quarter of the requests (float32). x and y 16-byte aligned.
+template <class Op, class T>
+__global__ void map_unary_wide(Op op, const T* x, T* y, std::int64_t n) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i + kCount <= n) {
+    Wide<T> values = load128(x + i);
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < kCount; ++j) values.value[j] = op(values.value[j]);
+    store128(y + i, values);
+  } else {
+    for (std::int64_t j = i; j < n; ++j) y[j] = op(x[j]);
+  }
+}
+
+/// A BroadcastPlan as a kernel takes it: plain arrays.
+struct Strides {
+  int rank;
+  std::int64_t count;
+  std::int64_t sizes[BroadcastPlan::kMaxRank];
+  std::int64_t a[BroadcastPlan::kMaxRank];
+  std::int64_t b[BroadcastPlan::kMaxRank];
+};
+
+// map_binary_strided
+//   1. each thread takes an element of the result and turns its number into an index per axis, the
+//      innermost first, by a division and a remainder per axis;
+//   2. it adds up index · stride for both operands, which are 0 where an operand repeats.
+// Any plan. Reads 8 bytes (less where an operand repeats and the caches keep it), writes 4
+// (float32). A 64-bit division costs some hundred instructions, more than the traffic of an
+// element.
+template <class Op, class T>
+__global__ void map_binary_strided(Op op, const T* a, const T* b, T* y, Strides strides) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= strides.count) return;
+  std::int64_t rest = i;
+  std::int64_t from_a = 0;
+  std::int64_t from_b = 0;
+  for (int axis = strides.rank - 1; axis > 0; --axis) {
+    const std::int64_t index = rest % strides.sizes[axis];
+    rest /= strides.sizes[axis];
+    from_a += index * strides.a[axis];
+    from_b += index * strides.b[axis];
+  }
+  y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
+}
+
+/// The same with 32-bit numbers and the divisions prepared.
+struct DividedStrides {
+  int rank;
+  int count;
+  Divider sizes[BroadcastPlan::kMaxRank];
+  int a[BroadcastPlan::kMaxRank];
+  int b[BroadcastPlan::kMaxRank];
+};
+
+// map_binary_divided
+//   1. as map_binary_strided, with a multiplication and a shift for each division (divider.h);
+//   2. the remainder is a multiplication and a subtraction.
+// Fewer than 2^31 elements. The same bytes with a tenth of the instructions.
+template <class Op, class T>
+__global__ void map_binary_divided(Op op, const T* a, const T* b, T* y, DividedStrides strides) {
+  const auto i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (i >= strides.count) return;
+  int rest = i;
+  int from_a = 0;
+  int from_b = 0;
+  for (int axis = strides.rank - 1; axis > 0; --axis) {
+    const int outer = strides.sizes[axis].quotient(rest);
+    const int index = rest - outer * strides.sizes[axis].divisor();
+    rest = outer;
+    from_a += index * strides.a[axis];
+    from_b += index * strides.b[axis];
+  }
+  y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
+}
+
+/// Operands of a plan with one axis: an element for each element of the result, or one for all.
+struct OneAxis {
+  bool a_repeats;
+  bool b_repeats;
+};
+
+// map_binary_one_axis
+//   1. each thread takes an element; a plan with one axis (equal shapes, or a scalar) needs no
+//      index beyond its number.
+// The same bytes without a division.
+template <class Op, class T>
+__global__ void map_binary_one_axis(Op op, const T* a, const T* b, T* y, std::int64_t n,
+                                    OneAxis axis) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < n) y[i] = op(a[axis.a_repeats ? 0 : i], b[axis.b_repeats ? 0 : i]);
+}
+
+/// 16 bytes of an operand from element i on, or its one element in every place.
+template <class T>
+__device__ __forceinline__ Wide<T> load_or_repeat(const T* x, std::int64_t i, bool repeats) {
+  if (!repeats) return load128(x + i);
+  Wide<T> wide;
+  SWITCHYARD_UNROLL
+  for (int j = 0; j < Wide<T>::kCount; ++j) wide.value[j] = *x;
+  return wide;
+}
+
+// map_binary_one_axis_wide
+//   1. each thread loads 16 bytes of each operand that does not repeat, maps and stores 16 bytes;
+//   2. the thread behind the last whole 16 bytes maps the rest one by one.
+// A quarter of the requests (float32). Pointers 16-byte aligned. A scalar that is the result's own
+// memory is only possible where n is 1.
+template <class Op, class T>
+__global__ void map_binary_one_axis_wide(Op op, const T* a, const T* b, T* y, std::int64_t n,
+                                         OneAxis axis) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i + kCount <= n) {
+    Wide<T> result;
+    const Wide<T> from_a = load_or_repeat(a, i, axis.a_repeats);
+    const Wide<T> from_b = load_or_repeat(b, i, axis.b_repeats);
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < kCount; ++j) result.value[j] = op(from_a.value[j], from_b.value[j]);
+    store128(y + i, result);
+  } else {
+    for (std::int64_t j = i; j < n; ++j) {
+      y[j] = op(a[axis.a_repeats ? 0 : j], b[axis.b_repeats ? 0 : j]);
+    }
+  }
+}
+
+// map_binary_last_axis
+//   1. a plan with two axes, [rows, columns] with strides of any kind: [N, H, W, C] with [C] is
+//      one, a matrix with a column of numbers another;
+//   2. a block is `width` threads across, a power of two up to 256, and 256 / width rows deep: a
+//      warp reads contiguous memory in wide and in narrow matrices;
+//   3. a thread keeps its column and walks down 8 rows by adding strides.
+// One 32-bit division per block in place of two 64-bit ones per element; a vector along the last
+// axis comes from the L1 cache after the first row.
+constexpr int kRows = 8;
+template <class Op, class T>
+__global__ void map_binary_last_axis(Op op, const T* a, const T* b, T* y, Strides strides,
+                                     int width, int tiles) {
+  const auto thread = static_cast<int>(threadIdx.x);
+  const auto block = static_cast<int>(blockIdx.x);
+  const std::int64_t column = std::int64_t{block % tiles} * width + thread % width;
+  if (column >= strides.sizes[1]) return;
+  const int depth = kThreads / width;
+  std::int64_t row = std::int64_t{block / tiles} * depth * kRows + thread / width;
+  for (int n = 0; n < kRows && row < strides.sizes[0]; ++n, row += depth) {
+    y[row * strides.sizes[1] + column] = op(a[row * strides.a[0] + column * strides.a[1]],
+                                            b[row * strides.b[0] + column * strides.b[1]]);
+  }
+}
+
+// ---- launchers
+
+constexpr const char* kAligned = "pointers 16-byte aligned";
+constexpr const char* kFewElements = "fewer than 2^31 elements";
+constexpr const char* kOneAxis = "operands of equal shapes or a scalar";
+constexpr const char* kOneAxisAligned =
+    "operands of equal shapes or a scalar, pointers 16-byte aligned";
+constexpr const char* kTwoAxes = "a broadcast that merges to two axes";
+
+template <class Exec, class Op, class T>
+void run_unary(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
+  launch_blocks(exec, "map_unary_thread_per_element", map_unary_thread_per_element<Op, T>,
+                {tiles_along(n, kThreads)}, kThreads, op, x, y, n);
+}
+template <class Exec, class Op, class T>
+void run_unary_wide(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
+  require("map_unary_wide", is_wide_aligned(x) && is_wide_aligned(y), kAligned);
+  launch_blocks(exec, "map_unary_wide", map_unary_wide<Op, T>,
+                {tiles_along(n, kThreads * Wide<T>::kCount)}, kThreads, op, x, y, n);
+}
+
+Strides strides_of(const BroadcastPlan& plan) {
+  Strides strides{};
+  strides.rank = plan.rank;
+  strides.count = plan.count;
+  for (int axis = 0; axis < plan.rank; ++axis) {
+    const auto i = static_cast<std::size_t>(axis);
+    strides.sizes[axis] = plan.sizes[i];
+    strides.a[axis] = plan.a_strides[i];
+    strides.b[axis] = plan.b_strides[i];
+  }
+  return strides;
+}
+
+/// Of a plan that is not empty and has at most kLargestExtent elements.
+DividedStrides divided_strides_of(const BroadcastPlan& plan) {
+  const Divider one(1);
+  DividedStrides strides{
+      plan.rank, static_cast<int>(plan.count), {one, one, one, one, one, one}, {}, {}};
+  for (int axis = 0; axis < plan.rank; ++axis) {
+    const auto i = static_cast<std::size_t>(axis);
+    strides.sizes[axis] = Divider(static_cast<int>(plan.sizes[i]));
+    strides.a[axis] = static_cast<int>(plan.a_strides[i]);
+    strides.b[axis] = static_cast<int>(plan.b_strides[i]);
+  }
+  return strides;
+}
+
+template <class T>
+bool wide_plan(const T* a, const T* b, const T* y, const BroadcastPlan& plan) {
+  return plan.rank == 1 && (plan.a_strides[0] == 0 || is_wide_aligned(a)) &&
+         (plan.b_strides[0] == 0 || is_wide_aligned(b)) && is_wide_aligned(y);
+}
+
+template <class Exec, class Op, class T>
+void run_strided(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  launch_blocks(exec, "map_binary_strided", map_binary_strided<Op, T>,
+                {tiles_along(plan.count, kThreads)}, kThreads, op, a, b, y, strides_of(plan));
+}
+template <class Exec, class Op, class T>
+void run_divided(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  constexpr const char* kName = "map_binary_divided";
+  const int count = checked_extent(kName, "elements", plan.count);
+  if (count == 0) return;  // an axis may be empty, and nothing divides by 0
+  launch_blocks(exec, kName, map_binary_divided<Op, T>, {tiles_along(count, kThreads)}, kThreads,
+                op, a, b, y, divided_strides_of(plan));
+}
+template <class Exec, class Op, class T>
+void run_one_axis(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  constexpr const char* kName = "map_binary_one_axis";
+  require(kName, plan.rank == 1, kOneAxis);
+  launch_blocks(exec, kName, map_binary_one_axis<Op, T>, {tiles_along(plan.count, kThreads)},
+                kThreads, op, a, b, y, plan.count,
+                OneAxis{plan.a_strides[0] == 0, plan.b_strides[0] == 0});
+}
+template <class Exec, class Op, class T>
+void run_one_axis_wide(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  constexpr const char* kName = "map_binary_one_axis_wide";
+  require(kName, wide_plan<T>(a, b, y, plan), kOneAxisAligned);
+  launch_blocks(exec, kName, map_binary_one_axis_wide<Op, T>,
+                {tiles_along(plan.count, kThreads * Wide<T>::kCount)}, kThreads, op, a, b, y,
+                plan.count, OneAxis{plan.a_strides[0] == 0, plan.b_strides[0] == 0});
+}
+template <class Exec, class Op, class T>
+void run_last_axis(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  constexpr const char* kName = "map_binary_last_axis";
+  require(kName, plan.rank == 2, kTwoAxes);
+  const std::int64_t columns = plan.sizes[1];
+  int width = 1;
+  while (width < kThreads && width < columns) width *= 2;
+  const std::int64_t tiles = tiles_along(columns, width);
+  const std::int64_t depth = tiles_along(plan.sizes[0], std::int64_t{kThreads / width} * kRows);
+  launch_blocks(exec, kName, map_binary_last_axis<Op, T>, {tiles, depth}, kThreads, op, a, b, y,
+                strides_of(plan), width, static_cast<int>(tiles));
+}
+
+}  // namespace
+
+template <class Exec, class Op, class T>
+Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder() {
+  static constexpr Variant<MapUnaryFunction<Exec, Op, T>> kLadder[] = {
+      {"map_unary_thread_per_element", "", run_unary<Exec, Op, T>},
+      {"map_unary_wide", kAligned, run_unary_wide<Exec, Op, T>}};
+  return kLadder;
+}
+
+template <class Exec, class Op, class T>
+Ladder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder() {
+  static constexpr Variant<MapBinaryFunction<Exec, Op, T>> kLadder[] = {
+      {"map_binary_strided", "", run_strided<Exec, Op, T>},
+      {"map_binary_divided", kFewElements, run_divided<Exec, Op, T>},
+      {"map_binary_last_axis", kTwoAxes, run_last_axis<Exec, Op, T>},
+      {"map_binary_one_axis", kOneAxis, run_one_axis<Exec, Op, T>},
+      {"map_binary_one_axis_wide", kOneAxisAligned, run_one_axis_wide<Exec, Op, T>}};
+  return kLadder;
+}
+
+template <class Exec, class Op, class T>
+void map_unary(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
+  const bool wide = is_wide_aligned(x) && is_wide_aligned(y);
+  (wide ? run_unary_wide<Exec, Op, T> : run_unary<Exec, Op, T>)(exec, op, x, y, n);
+}
+
+template <class Exec, class Op, class T>
+void map_binary(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
+  const auto run = wide_plan<T>(a, b, y, plan)    ? run_one_axis_wide<Exec, Op, T>
+                   : plan.rank == 1               ? run_one_axis<Exec, Op, T>
+                   : plan.rank == 2               ? run_last_axis<Exec, Op, T>
+                   : plan.count <= kLargestExtent ? run_divided<Exec, Op, T>
+                                                  : run_strided<Exec, Op, T>;
+  run(exec, op, a, b, y, plan);
+}
+
+#define SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, T)            \
+  template Ladder<MapUnaryFunction<KernelExecutor, Op, T>> \
+  map_unary_ladder<KernelExecutor, Op, T>();               \
+  template void map_unary(KernelExecutor&, Op, const T*, T*, std::int64_t);
+#define SWITCHYARD_INSTANTIATE_UNARY(Op)      \
+  SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, float) \
+  SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, double)
+SWITCHYARD_UNARY_OPS(SWITCHYARD_INSTANTIATE_UNARY)
+
+#define SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, T)            \
+  template Ladder<MapBinaryFunction<KernelExecutor, Op, T>> \
+  map_binary_ladder<KernelExecutor, Op, T>();               \
+  template void map_binary(KernelExecutor&, Op, const T*, const T*, T*, const BroadcastPlan&);
+#define SWITCHYARD_INSTANTIATE_BINARY(Op)      \
+  SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, float) \
+  SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, double)
+SWITCHYARD_BINARY_OPS(SWITCHYARD_INSTANTIATE_BINARY)
+
+}  // namespace switchyard::kernels
