@@ -23,6 +23,11 @@ json to_json(const TrainingState& state) {
                            {"cross_entropy", state.sums.cross_entropy},
                            {"balance_loss", state.sums.balance_loss},
                            {"seconds", state.epoch_seconds}};
+    if (state.gate.images > 0) {
+      object["under_way"]["gate"] = {{"probability", state.gate.probability},
+                                     {"assignments", state.gate.assignments},
+                                     {"entropy", state.gate.entropy}};
+    }
   }
   return object;
 }
@@ -49,6 +54,16 @@ TrainingState parse_state(const TensorFile& file, const std::filesystem::path& p
         under_way.required<std::int64_t>("images"), under_way.required<std::int64_t>("correct"),
         under_way.required<double>("cross_entropy"), under_way.required<double>("balance_loss")};
     state.epoch_seconds = under_way.required<double>("seconds");
+    if (under_way.has("gate")) {
+      JsonObject gate = under_way.object("gate");
+      state.gate = {state.sums.images, gate.required<std::vector<double>>("probability"),
+                    gate.required<std::vector<std::int64_t>>("assignments"),
+                    gate.required<double>("entropy")};
+      if (state.gate.assignments.size() != state.gate.probability.size()) {
+        gate.fail("assignments", "must have as many entries as probability");
+      }
+      gate.finish();
+    }
     under_way.finish();
   }
   object.finish();

@@ -10,6 +10,7 @@
 #include "models/classifier.h"
 #include "models/state.h"
 #include "training/evaluate.h"
+#include "training/gate_sums.h"
 
 namespace switchyard {
 
@@ -20,6 +21,7 @@ struct TrainingState {
   std::int64_t step = 0;       ///< steps done in the epoch under way
   RandomPosition random;       ///< of dropout and gate noise
   ScoreSums sums;              ///< of the epoch under way
+  GateSums gate;               ///< of the epoch under way; MoE heads
   double epoch_seconds = 0.0;  ///< spent in the epoch under way
   std::int64_t best_epoch = 0;
   double best_validation_accuracy = 0.0;

@@ -30,21 +30,17 @@ class Descriptor {
   int value_;
 };
 
-json gate_json(const RoutingStatistics& statistics) {
-  return {{"mean_probability", statistics.mean_probability()},
-          {"load", statistics.load()},
-          {"entropy", statistics.entropy()}};
-}
-
 }  // namespace
 
 json to_json(const EpochMetrics& metrics) {
+  json train = to_json(metrics.train);
+  if (metrics.train_gate.images > 0) train["gate"] = to_json(metrics.train_gate);
   json validation = to_json(metrics.validation.scores);
-  if (metrics.validation.gate) validation["gate"] = gate_json(*metrics.validation.gate);
+  if (metrics.validation.gate) validation["gate"] = to_json(metrics.validation.gate->sums());
   return {{"epoch", metrics.epoch},
           {"learning_rate", metrics.learning_rate},
           {"seconds", metrics.seconds},
-          {"train", to_json(metrics.train)},
+          {"train", train},
           {"validation", validation}};
 }
 

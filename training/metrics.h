@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "training/evaluate.h"
+#include "training/gate_sums.h"
 
 namespace switchyard {
 
@@ -15,6 +16,7 @@ struct EpochMetrics {
   double learning_rate = 0.0;
   double seconds = 0.0;
   Scores train;           ///< training mode, running mean over the epoch
+  GateSums train_gate;    ///< MoE heads: over the same steps, gate noise included
   Evaluation validation;  ///< evaluation mode, after the epoch
 };
 

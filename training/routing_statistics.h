@@ -3,10 +3,9 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
 #include <vector>
 
-#include "models/classifier.h"
+#include "training/gate_sums.h"
 
 namespace switchyard {
 
@@ -26,13 +25,8 @@ class RoutingStatistics {
   /// Adds one batch. `labels` [N] int64. Errors: a dense head's empty output, shapes that differ.
   void add(const GateOutput& gate, const Tensor& labels);
 
-  std::int64_t images() const;
-  /// [E] mean gate probability; sums to 1. The study's "utilisation".
-  std::vector<double> mean_probability() const;
-  /// [E] share of the routed assignments (arg-max choices of a soft head); sums to 1.
-  std::vector<double> load() const;
-  /// Mean over images of -Σ p ln p, nats.
-  double entropy() const;
+  /// Over all images, whatever their class.
+  const GateSums& sums() const { return sums_; }
   /// [classes][E] mean gate probability over the images of one class; NaN for a class without
   /// images.
   std::vector<std::vector<double>> class_by_expert() const;
@@ -40,13 +34,12 @@ class RoutingStatistics {
   std::optional<RoutingMargin> margin() const;
 
  private:
-  void add_image(std::span<const double> probabilities, std::size_t label);
-  void add_choices(const GateOutput& gate);
+  void add_margins(const GateOutput& gate);
 
+  std::size_t experts_ = 0;
+  GateSums sums_;
   std::vector<std::int64_t> class_images_;  // [classes]
-  std::vector<std::int64_t> assignments_;   // [E]
-  std::vector<double> probability_;         // [classes · E] sums
-  double entropy_ = 0.0;                    // sum over images
+  std::vector<double> class_probability_;   // [classes · E] sums
   std::vector<double> margins_;             // [images]
 };
 

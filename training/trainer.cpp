@@ -108,6 +108,7 @@ void Trainer::train_step(const Batch& batch) {
   }
   if (!groups.empty()) fail_step("not finite are the gradients of " + groups);
   state_.sums.add(output.logits, batch.labels, fit, output.balance_loss);
+  if (output.gate.probabilities.defined()) state_.gate.add(output.gate);
   optimizer_.step(gradients, rate());
 }
 
@@ -132,6 +133,7 @@ void Trainer::finish_epoch(std::chrono::steady_clock::time_point start) {
   metrics.learning_rate =
       learning_rate(config_, state_.finished_epochs, loader_.batches() - 1, loader_.batches());
   metrics.train = state_.sums.scores();
+  metrics.train_gate = std::move(state_.gate);
   metrics.validation =
       evaluate(*model_, data_.train, selection_.validation, config_.evaluation_batch_size);
   const double accuracy = metrics.validation.scores.accuracy;
@@ -145,6 +147,7 @@ void Trainer::finish_epoch(std::chrono::steady_clock::time_point start) {
   state_.finished_epochs = metrics.epoch;
   state_.step = 0;
   state_.sums = {};
+  state_.gate = {};
   state_.epoch_seconds = 0.0;
   save();
   if (observer_.epoch) observer_.epoch(metrics);

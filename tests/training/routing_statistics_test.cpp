@@ -37,13 +37,13 @@ GateOutput sparse_gate() {
 TEST(RoutingStatistics, CountsASparseGate) {
   RoutingStatistics statistics(2, 3);
   statistics.add(sparse_gate(), labels_of({0, 1, 0, 1}));
-  EXPECT_EQ(statistics.images(), 4);
-  EXPECT_EQ(statistics.mean_probability(), (std::vector{0.3125, 0.5, 0.1875}));
-  EXPECT_EQ(statistics.load(), (std::vector{0.25, 0.5, 0.25}));
+  EXPECT_EQ(statistics.sums().images, 4);
+  EXPECT_EQ(statistics.sums().mean_probability(), (std::vector{0.3125, 0.5, 0.1875}));
+  EXPECT_EQ(statistics.sums().load(), (std::vector{0.25, 0.5, 0.25}));
   EXPECT_EQ(statistics.class_by_expert(),
             (std::vector<std::vector<double>>{{0.625, 0.375, 0.0}, {0.0, 0.625, 0.375}}));
   const double quarters = -0.75 * std::log(0.75) - 0.25 * std::log(0.25);
-  EXPECT_NEAR(statistics.entropy(), (2.0 * quarters + std::log(2.0)) / 4.0, 1e-15);
+  EXPECT_NEAR(statistics.sums().mean_entropy(), (2.0 * quarters + std::log(2.0)) / 4.0, 1e-15);
 }
 
 TEST(RoutingStatistics, MeasuresTheGapBehindTheLastChoice) {
@@ -59,8 +59,8 @@ TEST(RoutingStatistics, AddsUpBatches) {
   once.add(sparse_gate(), labels_of({0, 1, 0, 1}));
   RoutingStatistics twice(2, 3);
   for (int i = 0; i < 2; ++i) twice.add(sparse_gate(), labels_of({0, 1, 0, 1}));
-  EXPECT_EQ(twice.images(), 8);
-  EXPECT_EQ(twice.load(), once.load());
+  EXPECT_EQ(twice.sums().images, 8);
+  EXPECT_EQ(twice.sums().load(), once.sums().load());
   EXPECT_EQ(to_json(twice)["class_by_expert"], to_json(once)["class_by_expert"]);
   EXPECT_EQ(twice.margin()->median, once.margin()->median);
 }
@@ -71,7 +71,7 @@ TEST(RoutingStatistics, CountsTheFirstChoiceOfASoftGate) {
   gate.probabilities = matrix(3, 2, {0.25, 0.75, 0.75, 0.25, 0.0, 1.0});
   RoutingStatistics statistics(1, 2);
   statistics.add(gate, labels_of({0, 0, 0}));
-  EXPECT_EQ(statistics.load()[1], 2.0 / 3.0);
+  EXPECT_EQ(statistics.sums().load()[1], 2.0 / 3.0);
   EXPECT_FALSE(statistics.margin().has_value());
 }
 

@@ -87,15 +87,15 @@ TEST_F(TrainerTest, MetricsHaveTheDocumentedFields) {
                 scores["cross_entropy"].get<double>() + scores["balance_loss"].get<double>(),
                 1e-12);
     EXPECT_GT(scores["balance_loss"], 0.0);
+    const json& gate = scores["gate"];
+    for (const char* shares : {"mean_probability", "load"}) {
+      double sum = 0.0;
+      for (const double share : gate[shares]) sum += share;
+      EXPECT_EQ(gate[shares].size(), 4U);
+      EXPECT_NEAR(sum, 1.0, 1e-5);
+    }
+    EXPECT_GT(gate["entropy"], 0.0);
   }
-  const json& gate = line["validation"]["gate"];
-  for (const char* shares : {"mean_probability", "load"}) {
-    double sum = 0.0;
-    for (const double share : gate[shares]) sum += share;
-    EXPECT_EQ(gate[shares].size(), 4U);
-    EXPECT_NEAR(sum, 1.0, 1e-5);
-  }
-  EXPECT_GT(gate["entropy"], 0.0);
 }
 
 TEST_F(TrainerTest, ResumedAtAnEpochsEndIsTheSameBitForBit) {

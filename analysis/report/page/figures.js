@@ -125,9 +125,10 @@ function utilisationFigure(section, routed) {
   });
   addCaption(figure, "Mean weight that the gate gives each expert on the validation images, in evaluation mode." +
     (routed.some(r => r.group.experts <= EXPERT_COLORS.length) ? " Experts are numbered at the lines' ends; dotted: the even share." : ""));
-  addData(figure, [{columns: ["Head", "Epoch"].concat("Gate entropy (nats)", "Least used", "Most used"), rows: [].concat(...routed.map(r =>
-    r.run.metrics.map(m => { const p = m.validation.gate.mean_probability;
-      return [r.heading, String(m.epoch), formatNumber(m.validation.gate.entropy), formatPercent(d3.min(p)), formatPercent(d3.max(p))]; })))}]);
+  addData(figure, [{columns: ["Head", "Epoch"].concat("Gate entropy (nats)", "Least used", "Most used", "Least load in training"), rows: [].concat(...routed.map(r =>
+    r.run.metrics.map(m => { const p = m.validation.gate.mean_probability, trained = m.train.gate;
+      return [r.heading, String(m.epoch), formatNumber(m.validation.gate.entropy), formatPercent(d3.min(p)), formatPercent(d3.max(p)),
+        trained ? formatPercent(d3.min(trained.load)) : "not recorded"]; })))}]);
 }
 
 const heatMax = top => isNumber(top) ? Math.max(0.05, Math.ceil(top * 20 - 1e-9) / 20) : 1;

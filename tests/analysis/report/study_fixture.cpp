@@ -117,7 +117,10 @@ json epoch(int number, const StudyFixture& fixture, double level, bool gated, bo
                  {"cross_entropy", rounded(held)},
                  {"balance_loss", rounded(0.5 * balance)},
                  {"accuracy", rounded(1.0 - 0.34 * held)}}}};
-  if (gated) line["validation"]["gate"] = gate(logits, 0.15 + 0.5 * progress);
+  if (gated) {
+    line["validation"]["gate"] = gate(logits, 0.15 + 0.5 * progress);
+    line["train"]["gate"] = gate(logits, 0.1 + 0.4 * progress);
+  }
   return line;
 }
 
