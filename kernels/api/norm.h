@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/api/variants.h"
+
 namespace switchyard::kernels {
 
 // Normalisation over rows: tensors are [rows, channels], statistics and parameters [channels].
@@ -43,5 +45,25 @@ void batch_norm_backward(Exec& exec, std::int64_t rows, std::int64_t channels,
 template <class Exec, class T>
 void channel_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
                     const T* scale, const T* shift, AffineTail<T> tail, T* y);
+
+template <class Exec, class T>
+using BatchNormForwardFunction = void(Exec&, std::int64_t rows, std::int64_t channels, const T* x,
+                                      const T* gamma, const T* beta, double epsilon,
+                                      AffineTail<T> tail, T* y, T* mean, T* variance);
+template <class Exec, class T>
+using BatchNormBackwardFunction = void(Exec&, std::int64_t rows, std::int64_t channels,
+                                       const BatchNormBackward<T>& arguments);
+template <class Exec, class T>
+using ChannelAffineFunction = void(Exec&, std::int64_t rows, std::int64_t channels, const T* x,
+                                   const T* scale, const T* shift, AffineTail<T> tail, T* y);
+
+// The ladders behind them (kernels/cuda/norm.cu). A variant throws std::invalid_argument where what
+// it needs is not met and for sizes that 32-bit indices do not cover.
+template <class Exec, class T>
+Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder();
+template <class Exec, class T>
+Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder();
+template <class Exec, class T>
+Ladder<ChannelAffineFunction<Exec, T>> channel_affine_ladder();
 
 }  // namespace switchyard::kernels
