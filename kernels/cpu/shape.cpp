@@ -11,17 +11,17 @@ namespace {
 constexpr std::int64_t kGrain = 65536;  // elements that are worth a thread
 constexpr std::int64_t kBlock = 16;     // side of a square that fits in L1 in both orders
 
-template <class T>
-void copy_elements(const T* x, T* y, std::int64_t n) {
+template <class From, class To>
+void convert_elements(const From* x, To* y, std::int64_t n) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    std::copy(x + begin, x + end, y + begin);
+    std::transform(x + begin, x + end, y + begin, convert_element<To, From>);
   });
 }
 
 template <class T>
-void fill_zero_elements(T* y, std::int64_t n) {
+void fill_elements(T* y, T value, std::int64_t n) {
   parallel_for(n, kGrain,
-               [=](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, T{0}); });
+               [=](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
 }
 
 template <class T>
@@ -44,20 +44,26 @@ void transpose_matrix(const T* x, T* y, std::int64_t rows, std::int64_t columns)
 
 // ---- entry points
 
-#define SWITCHYARD_CPU_SHAPE(T)                                                     \
-  template <>                                                                       \
-  void copy(Cpu&, const T* x, T* y, std::int64_t n) {                               \
-    copy_elements(x, y, n);                                                         \
-  }                                                                                 \
-  template <>                                                                       \
-  void fill_zero(Cpu&, T* y, std::int64_t n) {                                      \
-    fill_zero_elements(y, n);                                                       \
-  }                                                                                 \
+#define SWITCHYARD_CPU_CONVERT(From, To)                     \
+  template <>                                                \
+  void convert(Cpu&, const From* x, To* y, std::int64_t n) { \
+    convert_elements(x, y, n);                               \
+  }
+SWITCHYARD_CONVERSIONS(SWITCHYARD_CPU_CONVERT)
+
+#define SWITCHYARD_CPU_FILL(T)                     \
+  template <>                                      \
+  void fill(Cpu&, T* y, T value, std::int64_t n) { \
+    fill_elements(y, value, n);                    \
+  }
+SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_CPU_FILL)
+
+#define SWITCHYARD_CPU_TRANSPOSE(T)                                                 \
   template <>                                                                       \
   void transpose(Cpu&, const T* x, T* y, std::int64_t rows, std::int64_t columns) { \
     transpose_matrix(x, y, rows, columns);                                          \
   }
-SWITCHYARD_CPU_SHAPE(float)
-SWITCHYARD_CPU_SHAPE(double)
+SWITCHYARD_CPU_TRANSPOSE(float)
+SWITCHYARD_CPU_TRANSPOSE(double)
 
 }  // namespace switchyard::kernels

@@ -1,0 +1,224 @@
+#include "kernels/api/shape.h"
+
+#include <algorithm>
+
+#include "kernels/common/wide.h"
+#include "kernels/cuda/product_launch.cuh"
+
+// Moving elements: next to nothing is computed, so that a kernel is as good as its memory requests.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+// convert_thread_per_element
+//   1. each thread moves one element: a warp's requests are 32 neighbouring elements, 128 bytes of
+//      float32 but 32 of uint8.
+// x, y [n]. Reads sizeof(From) and writes sizeof(To) bytes an element.
+template <class From, class To>
+__global__ void convert_thread_per_element(const From* __restrict__ x, To* __restrict__ y,
+                                           std::int64_t n) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < n) y[i] = convert_element<To>(x[i]);
+}
+
+/// Neighbouring elements that move in one instruction.
+template <class T, int kCount>
+struct alignas(kCount * sizeof(T)) Packed {
+  T value[kCount];
+};
+
+/// As many as fill 16 bytes of the larger type.
+template <class From, class To>
+constexpr int kPerPack = static_cast<int>(16 / std::max(sizeof(From), sizeof(To)));
+
+// convert_packed
+//   1. each thread loads neighbouring elements that take 16 bytes in the larger of the two types in
+//      one instruction, converts them and stores them in one;
+//   2. the thread behind the last whole pack moves the rest one by one.
+// The same bytes; a quarter of the requests from float32 to float32, half from float64 to any type.
+// x and y aligned to their packs.
+template <class From, class To>
+__global__ void convert_packed(const From* __restrict__ x, To* __restrict__ y, std::int64_t n) {
+  constexpr int kCount = kPerPack<From, To>;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i + kCount <= n) {
+    const auto from = *reinterpret_cast<const Packed<From, kCount>*>(x + i);
+    Packed<To, kCount> to;
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < kCount; ++j) to.value[j] = convert_element<To>(from.value[j]);
+    *reinterpret_cast<Packed<To, kCount>*>(y + i) = to;
+  } else {
+    for (std::int64_t j = i; j < n; ++j) y[j] = convert_element<To>(x[j]);
+  }
+}
+
+// fill_thread_per_element, fill_wide: the same with nothing to read. y [n], for fill_wide 16-byte
+// aligned.
+template <class T>
+__global__ void fill_thread_per_element(T* __restrict__ y, T value, std::int64_t n) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < n) y[i] = value;
+}
+template <class T>
+__global__ void fill_wide(T* __restrict__ y, T value, std::int64_t n) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i + kCount <= n) {
+    Wide<T> wide;
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < kCount; ++j) wide.value[j] = value;
+    store128(y + i, wide);
+  } else {
+    for (std::int64_t j = i; j < n; ++j) y[j] = value;
+  }
+}
+
+// transpose_thread_per_element
+//   1. each thread takes an element of y [columns, rows] and reads it from x [rows, columns].
+// Reads 4 and writes 4 bytes an element (float32). Writes are coalesced; reads lie `columns`
+// elements apart, one sector of 32 bytes for 4 of them.
+template <class T>
+__global__ void transpose_thread_per_element(const T* __restrict__ x, T* __restrict__ y,
+                                             std::int64_t rows, std::int64_t columns) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < rows * columns) y[i] = x[i % rows * columns + i / rows];
+}
+
+// transpose_tile
+//   1. a block of 32 x 8 threads reads a tile of 32 x 32, each warp 4 of its rows: coalesced;
+//   2. the tile turns in shared memory: a warp reads a column of it;
+//   3. each warp writes 4 rows of the result: coalesced.
+// The same bytes, each fetched once. The column of shared padding puts the 32 elements of a column
+// into 32 different banks (float32); without it they are all in one, and the read takes 32 turns.
+constexpr int kTile = 32;
+constexpr int kTileRows = kThreads / kTile;
+template <class T>
+__global__ void transpose_tile(const T* __restrict__ x, T* __restrict__ y, std::int64_t rows,
+                               std::int64_t columns, std::int64_t tiles_across) {
+  __shared__ T tile[kTile][kTile + 1];
+  const auto lane = static_cast<int>(threadIdx.x) % kTile;
+  const auto warp = static_cast<int>(threadIdx.x) / kTile;
+  const std::int64_t row = blockIdx.x / tiles_across * kTile;
+  const std::int64_t column = blockIdx.x % tiles_across * kTile;
+  for (int r = warp; r < kTile; r += kTileRows) {
+    if (row + r < rows && column + lane < columns) {
+      tile[r][lane] = x[(row + r) * columns + column + lane];
+    }
+  }
+  __syncthreads();
+  for (int r = warp; r < kTile; r += kTileRows) {
+    if (column + r < columns && row + lane < rows) {
+      y[(column + r) * rows + row + lane] = tile[lane][r];
+    }
+  }
+}
+
+// ---- launchers
+
+constexpr const char* kAligned = "a pointer that is 16-byte aligned";
+constexpr const char* kPackAligned =
+    "pointers aligned to as many elements as fill 16 bytes of the larger type";
+
+template <class From, class To>
+bool pack_aligned(const From* x, const To* y) {
+  constexpr std::size_t kCount = kPerPack<From, To>;
+  return reinterpret_cast<std::uintptr_t>(x) % (kCount * sizeof(From)) == 0 &&
+         reinterpret_cast<std::uintptr_t>(y) % (kCount * sizeof(To)) == 0;
+}
+
+template <class Exec, class From, class To>
+void run_convert(Exec& exec, const From* x, To* y, std::int64_t n) {
+  launch_blocks(exec, "convert_thread_per_element", convert_thread_per_element<From, To>,
+                {tiles_along(n, kThreads)}, kThreads, x, y, n);
+}
+template <class Exec, class From, class To>
+void run_convert_packed(Exec& exec, const From* x, To* y, std::int64_t n) {
+  require("convert_packed", pack_aligned(x, y), kPackAligned);
+  launch_blocks(exec, "convert_packed", convert_packed<From, To>,
+                {tiles_along(n, kThreads * kPerPack<From, To>)}, kThreads, x, y, n);
+}
+template <class Exec, class T>
+void run_fill(Exec& exec, T* y, T value, std::int64_t n) {
+  launch_blocks(exec, "fill_thread_per_element", fill_thread_per_element<T>,
+                {tiles_along(n, kThreads)}, kThreads, y, value, n);
+}
+template <class Exec, class T>
+void run_fill_wide(Exec& exec, T* y, T value, std::int64_t n) {
+  require("fill_wide", is_wide_aligned(y), kAligned);
+  launch_blocks(exec, "fill_wide", fill_wide<T>, {tiles_along(n, kThreads * Wide<T>::kCount)},
+                kThreads, y, value, n);
+}
+template <class Exec, class T>
+void run_transpose(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+  launch_blocks(exec, "transpose_thread_per_element", transpose_thread_per_element<T>,
+                {tiles_along(rows * columns, kThreads)}, kThreads, x, y, rows, columns);
+}
+template <class Exec, class T>
+void run_transpose_tile(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t across = tiles_along(columns, kTile);
+  launch_blocks(exec, "transpose_tile", transpose_tile<T>, {tiles_along(rows, kTile), across},
+                kThreads, x, y, rows, columns, across);
+}
+
+}  // namespace
+
+template <class Exec, class From, class To>
+Ladder<ConvertFunction<Exec, From, To>> convert_ladder() {
+  static constexpr Variant<ConvertFunction<Exec, From, To>> kLadder[] = {
+      {"convert_thread_per_element", "", run_convert<Exec, From, To>},
+      {"convert_packed", kPackAligned, run_convert_packed<Exec, From, To>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<FillFunction<Exec, T>> fill_ladder() {
+  static constexpr Variant<FillFunction<Exec, T>> kLadder[] = {
+      {"fill_thread_per_element", "", run_fill<Exec, T>},
+      {"fill_wide", kAligned, run_fill_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<TransposeFunction<Exec, T>> transpose_ladder() {
+  static constexpr Variant<TransposeFunction<Exec, T>> kLadder[] = {
+      {"transpose_thread_per_element", "", run_transpose<Exec, T>},
+      {"transpose_tile", "", run_transpose_tile<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class From, class To>
+void convert(Exec& exec, const From* x, To* y, std::int64_t n) {
+  (pack_aligned(x, y) ? run_convert_packed<Exec, From, To> : run_convert<Exec, From, To>)(exec, x,
+                                                                                          y, n);
+}
+
+template <class Exec, class T>
+void fill(Exec& exec, T* y, T value, std::int64_t n) {
+  (is_wide_aligned(y) ? run_fill_wide<Exec, T> : run_fill<Exec, T>)(exec, y, value, n);
+}
+
+template <class Exec, class T>
+void transpose(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+  run_transpose_tile(exec, x, y, rows, columns);
+}
+
+#define SWITCHYARD_INSTANTIATE_CONVERT(From, To)             \
+  template Ladder<ConvertFunction<KernelExecutor, From, To>> \
+  convert_ladder<KernelExecutor, From, To>();                \
+  template void convert(KernelExecutor&, const From*, To*, std::int64_t);
+SWITCHYARD_CONVERSIONS(SWITCHYARD_INSTANTIATE_CONVERT)
+
+#define SWITCHYARD_INSTANTIATE_FILL(T)                                               \
+  template Ladder<FillFunction<KernelExecutor, T>> fill_ladder<KernelExecutor, T>(); \
+  template void fill(KernelExecutor&, T*, T, std::int64_t);
+SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_INSTANTIATE_FILL)
+
+#define SWITCHYARD_INSTANTIATE_TRANSPOSE(T)                                                    \
+  template Ladder<TransposeFunction<KernelExecutor, T>> transpose_ladder<KernelExecutor, T>(); \
+  template void transpose(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t);
+SWITCHYARD_INSTANTIATE_TRANSPOSE(float)
+SWITCHYARD_INSTANTIATE_TRANSPOSE(double)
+
+}  // namespace switchyard::kernels
