@@ -1,198 +1,16 @@
 #include "kernels/api/softmax.h"
 
-#include <cmath>
-#include <limits>
+#include <tuple>
+#include <utility>
 
 #include "kernels/cuda/product_launch.cuh"
-#include "kernels/cuda/team.cuh"
+#include "kernels/cuda/softmax_row.cuh"
 
-// Softmax and its relatives by rows. What happens to one row is written once per operation, for a
-// team of threads (team.cuh); the ladder is a choice of team: one thread, one warp, one block.
+// Softmax and its relatives by rows. What happens to one row (softmax_row.cuh) is written for a
+// team of threads; the ladder is a choice of team: one thread, one warp, one block.
 
 namespace switchyard::kernels {
 namespace {
-
-/// What softmax has to know of a row: its maximum and Σ e^(x - maximum). A sum in double costs
-/// nothing beside the memory that it waits for and keeps float32 exact over long rows.
-template <class T>
-struct Exponentials {
-  T maximum;
-  double sum;
-
-  /// Online (Milakov & Gimelshein 2018): a new maximum scales the sum found so far. A NaN is never
-  /// a new maximum but makes the sum NaN; so does +inf, whose x - x is NaN; -inf adds nothing.
-  __device__ void add(T x) {
-    if (x > maximum) {
-      sum = sum * double{std::exp(maximum - x)} + double{T{1} + (x - x)};
-      maximum = x;
-    } else if (x != -std::numeric_limits<T>::infinity()) {
-      sum += double{std::exp(x - maximum)};
-    }
-  }
-};
-
-template <class T>
-__device__ __forceinline__ Exponentials<T> empty_exponentials() {
-  return {-std::numeric_limits<T>::infinity(), 0.0};
-}
-
-/// Two parts of a row together; the same bits whichever comes first.
-struct MergeExponentials {
-  template <class T>
-  __device__ Exponentials<T> operator()(const Exponentials<T>& a, const Exponentials<T>& b) const {
-    const Exponentials<T>& high = a.maximum >= b.maximum ? a : b;
-    const Exponentials<T>& low = a.maximum >= b.maximum ? b : a;
-    // Equal maxima may both be infinite, and their difference NaN.
-    const T scale = low.maximum == high.maximum ? T{1} : std::exp(low.maximum - high.maximum);
-    return {high.maximum, high.sum + low.sum * double{scale}};
-  }
-};
-template <class T>
-__device__ __forceinline__ Exponentials<T> from_lane(const Exponentials<T>& value, int distance) {
-  return {__shfl_xor_sync(kFullWarp, value.maximum, distance),
-          __shfl_xor_sync(kFullWarp, value.sum, distance)};
-}
-
-/// In one walk of the row: each thread its columns, then the team puts the parts together.
-template <class Team, class T>
-__device__ __forceinline__ Exponentials<T> exponentials(const Team& team, const T* x, int columns) {
-  Exponentials<T> mine = empty_exponentials<T>();
-  for (int j = team.rank(); j < columns; j += team.size()) mine.add(x[j]);
-  return team.combine(mine, MergeExponentials{});
-}
-
-/// The textbook's way, in two walks: first the maximum, then the sum.
-template <class T>
-__device__ __forceinline__ Exponentials<T> exponentials(const OneThread&, const T* x, int columns) {
-  Exponentials<T> row = empty_exponentials<T>();
-  for (int j = 0; j < columns; ++j) row.maximum = x[j] > row.maximum ? x[j] : row.maximum;
-  for (int j = 0; j < columns; ++j) row.sum += double{std::exp(x[j] - row.maximum)};
-  return row;
-}
-
-// ---- one row of each operation; all matrices [rows, columns]
-
-#define SWITCHYARD_TEAM_NAMES(operation)                                  \
-  static constexpr const char* kThreadName = operation "_thread_per_row"; \
-  static constexpr const char* kWarpName = operation "_warp_per_row";     \
-  static constexpr const char* kBlockName = operation "_block_per_row"
-
-/// Reads a row twice (a thread alone: three times) and writes it once: 12 bytes an element
-/// (float32) of which 8 reach memory where the row stays in the caches.
-template <class T>
-struct SoftmaxForward {
-  SWITCHYARD_TEAM_NAMES("softmax_forward");
-  const T* x;
-  T* y;
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const T* const in = x + row * columns;
-    T* const out = y + row * columns;
-    const Exponentials<T> e = exponentials(team, in, columns);
-    const auto scale = static_cast<T>(1.0 / e.sum);
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      out[j] = std::exp(in[j] - e.maximum) * scale;
-    }
-  }
-};
-
-/// The same reads and writes.
-template <class T>
-struct LogSoftmaxForward {
-  SWITCHYARD_TEAM_NAMES("log_softmax_forward");
-  const T* x;
-  T* y;
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const T* const in = x + row * columns;
-    T* const out = y + row * columns;
-    const Exponentials<T> e = exponentials(team, in, columns);
-    const auto log_sum = static_cast<T>(std::log(e.sum));
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      out[j] = (in[j] - e.maximum) - log_sum;
-    }
-  }
-};
-
-/// Reads two rows twice and writes one: 12 bytes an element (float32) if the caches keep the rows.
-template <class T>
-struct SoftmaxBackward {
-  SWITCHYARD_TEAM_NAMES("softmax_backward");
-  const T* gy;
-  const T* y;
-  T* gx;
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const std::int64_t at = row * columns;
-    double part = 0.0;
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      part += double{gy[at + j]} * double{y[at + j]};
-    }
-    const auto mean = static_cast<T>(team.combine(part, Plus{}));
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      gx[at + j] = y[at + j] * (gy[at + j] - mean);
-    }
-  }
-};
-
-/// Reads gy twice and y once, writes gx: 12 bytes an element (float32) as above.
-template <class T>
-struct LogSoftmaxBackward {
-  SWITCHYARD_TEAM_NAMES("log_softmax_backward");
-  const T* gy;
-  const T* y;
-  T* gx;
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const std::int64_t at = row * columns;
-    double part = 0.0;
-    for (int j = team.rank(); j < columns; j += team.size()) part += double{gy[at + j]};
-    const auto sum = static_cast<T>(team.combine(part, Plus{}));
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      gx[at + j] = gy[at + j] - std::exp(y[at + j]) * sum;
-    }
-  }
-};
-
-/// Reads a row once, 4 bytes an element (float32), and its label; writes one number. The
-/// probabilities are never stored.
-template <class T>
-struct CrossEntropyForward {
-  SWITCHYARD_TEAM_NAMES("cross_entropy_forward");
-  const T* x;
-  const std::int64_t* labels;  // [rows]
-  T* losses;                   // [rows]
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const T* const in = x + row * columns;
-    const Exponentials<T> e = exponentials(team, in, columns);
-    if (team.rank() == 0) {
-      losses[row] = static_cast<T>(std::log(e.sum) - double{in[labels[row]] - e.maximum});
-    }
-  }
-};
-
-/// Reads p and writes gx, 8 bytes an element (float32); nothing to combine.
-template <class T>
-struct CrossEntropyBackward {
-  SWITCHYARD_TEAM_NAMES("cross_entropy_backward");
-  const T* g;  // [1]
-  const T* p;
-  const std::int64_t* labels;  // [rows]
-  T* gx;
-  T rows;
-  template <class Team>
-  __device__ void operator()(const Team& team, std::int64_t row, int columns) const {
-    const std::int64_t at = row * columns;
-    const T scale = *g / rows;
-    const std::int64_t label = labels[row];
-    for (int j = team.rank(); j < columns; j += team.size()) {
-      gx[at + j] = scale * (p[at + j] - (j == label ? T{1} : T{0}));
-    }
-  }
-};
-
-// ---- the ladder
 
 constexpr int kThreads = 256;
 
@@ -202,9 +20,9 @@ constexpr int kThreads = 256;
 // bytes for 128 bytes of numbers once a row is longer than a sector, up to 8 times the traffic of
 // a coalesced read. Best for rows of a few columns, where a larger team would stand idle.
 template <class Row>
-__global__ void softmax_thread_per_row(Row compute, std::int64_t rows, int columns) {
+__global__ void softmax_thread_per_row(Row compute, MatrixExtent m) {
   const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (row < rows) compute(OneThread{}, row, columns);
+  if (row < m.rows) compute(OneThread{}, row, m);
 }
 
 // softmax_warp_per_row
@@ -213,9 +31,9 @@ __global__ void softmax_thread_per_row(Row compute, std::int64_t rows, int colum
 //   2. maximum and sum in one walk, then 5 shuffles put the lanes' parts together;
 //   3. the second walk writes; it finds the row in the L1 or L2 cache.
 template <class Row>
-__global__ void softmax_warp_per_row(Row compute, std::int64_t rows, int columns) {
+__global__ void softmax_warp_per_row(Row compute, MatrixExtent m) {
   const std::int64_t row = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
-  if (row < rows) compute(OneWarp{}, row, columns);  // the same for all lanes of a warp
+  if (row < m.rows) compute(OneWarp{}, row, m);  // the same for all lanes of a warp
 }
 
 // softmax_block_per_row
@@ -223,42 +41,40 @@ __global__ void softmax_warp_per_row(Row compute, std::int64_t rows, int columns
 //      which there are too few to fill the GPU with a warp each;
 //   2. warps combine by shuffles, their 8 results through shared memory, two barriers.
 template <class Row>
-__global__ void softmax_block_per_row(Row compute, int columns) {
-  compute(OneBlock<kThreads>{}, std::int64_t{blockIdx.x}, columns);
+__global__ void softmax_block_per_row(Row compute, MatrixExtent m) {
+  compute(OneBlock<kThreads>{}, std::int64_t{blockIdx.x}, m);
 }
 
 // ---- launchers
-
-/// How many columns a team's rows should have at most.
-constexpr std::int64_t kThreadColumns = 8;
-constexpr std::int64_t kWarpColumns = 2048;
 
 struct ThreadPerRow {
   template <class Exec, class Row>
   static void run(Exec& exec, const Row& row, std::int64_t rows, std::int64_t columns) {
     launch_blocks(exec, Row::kThreadName, softmax_thread_per_row<Row>,
-                  {tiles_along(rows, kThreads)}, kThreads, row, rows,
-                  checked_extent(Row::kThreadName, "columns", columns));
+                  {tiles_along(rows, kThreads)}, kThreads, row,
+                  MatrixExtent{rows, checked_extent(Row::kThreadName, "columns", columns)});
   }
 };
 struct WarpPerRow {
   template <class Exec, class Row>
   static void run(Exec& exec, const Row& row, std::int64_t rows, std::int64_t columns) {
     launch_blocks(exec, Row::kWarpName, softmax_warp_per_row<Row>,
-                  {tiles_along(rows, kThreads / kWarp)}, kThreads, row, rows,
-                  checked_extent(Row::kWarpName, "columns", columns));
+                  {tiles_along(rows, kThreads / kWarp)}, kThreads, row,
+                  MatrixExtent{rows, checked_extent(Row::kWarpName, "columns", columns)});
   }
 };
 struct BlockPerRow {
   template <class Exec, class Row>
   static void run(Exec& exec, const Row& row, std::int64_t rows, std::int64_t columns) {
     launch_blocks(exec, Row::kBlockName, softmax_block_per_row<Row>, {rows}, kThreads, row,
-                  checked_extent(Row::kBlockName, "columns", columns));
+                  MatrixExtent{rows, checked_extent(Row::kBlockName, "columns", columns)});
   }
 };
+/// The smallest team that the length of the rows allows.
 struct BestTeam {
   template <class Exec, class Row>
   static void run(Exec& exec, const Row& row, std::int64_t rows, std::int64_t columns) {
+    constexpr std::int64_t kThreadColumns = 8, kWarpColumns = 2048;  // at most
     const auto launcher = columns <= kThreadColumns ? ThreadPerRow::run<Exec, Row>
                           : columns <= kWarpColumns ? WarpPerRow::run<Exec, Row>
                                                     : BlockPerRow::run<Exec, Row>;
@@ -266,87 +82,87 @@ struct BestTeam {
   }
 };
 
-template <class Team, class Exec, class T>
-void run_softmax_forward(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  Team::run(exec, SoftmaxForward<T>{x, y}, rows, columns);
+template <class Row, class Arguments, std::size_t... i>
+Row row_of(const Arguments& arguments, std::index_sequence<i...>) {
+  return Row{std::get<i>(arguments)...};
 }
-template <class Team, class Exec, class T>
-void run_softmax_backward(Exec& exec, const T* gy, const T* y, T* gx, std::int64_t rows,
-                          std::int64_t columns) {
-  Team::run(exec, SoftmaxBackward<T>{gy, y, gx}, rows, columns);
+
+/// From an entry point's arguments: Row's fields in order, then rows and columns.
+template <class Team, class Row, class Exec, class... Arguments>
+void run_rows(Exec& exec, Arguments... arguments) {
+  constexpr std::size_t kFields = sizeof...(arguments) - 2;
+  const std::tuple all(arguments...);
+  Team::run(exec, row_of<Row>(all, std::make_index_sequence<kFields>{}), std::get<kFields>(all),
+            std::get<kFields + 1>(all));
 }
-template <class Team, class Exec, class T>
-void run_log_softmax_forward(Exec& exec, const T* x, T* y, std::int64_t rows,
-                             std::int64_t columns) {
-  Team::run(exec, LogSoftmaxForward<T>{x, y}, rows, columns);
-}
-template <class Team, class Exec, class T>
-void run_log_softmax_backward(Exec& exec, const T* gy, const T* y, T* gx, std::int64_t rows,
-                              std::int64_t columns) {
-  Team::run(exec, LogSoftmaxBackward<T>{gy, y, gx}, rows, columns);
-}
-template <class Team, class Exec, class T>
-void run_cross_entropy_forward(Exec& exec, const T* x, const std::int64_t* labels, T* losses,
-                               std::int64_t rows, std::int64_t columns) {
-  Team::run(exec, CrossEntropyForward<T>{x, labels, losses}, rows, columns);
-}
-template <class Team, class Exec, class T>
-void run_cross_entropy_backward(Exec& exec, const T* g, const T* p, const std::int64_t* labels,
-                                T* gx, std::int64_t rows, std::int64_t columns) {
-  Team::run(exec, CrossEntropyBackward<T>{g, p, labels, gx, static_cast<T>(rows)}, rows, columns);
+
+template <class Row, class Function>
+Ladder<Function> ladder_of() {
+  static constexpr Variant<Function> kLadder[] = {
+      {Row::kThreadName, "", run_rows<ThreadPerRow, Row>},
+      {Row::kWarpName, "", run_rows<WarpPerRow, Row>},
+      {Row::kBlockName, "", run_rows<BlockPerRow, Row>}};
+  return kLadder;
 }
 
 }  // namespace
 
-#define SWITCHYARD_SOFTMAX_LADDER(operation, Row, Function)                \
-  template <class Exec, class T>                                           \
-  Ladder<Function<Exec, T>> operation##_ladder() {                         \
-    static constexpr Variant<Function<Exec, T>> kLadder[] = {              \
-        {Row<T>::kThreadName, "", run_##operation<ThreadPerRow, Exec, T>}, \
-        {Row<T>::kWarpName, "", run_##operation<WarpPerRow, Exec, T>},     \
-        {Row<T>::kBlockName, "", run_##operation<BlockPerRow, Exec, T>}};  \
-    return kLadder;                                                        \
-  }
-SWITCHYARD_SOFTMAX_LADDER(softmax_forward, SoftmaxForward, SoftmaxMapFunction)
-SWITCHYARD_SOFTMAX_LADDER(softmax_backward, SoftmaxBackward, SoftmaxGradientFunction)
-SWITCHYARD_SOFTMAX_LADDER(log_softmax_forward, LogSoftmaxForward, SoftmaxMapFunction)
-SWITCHYARD_SOFTMAX_LADDER(log_softmax_backward, LogSoftmaxBackward, SoftmaxGradientFunction)
-SWITCHYARD_SOFTMAX_LADDER(cross_entropy_forward, CrossEntropyForward, CrossEntropyFunction)
-SWITCHYARD_SOFTMAX_LADDER(cross_entropy_backward, CrossEntropyBackward,
-                          CrossEntropyGradientFunction)
-
+template <class Exec, class T>
+Ladder<SoftmaxMapFunction<Exec, T>> softmax_forward_ladder() {
+  return ladder_of<SoftmaxForward<T>, SoftmaxMapFunction<Exec, T>>();
+}
 template <class Exec, class T>
 void softmax_forward(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  run_softmax_forward<BestTeam>(exec, x, y, rows, columns);
+  run_rows<BestTeam, SoftmaxForward<T>>(exec, x, y, rows, columns);
 }
 
+template <class Exec, class T>
+Ladder<SoftmaxGradientFunction<Exec, T>> softmax_backward_ladder() {
+  return ladder_of<SoftmaxBackward<T>, SoftmaxGradientFunction<Exec, T>>();
+}
 template <class Exec, class T>
 void softmax_backward(Exec& exec, const T* gy, const T* y, T* gx, std::int64_t rows,
                       std::int64_t columns) {
-  run_softmax_backward<BestTeam>(exec, gy, y, gx, rows, columns);
+  run_rows<BestTeam, SoftmaxBackward<T>>(exec, gy, y, gx, rows, columns);
 }
 
 template <class Exec, class T>
+Ladder<SoftmaxMapFunction<Exec, T>> log_softmax_forward_ladder() {
+  return ladder_of<LogSoftmaxForward<T>, SoftmaxMapFunction<Exec, T>>();
+}
+template <class Exec, class T>
 void log_softmax_forward(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  run_log_softmax_forward<BestTeam>(exec, x, y, rows, columns);
+  run_rows<BestTeam, LogSoftmaxForward<T>>(exec, x, y, rows, columns);
 }
 
+template <class Exec, class T>
+Ladder<SoftmaxGradientFunction<Exec, T>> log_softmax_backward_ladder() {
+  return ladder_of<LogSoftmaxBackward<T>, SoftmaxGradientFunction<Exec, T>>();
+}
 template <class Exec, class T>
 void log_softmax_backward(Exec& exec, const T* gy, const T* y, T* gx, std::int64_t rows,
                           std::int64_t columns) {
-  run_log_softmax_backward<BestTeam>(exec, gy, y, gx, rows, columns);
+  run_rows<BestTeam, LogSoftmaxBackward<T>>(exec, gy, y, gx, rows, columns);
 }
 
+template <class Exec, class T>
+Ladder<CrossEntropyFunction<Exec, T>> cross_entropy_forward_ladder() {
+  return ladder_of<CrossEntropyForward<T>, CrossEntropyFunction<Exec, T>>();
+}
 template <class Exec, class T>
 void cross_entropy_forward(Exec& exec, const T* x, const std::int64_t* labels, T* losses,
                            std::int64_t rows, std::int64_t columns) {
-  run_cross_entropy_forward<BestTeam>(exec, x, labels, losses, rows, columns);
+  run_rows<BestTeam, CrossEntropyForward<T>>(exec, x, labels, losses, rows, columns);
 }
 
 template <class Exec, class T>
+Ladder<CrossEntropyGradientFunction<Exec, T>> cross_entropy_backward_ladder() {
+  return ladder_of<CrossEntropyBackward<T>, CrossEntropyGradientFunction<Exec, T>>();
+}
+template <class Exec, class T>
 void cross_entropy_backward(Exec& exec, const T* g, const T* p, const std::int64_t* labels, T* gx,
                             std::int64_t rows, std::int64_t columns) {
-  run_cross_entropy_backward<BestTeam>(exec, g, p, labels, gx, rows, columns);
+  run_rows<BestTeam, CrossEntropyBackward<T>>(exec, g, p, labels, gx, rows, columns);
 }
 
 #define SWITCHYARD_INSTANTIATE_SOFTMAX(T)                                                        \
