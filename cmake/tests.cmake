@@ -44,6 +44,28 @@ if(TARGET test_app AND TARGET switchyard)
   target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>")
 endif()
 
+# Every variant of every kernel against its float64 reference: tests/workbench. One ctest entry per
+# family and device; those on a GPU carry the label `gpu` and are skipped where there is none.
+switchyard_sources(_workbench_tests tests/workbench)
+add_executable(test_workbench ${_workbench_tests})
+target_link_libraries(test_workbench PRIVATE switchyard_flags switchyard_workbench GTest::gtest
+                      fmt::fmt)
+set_target_properties(test_workbench PROPERTIES
+                      RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+file(GLOB _families CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/workbench/families/*.cpp")
+foreach(file ${_families})
+  get_filename_component(family "${file}" NAME_WE)
+  add_test(NAME workbench.${family}
+           COMMAND test_workbench "--gtest_filter=Cpu.${family}/*:Simt.${family}/*" --gtest_brief=1)
+  set_tests_properties(workbench.${family} PROPERTIES TIMEOUT 600 LABELS kernels)
+  if(SWITCHYARD_CUDA)
+    add_test(NAME workbench.cuda.${family}
+             COMMAND test_workbench "--gtest_filter=Cuda.${family}/*" --gtest_brief=1)
+    set_tests_properties(workbench.cuda.${family} PROPERTIES TIMEOUT 600 LABELS gpu
+                         SKIP_REGULAR_EXPRESSION "Skipped")
+  endif()
+endforeach()
+
 # Style: skipped where clang-format 14 is missing.
 add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
 set_tests_properties(format PROPERTIES SKIP_RETURN_CODE 77)

@@ -1,0 +1,7 @@
+# The kernel workbench: what every entry point computes, to check its variants against, on the
+# devices that this build has.
+
+switchyard_sources(_workbench_sources kernels/workbench kernels/workbench/families)
+add_library(switchyard_workbench STATIC ${_workbench_sources})
+target_link_libraries(switchyard_workbench PUBLIC switchyard_kernels
+                      PRIVATE switchyard_flags fmt::fmt $<TARGET_NAME_IF_EXISTS:switchyard_simt>)

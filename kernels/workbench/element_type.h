@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "kernels/common/bfloat16.h"
+
+namespace switchyard::kernels::workbench {
+
+/// What an array of a kernel holds.
+enum class ElementType { kFloat32, kFloat64, kBFloat16, kInt64 };
+
+constexpr std::string_view name(ElementType type) {
+  switch (type) {
+    case ElementType::kFloat32:
+      return "float32";
+    case ElementType::kFloat64:
+      return "float64";
+    case ElementType::kBFloat16:
+      return "bfloat16";
+    case ElementType::kInt64:
+      return "int64";
+  }
+  return "";
+}
+
+template <class T>
+constexpr ElementType element_type() {
+  if constexpr (std::is_same_v<T, float>) {
+    return ElementType::kFloat32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return ElementType::kFloat64;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return ElementType::kBFloat16;
+  } else {
+    static_assert(std::is_same_v<T, std::int64_t>);
+    return ElementType::kInt64;
+  }
+}
+
+/// What a kernel of T operands writes: products of bfloat16 are summed and stored in float32.
+template <class T>
+using ResultOf = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
+
+/// ‖a - b‖ / ‖b‖ that a correct result of this dtype may reach against float64, on data of unit
+/// scale. bfloat16 stands for rounded operands: the reference gets the same ones, and the sums are
+/// float32. Indices are exact.
+constexpr double tolerance(ElementType type) {
+  switch (type) {
+    case ElementType::kFloat32:
+    case ElementType::kBFloat16:
+      return 1e-5;
+    case ElementType::kFloat64:
+      return 1e-10;
+    case ElementType::kInt64:
+      return 0.0;
+  }
+  return 0.0;
+}
+
+}  // namespace switchyard::kernels::workbench

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/workbench/device.h"
+#include "kernels/workbench/problem.h"
+#include "kernels/workbench/sizes.h"
+
+namespace switchyard::kernels::workbench {
+
+/// What a case passes to a kernel: its problem's arrays, in order, in the device's memory.
+class Arguments {
+ public:
+  explicit Arguments(std::vector<void*> pointers) : pointers_(std::move(pointers)) {}
+  template <class T>
+  T* at(std::size_t i) const {
+    return static_cast<T*>(pointers_.at(i));
+  }
+  std::int64_t returned = 0;  ///< set by a case whose entry point returns something
+
+ private:
+  std::vector<void*> pointers_;
+};
+
+/// One way to compute an entry point's result on one device.
+struct Implementation {
+  std::string device;      ///< "cpu", "simt" or "cuda"
+  std::string variant;     ///< of the ladder, or kEntryPoint
+  std::string needs;       ///< as in Variant; refuses with std::invalid_argument what lacks it
+  double tolerance = 0.0;  ///< largest relative error
+  std::function<void(Device&, const Sizes&, Arguments&)> run;
+};
+/// The variant that stands for the entry point itself, as the engine calls it. On the cpu there is
+/// no other.
+inline constexpr const char* kEntryPoint = "entry_point";
+
+/// An entry point for one element type.
+struct TypedEntryPoint {
+  ElementType type;
+  /// Operands and reference. Errors: std::invalid_argument for sizes that do not go together.
+  std::function<Problem(const Sizes&, std::uint64_t seed)> problem;
+  std::vector<Implementation> implementations;
+};
+
+/// A function of kernels/api with everything that checks it.
+struct EntryPoint {
+  std::string name;      ///< "matmul"
+  std::string computes;  ///< in one line
+  std::vector<SizeParameter> parameters;
+  std::vector<std::vector<std::int64_t>> odd_sizes;  ///< small and awkward ones; see Sizes
+  std::vector<TypedEntryPoint> types;
+};
+
+/// The entry points of one ladder file and the page about them.
+struct Family {
+  std::string name;                  ///< "matmul"
+  std::vector<std::string> sources;  ///< "kernels/cuda/matmul.cu"
+  std::string page;                  ///< "docs/kernels/matmul.md"
+  std::vector<EntryPoint> entry_points;
+};
+
+/// Every family, in the order of the design.
+const std::vector<Family>& kernel_families();
+
+}  // namespace switchyard::kernels::workbench

@@ -1,0 +1,93 @@
+#include "kernels/api/matmul.h"
+
+#include "kernels/workbench/describe.h"
+#include "kernels/workbench/families.h"
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+struct MatmulCase {
+  static constexpr const char* kName = "matmul";
+  static constexpr const char* kComputes = "c [m, n] = op(a) [m, k] x op(b) [k, n]";
+  template <class T>
+  static constexpr bool kOnCpu = !std::is_same_v<T, BFloat16>;
+
+  static std::vector<SizeParameter> parameters() {
+    return {{"m", 192}, {"n", 192}, {"k", 192}, {"transpose_a", 0, 0, 1}, {"transpose_b", 0, 0, 1}};
+  }
+  /// No multiple of any tile, one tile exactly, several parts of k, rows of 16 bytes, empty; each
+  /// with every pair of flags.
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    std::vector<std::vector<std::int64_t>> sizes;
+    for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1},
+                                                                          {31, 33, 127},
+                                                                          {33, 127, 31},
+                                                                          {127, 31, 33},
+                                                                          {3, 5, 600},
+                                                                          {0, 4, 3},
+                                                                          {4, 0, 3},
+                                                                          {4, 3, 0},
+                                                                          {4, 8, 12},
+                                                                          {68, 60, 36},
+                                                                          {64, 128, 64},
+                                                                          {132, 140, 20},
+                                                                          {16, 8, 600},
+                                                                          {40, 72, 136}}) {
+      for (const int flags : {0, 1, 2, 3}) sizes.push_back({m, n, k, flags & 1, flags >> 1});
+    }
+    return sizes;
+  }
+
+  static MatmulShape shape(const Sizes& s) {
+    return {s["m"], s["n"], s["k"], s.flag("transpose_a"), s.flag("transpose_b")};
+  }
+
+  template <class T>
+  static void problem(const Sizes& sizes, Problem& p) {
+    const MatmulShape s = shape(sizes);
+    const Numbers& a = p.normal<T>({s.m, s.k});
+    const Numbers& b = p.normal<T>({s.k, s.n});
+    Numbers& c = p.result<ResultOf<T>>({s.m, s.n});
+    for (std::int64_t i = 0; i < s.m; ++i) {
+      for (std::int64_t j = 0; j < s.n; ++j) {
+        for (std::int64_t d = 0; d < s.k; ++d) {
+          c[i * s.n + j] += a[s.transpose_a ? d * s.m + i : i * s.k + d] *
+                            b[s.transpose_b ? j * s.k + d : d * s.n + j];
+        }
+      }
+    }
+    p.flops(2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k));
+  }
+
+  template <class Exec, class T>
+  static auto entry_point() {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      return &matmul_bf16<Exec>;
+    } else {
+      return &matmul<Exec, T>;
+    }
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      return matmul_bf16_ladder<Exec>();
+    } else {
+      return matmul_ladder<Exec, T>();
+    }
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, shape(s), p.at<const T>(0), p.at<const T>(1), p.at<ResultOf<T>>(2));
+  }
+};
+
+}  // namespace
+
+Family matmul_family() {
+  return {.name = "matmul",
+          .sources = {"kernels/cuda/matmul.cu"},
+          .page = "docs/kernels/matmul.md",
+          .entry_points = {describe<MatmulCase, float, double, BFloat16>()}};
+}
+
+}  // namespace switchyard::kernels::workbench

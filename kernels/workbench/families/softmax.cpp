@@ -1,0 +1,189 @@
+#include "kernels/api/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/workbench/describe.h"
+#include "kernels/workbench/families.h"
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+/// The rows that all six entry points work on.
+struct Rows {
+  static std::vector<SizeParameter> parameters() { return {{"rows", 128}, {"columns", 1000, 1}}; }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    return {{0, 5},   {1, 1},   {1, 31},  {3, 33},   {33, 1},  {31, 10},
+            {257, 4}, {5, 127}, {2, 256}, {2, 1000}, {1, 2049}};
+  }
+};
+
+/// log-softmax of every row of x.
+Numbers log_softmax_rows(const Numbers& x, std::int64_t columns) {
+  Numbers y(x.size());
+  for (auto row = x.begin(); row != x.end(); row += columns) {
+    const double most = *std::max_element(row, row + columns);
+    double sum = 0.0;
+    for (auto value = row; value != row + columns; ++value) sum += std::exp(*value - most);
+    std::transform(row, row + columns, y.begin() + (row - x.begin()),
+                   [&](double value) { return (value - most) - std::log(sum); });
+  }
+  return y;
+}
+
+Numbers exponentials(Numbers values) {
+  for (double& value : values) value = std::exp(value);
+  return values;
+}
+
+double norm(const Numbers& values) {
+  double sum = 0.0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+/// Any label for each row.
+Indices labels_for(std::int64_t rows, std::int64_t columns) {
+  Indices labels;
+  for (std::int64_t r = 0; r < rows; ++r) labels.push_back(r * 7919 % columns);
+  return labels;
+}
+
+template <bool kLog>
+struct ForwardCase : Rows {
+  static constexpr const char* kName = kLog ? "log_softmax_forward" : "softmax_forward";
+  static constexpr const char* kComputes =
+      kLog ? "y = x - log sum exp(x), over each row" : "y = exp(x) / sum exp(x), over each row";
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = p.normal<T>({s["rows"], s["columns"]});
+    Numbers y = log_softmax_rows(x, s["columns"]);
+    p.result<T>({s["rows"], s["columns"]}) = kLog ? y : exponentials(y);
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return kLog ? &log_softmax_forward<Exec, T> : &softmax_forward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return kLog ? log_softmax_forward_ladder<Exec, T>() : softmax_forward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<T>(1), s["rows"], s["columns"]);
+  }
+};
+
+template <bool kLog>
+struct BackwardCase : Rows {
+  static constexpr const char* kName = kLog ? "log_softmax_backward" : "softmax_backward";
+  static constexpr const char* kComputes = kLog ? "gx = gy - exp(y) * sum(gy), y the result"
+                                                : "gx = y * (gy - sum(gy * y)), y the result";
+
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const auto columns = static_cast<std::size_t>(s["columns"]);
+    const Numbers& gy = p.normal<T>({s["rows"], s["columns"]});
+    const Numbers log_y =
+        log_softmax_rows(p.random_normal(static_cast<std::int64_t>(gy.size())), s["columns"]);
+    const Numbers& y = p.operand<T>(kLog ? log_y : exponentials(log_y));
+    Numbers& gx = p.result<T>({s["rows"], s["columns"]});
+    for (std::size_t row = 0; row < gy.size(); row += columns) {
+      double sum = 0.0;
+      for (std::size_t i = row; i < row + columns; ++i) sum += kLog ? gy[i] : gy[i] * y[i];
+      for (std::size_t i = row; i < row + columns; ++i) {
+        gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (gy[i] - sum);
+      }
+    }
+    if (columns == 1) p.least_norm(norm(gy));  // both terms cancel
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return kLog ? &log_softmax_backward<Exec, T> : &softmax_backward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return kLog ? log_softmax_backward_ladder<Exec, T>() : softmax_backward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<const T>(1), p.at<T>(2), s["rows"], s["columns"]);
+  }
+};
+
+struct CrossEntropyCase : Rows {
+  static constexpr const char* kName = "cross_entropy_forward";
+  static constexpr const char* kComputes = "losses = log sum exp(x) - x[label], over each row";
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = p.normal<T>({s["rows"], s["columns"]});
+    const Indices& labels = p.indices(labels_for(s["rows"], s["columns"]));
+    Numbers& losses = p.result<T>({s["rows"]});
+    const Numbers log_p = log_softmax_rows(x, s["columns"]);
+    for (std::size_t r = 0; r < losses.size(); ++r) {
+      losses[r] =
+          -log_p[r * static_cast<std::size_t>(s["columns"]) + static_cast<std::size_t>(labels[r])];
+    }
+    if (s["columns"] == 1) p.least_norm(norm(x));  // both terms cancel
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &cross_entropy_forward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return cross_entropy_forward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<const std::int64_t>(1), p.at<T>(2), s["rows"], s["columns"]);
+  }
+};
+
+struct CrossEntropyGradientCase : Rows {
+  static constexpr const char* kName = "cross_entropy_backward";
+  static constexpr const char* kComputes = "gx = g / rows * (p - one_hot(labels))";
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const auto columns = static_cast<std::size_t>(s["columns"]);
+    const Numbers& g = p.operand<T>({0.7});
+    const Numbers& y = p.operand<T>(exponentials(log_softmax_rows(
+        p.random_normal(element_count({{s["rows"], s["columns"]}})), s["columns"])));
+    const Indices& labels = p.indices(labels_for(s["rows"], s["columns"]));
+    Numbers& gx = p.result<T>({s["rows"], s["columns"]});
+    for (std::size_t i = 0; i < gx.size(); ++i) {
+      const bool is_label = labels[i / columns] == static_cast<std::int64_t>(i % columns);
+      gx[i] = g[0] / static_cast<double>(s["rows"]) * (y[i] - (is_label ? 1.0 : 0.0));
+    }
+    if (columns == 1) p.least_norm(g[0]);  // both terms cancel
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &cross_entropy_backward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return cross_entropy_backward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<const T>(1), p.at<const std::int64_t>(2), p.at<T>(3),
+        s["rows"], s["columns"]);
+  }
+};
+
+}  // namespace
+
+Family softmax_family() {
+  return {.name = "softmax",
+          .sources = {"kernels/cuda/softmax.cu"},
+          .page = "docs/kernels/softmax.md",
+          .entry_points = {describe<ForwardCase<false>, float, double>(),
+                           describe<BackwardCase<false>, float, double>(),
+                           describe<ForwardCase<true>, float, double>(),
+                           describe<BackwardCase<true>, float, double>(),
+                           describe<CrossEntropyCase, float, double>(),
+                           describe<CrossEntropyGradientCase, float, double>()}};
+}
+
+}  // namespace switchyard::kernels::workbench

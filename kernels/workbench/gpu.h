@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/workbench/device.h"
+
+namespace switchyard::kernels::workbench {
+
+/// Why no GPU can be used; empty where one can.
+std::string gpu_unavailable_reason();
+std::unique_ptr<Device> open_gpu();
+
+}  // namespace switchyard::kernels::workbench

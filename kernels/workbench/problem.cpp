@@ -1,0 +1,187 @@
+#include "kernels/workbench/problem.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+#include "kernels/api/executor.h"
+#include "kernels/api/random.h"
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+/// Operands of more elements are a mistyped size rather than a problem to check.
+constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
+
+template <class T>
+T rounded(double value) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return BFloat16(static_cast<float>(value));
+  } else {
+    return static_cast<T>(value);
+  }
+}
+template <class T>
+double widened(T value) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return double{static_cast<float>(value)};
+  } else {
+    return static_cast<double>(value);
+  }
+}
+
+/// What a result holds before the call: nothing that a kernel would write.
+template <class T>
+T poison() {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    return -0x7E57ED;
+  } else {
+    return rounded<T>(std::numeric_limits<double>::quiet_NaN());
+  }
+}
+
+template <class T>
+std::vector<std::byte> bytes_of(std::span<const T> values) {
+  std::vector<std::byte> bytes(values.size_bytes());
+  if (!values.empty()) std::memcpy(bytes.data(), values.data(), values.size_bytes());
+  return bytes;
+}
+
+template <class T>
+Numbers doubles_of(std::span<const std::byte> bytes) {
+  Numbers values(bytes.size() / sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    values[i] = widened(value);
+  }
+  return values;
+}
+
+/// Distance of the streams that successive operands draw from.
+std::uint64_t next_seed(std::uint64_t& seed) { return seed += 0x9E3779B97F4A7C15U; }
+
+}  // namespace
+
+std::int64_t element_count(std::span<const std::int64_t> dims) {
+  double product = 1.0;
+  for (const std::int64_t extent : dims) product *= static_cast<double>(extent);
+  if (product > static_cast<double>(kMostElements)) {
+    throw std::invalid_argument(fmt::format("{} = {:.3g} elements in one operand: the most is {}",
+                                            fmt::join(dims, " * "), product, kMostElements));
+  }
+  return static_cast<std::int64_t>(product);
+}
+
+Numbers Problem::random_normal(std::int64_t count) {
+  Numbers values(static_cast<std::size_t>(count));
+  Cpu cpu;
+  kernels::random_normal(cpu, count, values.data(), {next_seed(seed_), 0});
+  return values;
+}
+
+Numbers Problem::random_uniform(std::int64_t count) {
+  Numbers values(static_cast<std::size_t>(count));
+  Cpu cpu;
+  kernels::random_uniform(cpu, count, values.data(), {next_seed(seed_), 0});
+  return values;
+}
+
+template <class T>
+Array& Problem::add(const Numbers& values) {
+  std::vector<T> elements;
+  elements.reserve(values.size());
+  for (const double value : values) elements.push_back(rounded<T>(value));
+  return arrays_.emplace_back(Array{.type = element_type<T>(),
+                                    .count = static_cast<std::int64_t>(elements.size()),
+                                    .bytes = bytes_of<T>(elements)});
+}
+
+template <class T>
+const Numbers& Problem::operand(Numbers values) {
+  element_count({{static_cast<std::int64_t>(values.size())}});
+  return operands_.emplace_back(doubles_of<T>(add<T>(values).bytes));
+}
+
+template <class T>
+const Numbers& Problem::normal(Dims dims) {
+  return operand<T>(random_normal(element_count(dims)));
+}
+
+const Indices& Problem::indices(Indices values) {
+  const Indices& kept = indices_.emplace_back(std::move(values));
+  arrays_.push_back({.type = ElementType::kInt64,
+                     .count = static_cast<std::int64_t>(kept.size()),
+                     .bytes = bytes_of<std::int64_t>(kept)});
+  return kept;
+}
+
+void Problem::absent() { arrays_.push_back({.absent = true}); }
+
+template <class T>
+Numbers& Problem::result(Dims dims) {
+  const auto count = static_cast<std::size_t>(element_count(dims));
+  const std::vector<T> poisoned(count, poison<T>());
+  arrays_.push_back({.type = element_type<T>(),
+                     .count = static_cast<std::int64_t>(count),
+                     .bytes = bytes_of<T>(poisoned),
+                     .expected = Numbers(count)});
+  return *arrays_.back().expected;
+}
+
+template <class T>
+Numbers& Problem::updated(Dims dims) {
+  Array& array = add<T>(random_normal(element_count(dims)));
+  array.updated = true;
+  array.expected = doubles_of<T>(array.bytes);
+  return *array.expected;
+}
+
+double Problem::bytes() const {
+  double sum = 0.0;
+  for (const Array& array : arrays_) {
+    sum += static_cast<double>(array.bytes.size()) * (array.updated ? 2.0 : 1.0);
+  }
+  return sum;
+}
+
+Numbers to_doubles(ElementType type, std::span<const std::byte> bytes) {
+  switch (type) {
+    case ElementType::kFloat32:
+      return doubles_of<float>(bytes);
+    case ElementType::kFloat64:
+      return doubles_of<double>(bytes);
+    case ElementType::kBFloat16:
+      return doubles_of<BFloat16>(bytes);
+    case ElementType::kInt64:
+      return doubles_of<std::int64_t>(bytes);
+  }
+  return {};
+}
+
+double relative_error(std::span<const double> a, std::span<const double> b, double least_norm) {
+  double difference = 0.0;
+  double norm = 0.0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  if (difference == 0.0) return 0.0;
+  return std::sqrt(difference) / std::max(std::sqrt(norm), least_norm);
+}
+
+#define SWITCHYARD_INSTANTIATE_OPERANDS(T)              \
+  template const Numbers& Problem::normal<T>(Dims);     \
+  template const Numbers& Problem::operand<T>(Numbers); \
+  template Numbers& Problem::result<T>(Dims);
+SWITCHYARD_INSTANTIATE_OPERANDS(float)
+SWITCHYARD_INSTANTIATE_OPERANDS(double)
+SWITCHYARD_INSTANTIATE_OPERANDS(BFloat16)
+template Numbers& Problem::result<std::int64_t>(Dims);
+template Numbers& Problem::updated<float>(Dims);
+template Numbers& Problem::updated<double>(Dims);
+
+}  // namespace switchyard::kernels::workbench

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kernels/workbench/element_type.h"
+
+namespace switchyard::kernels::workbench {
+
+using Numbers = std::vector<double>;
+using Indices = std::vector<std::int64_t>;
+/// Extents of an array; the product of them is its size.
+using Dims = std::initializer_list<std::int64_t>;
+
+/// One array that a kernel is called with.
+struct Array {
+  ElementType type = ElementType::kFloat32;
+  std::int64_t count = 0;
+  bool absent = false;                ///< the kernel gets a null pointer
+  bool updated = false;               ///< a result that is read first
+  std::vector<std::byte> bytes = {};  ///< what it holds before the call; poison in a plain result
+  std::optional<Numbers> expected = {};  ///< of a result: what it must hold afterwards
+  /// ‖a - b‖ is taken relative to ‖b‖ or this, whichever is larger: for results that cancel to
+  /// nothing, the size of what cancelled.
+  double least_norm = 0.0;
+};
+
+/// Operands on random data, and what plain loops in float64 make of them. A case adds the arrays in
+/// the order in which it passes them to the kernel.
+///
+/// Errors of whatever adds an array: std::invalid_argument for more elements than the workbench
+/// takes.
+class Problem {
+ public:
+  explicit Problem(std::uint64_t seed) : seed_(seed) {}
+  Problem(Problem&&) = default;
+  Problem& operator=(Problem&&) = default;
+
+  /// An operand of standard normal numbers, rounded to T; returns them.
+  template <class T>
+  const Numbers& normal(Dims dims);
+  /// An operand with these values, rounded to T; returns what came of them.
+  template <class T>
+  const Numbers& operand(Numbers values);
+  const Indices& indices(Indices values);
+  /// An operand that is not there.
+  void absent();
+
+  /// A result, poisoned before the call so that every element must be written. Returns what it must
+  /// come to, all zero: the case fills it in.
+  template <class T>
+  Numbers& result(Dims dims);
+  /// A result that also is an operand, of standard normal numbers; returns what it must come to,
+  /// at first what it holds.
+  template <class T>
+  Numbers& updated(Dims dims);
+  /// Norm below which an error of the result added last is not measured against the result itself.
+  void least_norm(double norm) { arrays_.back().least_norm = norm; }
+  /// What the entry point must return.
+  void returns(std::int64_t value) { returned_ = value; }
+
+  /// Arithmetic of the operation; without it, speed is counted in bytes.
+  void flops(double count) { flops_ = count; }
+  double flops() const { return flops_; }
+  /// Bytes of every operand read once and every result written once: no implementation moves less.
+  double bytes() const;
+
+  const std::deque<Array>& arrays() const { return arrays_; }
+  std::optional<std::int64_t> expected_return() const { return returned_; }
+
+  /// `count` standard normal or, in [0, 1), uniform numbers, other ones at each call.
+  Numbers random_normal(std::int64_t count);
+  Numbers random_uniform(std::int64_t count);
+
+ private:
+  template <class T>
+  Array& add(const Numbers& values);
+
+  std::uint64_t seed_;
+  std::deque<Array> arrays_;
+  std::deque<Numbers> operands_;  // what normal() and operand() returned
+  std::deque<Indices> indices_;
+  std::optional<std::int64_t> returned_;
+  double flops_ = 0.0;
+};
+
+/// Product of the extents. Errors: std::invalid_argument for more than the workbench takes.
+std::int64_t element_count(std::span<const std::int64_t> dims);
+
+/// The elements of an array as doubles.
+Numbers to_doubles(ElementType type, std::span<const std::byte> bytes);
+
+/// ‖a - b‖ / max(‖b‖, least_norm); 0 where a equals b, NaN where either holds one.
+double relative_error(std::span<const double> a, std::span<const double> b,
+                      double least_norm = 0.0);
+
+}  // namespace switchyard::kernels::workbench

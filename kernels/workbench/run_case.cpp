@@ -1,0 +1,147 @@
+#include "kernels/workbench/run_case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+constexpr std::size_t kGuardBytes = 256;  // keeps the alignment of what lies between two of them
+constexpr std::byte kGuard{0xA5};
+
+/// A copy of one array in the device's memory; a result has guards before and after it.
+class DeviceArray {
+ public:
+  DeviceArray(Device& device, const Array& array, std::int64_t shift)
+      : device_(device), array_(array) {
+    if (array.absent) return;
+    const std::size_t element = array.count > 0 ? array.bytes.size() / array.count : 0;
+    lead_ = array.type == ElementType::kInt64 ? 0 : static_cast<std::size_t>(shift) * element;
+    if (array.expected) lead_ += kGuardBytes;
+    const std::size_t tail = array.expected ? kGuardBytes : 0;
+    content_.assign(lead_ + array.bytes.size() + tail, kGuard);
+    std::copy(array.bytes.begin(), array.bytes.end(),
+              content_.begin() + static_cast<std::ptrdiff_t>(lead_));
+    memory_ = device.allocate(content_.size());
+    device.upload(memory_, content_.data(), content_.size());
+  }
+  ~DeviceArray() {
+    if (memory_ != nullptr) device_.release(memory_);
+  }
+  DeviceArray(const DeviceArray&) = delete;
+  DeviceArray& operator=(const DeviceArray&) = delete;
+
+  void* pointer() const {
+    return memory_ == nullptr ? nullptr : static_cast<std::byte*>(memory_) + lead_;
+  }
+  /// Fetches the memory back.
+  void fetch() { device_.download(content_.data(), memory_, content_.size()); }
+  Numbers values() const {
+    return to_doubles(array_.type, std::span(content_).subspan(lead_, array_.bytes.size()));
+  }
+  bool guards_hold() const {
+    const auto end = content_.begin() + static_cast<std::ptrdiff_t>(lead_ + array_.bytes.size());
+    const auto is_guard = [](std::byte byte) { return byte == kGuard; };
+    return std::all_of(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(lead_),
+                       is_guard) &&
+           std::all_of(end, content_.end(), is_guard);
+  }
+
+ private:
+  Device& device_;
+  const Array& array_;
+  std::size_t lead_ = 0;
+  std::vector<std::byte> content_;
+  void* memory_ = nullptr;
+};
+
+using DeviceArrays = std::deque<DeviceArray>;
+
+/// Lowers the outcome to "disagrees" with the first reason given.
+void disagree(Outcome& outcome, const std::string& reason) {
+  if (outcome.status == Outcome::Status::kDisagrees) return;
+  outcome.status = Outcome::Status::kDisagrees;
+  outcome.reason = reason;
+}
+
+/// The element that is furthest off.
+std::string worst_element(const Numbers& got, const Numbers& want) {
+  std::size_t worst = 0;
+  double most = -1.0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const double off = std::abs(got[i] - want[i]);
+    if (off <= most) continue;
+    worst = i;
+    if (std::isnan(off)) break;
+    most = off;
+  }
+  return fmt::format("element {} is {:.9g} instead of {:.9g}", worst, got[worst], want[worst]);
+}
+
+void compare(const Problem& problem, DeviceArrays& arrays, const Arguments& arguments,
+             Outcome& outcome) {
+  std::size_t results = 0;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const Array& array = problem.arrays()[i];
+    if (!array.expected) continue;
+    ++results;
+    arrays[i].fetch();
+    const Numbers got = arrays[i].values();
+    const double error = relative_error(got, *array.expected, array.least_norm);
+    if (!(error <= outcome.error)) outcome.error = error;
+    const double most = array.type == ElementType::kInt64 ? 0.0 : outcome.tolerance;
+    if (!(error <= most)) {
+      disagree(outcome, fmt::format("result {}: {}", results, worst_element(got, *array.expected)));
+    }
+    if (!arrays[i].guards_hold()) {
+      disagree(outcome, fmt::format("result {}: written outside its bounds", results));
+    }
+  }
+  if (problem.expected_return() && arguments.returned != *problem.expected_return()) {
+    disagree(outcome, fmt::format("returned {} instead of {}", arguments.returned,
+                                  *problem.expected_return()));
+  }
+}
+
+double median_seconds(Device& device, int calls, const std::function<void()>& call) {
+  std::vector<double> times;
+  for (int i = 0; i < calls; ++i) times.push_back(device.seconds(call));
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+}  // namespace
+
+Outcome run_case(Device& device, const Implementation& implementation, const Sizes& sizes,
+                 const Problem& problem, const RunOptions& options) {
+  Outcome outcome;
+  outcome.tolerance = implementation.tolerance;
+  try {
+    DeviceArrays arrays;
+    std::vector<void*> pointers;
+    for (const Array& array : problem.arrays()) {
+      pointers.push_back(arrays.emplace_back(device, array, options.shift).pointer());
+    }
+    Arguments arguments(std::move(pointers));
+    const auto call = [&] { implementation.run(device, sizes, arguments); };
+    call();
+    device.synchronise();
+    compare(problem, arrays, arguments, outcome);
+    if (outcome.status == Outcome::Status::kAgrees && options.timed_calls > 0) {
+      outcome.seconds = median_seconds(device, options.timed_calls, call);
+    }
+  } catch (const std::invalid_argument& refusal) {
+    outcome.status =
+        implementation.needs.empty() ? Outcome::Status::kFailed : Outcome::Status::kRefused;
+    outcome.reason = refusal.what();
+  } catch (const std::exception& error) {
+    outcome.status = Outcome::Status::kFailed;
+    outcome.reason = error.what();
+  }
+  return outcome;
+}
+
+}  // namespace switchyard::kernels::workbench
