@@ -28,15 +28,44 @@ if(SWITCHYARD_CUDA)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
   endif()
   find_package(CUDAToolkit REQUIRED)
+
+  # Executor, memory, library calls: C++. The CUDA runtime is linked statically and looks for the
+  # driver when it is first asked; cuBLAS and cuDNN are opened at their first use. So the program
+  # starts, as fast as without them, on a machine that has none of the three.
+  find_library(SWITCHYARD_CUBLAS cublas HINTS ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
+  find_path(SWITCHYARD_CUDNN_INCLUDE cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(SWITCHYARD_CUDNN cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+  mark_as_advanced(SWITCHYARD_CUBLAS SWITCHYARD_CUDNN SWITCHYARD_CUDNN_INCLUDE)
+  set(_runtime_folders kernels/cuda)
+  if(SWITCHYARD_CUDNN AND SWITCHYARD_CUDNN_INCLUDE)
+    list(APPEND _runtime_folders kernels/cuda/cudnn)
+  endif()
+  switchyard_library(cuda_runtime FOLDERS ${_runtime_folders}
+                     PUBLIC switchyard_kernels CUDA::cudart_static
+                     PRIVATE fmt::fmt ${CMAKE_DL_LIBS})
+  string(REPLACE ";" "," _architectures "${SWITCHYARD_CUDA_ARCHITECTURES}")
+  get_filename_component(_cublas_dir "${SWITCHYARD_CUBLAS}" DIRECTORY)
+  target_compile_definitions(switchyard_cuda_runtime PRIVATE
+    SWITCHYARD_CUDA_ARCHITECTURES="${_architectures}"
+    SWITCHYARD_CUBLAS_DIR="${_cublas_dir}")
+  if(SWITCHYARD_CUDNN AND SWITCHYARD_CUDNN_INCLUDE)
+    get_filename_component(_cudnn_dir "${SWITCHYARD_CUDNN}" DIRECTORY)
+    target_compile_definitions(switchyard_cuda_runtime PRIVATE
+      SWITCHYARD_CUDNN SWITCHYARD_CUDNN_DIR="${_cudnn_dir}")
+    target_include_directories(switchyard_cuda_runtime SYSTEM PRIVATE ${SWITCHYARD_CUDNN_INCLUDE})
+  endif()
+
+  # The kernels.
   set(_host_flags -Wall,-Wextra,-Wno-unused-parameter)
-  switchyard_sources(_cuda_sources kernels/cuda)
-  add_library(switchyard_cuda STATIC ${_kernel_files} ${_cuda_sources})
+  add_library(switchyard_cuda STATIC ${_kernel_files})
   set_target_properties(switchyard_cuda PROPERTIES
                         CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
                         CUDA_ARCHITECTURES "${SWITCHYARD_CUDA_ARCHITECTURES}"
                         EXPORT_NAME cuda)
   target_compile_options(switchyard_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;--expt-relaxed-constexpr;-Xcompiler=${_host_flags}>)
+  target_compile_definitions(switchyard_cuda PUBLIC SWITCHYARD_CUDA)
   target_include_directories(switchyard_cuda PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
-  target_link_libraries(switchyard_cuda PUBLIC switchyard_kernels CUDA::cudart PRIVATE fmt::fmt)
+  target_link_libraries(switchyard_cuda PUBLIC switchyard_cuda_runtime PRIVATE fmt::fmt)
+  set_property(GLOBAL APPEND PROPERTY SWITCHYARD_LIBRARIES switchyard_cuda)
 endif()

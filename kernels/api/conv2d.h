@@ -32,6 +32,9 @@ struct ConvShape {
   bool operator==(const ConvShape&) const = default;
 };
 
+/// The faces of the trilinear form below.
+enum class ConvFace : std::uint8_t { kForward, kInputGrad, kWeightGrad };
+
 // One trilinear form with three faces; each overwrites its result. T is float or double.
 // y[n, oh, ow, o] = Σ x[n, oh·stride + kh - padding, ow·stride + kw - padding, c] · w[o, kh, kw, c]
 

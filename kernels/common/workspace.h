@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "kernels/api/device.h"
 #include "kernels/common/launch.h"
 
 namespace switchyard::kernels {
@@ -18,12 +19,12 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
 #ifdef __CUDACC__
-  ~Workspace() { cudaFreeAsync(data_, stream_); }
-  T* data() const { return data_; }
+  ~Workspace() { release(exec_, block_); }
+  T* data() const { return static_cast<T*>(block_.data); }
 
  private:
-  cudaStream_t stream_;
-  T* data_ = nullptr;
+  Cuda& exec_;
+  MemoryBlock block_;
 #else
   T* data() const { return data_.get(); }
 
@@ -33,15 +34,10 @@ class Workspace {
 };
 
 #ifdef __CUDACC__
-/// From the stream's pool: freeing takes its turn in the stream (CUDA C++ Programming Guide,
-/// "Stream Ordered Memory Allocator").
+/// The executor's allocator is ordered with its work: the next owner's kernels run later.
 template <class T>
-Workspace<T>::Workspace(Cuda& exec, std::int64_t count) : stream_(exec.stream) {
-  void* memory = nullptr;
-  check_cuda(cudaMallocAsync(&memory, static_cast<std::size_t>(count) * sizeof(T), stream_),
-             "cudaMallocAsync");
-  data_ = static_cast<T*>(memory);
-}
+Workspace<T>::Workspace(Cuda& exec, std::int64_t count)
+    : exec_(exec), block_(allocate(exec, static_cast<std::size_t>(count) * sizeof(T))) {}
 #else
 template <class T>
 Workspace<T>::Workspace(Simt&, std::int64_t count) : data_(new T[static_cast<std::size_t>(count)]) {

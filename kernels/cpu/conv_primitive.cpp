@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "kernels/common/conv_hash.h"
 #include "kernels/cpu/lru_cache.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/scratch.h"
@@ -24,15 +25,7 @@ struct ConvKey {
 
 struct ConvKeyHash {
   std::size_t operator()(const ConvKey& key) const {
-    const ConvShape& s = key.shape;
-    std::size_t hash = 0;
-    for (std::int64_t part : {static_cast<std::int64_t>(key.face), s.batch, s.height, s.width,
-                              s.channels, s.filters, s.kernel_height, s.kernel_width, s.stride,
-                              s.padding, static_cast<std::int64_t>(key.threads)}) {
-      hash = (hash ^ static_cast<std::size_t>(part)) * 0x9E3779B97F4A7C15U;
-      hash ^= hash >> 29;
-    }
-    return hash;
+    return hash_of(key.face, key.shape, {key.threads});
   }
 };
 

@@ -4,8 +4,6 @@
 
 namespace switchyard::kernels {
 
-enum class ConvFace { kForward, kInputGrad, kWeightGrad };
-
 /// One face of the float32 convolution's trilinear form by oneDNN, on `threads` threads (oneDNN
 /// splits the work when it makes a primitive): reads two of x, w, y and writes the third, which is
 /// y, x or w by face. No size may be 0. Primitives are cached by face, shape and thread count.

@@ -1,5 +1,6 @@
 #include "kernels/api/conv2d.h"
 #include "kernels/common/with_flag.h"
+#include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_source.cuh"
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
@@ -149,6 +150,7 @@ Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder() {
 
 template <class Exec, class T>
 void conv2d(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
+  if (conv2d_by_library(exec, ConvFace::kForward, shape, x, w, y)) return;
   const auto run =
       wide_operands(shape, x, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
   run(exec, shape, x, w, y);

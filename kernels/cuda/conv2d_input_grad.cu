@@ -2,6 +2,7 @@
 
 #include "kernels/api/conv2d.h"
 #include "kernels/common/with_flag.h"
+#include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_phase.cuh"
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
@@ -169,6 +170,7 @@ Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder() {
 
 template <class Exec, class T>
 void conv2d_input_grad(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
+  if (conv2d_by_library(exec, ConvFace::kInputGrad, shape, gy, w, gx)) return;
   const auto run =
       wide_operands(shape, gy, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
   run(exec, shape, gy, w, gx);

@@ -1,6 +1,7 @@
 #include "kernels/api/conv2d.h"
 #include "kernels/common/with_flag.h"
 #include "kernels/common/workspace.h"
+#include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_source.cuh"
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
@@ -170,6 +171,7 @@ Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
 
 template <class Exec, class T>
 void conv2d_weight_grad(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
+  if (conv2d_by_library(exec, ConvFace::kWeightGrad, shape, x, gy, gw)) return;
   const auto run =
       wide_operands(shape, x, gy) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
   run(exec, shape, x, gy, gw);

@@ -310,11 +310,15 @@ Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder() {
   return kLadder;
 }
 
+#ifndef __CUDACC__  // on a GPU the entry point is cuBLAS (kernels/cuda/cublas.cpp)
 /// Picks narrow or wide loads, the size of the tiles and the number of parts of k by the sizes.
 template <class Exec, class T>
 void matmul(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
   run_split_k(exec, shape, a, b, c);
 }
+template void matmul(KernelExecutor&, const MatmulShape&, const float*, const float*, float*);
+template void matmul(KernelExecutor&, const MatmulShape&, const double*, const double*, double*);
+#endif
 
 template <class Exec>
 void matmul_bf16(Exec& exec, const MatmulShape& shape, const BFloat16* a, const BFloat16* b,
@@ -322,11 +326,8 @@ void matmul_bf16(Exec& exec, const MatmulShape& shape, const BFloat16* a, const 
   run_tensor_core<MmaBf16>(exec, shape, a, b, c);
 }
 
-#define SWITCHYARD_INSTANTIATE_MATMUL(T)                                                 \
-  template Ladder<MatmulFunction<KernelExecutor, T>> matmul_ladder<KernelExecutor, T>(); \
-  template void matmul(KernelExecutor&, const MatmulShape&, const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_MATMUL(float)
-SWITCHYARD_INSTANTIATE_MATMUL(double)
+template Ladder<MatmulFunction<KernelExecutor, float>> matmul_ladder<KernelExecutor, float>();
+template Ladder<MatmulFunction<KernelExecutor, double>> matmul_ladder<KernelExecutor, double>();
 template Ladder<MatmulBf16Function<KernelExecutor>> matmul_bf16_ladder<KernelExecutor>();
 template void matmul_bf16(KernelExecutor&, const MatmulShape&, const BFloat16*, const BFloat16*,
                           float*);

@@ -2,11 +2,29 @@
 
 #include <string>
 
+#include "kernels/cuda/parts.h"
+
 namespace switchyard::kernels {
 
 void check_cuda(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());
   throw CudaError(std::string("[") + what + "] CUDA: " + cudaGetErrorString(status));
+}
+
+Cuda::Cuda(int index) : device(index) {
+  check_cuda(cudaSetDevice(device), "cudaSetDevice");
+  limits = device_limits(device);
+  parts = std::make_unique<Parts>(device);
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking),
+             "cudaStreamCreateWithFlags");
+}
+
+Cuda::~Cuda() {
+  // What is queued may use the parts. Errors have nowhere to go, and the driver may have left.
+  static_cast<void>(cudaStreamSynchronize(stream));
+  parts.reset();
+  static_cast<void>(cudaStreamDestroy(stream));
 }
 
 LaunchLimits device_limits(int device) {

@@ -3,8 +3,11 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <stdexcept>
 
+#include "kernels/api/executor.h"
 #include "kernels/common/dim3.h"
 
 namespace switchyard::kernels {
@@ -15,13 +18,33 @@ class CudaError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Throws CudaError naming `what` unless `status` is success.
+/// Throws CudaError naming `what` unless `status` is success. An error that does not break the
+/// device (out of memory, a bad argument) is cleared, so that no later launch is blamed for it.
 void check_cuda(cudaError_t status, const char* what);
 
-/// Runs kernels on a GPU, in order on one stream.
+/// Whose convolutions run.
+enum class ConvolutionCode : std::uint8_t {
+  kOwn,   ///< the hand-written kernels
+  kCudnn  ///< cuDNN; what it cannot do is an error, never the other kernels in silence
+};
+
+/// Runs kernels on a GPU, in order on one stream. Kernels are enqueued by one host thread at a
+/// time; memory and copies (kernels/api/device.h) may be asked for by any.
 struct Cuda {
+  /// A stream of its own on GPU number `index` (CUDA_VISIBLE_DEVICES says which are counted).
+  /// Errors: CudaError.
+  explicit Cuda(int index = 0);
+  ~Cuda();
+  Cuda(const Cuda&) = delete;
+  Cuda& operator=(const Cuda&) = delete;
+
+  int device = 0;
   cudaStream_t stream = nullptr;
-  LaunchLimits limits;  ///< of the device the stream belongs to
+  LaunchLimits limits;
+  ConvolutionCode conv = ConvolutionCode::kOwn;
+
+  struct Parts;  // kernels/cuda/parts.h: allocator, staging buffers, library handles
+  std::unique_ptr<Parts> parts;
 };
 
 /// Limits of GPU number `device`. Errors: CudaError.

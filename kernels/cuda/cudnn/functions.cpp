@@ -1,0 +1,36 @@
+#include "kernels/cuda/cudnn/functions.h"
+
+#include <fmt/format.h>
+
+#include "kernels/cuda/shared_library.h"
+
+namespace switchyard::kernels {
+namespace {
+
+CudnnFunctions load_cudnn() {
+  const SharedLibrary library("cuDNN", fmt::format("libcudnn.so.{}", CUDNN_MAJOR),
+                              SWITCHYARD_CUDNN_DIR);
+  CudnnFunctions f{};
+  library.load(f.version, "cudnnGetVersion");
+  library.load(f.status_text, "cudnnGetErrorString");
+  library.load(f.last_error, "cudnnGetLastErrorString");
+  library.load(f.create, "cudnnCreate");
+  library.load(f.destroy, "cudnnDestroy");
+  library.load(f.set_stream, "cudnnSetStream");
+  library.load(f.create_descriptor, "cudnnBackendCreateDescriptor");
+  library.load(f.destroy_descriptor, "cudnnBackendDestroyDescriptor");
+  library.load(f.finalize, "cudnnBackendFinalize");
+  library.load(f.set_attribute, "cudnnBackendSetAttribute");
+  library.load(f.get_attribute, "cudnnBackendGetAttribute");
+  library.load(f.execute, "cudnnBackendExecute");
+  return f;
+}
+
+}  // namespace
+
+const CudnnFunctions& cudnn_functions() {
+  static const CudnnFunctions functions = load_cudnn();
+  return functions;
+}
+
+}  // namespace switchyard::kernels

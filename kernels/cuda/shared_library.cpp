@@ -1,0 +1,30 @@
+#include "kernels/cuda/shared_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include "kernels/cuda/stream.h"
+
+namespace switchyard::kernels {
+
+SharedLibrary::SharedLibrary(std::string title, std::string file, const std::string& folder)
+    : title_(std::move(title)), file_(std::move(file)) {
+  handle_ = dlopen(file_.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string reason = handle_ == nullptr ? dlerror() : "";
+  if (handle_ == nullptr) {
+    handle_ = dlopen((folder + "/" + file_).c_str(), RTLD_NOW | RTLD_LOCAL);
+  }
+  if (handle_ == nullptr) {
+    throw CudaError(fmt::format("{} cannot be loaded: {}", title_, reason));
+  }
+}
+
+void* SharedLibrary::symbol(const char* name) const {
+  void* const address = dlsym(handle_, name);
+  if (address == nullptr) {
+    throw CudaError(fmt::format("{} ({}) has no function {}", title_, file_, name));
+  }
+  return address;
+}
+
+}  // namespace switchyard::kernels
