@@ -113,29 +113,38 @@ struct FragmentC {
   typename Mma::Sum value[Mma::kSums];
 };
 
-/// Reads A from a tile with rows of `stride` operands, neighbours in depth next to each other. For
-/// bfloat16 the tile must be 4-byte aligned and the stride even.
+/// The operands that a lane's fragment takes from a tile with lines of `stride` operands,
+/// neighbours in depth next to each other: element i from (line(i), depth(i)).
+template <class Mma, int kWords, class Line, class Depth>
+__device__ __forceinline__ void load_words(typename Mma::Word (&words)[kWords],
+                                           const typename Mma::Operand* tile, int stride,
+                                           const Line& line, const Depth& depth) {
+  SWITCHYARD_UNROLL
+  for (int w = 0; w < kWords; ++w) {
+    const int i = w * Mma::kPerWord;
+    words[w] = Mma::load(tile + line(i) * stride + depth(i));
+  }
+}
+
+/// Reads A from a tile with a line per row. For bfloat16 the tile must be 4-byte aligned and the
+/// stride even.
 template <class Mma>
 __device__ __forceinline__ FragmentA<Mma> load_a(const typename Mma::Operand* tile, int stride,
                                                  int lane) {
   FragmentA<Mma> a;
-  SWITCHYARD_UNROLL
-  for (int w = 0; w < Mma::kWordsA; ++w) {
-    const int i = w * Mma::kPerWord;
-    a.word[w] = Mma::load(tile + Mma::a_row(lane, i) * stride + Mma::a_depth(lane, i));
-  }
+  load_words<Mma>(
+      a.word, tile, stride, [lane](int i) { return Mma::a_row(lane, i); },
+      [lane](int i) { return Mma::a_depth(lane, i); });
   return a;
 }
-/// Reads B from a tile that holds it transposed: one row of `stride` operands per column of B.
+/// Reads B from a tile that holds it transposed: a line per column of B.
 template <class Mma>
 __device__ __forceinline__ FragmentB<Mma> load_b(const typename Mma::Operand* tile, int stride,
                                                  int lane) {
   FragmentB<Mma> b;
-  SWITCHYARD_UNROLL
-  for (int w = 0; w < Mma::kWordsB; ++w) {
-    const int i = w * Mma::kPerWord;
-    b.word[w] = Mma::load(tile + Mma::b_col(lane, i) * stride + Mma::b_depth(lane, i));
-  }
+  load_words<Mma>(
+      b.word, tile, stride, [lane](int i) { return Mma::b_col(lane, i); },
+      [lane](int i) { return Mma::b_depth(lane, i); });
   return b;
 }
 

@@ -108,32 +108,34 @@ __global__ void topk_warp_in_registers(TopK<T> p) {
 
 // ---- launchers
 
-template <class T>
-TopK<T> operands(const char* name, const LowestReport& report, const T* logits, std::int64_t tokens,
-                 std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  return {
-      logits,  tokens,       checked_extent(name, "experts", experts), checked_extent(name, "k", k),
-      indices, report.word()};
+/// With `tokens_per_block` rows a block of the kernel. Returns the first bad row.
+template <class Exec, class T>
+std::int64_t run_kernel(Exec& exec, const char* name, void (*kernel)(TopK<T>), int tokens_per_block,
+                        const T* logits, std::int64_t tokens, std::int64_t experts, std::int64_t k,
+                        std::int64_t* indices) {
+  const LowestReport report(exec);
+  const TopK<T> p = {.logits = logits,
+                     .tokens = tokens,
+                     .experts = checked_extent(name, "experts", experts),
+                     .k = checked_extent(name, "k", k),
+                     .indices = indices,
+                     .bad_row = report.word()};
+  launch_blocks(exec, name, kernel, {tiles_along(tokens, tokens_per_block)}, kThreads, p);
+  return report.read();
 }
 
 template <class Exec, class T>
 std::int64_t run_thread_per_token(Exec& exec, const T* logits, std::int64_t tokens,
                                   std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  constexpr const char* kName = "topk_thread_per_token";
-  const LowestReport report(exec);
-  launch_blocks(exec, kName, topk_thread_per_token<T>, {tiles_along(tokens, kThreads)}, kThreads,
-                operands(kName, report, logits, tokens, experts, k, indices));
-  return report.read();
+  return run_kernel(exec, "topk_thread_per_token", topk_thread_per_token<T>, kThreads, logits,
+                    tokens, experts, k, indices);
 }
 
 template <class Exec, class T>
 std::int64_t run_warp_per_token(Exec& exec, const T* logits, std::int64_t tokens,
                                 std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  constexpr const char* kName = "topk_warp_per_token";
-  const LowestReport report(exec);
-  launch_blocks(exec, kName, topk_warp_per_token<T>, {tiles_along(tokens, kRowsPerBlock)}, kThreads,
-                operands(kName, report, logits, tokens, experts, k, indices));
-  return report.read();
+  return run_kernel(exec, "topk_warp_per_token", topk_warp_per_token<T>, kRowsPerBlock, logits,
+                    tokens, experts, k, indices);
 }
 
 template <class Exec, class T>
@@ -144,13 +146,11 @@ std::int64_t run_in_registers(Exec& exec, const T* logits, std::int64_t tokens,
     throw std::invalid_argument(std::string("[") + kName + "] needs at most 256 experts, got " +
                                 std::to_string(experts));
   }
-  const LowestReport report(exec);
-  const TopK<T> p = operands(kName, report, logits, tokens, experts, k, indices);
+  void (*kernel)(TopK<T>) = nullptr;
   with_per_lane(experts, [&](auto per_lane) {
-    launch_blocks(exec, kName, topk_warp_in_registers<T, decltype(per_lane)::value>,
-                  {tiles_along(tokens, kRowsPerBlock)}, kThreads, p);
+    kernel = topk_warp_in_registers<T, decltype(per_lane)::value>;
   });
-  return report.read();
+  return run_kernel(exec, kName, kernel, kRowsPerBlock, logits, tokens, experts, k, indices);
 }
 
 }  // namespace
