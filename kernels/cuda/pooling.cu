@@ -1,0 +1,250 @@
+#include "kernels/api/pooling.h"
+
+#include "kernels/common/warp.h"
+#include "kernels/common/wide.h"
+#include "kernels/cuda/product_launch.cuh"
+
+// Global average pooling and its transpose. Channels lie next to each other, so that the textbook's
+// kernel already reads whole sectors; the rungs make fewer and larger requests, and more of them at
+// a time.
+
+namespace switchyard::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// [images, pixels, channels] as the kernels take it.
+struct Images {
+  std::int64_t images;
+  std::int64_t pixels;
+  std::int64_t channels;
+};
+
+// ---- x [images, pixels, channels] -> y [images, channels]
+
+// global_average_pool_thread_per_channel
+//   1. each thread takes a channel of an image and walks over its pixels, `channels` elements
+//      apart, while its neighbours walk beside it;
+//   2. adds in double and writes the mean.
+// Reads 4 bytes an element of x and writes 4 an element of y (float32). One 64-bit division a
+// thread. A walk waits for memory once in a few pixels: with few images there are too few threads
+// to hide that.
+template <class T>
+__global__ void global_average_pool_thread_per_channel(const T* __restrict__ x, T* __restrict__ y,
+                                                       Images s) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= s.images * s.channels) return;
+  const T* const in = x + i / s.channels * s.pixels * s.channels + i % s.channels;
+  double sum = 0.0;
+  for (std::int64_t p = 0; p < s.pixels; ++p) sum += double{in[p * s.channels]};
+  y[i] = static_cast<T>(sum / static_cast<double>(s.pixels));
+}
+
+// global_average_pool_wide
+//   1. each thread takes the channels of 16 neighbouring bytes, 4 in float32.
+// The same bytes with a quarter of the requests (float32) and as many times more bytes in flight a
+// thread; a quarter of the threads. Pointers 16-byte aligned, channels a multiple of 16 bytes.
+template <class T>
+__global__ void global_average_pool_wide(const T* __restrict__ x, T* __restrict__ y, Images s) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i >= s.images * s.channels) return;
+  const T* const in = x + i / s.channels * s.pixels * s.channels + i % s.channels;
+  double sum[kCount] = {};
+  for (std::int64_t p = 0; p < s.pixels; ++p) {
+    const Wide<T> pixel = load128(in + p * s.channels);
+    SWITCHYARD_UNROLL
+    for (int j = 0; j < kCount; ++j) sum[j] += double{pixel.value[j]};
+  }
+  Wide<T> means;
+  SWITCHYARD_UNROLL
+  for (int j = 0; j < kCount; ++j) {
+    means.value[j] = static_cast<T>(sum[j] / static_cast<double>(s.pixels));
+  }
+  store128(y + i, means);
+}
+
+// global_average_pool_block_per_tile
+//   1. a block takes 32 channels of an image, lane l channel l; its 8 warps take the pixels
+//      w, w + 8, ...: eight walks of an eighth of the length;
+//   2. the warps' sums meet in shared memory;
+//   3. the first warp adds the 8 of each channel, in order, and writes.
+// The same bytes as one thread per channel with 8 times the threads: for few images or large maps.
+constexpr int kWarps = kThreads / kWarp;
+template <class T>
+__global__ void global_average_pool_block_per_tile(const T* __restrict__ x, T* __restrict__ y,
+                                                   Images s, std::int64_t tiles) {
+  __shared__ double parts[kWarps][kWarp];
+  const auto lane = static_cast<int>(threadIdx.x) % kWarp;
+  const auto warp = static_cast<int>(threadIdx.x) / kWarp;
+  const std::int64_t image = blockIdx.x / tiles;
+  const std::int64_t channel = blockIdx.x % tiles * kWarp + lane;
+  double sum = 0.0;
+  if (channel < s.channels) {
+    const T* const in = x + image * s.pixels * s.channels + channel;
+    for (std::int64_t p = warp; p < s.pixels; p += kWarps) sum += double{in[p * s.channels]};
+  }
+  parts[warp][lane] = sum;
+  __syncthreads();
+  if (warp == 0 && channel < s.channels) {
+    for (int w = 1; w < kWarps; ++w) sum += parts[w][lane];
+    y[image * s.channels + channel] = static_cast<T>(sum / static_cast<double>(s.pixels));
+  }
+}
+
+// ---- y [images, channels] -> x [images, pixels, channels]
+
+// global_average_unpool_thread_per_element
+//   1. each thread takes an element of x and finds its image and channel by two 64-bit divisions.
+// Writes 4 bytes an element of x (float32) and reads y, which the caches keep.
+template <class T>
+__global__ void global_average_unpool_thread_per_element(const T* __restrict__ y, T* __restrict__ x,
+                                                         Images s, T scale) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= s.images * s.pixels * s.channels) return;
+  const std::int64_t image = i / (s.pixels * s.channels);
+  x[i] = y[image * s.channels + i % s.channels] * scale;
+}
+
+// global_average_unpool_thread_per_channel
+//   1. each thread takes a channel of an image, reads it once and walks over the pixels, writing.
+// One division per `pixels` elements, y read once. Writes do not wait for each other, so that few
+// threads suffice.
+template <class T>
+__global__ void global_average_unpool_thread_per_channel(const T* __restrict__ y, T* __restrict__ x,
+                                                         Images s, T scale) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= s.images * s.channels) return;
+  T* const out = x + i / s.channels * s.pixels * s.channels + i % s.channels;
+  const T value = y[i] * scale;
+  for (std::int64_t p = 0; p < s.pixels; ++p) out[p * s.channels] = value;
+}
+
+// global_average_unpool_wide
+//   1. the same with the channels of 16 neighbouring bytes.
+// A quarter of the requests (float32). Pointers 16-byte aligned, channels a multiple of 16 bytes.
+template <class T>
+__global__ void global_average_unpool_wide(const T* __restrict__ y, T* __restrict__ x, Images s,
+                                           T scale) {
+  constexpr int kCount = Wide<T>::kCount;
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
+  if (i >= s.images * s.channels) return;
+  T* const out = x + i / s.channels * s.pixels * s.channels + i % s.channels;
+  Wide<T> value = load128(y + i);
+  SWITCHYARD_UNROLL
+  for (int j = 0; j < kCount; ++j) value.value[j] *= scale;
+  for (std::int64_t p = 0; p < s.pixels; ++p) store128(out + p * s.channels, value);
+}
+
+// ---- launchers
+
+/// Threads that keep a large GPU busy with loads: fewer channels than this are better shared.
+constexpr std::int64_t kEnoughThreads = 65536;
+
+template <class T>
+bool wide_images(const T* in, const T* out, std::int64_t channels) {
+  return wide_rows(in, channels) && wide_rows(out, channels);
+}
+template <class T>
+T one_over(std::int64_t pixels) {
+  return static_cast<T>(1.0 / static_cast<double>(pixels));
+}
+
+template <class Exec, class T>
+void run_pool(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
+              std::int64_t channels) {
+  launch_blocks(
+      exec, "global_average_pool_thread_per_channel", global_average_pool_thread_per_channel<T>,
+      {tiles_along(images * channels, kThreads)}, kThreads, x, y, Images{images, pixels, channels});
+}
+template <class Exec, class T>
+void run_pool_wide(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
+                   std::int64_t channels) {
+  require_wide("global_average_pool_wide", wide_images(x, y, channels));
+  launch_blocks(exec, "global_average_pool_wide", global_average_pool_wide<T>,
+                {tiles_along(images * channels, kThreads * Wide<T>::kCount)}, kThreads, x, y,
+                Images{images, pixels, channels});
+}
+template <class Exec, class T>
+void run_pool_tile(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
+                   std::int64_t channels) {
+  const std::int64_t tiles = tiles_along(channels, kWarp);
+  launch_blocks(exec, "global_average_pool_block_per_tile", global_average_pool_block_per_tile<T>,
+                {images, tiles}, kThreads, x, y, Images{images, pixels, channels}, tiles);
+}
+
+template <class Exec, class T>
+void run_unpool_per_element(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
+                            std::int64_t channels) {
+  launch_blocks(exec, "global_average_unpool_thread_per_element",
+                global_average_unpool_thread_per_element<T>,
+                {tiles_along(images * pixels * channels, kThreads)}, kThreads, y, x,
+                Images{images, pixels, channels}, one_over<T>(pixels));
+}
+template <class Exec, class T>
+void run_unpool_per_channel(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
+                            std::int64_t channels) {
+  launch_blocks(exec, "global_average_unpool_thread_per_channel",
+                global_average_unpool_thread_per_channel<T>,
+                {tiles_along(images * channels, kThreads)}, kThreads, y, x,
+                Images{images, pixels, channels}, one_over<T>(pixels));
+}
+template <class Exec, class T>
+void run_unpool_wide(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
+                     std::int64_t channels) {
+  require_wide("global_average_unpool_wide", wide_images(y, x, channels));
+  launch_blocks(exec, "global_average_unpool_wide", global_average_unpool_wide<T>,
+                {tiles_along(images * channels, kThreads * Wide<T>::kCount)}, kThreads, y, x,
+                Images{images, pixels, channels}, one_over<T>(pixels));
+}
+
+}  // namespace
+
+template <class Exec, class T>
+Ladder<PoolFunction<Exec, T>> global_average_pool_ladder() {
+  static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
+      {"global_average_pool_thread_per_channel", "", run_pool<Exec, T>},
+      {"global_average_pool_wide", kWideNeeds, run_pool_wide<Exec, T>},
+      {"global_average_pool_block_per_tile", "", run_pool_tile<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+Ladder<PoolFunction<Exec, T>> global_average_unpool_ladder() {
+  static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
+      {"global_average_unpool_thread_per_element", "", run_unpool_per_element<Exec, T>},
+      {"global_average_unpool_thread_per_channel", "", run_unpool_per_channel<Exec, T>},
+      {"global_average_unpool_wide", kWideNeeds, run_unpool_wide<Exec, T>}};
+  return kLadder;
+}
+
+template <class Exec, class T>
+void global_average_pool(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
+                         std::int64_t channels) {
+  const auto run = images * channels < kEnoughThreads && pixels > kWarps ? run_pool_tile<Exec, T>
+                   : wide_images(x, y, channels)                         ? run_pool_wide<Exec, T>
+                                                                         : run_pool<Exec, T>;
+  run(exec, x, y, images, pixels, channels);
+}
+
+template <class Exec, class T>
+void global_average_unpool(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
+                           std::int64_t channels) {
+  const auto run =
+      wide_images(y, x, channels) ? run_unpool_wide<Exec, T> : run_unpool_per_channel<Exec, T>;
+  run(exec, y, x, images, pixels, channels);
+}
+
+#define SWITCHYARD_INSTANTIATE_POOLING(T)                                                        \
+  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
+  global_average_pool_ladder<KernelExecutor, T>();                                               \
+  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
+  global_average_unpool_ladder<KernelExecutor, T>();                                             \
+  template void global_average_pool(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,   \
+                                    std::int64_t);                                               \
+  template void global_average_unpool(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t, \
+                                      std::int64_t);
+SWITCHYARD_INSTANTIATE_POOLING(float)
+SWITCHYARD_INSTANTIATE_POOLING(double)
+
+}  // namespace switchyard::kernels
