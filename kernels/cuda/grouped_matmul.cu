@@ -4,27 +4,22 @@
 
 #include "kernels/common/warp.h"
 #include "kernels/common/with_flag.h"
+#include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/product_launch.cuh"
-#include "kernels/cuda/register_tile.cuh"
 
 // A matrix product per expert over its segment of rows: 2 · rows · inner · cols flops whatever the
 // routing, on rows (inner + cols) elements of activations and inner · cols of each expert that got
-// a row. The host never learns the segments' lengths: they stay on the device in `offsets`, and the
-// kernels find their work there.
+// a row.
 
 namespace switchyard::kernels {
 namespace {
 
 /// The operands of one call.
 template <class T>
-struct Grouped {
-  const std::int64_t* offsets;  // [experts + 1]
-  const T* x;                   // [rows, inner]
-  const T* w;                   // [experts, inner, cols] or transposed
-  T* y;                         // [rows, cols]
-  int rows, experts, inner, cols;
-
-  __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
+struct Grouped : GroupedExtents {
+  const T* x;  // [rows, inner]
+  const T* w;  // [experts, inner, cols] or transposed
+  T* y;        // [rows, cols]
 };
 
 /// The expert whose segment contains `row`: the last e with offsets[e] <= row. Empty segments begin
@@ -111,10 +106,6 @@ __device__ __forceinline__ RowTile find_row_tile(const std::int64_t* offsets, in
 //      the segment's end count as zeros and are not written.
 // Reads x once per 64 columns and an expert's weights once per 64 of its rows: 1/16 byte a flop
 // (float32) for full tiles. A segment wastes at most 63 rows of arithmetic and no memory traffic.
-constexpr int kTile = 64;
-template <class T>
-using GroupedTile = RegisterTile<T, kTile, kTile>;
-
 template <class T, bool kWide, bool kTransposeW>
 __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
     grouped_matmul_register_tile(Grouped<T> p, int tiles_across, bool wide_y) {
@@ -122,7 +113,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
   __shared__ RowTile found;
   const auto block = static_cast<int>(blockIdx.x);
   if (threadIdx.x < kWarp) {
-    const RowTile mine = find_row_tile(p.offsets, p.experts, kTile, block / tiles_across);
+    const RowTile mine = find_row_tile(p.offsets, p.experts, kGroupedTile, block / tiles_across);
     if (threadIdx.x == 0) found = mine;
   }
   __syncthreads();
@@ -131,7 +122,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
   const T* const w_e = p.w + tile.expert * p.weights();
   const MatrixSource<T, true> x{p.x, tile.end_row, p.inner};
   const MatrixSource<T, kTransposeW> w{w_e, p.cols, kTransposeW ? p.inner : p.cols};
-  const int first_col = block % tiles_across * kTile;
+  const int first_col = block % tiles_across * kGroupedTile;
   typename GroupedTile<T>::Sums sums;
   GroupedTile<T>::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner,
                                            sums);
@@ -147,26 +138,11 @@ bool wide_operands(const GroupedShape& s, const T* x, const T* w, bool transpose
   return wide_rows(x, s.inner) && wide_rows(w, transpose_w ? s.inner : s.cols);
 }
 
-template <class T>
-Grouped<T> grouped(const char* name, const GroupedShape& s, const std::int64_t* offsets,
-                   const T* x) {
-  Grouped<T> p{};
-  p.offsets = offsets;
-  p.x = x;
-  p.rows = checked_extent(name, "rows", s.rows);
-  p.experts = checked_extent(name, "experts", s.experts);
-  p.inner = checked_extent(name, "inner", s.inner);
-  p.cols = checked_extent(name, "cols", s.cols);
-  return p;
-}
-
 template <class Exec, class T>
 void run_thread_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
                            const T* x, const T* w, bool transpose_w, T* y) {
   constexpr const char* kName = "grouped_matmul_thread_per_output";
-  Grouped<T> p = grouped(kName, shape, offsets, x);
-  p.w = w;
-  p.y = y;
+  const Grouped<T> p{grouped_extents(kName, shape, offsets), x, w, y};
   with_flag(transpose_w, [&](auto transpose) {
     launch_blocks(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
                   {tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads, p);
@@ -177,11 +153,9 @@ template <bool kWide, class Exec, class T>
 void run_register_tile(Exec& exec, const char* name, const GroupedShape& shape,
                        const std::int64_t* offsets, const T* x, const T* w, bool transpose_w,
                        T* y) {
-  Grouped<T> p = grouped(name, shape, offsets, x);
-  p.w = w;
-  p.y = y;
-  const std::int64_t across = tiles_along(p.cols, kTile);
-  const std::int64_t most = p.rows / kTile + std::min(p.rows, p.experts);
+  const Grouped<T> p{grouped_extents(name, shape, offsets), x, w, y};
+  const std::int64_t across = tiles_along(p.cols, kGroupedTile);
+  const std::int64_t most = p.rows / kGroupedTile + std::min(p.rows, p.experts);
   const bool wide_y = wide_rows(y, p.cols);
   with_flag(transpose_w, [&](auto transpose) {
     launch_blocks(exec, name, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,

@@ -1,7 +1,7 @@
 #include "kernels/api/grouped_matmul.h"
 
+#include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/product_launch.cuh"
-#include "kernels/cuda/register_tile.cuh"
 
 // The weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its segment of rows, zeros
 // for an expert without any.
@@ -11,14 +11,10 @@ namespace {
 
 /// The operands of one call.
 template <class T>
-struct Grouped {
-  const std::int64_t* offsets;  // [experts + 1]
-  const T* x;                   // [rows, inner]
-  const T* gy;                  // [rows, cols]
-  T* gw;                        // [experts, inner, cols]
-  int experts, inner, cols;
-
-  __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
+struct Grouped : GroupedExtents {
+  const T* x;   // [rows, inner]
+  const T* gy;  // [rows, cols]
+  T* gw;        // [experts, inner, cols]
 };
 
 constexpr int kOutputThreads = 256;
@@ -49,9 +45,6 @@ __global__ void grouped_matmul_weight_grad_thread_per_output(Grouped<T> p) {
 //   3. an empty expert's blocks write zeros.
 // Reads x once per 64 columns and gy once per 64 rows of an expert's weights.
 constexpr int kRowsPerSum = 4096;
-constexpr int kTile = 64;
-template <class T>
-using GroupedTile = RegisterTile<T, kTile, kTile>;
 
 template <class T, bool kWide>
 __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
@@ -60,8 +53,8 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
   __shared__ typename GroupedTile<T>::Shared shared;
   const auto block = static_cast<int>(blockIdx.x);
   const int expert = block / tiles;
-  const int first_row = block % tiles / tiles_across * kTile;
-  const int first_col = block % tiles % tiles_across * kTile;
+  const int first_row = block % tiles / tiles_across * kGroupedTile;
+  const int first_col = block % tiles % tiles_across * kGroupedTile;
   const auto begin = static_cast<int>(p.offsets[expert]);
   const auto end = static_cast<int>(p.offsets[expert + 1]);
   const MatrixSource<T, false> x{p.x, p.inner, p.inner};
@@ -81,19 +74,6 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 // ---- launchers
 
 template <class T>
-Grouped<T> grouped(const char* name, const GroupedShape& s, const std::int64_t* offsets, const T* x,
-                   const T* gy, T* gw) {
-  checked_extent(name, "rows", s.rows);
-  return {offsets,
-          x,
-          gy,
-          gw,
-          checked_extent(name, "experts", s.experts),
-          checked_extent(name, "inner", s.inner),
-          checked_extent(name, "cols", s.cols)};
-}
-
-template <class T>
 bool wide_operands(const GroupedShape& s, const T* x, const T* gy) {
   return wide_rows(x, s.inner) && wide_rows(gy, s.cols);
 }
@@ -102,7 +82,7 @@ template <class Exec, class T>
 void run_weight_grad_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
                                 const T* x, const T* gy, T* gw) {
   constexpr const char* kName = "grouped_matmul_weight_grad_thread_per_output";
-  const Grouped<T> p = grouped(kName, shape, offsets, x, gy, gw);
+  const Grouped<T> p{grouped_extents(kName, shape, offsets), x, gy, gw};
   const int weights = checked_extent(kName, "weights of an expert", {p.inner, p.cols});
   launch_blocks(exec, kName, grouped_matmul_weight_grad_thread_per_output<T>,
                 {tiles_along(std::int64_t{p.experts} * weights, kOutputThreads)}, kOutputThreads,
@@ -112,9 +92,9 @@ void run_weight_grad_per_output(Exec& exec, const GroupedShape& shape, const std
 template <bool kWide, class Exec, class T>
 void run_weight_grad_tile(Exec& exec, const char* name, const GroupedShape& shape,
                           const std::int64_t* offsets, const T* x, const T* gy, T* gw) {
-  const Grouped<T> p = grouped(name, shape, offsets, x, gy, gw);
-  const std::int64_t across = tiles_along(p.cols, kTile);
-  const int tiles = checked_extent(name, "tiles", {tiles_along(p.inner, kTile), across});
+  const Grouped<T> p{grouped_extents(name, shape, offsets), x, gy, gw};
+  const std::int64_t across = tiles_along(p.cols, kGroupedTile);
+  const int tiles = checked_extent(name, "tiles", {tiles_along(p.inner, kGroupedTile), across});
   const bool wide_gw = wide_rows(gw, p.cols);
   launch_blocks(exec, name, grouped_matmul_weight_grad_register_tile<T, kWide>, {p.experts, tiles},
                 GroupedTile<T>::kThreads, p, tiles, static_cast<int>(across), wide_gw);

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "kernels/api/grouped_matmul.h"
+#include "kernels/common/sizes.h"
+#include "kernels/cuda/register_tile.cuh"
+
+namespace switchyard::kernels {
+
+/// GroupedShape in 32 bits, and where the experts' segments of rows begin. The offsets lie on the
+/// device: the host never learns the segments' lengths, the kernels find their work there.
+struct GroupedExtents {
+  const std::int64_t* offsets;  // [experts + 1]
+  int rows, experts, inner, cols;
+
+  /// Of one expert.
+  __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
+};
+
+/// Errors: std::invalid_argument naming kernel and extent where an index does not fit 32 bits.
+inline GroupedExtents grouped_extents(const char* kernel, const GroupedShape& s,
+                                      const std::int64_t* offsets) {
+  return {.offsets = offsets,
+          .rows = checked_extent(kernel, "rows", s.rows),
+          .experts = checked_extent(kernel, "experts", s.experts),
+          .inner = checked_extent(kernel, "inner", s.inner),
+          .cols = checked_extent(kernel, "cols", s.cols)};
+}
+
+/// Rows and columns of a block's tile, in the forward product as in the weight gradient.
+inline constexpr int kGroupedTile = 64;
+template <class T>
+using GroupedTile = RegisterTile<T, kGroupedTile, kGroupedTile>;
+
+}  // namespace switchyard::kernels
