@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/device_option.h"
 #include "engine/core/check.h"
 #include "engine/ops/cases.h"
 
@@ -19,6 +20,7 @@ struct Options {
   std::int64_t size = 3;
   std::uint64_t seed = 1;
   double tolerance = 1e-7;
+  std::string device = "cpu";
   bool json = false;
 };
 
@@ -45,11 +47,12 @@ GradcheckResult worst_order(const OpSample& sample, const Options& options, int&
 }
 
 int run_gradcheck(const Options& options) {
+  const Device device = parse_device(options.device);
   nlohmann::json rows = nlohmann::json::array();
   bool all_good = true;
   for (const OpCase& each : chosen_cases(options.op)) {
-    Generator random(options.seed);
-    const OpSample sample = each.sample(std::max(options.size, each.smallest), random);
+    CaseSource source{Generator(options.seed), device};
+    const OpSample sample = each.sample(std::max(options.size, each.smallest), source);
     int order = 1;
     const GradcheckResult result = worst_order(sample, options, order);
     const bool good = result.error <= options.tolerance;
@@ -88,6 +91,7 @@ void add_gradcheck_command(CLI::App& app, Action& action) {
   command->add_option("--tolerance", options->tolerance, "Largest relative error that passes")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_device_option(*command, options->device);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([=, &action] { action = [=] { return run_gradcheck(*options); }; });
 }

@@ -37,9 +37,9 @@ class Contraction {
     const std::span<const Tensor> x = point.first(inputs_);
     Tensor value = dot(f_(x), point.back());
     for (const std::vector<Tensor>& weights : weights_) {
-      if (!value.requires_grad()) return Tensor::scalar(0.0, DType::kFloat64);
+      if (!value.requires_grad()) return zeros_like(value);
       const std::vector<Tensor> gradients = grad(value, x, {.create_graph = true});
-      value = Tensor::scalar(0.0, DType::kFloat64);
+      value = zeros_like(value);
       for (std::size_t i = 0; i < x.size(); ++i) value = value + dot(gradients[i], weights[i]);
     }
     return value;
@@ -60,8 +60,9 @@ std::vector<Tensor> as_leaves(std::span<const Tensor> tensors) {
 std::vector<Tensor> directions(const Tensor& x, Generator& random) {
   std::vector<Tensor> list;
   for (std::int64_t i = 0; x.numel() <= kEveryAxis && i < x.numel(); ++i) {
-    list.push_back(zeros_like(x));
-    list.back().data<double>()[i] = 1.0;
+    Tensor axis = Tensor::zeros(x.shape(), x.dtype());
+    axis.data<double>()[i] = 1.0;
+    list.push_back(axis.to(x.device()));
   }
   for (int k = 0; k < kRandomDirections; ++k) {
     Tensor direction = random_like(x, random);

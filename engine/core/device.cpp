@@ -5,19 +5,34 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/core/check.h"
+#include "engine/core/executor.h"
 
 namespace switchyard {
 namespace {
 
-struct Entry {
-  Device device;
-  std::string_view name;
-  std::string_view missing;  // why this build cannot offer it
-};
-constexpr std::array kEntries = {Entry{Device::kCpu, "cpu", ""},
-                                 Entry{Device::kCuda, "cuda", "this build has no CUDA kernels"},
-                                 Entry{Device::kSimt, "simt", "this build has no SIMT executor"}};
+constexpr std::array kNames = {std::string_view("cpu"), std::string_view("cuda"),
+                               std::string_view("simt")};  // in the order of Device
+constexpr std::array kDevices = {Device::kCuda, Device::kCpu, Device::kSimt};  // by preference
+
+/// Why `device` cannot be used here; empty where it can.
+std::string missing(Device device) {
+  switch (device) {
+    case Device::kCpu:
+      break;
+    case Device::kCuda:
+#ifdef SWITCHYARD_CUDA
+      return kernels::unavailable_reason<kernels::Cuda>();
+#else
+      return "this build has no CUDA kernels (it was made without nvcc)";
+#endif
+    case Device::kSimt:
+#ifndef SWITCHYARD_SIMT
+      return "this build has no SIMT executor (SWITCHYARD_SIMT is off)";
+#endif
+      break;
+  }
+  return {};
+}
 
 std::string available_names() {
   std::vector<std::string_view> names;
@@ -27,20 +42,34 @@ std::string available_names() {
 
 }  // namespace
 
-std::string_view name(Device device) { return kEntries[static_cast<std::size_t>(device)].name; }
+std::string_view name(Device device) { return kNames[static_cast<std::size_t>(device)]; }
 
-std::vector<Device> available_devices() { return {Device::kCpu}; }
+std::vector<Device> available_devices() {
+  std::vector<Device> devices;
+  for (Device device : kDevices) {
+    if (missing(device).empty()) devices.push_back(device);
+  }
+  return devices;
+}
 
 Device parse_device(std::string_view text) {
-  const auto entry = std::find_if(kEntries.begin(), kEntries.end(),
-                                  [&](const Entry& e) { return e.name == text; });
-  check<UsageError>(entry != kEntries.end(), "unknown device '{}', available devices: {}", text,
+  const auto found = std::find(kNames.begin(), kNames.end(), text);
+  check<UsageError>(found != kNames.end(), "unknown device '{}', available devices: {}", text,
                     available_names());
-  const auto devices = available_devices();
-  check<UsageError>(std::find(devices.begin(), devices.end(), entry->device) != devices.end(),
-                    "device '{}' is not available: {}; available devices: {}", text, entry->missing,
-                    available_names());
-  return entry->device;
+  const auto device = static_cast<Device>(found - kNames.begin());
+  const std::string reason = missing(device);
+  check<UsageError>(reason.empty(), "device '{}' is not available: {}; available devices: {}", text,
+                    reason, available_names());
+  return device;
+}
+
+void synchronise(Device device) {
+  on_device(device, "synchronise", [](auto& exec) { kernels::synchronise(exec); });
+}
+
+std::string describe(Device device) {
+  return on_device(device, "describe",
+                   [](auto& exec) { return kernels::device_description(exec); });
 }
 
 }  // namespace switchyard

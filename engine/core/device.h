@@ -13,11 +13,17 @@ enum class Device : std::uint8_t { kCpu, kCuda, kSimt };
 
 std::string_view name(Device device);
 
-/// Devices that this build on this machine can run, in the order of preference.
+/// Devices that this build on this machine can run, the fastest first.
 std::vector<Device> available_devices();
 
 /// Parses "cpu", "cuda" or "simt". UsageError that says what is missing and which devices there are
 /// where the name is unknown or the machine or build lacks the device.
 Device parse_device(std::string_view text);
+
+/// Waits until everything that was enqueued on the device has run.
+void synchronise(Device device);
+
+/// The device in words, such as a GPU's name and memory. Error where this build lacks it.
+std::string describe(Device device);
 
 }  // namespace switchyard

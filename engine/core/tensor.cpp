@@ -1,9 +1,8 @@
 #include "engine/core/tensor.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "engine/autograd/node.h"
+#include "engine/core/executor.h"
+#include "kernels/api/shape.h"
 
 namespace switchyard {
 namespace {
@@ -25,13 +24,7 @@ decltype(auto) dispatch_element(DType dtype, F&& f) {
     case DType::kBFloat16:
       break;
   }
-  throw Error(fmt::format("dtype {} has no host arithmetic", name(dtype)));
-}
-
-template <class From, class To>
-void convert(const void* from, void* to, std::int64_t count) {
-  std::transform(static_cast<const From*>(from), static_cast<const From*>(from) + count,
-                 static_cast<To*>(to), [](From value) { return static_cast<To>(value); });
+  throw Error(fmt::format("tensors of dtype {} have no arithmetic", name(dtype)));
 }
 
 }  // namespace
@@ -49,7 +42,7 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
   Tensor tensor = empty(shape, dtype, device);
-  std::memset(tensor.storage_->data(), 0, tensor.bytes());
+  clear_memory(device, tensor.storage_->data(), tensor.bytes());
   return tensor;
 }
 
@@ -68,7 +61,7 @@ Tensor Tensor::from(Shape shape, std::span<const T> values, Device device) {
   check(static_cast<std::int64_t>(values.size()) == shape.numel(),
         "{} values do not fill a tensor of shape {}", values.size(), shape.to_string());
   Tensor tensor = empty(shape, kDTypeOf<T>, device);
-  std::copy(values.begin(), values.end(), tensor.data<T>());
+  copy_memory(device, tensor.storage_->data(), Device::kCpu, values.data(), tensor.bytes());
   return tensor;
 }
 template Tensor Tensor::from(Shape, std::span<const float>, Device);
@@ -85,15 +78,15 @@ double Tensor::item() const {
 
 std::vector<double> Tensor::to_doubles() const {
   check(defined(), "to_doubles() of an undefined tensor");
-  std::vector<double> values(static_cast<std::size_t>(numel()));
-  dispatch_element(
-      dtype_, [&]<class T>(T*) { convert<T, double>(storage_->data(), values.data(), numel()); });
-  return values;
+  if (device() != Device::kCpu) return to(Device::kCpu).to_doubles();
+  const Tensor doubles = to(DType::kFloat64);
+  const auto elements = doubles.span<double>();
+  return {elements.begin(), elements.end()};
 }
 
 Tensor Tensor::clone() const {
   Tensor copy = empty(shape_, dtype_, device());
-  std::memcpy(copy.storage_->data(), storage_->data(), bytes());
+  copy.copy_from(*this);
   return copy;
 }
 
@@ -110,22 +103,33 @@ Tensor Tensor::to(DType dtype) const {
   Tensor converted = empty(shape_, dtype, device());
   dispatch_element(dtype_, [&]<class From>(From*) {
     dispatch_element(dtype, [&]<class To>(To*) {
-      convert<From, To>(storage_->data(), converted.storage_->data(), numel());
+      on_device(device(), "to", [&](auto& exec) {
+        kernels::convert(exec, data<From>(), converted.data<To>(), numel());
+      });
     });
   });
   return converted;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (!defined() || device == this->device()) return *this;
+  Tensor copy = empty(shape_, dtype_, device);
+  copy.copy_from(*this);
+  return copy;
 }
 
 void Tensor::copy_from(const Tensor& source) {
   check(defined() && source.defined() && shape_ == source.shape_ && dtype_ == source.dtype_,
         "cannot copy a {} tensor of shape {} into a {} tensor of shape {}", name(source.dtype_),
         source.shape_.to_string(), name(dtype_), shape_.to_string());
-  std::memcpy(storage_->data(), source.storage_->data(), bytes());
+  copy_memory(device(), storage_->data(), source.device(), source.storage_->data(), bytes());
 }
 
 void Tensor::fill(double value) {
   dispatch_element(dtype_, [&]<class T>(T*) {
-    std::fill_n(static_cast<T*>(storage_->data()), numel(), static_cast<T>(value));
+    on_device(device(), "fill", [&](auto& exec) {
+      kernels::fill(exec, data<T>(), kernels::convert_element<T>(value), numel());
+    });
   });
 }
 
@@ -159,12 +163,25 @@ void Tensor::require_dtype(DType wanted) const {
   check(dtype_ == wanted, "tensor of dtype {} read as {}", name(dtype_), name(wanted));
 }
 
+void Tensor::require_host() const {
+  check(!defined() || device() == Device::kCpu,
+        "a tensor on {} read by the host; copy it with to(Device::kCpu)", name(device()));
+}
+
 void check_same_kind(std::string_view op, std::initializer_list<const Tensor*> tensors) {
   const Tensor& first = **tensors.begin();
   for (const Tensor* tensor : tensors) {
     check(tensor->defined(), "[{}] an input is undefined", op);
     check(tensor->dtype() == first.dtype(), "[{}] dtypes differ: {} and {}", op,
           name(first.dtype()), name(tensor->dtype()));
+  }
+  check_same_device(op, tensors);
+}
+
+void check_same_device(std::string_view op, std::initializer_list<const Tensor*> tensors) {
+  const Tensor& first = **tensors.begin();
+  for (const Tensor* tensor : tensors) {
+    check(tensor->defined(), "[{}] an input is undefined", op);
     check(tensor->device() == first.device(), "[{}] devices differ: {} and {}", op,
           name(first.device()), name(tensor->device()));
   }

@@ -17,7 +17,7 @@ class Node;
 
 /// Handle to a contiguous, row-major array of one dtype on one device. Copying a handle shares the
 /// storage. Operations (engine/ops) return new tensors; only optimisers, loaders and running
-/// statistics write in place, through data().
+/// statistics write in place. Operations take tensors of one device; to(Device) moves them.
 ///
 /// A tensor that takes part in differentiation is output `output_index()` of its graph `node()`.
 class Tensor {
@@ -49,7 +49,8 @@ class Tensor {
   Device device() const { return storage_ ? storage_->device() : Device::kCpu; }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
-  /// First element. Error when T is not the tensor's dtype or the tensor is undefined.
+  /// Address of the first element in the device's memory: the host may follow it only on kCpu.
+  /// Error when T is not the tensor's dtype or the tensor is undefined.
   template <class T>
   T* data() {
     require_dtype(kDTypeOf<T>);
@@ -60,13 +61,16 @@ class Tensor {
     require_dtype(kDTypeOf<T>);
     return static_cast<const T*>(storage_->data());
   }
+  /// The elements, for the host to read. Error as data(), and when the device is not kCpu.
   template <class T>
   std::span<const T> span() const {
+    require_host();
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
-  /// The only element of a one-element tensor of any dtype, as double.
+  /// The only element of a one-element tensor of any dtype and device, as double.
   double item() const;
-  /// All elements of any dtype, as double, row-major: for tests, reports and small results.
+  /// All elements of any dtype and device, as double, row-major: for tests, reports and small
+  /// results. On other devices than kCpu this waits for the work that the elements depend on.
   std::vector<double> to_doubles() const;
 
   /// Copy on the same device and dtype, without history.
@@ -76,7 +80,9 @@ class Tensor {
   Tensor view(Shape shape) const;
   /// Converted copy without history; the tensor itself when nothing changes.
   Tensor to(DType dtype) const;
-  /// Overwrites the elements in place with those of `source` (same shape and dtype).
+  /// Copy on another device, without history; the tensor itself when it is there already.
+  Tensor to(Device device) const;
+  /// Overwrites the elements in place with those of `source`: same shape and dtype, any device.
   void copy_from(const Tensor& source);
   /// Overwrites all elements in place.
   void fill(double value);
@@ -99,6 +105,7 @@ class Tensor {
 
  private:
   void require_dtype(DType wanted) const;
+  void require_host() const;
 
   std::shared_ptr<Storage> storage_;
   Shape shape_;
@@ -117,5 +124,7 @@ inline Tensor zeros_like(const Tensor& x) {
 /// Checks that an operation's tensors are defined and share dtype and device with the first; Error
 /// naming `op`.
 void check_same_kind(std::string_view op, std::initializer_list<const Tensor*> tensors);
+/// The same of the device alone, for indices and the like beside values.
+void check_same_device(std::string_view op, std::initializer_list<const Tensor*> tensors);
 
 }  // namespace switchyard

@@ -6,6 +6,16 @@ std::vector<NamedTensor> Module::parameters() { return collect(&Module::paramete
 
 std::vector<NamedTensor> Module::buffers() { return collect(&Module::buffers_); }
 
+void Module::to(Device device) {
+  for (const NamedTensor& parameter : parameters()) {
+    if (parameter.tensor->device() == device) continue;
+    *parameter.tensor = parameter.tensor->to(device).set_requires_grad();
+  }
+  for (const NamedTensor& buffer : buffers()) {
+    if (is_floating(buffer.tensor->dtype())) *buffer.tensor = buffer.tensor->to(device);
+  }
+}
+
 void Module::register_parameter(std::string name, Tensor& tensor, NamedTensor::Layout layout) {
   tensor.set_requires_grad();
   parameters_.push_back({std::move(name), &tensor, layout});

@@ -43,6 +43,10 @@ class Module {
   /// Tensors that are saved with the model but not trained (batch-norm statistics).
   std::vector<NamedTensor> buffers();
 
+  /// Moves parameters and floating-point buffers to `device`; counters stay on the host. Whoever
+  /// took the tensors before (optimisers, graphs) keeps the old ones.
+  void to(Device device);
+
  protected:
   Module() = default;
   void register_parameter(std::string name, Tensor& tensor,

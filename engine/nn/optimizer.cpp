@@ -18,15 +18,18 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, SgdOptions options)
 void Sgd::step(std::span<const Tensor> gradients, double rate) {
   check(gradients.size() == parameters_.size(), "[sgd] {} gradients for {} parameters",
         gradients.size(), parameters_.size());
+  std::vector<SgdTensors> tensors;
+  tensors.reserve(gradients.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) {
-    Tensor& w = *parameters_[i].tensor;
+    const Tensor& w = *parameters_[i].tensor;
     const Tensor& g = gradients[i];
     check(g.defined() && g.shape() == w.shape() && g.dtype() == w.dtype(),
           "[sgd] gradient of {} must be {} {}, got {}", parameters_[i].name, name(w.dtype()),
           w.shape().to_string(),
           g.defined() ? fmt::format("{} {}", name(g.dtype()), g.shape().to_string()) : "none");
-    sgd_step(w, g, momentum_[i], rate, options_.momentum, options_.weight_decay);
+    tensors.push_back({w, g, momentum_[i]});
   }
+  sgd_step(tensors, rate, options_.momentum, options_.weight_decay);
 }
 
 std::vector<NamedTensor> Sgd::state() {

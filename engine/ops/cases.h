@@ -19,12 +19,19 @@ struct OpSample {
   TensorFunction composed;     ///< the same out of simpler operations; empty where there is none
 };
 
+/// Where a sample's numbers come from, and the device that its tensors go to: the numbers are the
+/// same on every device.
+struct CaseSource {
+  Generator random;
+  Device device = Device::kCpu;
+};
+
 /// What there is to know about one operation in order to check it: `switchyard gradcheck` and the
 /// tests read the same description.
 struct OpCase {
   std::string name;
   /// A sample whose largest axis has `size` elements, or so, for any size >= `smallest`.
-  std::function<OpSample(std::int64_t size, Generator& random)> sample;
+  std::function<OpSample(std::int64_t size, CaseSource& source)> sample;
   std::int64_t smallest = 0;
 };
 
@@ -45,12 +52,12 @@ std::vector<OpCase> softmax_cases();
 // For the families' files: random inputs in float64.
 
 /// Standard normal numbers.
-Tensor normal_input(const Shape& shape, Generator& random);
+Tensor normal_input(const Shape& shape, CaseSource& source);
 /// sign(z)·(|z| + gap) with z normal: nothing within `gap` of 0, where relu has its kink.
-Tensor gapped_input(const Shape& shape, double gap, Generator& random);
+Tensor gapped_input(const Shape& shape, double gap, CaseSource& source);
 /// low + |z|: the domain of log, sqrt and divisors.
-Tensor positive_input(const Shape& shape, double low, Generator& random);
+Tensor positive_input(const Shape& shape, double low, CaseSource& source);
 /// [shape] int64 in [0, bound), the labels and indices of samples.
-Tensor index_input(const Shape& shape, std::int64_t bound, Generator& random);
+Tensor index_input(const Shape& shape, std::int64_t bound, CaseSource& source);
 
 }  // namespace switchyard

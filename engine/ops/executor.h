@@ -3,25 +3,16 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/core/executor.h"
 #include "engine/core/tensor.h"
-#include "kernels/api/executor.h"
 
 namespace switchyard {
 
-/// The executor of host kernels; --reproducible is a field of it.
-kernels::Cpu& cpu_executor();
-
-/// Calls f(executor) with the executor of `device`. The one place that maps devices to executors.
-template <class F>
-decltype(auto) on_device(Device device, std::string_view op, F&& f) {
-  check(device == Device::kCpu, "[{}] device {} is not part of this build", op, name(device));
-  return std::forward<F>(f)(cpu_executor());
-}
-
-/// Calls f.template operator()<T>(executor) for a floating dtype on a device.
+/// Calls f.template operator()<T>(executor) for a floating dtype on a device; profilers show `op`.
 template <class F>
 decltype(auto) launch(std::string_view op, const Tensor& like, F&& f) {
-  return on_device(like.device(), op, [&](auto& executor) -> decltype(auto) {
+  return on_device(like.device(), op, [&]<class Exec>(Exec& executor) -> decltype(auto) {
+    const ProfiledRange<Exec> range(executor, op);
     return dispatch_floating(like.dtype(), op, [&]<class T>() -> decltype(auto) {
       return f.template operator()<T>(executor);
     });

@@ -6,11 +6,13 @@
 namespace switchyard {
 namespace {
 
-void check_offsets(std::string_view op, const Tensor& offsets, std::int64_t rows) {
+void check_offsets(std::string_view op, const Tensor& x, const Tensor& offsets, std::int64_t rows) {
   check(offsets.defined() && offsets.dtype() == DType::kInt64 && offsets.rank() == 1 &&
             offsets.numel() >= 1,
         "[{}] offsets must be a row of [experts + 1] int64", op);
-  const auto segments = offsets.span<std::int64_t>();
+  check_same_device(op, {&x, &offsets});
+  const Tensor host = offsets.to(Device::kCpu);
+  const auto segments = host.span<std::int64_t>();
   check(segments.front() == 0 && segments.back() == rows,
         "[{}] offsets run from {} to {}, expected 0 to {} rows", op, segments.front(),
         segments.back(), rows);
@@ -30,7 +32,7 @@ Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, b
                                        w.size(transpose_w ? 1 : 2)};
   check(x.size(1) == shape.inner, "[grouped_matmul] inner sizes differ: x {} times w {}{}",
         x.shape(), w.shape(), transpose_w ? " transposed" : "");
-  check_offsets("grouped_matmul", offsets, shape.rows);
+  check_offsets("grouped_matmul", x, offsets, shape.rows);
   check(offsets.numel() == shape.experts + 1, "[grouped_matmul] offsets {} do not fit w {}",
         offsets.shape(), w.shape());
   Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
@@ -57,7 +59,7 @@ Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tenso
   check(x.rank() == 2 && gy.rank() == 2 && x.size(0) == gy.size(0),
         "[grouped_matmul_weight_grad] needs x [S, K] and gy [S, N], got {} and {}", x.shape(),
         gy.shape());
-  check_offsets("grouped_matmul_weight_grad", offsets, x.size(0));
+  check_offsets("grouped_matmul_weight_grad", x, offsets, x.size(0));
   const kernels::GroupedShape shape = {x.size(0), offsets.numel() - 1, x.size(1), gy.size(1)};
   Tensor gw = Tensor::empty({shape.experts, shape.inner, shape.cols}, x.dtype(), x.device());
   launch("grouped_matmul_weight_grad", x, [&]<class T>(auto& executor) {

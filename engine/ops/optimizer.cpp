@@ -1,19 +1,29 @@
 #include "engine/ops/optimizer.h"
 
+#include <vector>
+
 #include "engine/ops/executor.h"
 #include "kernels/api/optimizer.h"
 
 namespace switchyard {
 
-void sgd_step(Tensor& w, const Tensor& g, Tensor& momentum_buffer, double rate, double momentum,
-              double decay) {
-  check_same_kind("sgd_step", {&w, &g, &momentum_buffer});
-  check(w.shape() == g.shape() && w.shape() == momentum_buffer.shape(),
-        "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape",
-        w.shape().to_string(), g.shape().to_string(), momentum_buffer.shape().to_string());
-  launch("sgd_step", w, [&]<class T>(auto& exec) {
-    kernels::sgd_step(exec, w.numel(), w.data<T>(), g.data<T>(), momentum_buffer.data<T>(),
-                      {.rate = rate, .momentum = momentum, .decay = decay});
+void sgd_step(std::span<const SgdTensors> parameters, double rate, double momentum, double decay) {
+  if (parameters.empty()) return;
+  const Tensor& first = parameters[0].w;
+  for (const SgdTensors& p : parameters) {
+    check_same_kind("sgd_step", {&first, &p.w, &p.g, &p.m});
+    check(p.w.shape() == p.g.shape() && p.w.shape() == p.m.shape(),
+          "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape",
+          p.w.shape().to_string(), p.g.shape().to_string(), p.m.shape().to_string());
+  }
+  launch("sgd_step", first, [&]<class T>(auto& exec) {
+    std::vector<kernels::SgdParameter<T>> list;
+    list.reserve(parameters.size());
+    for (SgdTensors p : parameters) {  // copies of the handles: constness is theirs, not the data's
+      list.push_back({p.w.numel(), p.w.data<T>(), p.g.data<T>(), p.m.data<T>()});
+    }
+    kernels::sgd_step_many(exec, std::span<const kernels::SgdParameter<T>>(list),
+                           {.rate = rate, .momentum = momentum, .decay = decay});
   });
 }
 

@@ -1,12 +1,21 @@
 #pragma once
 
+#include <span>
+
 #include "engine/core/tensor.h"
 
 namespace switchyard {
 
-/// One step of SGD with momentum and weight decay, in place, PyTorch's convention:
-/// g' = g + decay·w;  m = momentum·m + g';  w -= rate·m. All [same shape], same dtype. No history.
-void sgd_step(Tensor& w, const Tensor& g, Tensor& momentum_buffer, double rate, double momentum,
-              double decay);
+/// A parameter with its gradient and momentum buffer: one shape, dtype and device.
+struct SgdTensors {
+  Tensor w;
+  Tensor g;
+  Tensor m;
+};
+
+/// One step of SGD with momentum and weight decay for all `parameters`, in place, PyTorch's
+/// convention: g' = g + decay·w;  m = momentum·m + g';  w -= rate·m. All of one dtype and device,
+/// no two sharing elements. No history.
+void sgd_step(std::span<const SgdTensors> parameters, double rate, double momentum, double decay);
 
 }  // namespace switchyard

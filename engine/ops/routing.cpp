@@ -7,17 +7,24 @@
 namespace switchyard {
 namespace {
 
+/// One element of an int64 tensor on any device.
+std::int64_t element(const Tensor& x, std::int64_t i) {
+  std::int64_t value = 0;
+  copy_memory(Device::kCpu, &value, x.device(), x.data<std::int64_t>() + i, sizeof(value));
+  return value;
+}
+
 /// Checks indices [T, k] int64 with entries in [0, bound).
 void check_indices(std::string_view op, const Tensor& indices, std::int64_t bound) {
   check(indices.defined() && indices.dtype() == DType::kInt64 && indices.rank() == 2,
         "[{}] indices must be [T, k] int64", op);
-  const auto* data = indices.data<std::int64_t>();
   const std::int64_t bad = on_device(indices.device(), op, [&](auto& executor) {
-    return kernels::first_out_of_range(executor, data, indices.numel(), bound);
+    return kernels::first_out_of_range(executor, indices.data<std::int64_t>(), indices.numel(),
+                                       bound);
   });
   if (bad < 0) return;  // the message's arguments exist only where there is a bad index
   throw Error(fmt::format("[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1),
-                          data[bad], bound - 1));
+                          element(indices, bad), bound - 1));
 }
 
 kernels::RouteShape route_shape(const Routing& routing, std::int64_t width) {
@@ -63,6 +70,7 @@ Tensor gather(const Tensor& x, const Tensor& indices) {
   check_same_kind("gather", {&x});
   check(x.rank() == 2 && indices.rank() == 2 && x.size(0) == indices.size(0),
         "[gather] needs x [T, E] and indices [T, k], got {} and {}", x.shape(), indices.shape());
+  check_same_device("gather", {&x, &indices});
   check_indices("gather", indices, x.size(1));
   Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
   launch("gather", x, [&]<class T>(auto& executor) {
@@ -79,6 +87,7 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns)
   check(x.rank() == 2 && x.shape() == indices.shape(),
         "[scatter_add] needs x and indices of one shape [T, k], got {} and {}", x.shape(),
         indices.shape());
+  check_same_device("scatter_add", {&x, &indices});
   check_indices("scatter_add", indices, columns);
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
   launch("scatter_add", x, [&]<class T>(auto& executor) {
@@ -108,7 +117,8 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
     auto* offsets = routing.offsets.data<std::int64_t>();
     const auto* chosen = indices.data<std::int64_t>();
     kernels::segment_offsets(executor, chosen, assignments, experts, capacity, offsets);
-    const std::int64_t slots = offsets[experts];
+    // Without a capacity nothing is dropped, and nobody has to wait for the device to say so.
+    const std::int64_t slots = capacity == 0 ? assignments : element(routing.offsets, experts);
     routing.dropped = assignments - slots;
     routing.permutation = Tensor::empty({slots}, DType::kInt64, indices.device());
     kernels::sort_assignments(executor, chosen, assignments, experts, offsets,
@@ -120,6 +130,7 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
 
 Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) {
   check_same_kind("dispatch", {&x, weights.defined() ? &weights : &x});
+  check_same_device("dispatch", {&x, &routing.permutation});
   check_rows("dispatch", x, routing.tokens, "tokens");
   if (weights.defined()) check_weights("dispatch", weights, routing);
   const kernels::RouteShape shape = route_shape(routing, x.size(1));
@@ -147,6 +158,7 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
 
 Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
   check_same_kind("combine", {&x, weights.defined() ? &weights : &x});
+  check_same_device("combine", {&x, &routing.inverse});
   check_rows("combine", x, routing.permutation.numel(), "slots");
   if (weights.defined()) check_weights("combine", weights, routing);
   const kernels::RouteShape shape = route_shape(routing, x.size(1));
@@ -174,6 +186,7 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
 
 Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing) {
   check_same_kind("combine_weight_grad", {&x, &gy});
+  check_same_device("combine_weight_grad", {&x, &routing.inverse});
   check_rows("combine_weight_grad", x, routing.permutation.numel(), "slots");
   check_rows("combine_weight_grad", gy, routing.tokens, "tokens");
   check(x.size(1) == gy.size(1), "[combine_weight_grad] widths differ: {} and {}", x.shape(),

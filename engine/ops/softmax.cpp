@@ -4,6 +4,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/executor.h"
 #include "engine/ops/reduction.h"
+#include "kernels/api/routing.h"
 #include "kernels/api/softmax.h"
 
 namespace switchyard {
@@ -33,15 +34,20 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
   check_rows(op, logits);
   check(logits.rank() == 2 && logits.size(0) > 0, "[{}] needs logits [N, C] with N > 0, got {}", op,
         logits.shape().to_string());
-  check(labels.defined() && labels.dtype() == DType::kInt64 && labels.device() == logits.device() &&
+  check(labels.defined() && labels.dtype() == DType::kInt64 &&
             labels.shape() == Shape{logits.size(0)},
-        "[{}] needs labels [{}] int64 on the logits' device, got {} {}", op, logits.size(0),
-        labels.shape().to_string(), name(labels.dtype()));
-  const std::span<const std::int64_t> values = labels.span<std::int64_t>();
-  for (std::size_t row = 0; row < values.size(); ++row) {
-    check(values[row] >= 0 && values[row] < logits.size(1),
-          "[{}] label {} of row {} is outside [0, {})", op, values[row], row, logits.size(1));
-  }
+        "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape().to_string(),
+        name(labels.dtype()));
+  check_same_device(op, {&logits, &labels});
+  const std::int64_t bad = on_device(labels.device(), op, [&](auto& executor) {
+    return kernels::first_out_of_range(executor, labels.data<std::int64_t>(), labels.numel(),
+                                       logits.size(1));
+  });
+  if (bad < 0) return;
+  const Tensor host = labels.to(Device::kCpu);
+  throw Error(fmt::format("[{}] label {} of row {} is outside [0, {})", op,
+                          host.span<std::int64_t>()[static_cast<std::size_t>(bad)], bad,
+                          logits.size(1)));
 }
 
 }  // namespace

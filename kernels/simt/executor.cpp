@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/block_runner.h"
+#include "kernels/simt/device_memory.h"
 
 namespace switchyard::kernels {
 namespace simt {
@@ -21,6 +22,7 @@ BlockRunner& runner() {
 void run_grid(const Simt& simt, const char* kernel, const LaunchShape& shape,
               const std::function<void()>& thread_body) {
   check_launch(kernel, shape, simt.limits);
+  const DeviceMemoryAccess access;
   const std::uint64_t blocks = shape.grid.count();
   std::atomic<std::uint64_t> next{0};
   const auto workers =

@@ -28,9 +28,9 @@ Sizes strided(std::int64_t size) {
 
 OpCase forward(std::string name, SizesOf sizes_of, std::int64_t smallest) {
   return {std::move(name),
-          [=](std::int64_t size, Generator& random) -> OpSample {
+          [=](std::int64_t size, CaseSource& source) -> OpSample {
             const Sizes s = sizes_of(size);
-            return {{normal_input(s.x, random), normal_input(s.w, random)},
+            return {{normal_input(s.x, source), normal_input(s.w, source)},
                     [s](Inputs in) { return conv2d(in[0], in[1], s.params); },
                     nullptr};
           },
@@ -39,9 +39,9 @@ OpCase forward(std::string name, SizesOf sizes_of, std::int64_t smallest) {
 
 OpCase input_grad(std::string name, SizesOf sizes_of, std::int64_t smallest) {
   return {std::move(name),
-          [=](std::int64_t size, Generator& random) -> OpSample {
+          [=](std::int64_t size, CaseSource& source) -> OpSample {
             const Sizes s = sizes_of(size);
-            return {{normal_input(s.y, random), normal_input(s.w, random)},
+            return {{normal_input(s.y, source), normal_input(s.w, source)},
                     [s](Inputs in) { return conv2d_input_grad(in[0], in[1], s.x, s.params); },
                     nullptr};
           },
@@ -50,9 +50,9 @@ OpCase input_grad(std::string name, SizesOf sizes_of, std::int64_t smallest) {
 
 OpCase weight_grad(std::string name, SizesOf sizes_of, std::int64_t smallest) {
   return {std::move(name),
-          [=](std::int64_t size, Generator& random) -> OpSample {
+          [=](std::int64_t size, CaseSource& source) -> OpSample {
             const Sizes s = sizes_of(size);
-            return {{normal_input(s.x, random), normal_input(s.y, random)},
+            return {{normal_input(s.x, source), normal_input(s.y, source)},
                     [s](Inputs in) { return conv2d_weight_grad(in[0], in[1], s.w, s.params); },
                     nullptr};
           },

@@ -5,32 +5,32 @@ namespace switchyard {
 namespace {
 
 using Inputs = std::span<const Tensor>;
-using Make = Tensor (*)(std::int64_t size, Generator& random);
+using Make = Tensor (*)(std::int64_t size, CaseSource& source);
 
 OpCase unary(std::string name, Tensor (*op)(const Tensor&), Make make,
              TensorFunction composed = nullptr) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
-            return {{make(size, random)}, [op](Inputs in) { return op(in[0]); }, composed};
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{make(size, source)}, [op](Inputs in) { return op(in[0]); }, composed};
           }};
 }
 
 /// a [3, size] with a b that broadcasts to it.
 OpCase binary(std::string name, Tensor (*op)(const Tensor&, const Tensor&), Make make_b) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
-            return {{normal_input({3, size}, random), make_b(size, random)},
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{normal_input({3, size}, source), make_b(size, source)},
                     [op](Inputs in) { return op(in[0], in[1]); },
                     nullptr};
           }};
 }
 
-Tensor any(std::int64_t size, Generator& random) { return normal_input({size}, random); }
-Tensor away_from_zero(std::int64_t size, Generator& random) {
-  return gapped_input({size}, 0.5, random);
+Tensor any(std::int64_t size, CaseSource& source) { return normal_input({size}, source); }
+Tensor away_from_zero(std::int64_t size, CaseSource& source) {
+  return gapped_input({size}, 0.5, source);
 }
-Tensor positive(std::int64_t size, Generator& random) {
-  return positive_input({size}, 0.5, random);
+Tensor positive(std::int64_t size, CaseSource& source) {
+  return positive_input({size}, 0.5, source);
 }
-Tensor column(std::int64_t /*size*/, Generator& random) { return normal_input({3, 1}, random); }
+Tensor column(std::int64_t /*size*/, CaseSource& source) { return normal_input({3, 1}, source); }
 
 }  // namespace
 
@@ -41,8 +41,8 @@ std::vector<OpCase> elementwise_cases() {
       binary("mul", mul, any),
       binary("div", div, away_from_zero),
       {"affine",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{any(size, random)}, [](Inputs in) { return affine(in[0], -1.5, 0.25); }, nullptr};
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{any(size, source)}, [](Inputs in) { return affine(in[0], -1.5, 0.25); }, nullptr};
        }},
       unary("neg", neg, any),
       unary("exp", exp, any),
@@ -50,7 +50,7 @@ std::vector<OpCase> elementwise_cases() {
       unary("sqrt", sqrt, positive),
       unary("square", square, any, [](Inputs in) { return in[0] * in[0]; }),
       unary("reciprocal", reciprocal, away_from_zero,
-            [](Inputs in) { return Tensor::scalar(1.0, in[0].dtype()) / in[0]; }),
+            [](Inputs in) { return Tensor::scalar(1.0, in[0].dtype(), in[0].device()) / in[0]; }),
       unary("tanh", tanh, any, [](Inputs in) { return affine(sigmoid(2.0 * in[0]), 2.0, -1.0); }),
       unary("erf", erf, any),
       unary("sigmoid", sigmoid, any, [](Inputs in) { return reciprocal(exp(-in[0]) + 1.0); }),
@@ -61,9 +61,9 @@ std::vector<OpCase> elementwise_cases() {
             [](Inputs in) { return 0.5 * in[0] * (erf(in[0] * 0.70710678118654752440) + 1.0); }),
       unary("silu", silu, any, [](Inputs in) { return in[0] * sigmoid(in[0]); }),
       {"relu_grad",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         const Tensor y = away_from_zero(size, random);
-         return {{any(size, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         const Tensor y = away_from_zero(size, source);
+         return {{any(size, source)},
                  [y](Inputs in) { return relu_grad(in[0], y.to(in[0].dtype())); },
                  nullptr};
        }},

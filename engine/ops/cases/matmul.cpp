@@ -22,10 +22,10 @@ Tensor composed_matmul(const Tensor& a, const Tensor& b) {
 }
 
 OpCase matmul_case(std::string name, bool transpose_a, bool transpose_b) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
             const Shape a = transpose_a ? Shape{size, 3} : Shape{3, size};
             const Shape b = transpose_b ? Shape{4, size} : Shape{size, 4};
-            return {{normal_input(a, random), normal_input(b, random)},
+            return {{normal_input(a, source), normal_input(b, source)},
                     [=](Inputs in) { return matmul(in[0], in[1], transpose_a, transpose_b); },
                     [=](Inputs in) {
                       return composed_matmul(oriented(in[0], transpose_a),
@@ -37,14 +37,15 @@ OpCase matmul_case(std::string name, bool transpose_a, bool transpose_b) {
 constexpr std::int64_t kExperts = 4;
 
 /// Segments of `rows` rows for four experts, the second of which gets none.
-Tensor segments(std::int64_t rows) {
+Tensor segments(std::int64_t rows, Device device) {
   return Tensor::from<std::int64_t>(
-      {kExperts + 1}, std::vector<std::int64_t>{0, rows / 3, rows / 3, rows / 2, rows});
+      {kExperts + 1}, std::vector<std::int64_t>{0, rows / 3, rows / 3, rows / 2, rows}, device);
 }
 
 /// Rows of expert e.
 Tensor segment(const Tensor& x, const Tensor& offsets, std::int64_t e) {
-  const auto bounds = offsets.span<std::int64_t>();
+  const Tensor host = offsets.to(Device::kCpu);
+  const auto bounds = host.span<std::int64_t>();
   return slice_rows(x, bounds[static_cast<std::size_t>(e)],
                     bounds[static_cast<std::size_t>(e) + 1]);
 }
@@ -54,10 +55,10 @@ Tensor expert_weight(const Tensor& w, std::int64_t e) {
 }
 
 OpCase grouped_case(std::string name, bool transpose_w) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
-            const Tensor offsets = segments(size);
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor offsets = segments(size, source.device);
             const Shape w = transpose_w ? Shape{kExperts, 2, 3} : Shape{kExperts, 3, 2};
-            return {{normal_input({size, 3}, random), normal_input(w, random)},
+            return {{normal_input({size, 3}, source), normal_input(w, source)},
                     [=](Inputs in) { return grouped_matmul(in[0], in[1], offsets, transpose_w); },
                     [=](Inputs in) {
                       std::vector<Tensor> parts;
@@ -71,9 +72,9 @@ OpCase grouped_case(std::string name, bool transpose_w) {
 }
 
 OpCase grouped_weight_grad_case() {
-  return {"grouped_matmul_weight_grad", [](std::int64_t size, Generator& random) -> OpSample {
-            const Tensor offsets = segments(size);
-            return {{normal_input({size, 3}, random), normal_input({size, 2}, random)},
+  return {"grouped_matmul_weight_grad", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor offsets = segments(size, source.device);
+            return {{normal_input({size, 3}, source), normal_input({size, 2}, source)},
                     [=](Inputs in) { return grouped_matmul_weight_grad(in[0], in[1], offsets); },
                     [=](Inputs in) {
                       std::vector<Tensor> parts;
@@ -95,9 +96,9 @@ std::vector<OpCase> matmul_cases() {
       matmul_case("matmul_transposed_b", false, true),
       matmul_case("matmul_transposed_both", true, true),
       {"linear",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({3, size}, random), normal_input({4, size}, random),
-                  normal_input({4}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({3, size}, source), normal_input({4, size}, source),
+                  normal_input({4}, source)},
                  [](Inputs in) { return linear(in[0], in[1], in[2]); },
                  [](Inputs in) { return composed_matmul(in[0], transpose(in[1])) + in[2]; }};
        }},

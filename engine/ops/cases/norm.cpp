@@ -13,11 +13,11 @@ constexpr std::int64_t kChannels = 3;
 constexpr double kEpsilon = 1e-5;
 
 /// Inputs x, scale, shift and, if asked for, the residual; x is [rows, channels].
-std::vector<Tensor> norm_inputs(std::int64_t rows, bool residual, Generator& random) {
-  std::vector<Tensor> inputs = {normal_input({rows, kChannels}, random),
-                                gapped_input({kChannels}, 0.5, random),
-                                normal_input({kChannels}, random)};
-  if (residual) inputs.push_back(normal_input({rows, kChannels}, random));
+std::vector<Tensor> norm_inputs(std::int64_t rows, bool residual, CaseSource& source) {
+  std::vector<Tensor> inputs = {normal_input({rows, kChannels}, source),
+                                gapped_input({kChannels}, 0.5, source),
+                                normal_input({kChannels}, source)};
+  if (residual) inputs.push_back(normal_input({rows, kChannels}, source));
   return inputs;
 }
 
@@ -27,8 +27,8 @@ NormTail tail_of(Inputs in, bool relu) {
 
 OpCase batch_norm_case(std::string name, bool residual, bool relu) {
   return {std::move(name),
-          [=](std::int64_t size, Generator& random) -> OpSample {
-            return {norm_inputs(size, residual, random),
+          [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {norm_inputs(size, residual, source),
                     [relu](Inputs in) {
                       return batch_norm(in[0], in[1], in[2], kEpsilon, tail_of(in, relu)).y;
                     },
@@ -40,8 +40,8 @@ OpCase batch_norm_case(std::string name, bool residual, bool relu) {
 }
 
 OpCase channel_affine_case(std::string name, bool residual, bool relu) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
-            return {norm_inputs(size, residual, random),
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {norm_inputs(size, residual, source),
                     [relu](Inputs in) {
                       return channel_affine(in[0], in[1], in[2], tail_of(in, relu));
                     },
@@ -64,22 +64,22 @@ std::vector<OpCase> norm_cases() {
       channel_affine_case("channel_affine", false, false),
       channel_affine_case("channel_affine_residual_relu", true, true),
       {"channel_scale",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, kChannels}, random), normal_input({kChannels}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, kChannels}, source), normal_input({kChannels}, source)},
                  [](Inputs in) { return channel_scale(in[0], in[1]); },
                  [](Inputs in) { return in[0] * in[1]; }};
        }},
       {"channel_dot",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, kChannels}, random), normal_input({size, kChannels}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, kChannels}, source), normal_input({size, kChannels}, source)},
                  [](Inputs in) { return channel_dot(in[0], in[1]); },
                  [](Inputs in) { return sum(in[0] * in[1], {0}); }};
        }},
       {"batch_norm_inference",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         const Tensor mean = normal_input({kChannels}, random);
-         const Tensor variance = positive_input({kChannels}, 0.5, random);
-         return {norm_inputs(size, false, random),
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         const Tensor mean = normal_input({kChannels}, source);
+         const Tensor variance = positive_input({kChannels}, 0.5, source);
+         return {norm_inputs(size, false, source),
                  [=](Inputs in) {
                    return batch_norm_inference(in[0], in[1], in[2], mean.to(in[0].dtype()),
                                                variance.to(in[0].dtype()), kEpsilon);

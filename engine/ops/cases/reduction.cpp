@@ -12,8 +12,8 @@ using Inputs = std::span<const Tensor>;
 OpCase of_one(std::string name, TensorFunction function, TensorFunction composed = nullptr,
               std::int64_t smallest = 0) {
   return {std::move(name),
-          [=](std::int64_t size, Generator& random) -> OpSample {
-            return {{normal_input({3, size, 2}, random)}, function, composed};
+          [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{normal_input({3, size, 2}, source)}, function, composed};
           },
           smallest};
 }
@@ -27,8 +27,8 @@ std::vector<OpCase> reduction_cases() {
                return sum_to(in[0], {in[0].size(1), 1});
              }),
       {"broadcast_to",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 1}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 1}, source)},
                  [size](Inputs in) {
                    return broadcast_to(in[0], {3, size, 2});
                  },
@@ -54,14 +54,14 @@ std::vector<OpCase> reduction_cases() {
           },
           1),
       {"dot",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({3, size}, random), normal_input({3, size}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({3, size}, source), normal_input({3, size}, source)},
                  [](Inputs in) { return dot(in[0], in[1]); },
                  [](Inputs in) { return sum(in[0] * in[1]); }};
        }},
       {"global_average_pool",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({2, 3, 2, size}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({2, 3, 2, size}, source)},
                  [](Inputs in) { return global_average_pool(in[0]); },
                  [](Inputs in) {
                    return sum(in[0], {1, 2}) / 6.0;

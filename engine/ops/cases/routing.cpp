@@ -17,8 +17,8 @@ constexpr std::int64_t kWidth = 3;
 
 /// Top-2 of five experts for `tokens` tokens; at most `capacity` of them for each expert, so that
 /// some are dropped.
-Routing random_routing(std::int64_t tokens, Generator& random) {
-  const Tensor indices = top_k(normal_input({tokens, kExperts}, random), kChoices);
+Routing random_routing(std::int64_t tokens, CaseSource& source) {
+  const Tensor indices = top_k(normal_input({tokens, kExperts}, source), kChoices);
   return make_routing(indices, kExperts, 1 + tokens / 4);
 }
 
@@ -27,11 +27,12 @@ Tensor slot_of_assignment(const Routing& routing, DType dtype) {
   const std::int64_t slots = routing.permutation.numel();
   const std::int64_t assignments = routing.tokens * routing.k;
   Tensor selection = Tensor::zeros({slots, assignments}, DType::kFloat64);
-  for (std::int64_t slot = 0; slot < slots; ++slot) {
-    const std::int64_t assignment = routing.permutation.data<std::int64_t>()[slot];
-    selection.data<double>()[slot * assignments + assignment] = 1.0;
+  const Tensor permutation = routing.permutation.to(Device::kCpu);
+  std::int64_t slot = 0;
+  for (const std::int64_t assignment : permutation.span<std::int64_t>()) {
+    selection.data<double>()[slot++ * assignments + assignment] = 1.0;
   }
-  return selection.to(dtype);
+  return selection.to(dtype).to(routing.permutation.device());
 }
 
 /// The same with a one at its token [S, T].
@@ -49,16 +50,18 @@ Tensor slot_weights(const Tensor& weights, const Routing& routing) {
 /// One-hot rows [T, k, columns] of indices [T, k].
 Tensor one_hot(const Tensor& indices, std::int64_t columns, DType dtype) {
   Tensor hot = Tensor::zeros({indices.size(0), indices.size(1), columns}, DType::kFloat64);
-  for (std::int64_t a = 0; a < indices.numel(); ++a) {
-    hot.data<double>()[a * columns + indices.data<std::int64_t>()[a]] = 1.0;
+  const Tensor host = indices.to(Device::kCpu);
+  std::int64_t a = 0;
+  for (const std::int64_t index : host.span<std::int64_t>()) {
+    hot.data<double>()[a++ * columns + index] = 1.0;
   }
-  return hot.to(dtype);
+  return hot.to(dtype).to(indices.device());
 }
 
 OpCase gather_case() {
-  return {"gather", [](std::int64_t size, Generator& random) -> OpSample {
-            const Tensor indices = index_input({size, kChoices}, kExperts, random);
-            return {{normal_input({size, kExperts}, random)},
+  return {"gather", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor indices = index_input({size, kChoices}, kExperts, source);
+            return {{normal_input({size, kExperts}, source)},
                     [=](Inputs in) { return gather(in[0], indices); },
                     [=](Inputs in) {
                       const Tensor row = reshape(in[0], {in[0].size(0), 1, kExperts});
@@ -68,9 +71,9 @@ OpCase gather_case() {
 }
 
 OpCase scatter_add_case() {
-  return {"scatter_add", [](std::int64_t size, Generator& random) -> OpSample {
-            const Tensor indices = index_input({size, kChoices}, kExperts, random);
-            return {{normal_input({size, kChoices}, random)},
+  return {"scatter_add", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor indices = index_input({size, kChoices}, kExperts, source);
+            return {{normal_input({size, kChoices}, source)},
                     [=](Inputs in) { return scatter_add(in[0], indices, kExperts); },
                     [=](Inputs in) {
                       const Tensor column = reshape(in[0], {in[0].size(0), kChoices, 1});
@@ -80,18 +83,18 @@ OpCase scatter_add_case() {
 }
 
 OpCase dispatch_case() {
-  return {"dispatch", [](std::int64_t size, Generator& random) -> OpSample {
-            const Routing r = random_routing(size, random);
-            return {{normal_input({size, kWidth}, random)},
+  return {"dispatch", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Routing r = random_routing(size, source);
+            return {{normal_input({size, kWidth}, source)},
                     [=](Inputs in) { return dispatch(in[0], r); },
                     [=](Inputs in) { return matmul(slot_of_token(r, in[0].dtype()), in[0]); }};
           }};
 }
 
 OpCase weighted_dispatch_case() {
-  return {"dispatch_weighted", [](std::int64_t size, Generator& random) -> OpSample {
-            const Routing r = random_routing(size, random);
-            return {{normal_input({size, kWidth}, random), normal_input({size, kChoices}, random)},
+  return {"dispatch_weighted", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Routing r = random_routing(size, source);
+            return {{normal_input({size, kWidth}, source), normal_input({size, kChoices}, source)},
                     [=](Inputs in) { return dispatch(in[0], r, in[1]); },
                     [=](Inputs in) {
                       return matmul(slot_of_token(r, in[0].dtype()), in[0]) *
@@ -101,10 +104,10 @@ OpCase weighted_dispatch_case() {
 }
 
 OpCase combine_case() {
-  return {"combine", [](std::int64_t size, Generator& random) -> OpSample {
-            const Routing r = random_routing(size, random);
-            return {{normal_input({r.permutation.numel(), kWidth}, random),
-                     normal_input({size, kChoices}, random)},
+  return {"combine", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Routing r = random_routing(size, source);
+            return {{normal_input({r.permutation.numel(), kWidth}, source),
+                     normal_input({size, kChoices}, source)},
                     [=](Inputs in) { return combine(in[0], in[1], r); },
                     [=](Inputs in) {
                       return matmul(slot_of_token(r, in[0].dtype()), in[0] * slot_weights(in[1], r),
@@ -114,21 +117,21 @@ OpCase combine_case() {
 }
 
 OpCase unweighted_combine_case() {
-  return {"combine_unweighted", [](std::int64_t size, Generator& random) -> OpSample {
-            const Routing r = random_routing(size, random);
+  return {"combine_unweighted", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Routing r = random_routing(size, source);
             return {
-                {normal_input({r.permutation.numel(), kWidth}, random)},
+                {normal_input({r.permutation.numel(), kWidth}, source)},
                 [=](Inputs in) { return combine(in[0], {}, r); },
                 [=](Inputs in) { return matmul(slot_of_token(r, in[0].dtype()), in[0], true); }};
           }};
 }
 
 OpCase combine_weight_grad_case() {
-  return {"combine_weight_grad", [](std::int64_t size, Generator& random) -> OpSample {
-            const Routing r = random_routing(size, random);
+  return {"combine_weight_grad", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Routing r = random_routing(size, source);
             return {
-                {normal_input({r.permutation.numel(), kWidth}, random),
-                 normal_input({size, kWidth}, random)},
+                {normal_input({r.permutation.numel(), kWidth}, source),
+                 normal_input({size, kWidth}, source)},
                 [=](Inputs in) { return combine_weight_grad(in[0], in[1], r); },
                 [=](Inputs in) {
                   const DType dtype = in[0].dtype();

@@ -13,22 +13,22 @@ using Inputs = std::span<const Tensor>;
 std::vector<OpCase> shape_cases() {
   return {
       {"reshape",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 6}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 6}, source)},
                  [size](Inputs in) {
                    return reshape(in[0], {2, size, 3});
                  },
                  nullptr};
        }},
       {"transpose",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 3}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 3}, source)},
                  [](Inputs in) { return transpose(in[0]); },
                  nullptr};
        }},
       {"concat",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 2}, random), normal_input({3, 2}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 2}, source), normal_input({3, 2}, source)},
                  [](Inputs in) { return concat(in); },
                  [](Inputs in) {  // fits each part into the whole
                    const std::int64_t rows = in[0].size(0);
@@ -36,20 +36,20 @@ std::vector<OpCase> shape_cases() {
                  }};
        }},
       {"stack",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 2}, random), normal_input({size, 2}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 2}, source), normal_input({size, 2}, source)},
                  [](Inputs in) { return stack(in); },
                  nullptr};
        }},
       {"slice_rows",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size + 2, 3}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size + 2, 3}, source)},
                  [size](Inputs in) { return slice_rows(in[0], 1, size + 1); },
                  nullptr};
        }},
       {"pad_rows",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({size, 3}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({size, 3}, source)},
                  [size](Inputs in) { return pad_rows(in[0], 2, size + 3); },
                  nullptr};
        }},

@@ -19,18 +19,20 @@ Tensor composed_softmax(const Tensor& x) {
 /// One-hot rows as a constant of x's dtype.
 Tensor one_hot(const Tensor& labels, const Tensor& x) {
   Tensor hot = Tensor::zeros({labels.numel(), kClasses}, DType::kFloat64);
-  for (std::int64_t row = 0; row < labels.numel(); ++row) {
-    hot.data<double>()[row * kClasses + labels.data<std::int64_t>()[row]] = 1.0;
+  std::int64_t row = 0;
+  const Tensor host = labels.to(Device::kCpu);
+  for (const std::int64_t label : host.span<std::int64_t>()) {
+    hot.data<double>()[row++ * kClasses + label] = 1.0;
   }
-  return hot.to(x.dtype());
+  return hot.to(x.dtype()).to(x.device());
 }
 
 /// gy and y = `result`(x) as independent inputs.
 OpCase backward(std::string name, Tensor (*op)(const Tensor&, const Tensor&),
                 Tensor (*result)(const Tensor&), TensorFunction composed) {
-  return {std::move(name), [=](std::int64_t size, Generator& random) -> OpSample {
-            return {{normal_input({size, kClasses}, random),
-                     result(normal_input({size, kClasses}, random))},
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{normal_input({size, kClasses}, source),
+                     result(normal_input({size, kClasses}, source))},
                     [op](Inputs in) { return op(in[0], in[1]); },
                     composed};
           }};
@@ -41,23 +43,23 @@ OpCase backward(std::string name, Tensor (*op)(const Tensor&, const Tensor&),
 std::vector<OpCase> softmax_cases() {
   return {
       {"softmax",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({3, size}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({3, size}, source)},
                  [](Inputs in) { return softmax(in[0]); },
                  [](Inputs in) { return composed_softmax(in[0]); }};
        },
        1},
       {"log_softmax",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         return {{normal_input({3, size}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({3, size}, source)},
                  [](Inputs in) { return log_softmax(in[0]); },
                  [](Inputs in) { return log(composed_softmax(in[0])); }};
        },
        1},
       {"cross_entropy",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         const Tensor labels = index_input({size}, kClasses, random);
-         return {{normal_input({size, kClasses}, random)},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         const Tensor labels = index_input({size}, kClasses, source);
+         return {{normal_input({size, kClasses}, source)},
                  [labels](Inputs in) { return cross_entropy(in[0], labels); },
                  [labels](Inputs in) {
                    const Tensor log_p = log(composed_softmax(in[0]));
@@ -71,9 +73,9 @@ std::vector<OpCase> softmax_cases() {
       backward("log_softmax_backward", log_softmax_backward, log_softmax,
                [](Inputs in) { return in[0] - exp(in[1]) * sum(in[0], {-1}, true); }),
       {"cross_entropy_backward",
-       [](std::int64_t size, Generator& random) -> OpSample {
-         const Tensor labels = index_input({size}, kClasses, random);
-         return {{normal_input({}, random), softmax(normal_input({size, kClasses}, random))},
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         const Tensor labels = index_input({size}, kClasses, source);
+         return {{normal_input({}, source), softmax(normal_input({size, kClasses}, source))},
                  [labels](Inputs in) { return cross_entropy_backward(in[0], in[1], labels); },
                  [labels](Inputs in) {
                    return in[0] * (in[1] - one_hot(labels, in[1])) /

@@ -19,8 +19,8 @@ namespace {
 class OpCases : public testing::TestWithParam<OpCase> {
  protected:
   OpSample sample(std::int64_t size) const {
-    Generator random(static_cast<std::uint64_t>(size) + 17);
-    return GetParam().sample(size, random);
+    CaseSource source{Generator(static_cast<std::uint64_t>(size) + 17)};
+    return GetParam().sample(size, source);
   }
   std::vector<std::int64_t> sizes(std::vector<std::int64_t> wanted) const {
     std::erase_if(wanted, [](std::int64_t size) { return size < GetParam().smallest; });
@@ -62,8 +62,8 @@ class ComposedOpCases : public OpCases {};
 std::vector<OpCase> composed_op_cases() {
   std::vector<OpCase> cases = op_cases();
   std::erase_if(cases, [](const OpCase& op) {
-    Generator random(1);
-    return !op.sample(3, random).composed;
+    CaseSource source{Generator(1)};
+    return !op.sample(3, source).composed;
   });
   return cases;
 }

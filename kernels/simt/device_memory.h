@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+
+#include "kernels/api/device.h"
+
+namespace switchyard::kernels::simt {
+
+/// The SIMT executor's device memory: host memory that nobody can read or write except while a
+/// kernel or a copy runs. Code that would dereference a GPU's pointer on the host crashes here too,
+/// with a line on stderr that says so; thus a program that works on `simt` never does.
+///
+/// One range of addresses is reserved once; blocks are cut from it, best fit first, and joined with
+/// their free neighbours when they come back. A new block is full of NaN (all bits set).
+class DeviceMemory {
+ public:
+  /// The process's, never destroyed: tensors in static storage may outlive everything.
+  static DeviceMemory& instance();
+
+  /// Errors: std::runtime_error where the range is used up.
+  MemoryBlock allocate(std::size_t bytes);
+  void release(MemoryBlock block) noexcept;
+  MemoryStats stats();
+  void reset_peak();
+  /// Gives the pages of free blocks back to the operating system.
+  void trim();
+
+  /// Opens the memory while at least one Access exists, on all threads.
+  void open();
+  void close() noexcept;
+  bool contains(const void* address) const;
+
+ private:
+  DeviceMemory();
+  std::size_t take(std::size_t bytes);
+  void protect(int protection);
+
+  std::mutex mutex_;
+  std::byte* base_ = nullptr;
+  std::size_t reserved_ = 0;
+  std::size_t used_ = 0;  // bytes from base_ that were ever handed out, in whole pages
+  std::size_t top_ = 0;   // where the last block ends
+  int open_ = 0;          // Accesses that exist
+  std::map<std::size_t, std::size_t> free_;  // offset -> size
+  MemoryStats stats_;
+};
+
+/// Within its scope device memory may be touched: what a kernel launch and a copy hold. Nests.
+class DeviceMemoryAccess {
+ public:
+  DeviceMemoryAccess() { DeviceMemory::instance().open(); }
+  ~DeviceMemoryAccess() { DeviceMemory::instance().close(); }
+  DeviceMemoryAccess(const DeviceMemoryAccess&) = delete;
+  DeviceMemoryAccess& operator=(const DeviceMemoryAccess&) = delete;
+};
+
+}  // namespace switchyard::kernels::simt
