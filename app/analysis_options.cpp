@@ -1,6 +1,7 @@
 #include "app/analysis_options.h"
 
 #include "app/data_options.h"
+#include "app/validators.h"
 #include "engine/io/json.h"
 #include "kernels/cpu/parallel.h"
 #include "training/settings.h"
@@ -19,7 +20,7 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
                   "curvature.trace_samples=30 (repeatable)")
       ->allow_extra_args(false);
   command.add_option("--threads", options.threads, "Worker threads (default: one per core)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   return run;
 }
 

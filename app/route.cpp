@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/validators.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
 #include "engine/io/safetensors.h"
@@ -90,7 +91,7 @@ void add_route_command(CLI::App& app, Action& action) {
   command
       ->add_option("--capacity", options->capacity,
                    "Assignments per expert at most, later ones are dropped; 0: no limit")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   command->callback([=, &action] { action = [=] { return route(*options); }; });
 }

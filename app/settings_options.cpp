@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/validators.h"
 #include "engine/io/json.h"
 #include "training/presets.h"
 #include "training/settings.h"
@@ -25,8 +26,7 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
                          "Random crops and mirror images in training, or not")
       ->group(group);
   add("--device", options.device, "Where to compute: cpu");
-  add("--threads", options.threads, "Worker threads (default: one per core)")
-      ->check(CLI::PositiveNumber);
+  add("--threads", options.threads, "Worker threads (default: one per core)")->check(at_least(1));
   command
       .add_flag("--reproducible", options.reproducible,
                 "Same bits for any number of threads; slower")

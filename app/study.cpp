@@ -8,6 +8,7 @@
 #include "app/study/resolve.h"
 #include "app/study/runner.h"
 #include "app/study/summary.h"
+#include "app/validators.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "training/presets.h"
@@ -91,7 +92,7 @@ void add_study_command(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
   command->add_option("--seeds", options->study.seeds, "Runs per head, with seeds 1, 2, ...")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   add_data_option(*command, options->data);
   command->add_option("--out", options->out, "Study directory, which must not exist")
       ->capture_default_str();
