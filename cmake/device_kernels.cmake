@@ -1,6 +1,7 @@
 # kernels/cuda is compiled twice: by the host compiler for the SIMT executor, always, and by nvcc for
 # the GPU where there is a toolkit.
 
+set(SWITCHYARD_DEVICES "")  # the libraries that the engine calls besides the host's kernels
 file(GLOB _kernel_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu")
 
 # --- the SIMT executor: each .cu through a one-line .cpp, so that its language is C++ here.
@@ -18,6 +19,7 @@ if(SWITCHYARD_SIMT)
   # The dialect defines its thread-local arrays in this library alone and needs no initialiser calls.
   target_compile_options(switchyard_simt PRIVATE -fno-extern-tls-init)
   target_compile_definitions(switchyard_simt PUBLIC SWITCHYARD_SIMT)
+  list(APPEND SWITCHYARD_DEVICES switchyard_simt)
 endif()
 
 # --- the GPU
@@ -32,28 +34,18 @@ if(SWITCHYARD_CUDA)
   # Executor, memory, library calls: C++. The CUDA runtime is linked statically and looks for the
   # driver when it is first asked; cuBLAS and cuDNN are opened at their first use. So the program
   # starts, as fast as without them, on a machine that has none of the three.
-  find_library(SWITCHYARD_CUBLAS cublas HINTS ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
-  find_path(SWITCHYARD_CUDNN_INCLUDE cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(SWITCHYARD_CUDNN cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
-  mark_as_advanced(SWITCHYARD_CUBLAS SWITCHYARD_CUDNN SWITCHYARD_CUDNN_INCLUDE)
+  include(cmake/cuda_libraries.cmake)
   set(_runtime_folders kernels/cuda)
-  if(SWITCHYARD_CUDNN AND SWITCHYARD_CUDNN_INCLUDE)
+  if(SWITCHYARD_CUDNN_FOUND)
     list(APPEND _runtime_folders kernels/cuda/cudnn)
   endif()
   switchyard_library(cuda_runtime FOLDERS ${_runtime_folders}
                      PUBLIC switchyard_kernels CUDA::cudart_static
                      PRIVATE fmt::fmt ${CMAKE_DL_LIBS})
   string(REPLACE ";" "," _architectures "${SWITCHYARD_CUDA_ARCHITECTURES}")
-  get_filename_component(_cublas_dir "${SWITCHYARD_CUBLAS}" DIRECTORY)
   target_compile_definitions(switchyard_cuda_runtime PRIVATE
-    SWITCHYARD_CUDA_ARCHITECTURES="${_architectures}"
-    SWITCHYARD_CUBLAS_DIR="${_cublas_dir}")
-  if(SWITCHYARD_CUDNN AND SWITCHYARD_CUDNN_INCLUDE)
-    get_filename_component(_cudnn_dir "${SWITCHYARD_CUDNN}" DIRECTORY)
-    target_compile_definitions(switchyard_cuda_runtime PRIVATE
-      SWITCHYARD_CUDNN SWITCHYARD_CUDNN_DIR="${_cudnn_dir}")
-    target_include_directories(switchyard_cuda_runtime SYSTEM PRIVATE ${SWITCHYARD_CUDNN_INCLUDE})
-  endif()
+                             SWITCHYARD_CUDA_ARCHITECTURES="${_architectures}")
+  switchyard_cuda_libraries(switchyard_cuda_runtime)
 
   # The kernels.
   set(_host_flags -Wall,-Wextra,-Wno-unused-parameter)

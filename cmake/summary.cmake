@@ -20,3 +20,6 @@ message(STATUS "  compiler    ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERS
 message(STATUS "  sanitizers  ${_sanitize}")
 message(STATUS "  oneDNN      ${DNNL_VERSION}")
 message(STATUS "  CUDA        ${_cuda}")
+if(SWITCHYARD_CUDA)
+  message(STATUS "  cuDNN       ${SWITCHYARD_CUDNN_STATE}")
+endif()

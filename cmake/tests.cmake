@@ -11,19 +11,25 @@ if(_support)
                         GTest::gtest)
 endif()
 
-# switchyard_test(FOLDER LIBRARIES ...): the program test_FOLDER from tests/FOLDER and the folders
-# below it.
+# switchyard_test(FOLDER LIBRARIES ... [EXCLUDE regex] [STANDALONE]): the program test_FOLDER from
+# tests/FOLDER and the folders below it, but for the files that match `regex`. A slash in FOLDER
+# becomes an underscore. STANDALONE: without the support library, which brings the engine.
 function(switchyard_test FOLDER)
-  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
-  set(target test_${FOLDER})
+  cmake_parse_arguments(ARG "STANDALONE" "EXCLUDE" "LIBRARIES" ${ARGN})
+  string(REPLACE "/" "_" target "test_${FOLDER}")
   switchyard_sources(sources tests/${FOLDER} tests/${FOLDER}/*)
+  if(ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
+  endif()
   if(NOT sources)
     message(STATUS "${target}: no sources")
     return()
   endif()
   add_executable(${target} ${sources})
-  target_link_libraries(${target} PRIVATE switchyard_flags ${ARG_LIBRARIES}
-                        $<TARGET_NAME_IF_EXISTS:switchyard_test_support> GTest::gtest_main)
+  if(NOT ARG_STANDALONE)
+    list(APPEND ARG_LIBRARIES $<TARGET_NAME_IF_EXISTS:switchyard_test_support>)
+  endif()
+  target_link_libraries(${target} PRIVATE switchyard_flags ${ARG_LIBRARIES} GTest::gtest_main)
   set_target_properties(${target} PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   gtest_discover_tests(${target} TEST_FILTER "-*Nightly*" DISCOVERY_MODE PRE_TEST
@@ -32,7 +38,17 @@ function(switchyard_test FOLDER)
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
 endfunction()
 
-switchyard_test(kernels LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
+set(_not_kernels "/cuda_runtime/")
+if(NOT SWITCHYARD_SIMT)
+  set(_not_kernels "/(simt|cuda|cuda_runtime)/")  # these run kernels on the executor
+endif()
+switchyard_test(kernels EXCLUDE "tests/kernels${_not_kernels}"
+                LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
+if(SWITCHYARD_CUDA)
+  # It brings a CUDA runtime of its own, a fake, and so is linked without the real one's users.
+  switchyard_test(kernels/cuda_runtime STANDALONE LIBRARIES switchyard_cuda_runtime fmt::fmt)
+  switchyard_cuda_libraries(test_kernels_cuda_runtime)
+endif()
 switchyard_test(engine LIBRARIES switchyard_engine)
 switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB LibArchive::LibArchive)
 switchyard_test(models LIBRARIES switchyard_models)

@@ -82,8 +82,7 @@ OperationNames names_of(ConvFace face) {
 }
 
 /// The descriptors of the question; the last is the finalised graph.
-std::vector<CudnnDescriptor> graph(const CudnnFunctions& functions, cudnnHandle_t handle,
-                                   const ConvQuestion& question) {
+std::vector<CudnnDescriptor> graph(const CudnnFunctions& functions, const ConvQuestion& question) {
   const ConvShape& s = question.shape;
   std::vector<CudnnDescriptor> parts;
   parts.push_back(tensor(functions, question, kX, s.batch, s.height, s.width, s.channels));
@@ -108,9 +107,7 @@ std::vector<CudnnDescriptor> graph(const CudnnFunctions& functions, cudnnHandle_
   parts.push_back(std::move(operation));
 
   CudnnDescriptor graph(functions, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, parts.back())
-      .set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle)
-      .finalize();
+  graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, parts.back()).finalize();
   parts.push_back(std::move(graph));
   return parts;
 }
@@ -151,16 +148,17 @@ bool acceptable(std::span<const cudnnBackendNumericalNote_t> notes, bool is_doub
   });
 }
 
-ConvPlan::ConvPlan(const CudnnFunctions& functions, cudnnHandle_t handle,
+ConvPlan::ConvPlan(const CudnnFunctions& functions, const CudnnDescriptor& device,
                    const ConvQuestion& question)
-    : functions_(functions), parts_(graph(functions, handle, question)) {
+    : functions_(functions), parts_(graph(functions, question)) {
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     CudnnDescriptor heuristic(functions, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, parts_.back())
-        .set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+        .set(CUDNN_ATTR_ENGINEHEUR_MODE, mode)
+        .set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
     if (!heuristic.try_finalize()) continue;  // it knows no engine for this graph
     for (CudnnDescriptor& config : heuristic.suggestions()) {
-      if (!acceptable(config.engine().notes(), question.is_double) || !adopt(handle, config)) {
+      if (!acceptable(config.engine().notes(), question.is_double) || !adopt(device, config)) {
         continue;
       }
       parts_.push_back(std::move(config));
@@ -173,10 +171,10 @@ ConvPlan::ConvPlan(const CudnnFunctions& functions, cudnnHandle_t handle,
                   functions.version(), description(question)));
 }
 
-bool ConvPlan::adopt(cudnnHandle_t handle, const CudnnDescriptor& config) {
+bool ConvPlan::adopt(const CudnnDescriptor& device, const CudnnDescriptor& config) {
   CudnnDescriptor plan(functions_, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle)
-      .set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config)
+      .set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
   if (!plan.try_finalize()) return false;
   workspace_bytes_ = static_cast<std::size_t>(plan.int64(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
   plan_.push_back(std::move(plan));

@@ -36,8 +36,10 @@ bool acceptable(std::span<const cudnnBackendNumericalNote_t> notes, bool is_doub
 /// How cuDNN computes one face: the best of the acceptable engines that it suggests.
 class ConvPlan {
  public:
-  /// Errors: CudaError; where cuDNN has no acceptable engine it says so and names the sizes.
-  ConvPlan(const CudnnFunctions& functions, cudnnHandle_t handle, const ConvQuestion& question);
+  /// For the GPU that `device` describes, which need not be there. Errors: CudaError; where cuDNN
+  /// has no acceptable engine it says so and names the sizes.
+  ConvPlan(const CudnnFunctions& functions, const CudnnDescriptor& device,
+           const ConvQuestion& question);
 
   /// Bytes of device memory that a run needs.
   std::size_t workspace_bytes() const { return workspace_bytes_; }
@@ -46,7 +48,7 @@ class ConvPlan {
            void* workspace) const;
 
  private:
-  bool adopt(cudnnHandle_t handle, const CudnnDescriptor& config);
+  bool adopt(const CudnnDescriptor& device, const CudnnDescriptor& config);
 
   const CudnnFunctions& functions_;
   std::vector<CudnnDescriptor> parts_;  // what the plan refers to

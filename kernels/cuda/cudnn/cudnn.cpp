@@ -19,6 +19,8 @@ Cudnn::Cudnn(const CudnnFunctions& functions, cudaStream_t stream)
   check_cudnn(functions_, functions_.create(&handle), "cudnnCreate");
   handle_.reset(handle);
   check_cudnn(functions_, functions_.set_stream(handle, stream), "cudnnSetStream");
+  device_ = std::make_unique<CudnnDescriptor>(functions_, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+  device_->set(CUDNN_ATTR_DEVICEPROP_HANDLE, handle).finalize();
 }
 
 template <class T>
@@ -29,9 +31,8 @@ void Cudnn::convolve(Cuda& cuda, ConvFace face, const ConvShape& shape, const T*
                               .shape = shape,
                               .is_double = std::is_same_v<T, double>,
                               .alignment = common_alignment(operands)};
-  const auto plan = plans_.find_or_make(question, [&] {
-    return std::make_shared<const ConvPlan>(functions_, handle_.get(), question);
-  });
+  const auto plan = plans_.find_or_make(
+      question, [&] { return std::make_shared<const ConvPlan>(functions_, *device_, question); });
   const MemoryBlock workspace = allocate(cuda, plan->workspace_bytes());
   try {
     plan->run(handle_.get(), x, w, y, workspace.data);

@@ -26,6 +26,7 @@ class Cudnn {
  private:
   const CudnnFunctions& functions_;
   std::unique_ptr<cudnnContext, decltype(cudnnDestroy)*> handle_;
+  std::unique_ptr<CudnnDescriptor> device_;  // what plans are made for
   LruCache<ConvQuestion, ConvPlan, ConvQuestionHash> plans_;
 };
 

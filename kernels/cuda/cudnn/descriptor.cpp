@@ -33,6 +33,10 @@ CudnnDescriptor& CudnnDescriptor::set(cudnnBackendAttributeName_t name,
   return set_raw(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &handle);
 }
 
+CudnnDescriptor& CudnnDescriptor::set(cudnnBackendAttributeName_t name, std::string_view text) {
+  return set_raw(name, CUDNN_TYPE_CHAR, static_cast<std::int64_t>(text.size()), text.data());
+}
+
 CudnnDescriptor& CudnnDescriptor::set_raw(cudnnBackendAttributeName_t name,
                                           cudnnBackendAttributeType_t type, std::int64_t count,
                                           const void* values) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -49,6 +50,7 @@ class CudnnDescriptor {
                    values.begin());
   }
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, const CudnnDescriptor& other);
+  CudnnDescriptor& set(cudnnBackendAttributeName_t name, std::string_view text);
 
   void finalize();
   /// Whether it could be finalised: how cuDNN is asked if it supports something.
