@@ -70,6 +70,18 @@ SWITCHYARD_HOST_DEVICE inline NormalPair normal_from(std::uint32_t a, std::uint3
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
+/// Number for element `index` of a stretch that starts at block `offset`: neighbouring elements
+/// share a pair.
+SWITCHYARD_HOST_DEVICE inline double random_normal_at(std::uint64_t seed, std::uint64_t offset,
+                                                      std::int64_t index) {
+  const auto i = static_cast<std::uint64_t>(index);
+  const RandomBlock words = philox(seed, offset + i / kRandomPerBlock);
+  const bool high = i % kRandomPerBlock >= 2;
+  const NormalPair pair =
+      normal_from(high ? words.word[2] : words.word[0], high ? words.word[3] : words.word[1]);
+  return i % 2 == 0 ? pair.first : pair.second;
+}
+
 /// A word below this is dropped with probability p.
 SWITCHYARD_HOST_DEVICE inline std::uint32_t drop_threshold(double p) {
   return static_cast<std::uint32_t>(p * 4294967296.0);

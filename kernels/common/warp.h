@@ -9,10 +9,11 @@ namespace switchyard::kernels {
 inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
 inline constexpr int kWarp = 32;
 
-/// Sum over the warp, in the same order on every executor; every lane gets it. 5 shuffles.
-template <class T>
+/// Sum over the warp, in the same order on every executor; every lane gets it. 5 shuffles. With
+/// kLanes, a power of two, the sums over each kLanes neighbouring lanes.
+template <int kLanes = kWarp, class T>
 __device__ __forceinline__ T warp_sum(T value) {
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
     value += __shfl_xor_sync(kFullWarp, value, distance);
   }
   return value;

@@ -2,58 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/routing_rows.h"
 
 namespace switchyard::kernels {
 namespace {
-
-/// Rows that give one thread enough to do when each takes about `work` elementary steps.
-std::int64_t grain(std::int64_t work) {
-  constexpr std::int64_t kSteps = 16384;
-  return std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(work, 1));
-}
-
-/// Keeps the smallest value seen by any thread.
-void lower(std::atomic<std::int64_t>& smallest, std::int64_t value) {
-  std::int64_t seen = smallest.load();
-  while (value < seen && !smallest.compare_exchange_weak(seen, value)) {
-  }
-}
-
-/// False if the row holds NaN or nothing above -inf.
-template <class T>
-bool rankable(const T* row, std::int64_t experts) {
-  bool any = false;
-  for (std::int64_t e = 0; e < experts; ++e) {
-    if (std::isnan(row[e])) return false;
-    any = any || row[e] != -std::numeric_limits<T>::infinity();
-  }
-  return any;
-}
-
-/// Insertion into a descending list of k: equal values stay behind earlier ones, so that ties go to
-/// the lower index. k is small (1 to 8), and most entries lose against the last kept at once.
-template <class T>
-void top_k_row(const T* row, std::int64_t experts, std::int64_t k, std::int64_t* kept) {
-  std::int64_t count = 0;
-  for (std::int64_t e = 0; e < experts; ++e) {
-    if (count == k && !(row[e] > row[kept[k - 1]])) continue;
-    std::int64_t at = count < k ? count++ : k - 1;
-    for (; at > 0 && row[e] > row[kept[at - 1]]; --at) kept[at] = kept[at - 1];
-    kept[at] = e;
-  }
-}
 
 template <class T>
 std::int64_t top_k_rows(const T* logits, std::int64_t tokens, std::int64_t experts, std::int64_t k,
                         std::int64_t* indices) {
   std::atomic<std::int64_t> bad{tokens};
-  parallel_for(tokens, grain(experts * k), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(tokens, rows_per_thread(experts * k), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
-      if (!rankable(logits + t * experts, experts)) lower(bad, t);
+      if (!rankable(logits + t * experts, experts)) keep_lowest(bad, t);
       top_k_row(logits + t * experts, experts, k, indices + t * k);
     }
   });
@@ -63,7 +26,7 @@ std::int64_t top_k_rows(const T* logits, std::int64_t tokens, std::int64_t exper
 template <class T>
 void gather_rows(const T* x, const std::int64_t* indices, std::int64_t tokens, std::int64_t columns,
                  std::int64_t k, T* y) {
-  parallel_for(tokens, grain(k), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(tokens, rows_per_thread(k), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t a = begin * k; a < end * k; ++a) y[a] = x[a / k * columns + indices[a]];
   });
 }
@@ -71,7 +34,7 @@ void gather_rows(const T* x, const std::int64_t* indices, std::int64_t tokens, s
 template <class T>
 void scatter_add_rows(const T* x, const std::int64_t* indices, std::int64_t tokens,
                       std::int64_t columns, std::int64_t k, T* y) {
-  parallel_for(tokens, grain(k + columns), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(tokens, rows_per_thread(k + columns), [&](std::int64_t begin, std::int64_t end) {
     std::fill(y + begin * columns, y + end * columns, T(0));
     for (std::int64_t a = begin * k; a < end * k; ++a) y[a / k * columns + indices[a]] += x[a];
   });
@@ -80,7 +43,7 @@ void scatter_add_rows(const T* x, const std::int64_t* indices, std::int64_t toke
 template <class T>
 void dispatch_rows(const RouteShape& s, const std::int64_t* permutation, const T* x,
                    const T* weights, T* y) {
-  parallel_for(s.slots, grain(s.width), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.slots, rows_per_thread(s.width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slot = begin; slot < end; ++slot) {
       const std::int64_t assignment = permutation[slot];
       const T* from = x + assignment / s.k * s.width;
@@ -98,7 +61,7 @@ void dispatch_rows(const RouteShape& s, const std::int64_t* permutation, const T
 template <class T>
 void combine_rows(const RouteShape& s, const std::int64_t* inverse, const T* x, const T* weights,
                   T* y) {
-  parallel_for(s.tokens, grain(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
     std::fill(y + begin * s.width, y + end * s.width, T(0));
     for (std::int64_t a = begin * s.k; a < end * s.k; ++a) {
       if (inverse[a] < 0) continue;
@@ -127,7 +90,7 @@ T dot(const T* a, const T* b, std::int64_t count) {
 template <class T>
 void combine_weight_grad_rows(const RouteShape& s, const std::int64_t* inverse, const T* x,
                               const T* gy, T* gweights) {
-  parallel_for(s.tokens, grain(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t a = begin * s.k; a < end * s.k; ++a) {
       gweights[a] =
           inverse[a] < 0 ? T(0) : dot(gy + a / s.k * s.width, x + inverse[a] * s.width, s.width);
@@ -143,11 +106,11 @@ template <>
 std::int64_t first_out_of_range(Cpu&, const std::int64_t* indices, std::int64_t count,
                                 std::int64_t bound) {
   std::atomic<std::int64_t> bad{count};
-  parallel_for(count, grain(1), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(count, rows_per_thread(1), [&](std::int64_t begin, std::int64_t end) {
     const auto* found = std::find_if(indices + begin, indices + end, [bound](std::int64_t index) {
       return index < 0 || index >= bound;
     });
-    if (found != indices + end) lower(bad, found - indices);
+    if (found != indices + end) keep_lowest(bad, found - indices);
   });
   return bad < count ? bad.load() : -1;
 }

@@ -78,7 +78,7 @@ __global__ void topk_warp_per_token(TopK<T> p) {
     last = warp_first(best);
     if (lane == 0) p.indices[token * p.k + j] = last.expert;
   }
-  check = check.over_warp();
+  check = check.over_lanes();
   if (lane == 0 && check.bad()) report_lowest(p.bad_row, token);
 }
 

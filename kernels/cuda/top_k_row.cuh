@@ -5,8 +5,9 @@
 
 #include "kernels/common/warp.h"
 
-// The order that top-k selects by, and one round of the selection by a warp. Rounds need no memory
-// of what was chosen: the next choice is the first one in the order behind the last.
+// The order that top-k selects by, and one round of the selection by a warp, or by each kLanes of
+// its lanes, a power of two, for a row of their own. Rounds need no memory of what was chosen: the
+// next choice is the first one in the order behind the last.
 
 namespace switchyard::kernels {
 
@@ -49,19 +50,22 @@ struct RowCheck {
     return {is_nan ? lowest : logit, expert};
   }
   __device__ bool bad() const { return nan || !above; }
-  /// The checks of 32 lanes as one, in every lane.
-  __device__ RowCheck over_warp() const {
+  /// The checks of the lanes as one, in every lane.
+  template <int kLanes = kWarp>
+  __device__ RowCheck over_lanes() const {
+    const unsigned first = threadIdx.x % kWarp / kLanes * kLanes;
+    const unsigned row = (kFullWarp >> (kWarp - kLanes)) << first;
     RowCheck all;
-    all.nan = __any_sync(kFullWarp, nan ? 1 : 0) != 0;
-    all.above = __any_sync(kFullWarp, above ? 1 : 0) != 0;
+    all.nan = (__ballot_sync(kFullWarp, nan ? 1 : 0) & row) != 0;
+    all.above = (__ballot_sync(kFullWarp, above ? 1 : 0) & row) != 0;
     return all;
   }
 };
 
-/// The first of 32 lanes' candidates; every lane gets it. 10 shuffles.
-template <class T>
+/// The first of the lanes' candidates; every lane gets it. 10 shuffles for 32 lanes.
+template <int kLanes = kWarp, class T>
 __device__ __forceinline__ Candidate<T> warp_first(Candidate<T> mine) {
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
     const Candidate<T> other = {__shfl_xor_sync(kFullWarp, mine.value, distance),
                                 __shfl_xor_sync(kFullWarp, mine.expert, distance)};
     if (comes_before(other, mine)) mine = other;
@@ -69,37 +73,39 @@ __device__ __forceinline__ Candidate<T> warp_first(Candidate<T> mine) {
   return mine;
 }
 
-/// A row spread over a warp's registers: lane l holds the experts l, l + 32, ... (kPerLane of
-/// them).
-template <class T, int kPerLane>
+/// A row spread over the registers of kLanes lanes: lane l holds the experts l, l + kLanes, ...
+/// (kPerLane of them).
+template <class T, int kPerLane, int kLanes = kWarp>
 struct RowInRegisters {
   T value[kPerLane];
   RowCheck<T> check;
 
-  /// Reads the row [experts], 4 or 8 bytes a lane in a coalesced request.
-  __device__ void load(const T* row, int experts) {
-    const auto lane = static_cast<int>(threadIdx.x) % kWarp;
+  static __device__ int expert(int i) {
+    return static_cast<int>(threadIdx.x) % kLanes + i * kLanes;
+  }
+
+  /// Reads row[0] to row[experts - 1]; of a pointer in coalesced requests.
+  template <class Row>
+  __device__ void load(const Row& row, int experts) {
     SWITCHYARD_UNROLL
     for (int i = 0; i < kPerLane; ++i) {
-      const int expert = lane + i * kWarp;
-      value[i] = expert < experts ? check.see(row[expert], expert).value
-                                  : -std::numeric_limits<T>::infinity();
+      value[i] = expert(i) < experts ? check.see(row[expert(i)], expert(i)).value
+                                     : -std::numeric_limits<T>::infinity();
     }
-    check = check.over_warp();
+    check = check.template over_lanes<kLanes>();
   }
 
   /// The first candidate behind `last`; every lane gets it.
   __device__ Candidate<T> next(const Candidate<T>& last, int experts) const {
-    const auto lane = static_cast<int>(threadIdx.x) % kWarp;
     Candidate<T> best = behind_all<T>();
     SWITCHYARD_UNROLL
     for (int i = 0; i < kPerLane; ++i) {
-      const Candidate<T> mine = {value[i], lane + i * kWarp};
+      const Candidate<T> mine = {value[i], expert(i)};
       if (mine.expert < experts && comes_before(last, mine) && comes_before(mine, best)) {
         best = mine;
       }
     }
-    return warp_first(best);
+    return warp_first<kLanes>(best);
   }
 };
 
