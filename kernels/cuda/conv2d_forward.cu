@@ -2,15 +2,15 @@
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_source.cuh"
-#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
+#include "kernels/cuda/tile_grid.cuh"
 
 // y [n, oh, ow, o] = Σ x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]
-//                      · w [o, kh, kw, c]: 2 · pixels · filters · patch flops, with patch = kh · kw
-//                      ·
-// c, on x, w and y. A 3x3 convolution of 128 channels does 576 flops a byte of x (float32), so what
-// counts is how often each element is read again.
+//                      · w [o, kh, kw, c]
+// 2 · pixels · filters · patch flops, with patch = kh · kw · c, on x, w and y. A 3x3 convolution of
+// 128 channels does 576 flops a byte of x (float32), so what counts is how often each element is
+// read again.
 
 namespace switchyard::kernels {
 namespace {
@@ -50,7 +50,8 @@ __global__ void conv2d_thread_per_output(ConvExtents e, const T* __restrict__ x,
 
 // conv2d_register_tile, conv2d_register_tile_wide (128-bit loads), conv2d_tensor_core
 //   1. a block owns a tile of y as [pixel, o]: 128x64 outputs in registers, or 128x128 in
-//      tensor-core fragments (register_tile.cuh, tensor_core_tile.cuh);
+//      tensor-core fragments (register_tile.cuh, tensor_core_tile.cuh); 64x64 of either where that
+//      would leave much of a GPU without a block;
 //   2. per step of depth it gathers a tile of the patch matrix straight from x and a tile of w
 //      (conv2d_source.cuh), while the tiles of the step before are multiplied;
 //   3. y is written once.
@@ -82,19 +83,22 @@ void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const
                 kOutputThreads, e, x, w, y);
 }
 
-template <class Tile, bool kWide, class Exec>
+template <class Tiles, bool kWide, class Exec>
 void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                       const typename Tile::Operand* x, const typename Tile::Operand* w,
-                       typename Tile::Sum* y) {
+                       const typename Tiles::Operand* x, const typename Tiles::Operand* w,
+                       typename Tiles::Sum* y) {
+  using T = typename Tiles::Operand;
+  using Sum = typename Tiles::Sum;
   const ConvExtents e = conv_extents(name, shape);
-  const std::int64_t across = tiles_along(e.filters, Tile::kCols);
-  launch_blocks(
-      exec, name, conv2d_implicit_gemm<Tile, kWide>,
-      {tiles_along(e.out_pixels(), Tile::kRows), across}, Tile::kThreads,
-      PatchSource<typename Tile::Operand>(x, e),
-      MatrixSource<typename Tile::Operand, true>{w, e.filters, e.patch()},
-      MatrixSink<typename Tile::Sum>{y, e.out_pixels(), e.filters, wide_rows(y, e.filters)},
-      static_cast<int>(across), e.patch());
+  const int pixels = e.out_pixels();
+  with_tile<Tiles>(pixels, e.filters, 1, [&](auto tile) {
+    using Tile = typename decltype(tile)::type;
+    const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
+    launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,
+                  PatchSource<T>(x, e), MatrixSource<T, true>{w, e.filters, e.patch()},
+                  MatrixSink<Sum>{y, pixels, e.filters, wide_rows(y, e.filters)}, tiles.across,
+                  e.patch());
+  });
 }
 
 /// Whether a tap's channels may be read 16 bytes at a time.
@@ -104,26 +108,26 @@ bool wide_operands(const ConvShape& s, const T* x, const T* w) {
 }
 
 template <class T>
-using FloatTile = RegisterTile<T, 128, 64>;
+using FloatTiles = RegisterTiles<T, 128, 64>;
 
 template <class Exec, class T>
 void run_register_tile(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
-  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_register_tile", shape, x, w, y);
+  run_implicit_gemm<FloatTiles<T>, false>(exec, "conv2d_register_tile", shape, x, w, y);
 }
 
 template <class Exec, class T>
 void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
   constexpr const char* kName = "conv2d_register_tile_wide";
   require_wide(kName, wide_operands(shape, x, w));
-  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, x, w, y);
+  run_implicit_gemm<FloatTiles<T>, true>(exec, kName, shape, x, w, y);
 }
 
 template <class Mma, class Exec>
 void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
                      const typename Mma::Operand* w, typename Mma::Sum* y) {
   with_flag(wide_operands(shape, x, w), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(exec, "conv2d_tensor_core", shape,
-                                                                  x, w, y);
+    run_implicit_gemm<TensorCoreTiles<Mma>, decltype(wide)::value>(exec, "conv2d_tensor_core",
+                                                                   shape, x, w, y);
   });
 }
 

@@ -4,9 +4,9 @@
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_phase.cuh"
-#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
+#include "kernels/cuda/tile_grid.cuh"
 
 // gx [n, ih, iw, c] = Σ gy [n, oh, ow, o] · w [o, kh, kw, c] over the taps and outputs with
 // oh · stride + kh - padding = ih, ow · stride + kw - padding = iw: the transposed convolution.
@@ -54,8 +54,8 @@ __global__ void conv2d_input_grad_thread_per_output(ConvExtents e, const T* __re
 // conv2d_input_grad_register_tile, ..._wide (128-bit loads), conv2d_input_grad_tensor_core
 //   1. blockIdx.y and z choose a phase of the pixels of x, which all have the same taps
 //      (conv2d_phase.cuh); at stride 1 there is one;
-//   2. a block owns a tile of the phase's gx as [pixel, c]: 128x64 outputs in registers, or 128x128
-//      in tensor-core fragments;
+//   2. a block owns a tile of the phase's gx as [pixel, c]: 128x64 outputs in registers, 128x128
+//      in tensor-core fragments, or 64x64 of either, as in the forward pass;
 //   3. per step of depth, (tap, filter), it gathers a tile of gy, contiguous in filters, and one of
 //      w, contiguous in c;
 //   4. a phase without taps (1x1 at stride 2 has three) writes zeros.
@@ -97,23 +97,25 @@ void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* gy, cons
       kOutputThreads, e, gy, w, gx);
 }
 
-template <class Tile, bool kWide, class Exec>
+template <class Tiles, bool kWide, class Exec>
 void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                       const typename Tile::Operand* gy, const typename Tile::Operand* w,
-                       typename Tile::Sum* gx) {
+                       const typename Tiles::Operand* gy, const typename Tiles::Operand* w,
+                       typename Tiles::Sum* gx) {
   const ConvExtents e = conv_extents(name, shape);
   // Phase 0 has the most pixels.
   const std::int64_t pixels =
       e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
-  const std::int64_t across = tiles_along(e.channels, Tile::kCols);
-  const int tiles = checked_extent(name, "tiles", {tiles_along(pixels, Tile::kRows), across});
-  if (tiles == 0) return;
-  launch(
-      exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
-      {.grid = {static_cast<unsigned>(tiles), static_cast<unsigned>(std::min(e.stride, e.height)),
-                static_cast<unsigned>(std::min(e.stride, e.width))},
-       .block = {Tile::kThreads}},
-      e, divider_of(e.filters), gy, w, gx, static_cast<int>(across), wide_rows(gx, e.channels));
+  const int phases_h = std::min(e.stride, e.height);
+  const int phases_w = std::min(e.stride, e.width);
+  with_tile<Tiles>(pixels, e.channels, std::int64_t{phases_h} * phases_w, [&](auto tile) {
+    using Tile = typename decltype(tile)::type;
+    const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
+    if (tiles.count == 0) return;
+    launch(exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
+           {.grid = {tiles.count, static_cast<unsigned>(phases_h), static_cast<unsigned>(phases_w)},
+            .block = {Tile::kThreads}},
+           e, divider_of(e.filters), gy, w, gx, tiles.across, wide_rows(gx, e.channels));
+  });
 }
 
 /// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
@@ -123,25 +125,26 @@ bool wide_operands(const ConvShape& s, const T* gy, const T* w) {
 }
 
 template <class T>
-using FloatTile = RegisterTile<T, 128, 64>;
+using FloatTiles = RegisterTiles<T, 128, 64>;
 
 template <class Exec, class T>
 void run_register_tile(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
-  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_input_grad_register_tile", shape, gy, w, gx);
+  run_implicit_gemm<FloatTiles<T>, false>(exec, "conv2d_input_grad_register_tile", shape, gy, w,
+                                          gx);
 }
 
 template <class Exec, class T>
 void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
   constexpr const char* kName = "conv2d_input_grad_register_tile_wide";
   require_wide(kName, wide_operands(shape, gy, w));
-  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, gy, w, gx);
+  run_implicit_gemm<FloatTiles<T>, true>(exec, kName, shape, gy, w, gx);
 }
 
 template <class Mma, class Exec>
 void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* gy,
                      const typename Mma::Operand* w, typename Mma::Sum* gx) {
   with_flag(wide_operands(shape, gy, w), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(
+    run_implicit_gemm<TensorCoreTiles<Mma>, decltype(wide)::value>(
         exec, "conv2d_input_grad_tensor_core", shape, gy, w, gx);
   });
 }

@@ -1,12 +1,11 @@
 #include "kernels/api/conv2d.h"
 #include "kernels/common/with_flag.h"
-#include "kernels/common/workspace.h"
 #include "kernels/cuda/conv2d_library.h"
 #include "kernels/cuda/conv2d_source.cuh"
-#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
+#include "kernels/cuda/tile_grid.cuh"
 
 // gw [o, kh, kw, c] = Σ over output pixels of gy [pixel, o]
 //                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]:
@@ -97,23 +96,17 @@ void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
   using T = typename Tile::Operand;
   using Sum = typename Tile::Sum;
   const ConvExtents e = conv_extents(name, shape);
-  const std::int64_t across = tiles_along(e.patch(), Tile::kCols);
-  const int tiles = checked_extent(name, "tiles", {tiles_along(e.filters, Tile::kRows), across});
+  const TileGrid tiles = tile_grid<Tile>(name, e.filters, e.patch());
+  if (tiles.count == 0) return;
   const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
-  if (outputs == 0) return;
-  const Split split = split_sum(outputs, tiles, e.out_pixels());
-  const auto run = [&](Sum* to) {
+  const Split split = split_sum(outputs, tiles.count, e.out_pixels());
+  run_in_parts(exec, outputs, split, gw, [&](Sum* to) {
     launch(exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
-           {.grid = {static_cast<unsigned>(tiles), static_cast<unsigned>(split.count)},
-            .block = {Tile::kThreads}},
+           {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
            MatrixSource<T, false>{gy, e.filters, e.filters}, PatchTransposedSource<T>(x, e),
-           MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())},
-           static_cast<int>(across), e.out_pixels(), split.length);
-  };
-  if (split.count == 1) return run(gw);
-  const Workspace<Sum> parts(exec, split.count * outputs);
-  run(parts.data());
-  sum_parts(exec, outputs, split.count, parts.data(), gw);
+           MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
+           e.out_pixels(), split.length);
+  });
 }
 
 /// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
@@ -142,7 +135,7 @@ template <class Mma, class Exec>
 void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
                      const typename Mma::Operand* gy, typename Mma::Sum* gw) {
   with_flag(wide_operands(shape, x, gy), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTile<Mma>, decltype(wide)::value>(
+    run_implicit_gemm<TensorCoreTile<Mma, 128, 128>, decltype(wide)::value>(
         exec, "conv2d_weight_grad_tensor_core", shape, x, gy, gw);
   });
 }

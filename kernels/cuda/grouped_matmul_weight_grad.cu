@@ -1,7 +1,7 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/cuda/grouped_extents.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/tile_grid.cuh"
 
 // The weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its segment of rows, zeros
 // for an expert without any.
@@ -93,11 +93,11 @@ template <bool kWide, class Exec, class T>
 void run_weight_grad_tile(Exec& exec, const char* name, const GroupedShape& shape,
                           const std::int64_t* offsets, const T* x, const T* gy, T* gw) {
   const Grouped<T> p{grouped_extents(name, shape, offsets), x, gy, gw};
-  const std::int64_t across = tiles_along(p.cols, kGroupedTile);
-  const int tiles = checked_extent(name, "tiles", {tiles_along(p.inner, kGroupedTile), across});
+  const TileGrid tiles = tile_grid<GroupedTile<T>>(name, p.inner, p.cols);
   const bool wide_gw = wide_rows(gw, p.cols);
-  launch_blocks(exec, name, grouped_matmul_weight_grad_register_tile<T, kWide>, {p.experts, tiles},
-                GroupedTile<T>::kThreads, p, tiles, static_cast<int>(across), wide_gw);
+  launch_blocks(exec, name, grouped_matmul_weight_grad_register_tile<T, kWide>,
+                {p.experts, tiles.count}, GroupedTile<T>::kThreads, p,
+                static_cast<int>(tiles.count), tiles.across, wide_gw);
 }
 
 template <class Exec, class T>

@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "kernels/common/with_flag.h"
-#include "kernels/common/workspace.h"
-#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
+#include "kernels/cuda/tile_grid.cuh"
 
 // C [m, n] = op(A) · op(B), row-major; a flag says that the transpose is stored. 2 m n k flops on
 // (m k + k n + m n) elements: with every element read once, m n k / (m k + k n + m n) flops a byte
@@ -93,8 +92,8 @@ __global__ void matmul_shared_tile(Product<T, T> p, int tiles_across) {
 }
 
 // matmul_register_tile, matmul_register_tile_wide (128-bit loads), matmul_split_k (parts of k)
-//   1. a block owns kRows x kCols outputs, a thread 8x8 (float64: 8x4) of them in registers
-//   (register_tile.cuh);
+//   1. a block owns 64x64 or 128x128 outputs, a thread 8x8 (float64: 8x4) of them in registers
+//      (register_tile.cuh);
 //   2. for each 8 of depth the block starts loading the next tiles, multiplies the present ones,
 //      puts what it loaded into the other copy of the tiles, and waits once;
 //   3. block (tile, part) sums over its part of k; with several parts c is [parts, m, n].
@@ -102,15 +101,25 @@ __global__ void matmul_shared_tile(Product<T, T> p, int tiles_across) {
 // 128x128: 1/32 byte a flop in float32), and 64 independent sums hide the latency of each.
 // Wide loads need a quarter of the instructions, and where a tile keeps its orientation they go to
 // shared memory without passing through registers.
-template <class T, int kRows, int kCols, bool kWide, bool kTransposeA, bool kTransposeB>
-__global__ void __launch_bounds__(RegisterTile<T, kRows, kCols>::kThreads,
-                                  RegisterTile<T, kRows, kCols>::kBlocks)
-    matmul_register_tile(Product<T, T> p, int tiles_across, int part_length, bool wide_c) {
-  using Tile = RegisterTile<T, kRows, kCols>;
+//
+// matmul_tensor_core
+//   1. a warp owns 64x32 (of 128x128) or 32x32 (of 64x64) outputs as fragments
+//      (tensor_core_tile.cuh);
+//   2. the same double buffering, 64 bytes of depth a step, and the same parts of k;
+//   3. each warp multiplies fragments of 16x8 outputs: one instruction does 2048 products (bf16),
+//      where a warp's FMA does 32.
+// Same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times faster on
+// compute capability 8.0, twice for float64, so that memory is again what limits.
+template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+    matmul_tile(Product<typename Tile::Operand, typename Tile::Sum> p, int tiles_across,
+                int part_length, bool wide_c) {
+  using T = typename Tile::Operand;
+  using Sum = typename Tile::Sum;
   __shared__ typename Tile::Shared shared;
   const auto block = static_cast<int>(blockIdx.x);
-  const int first_row = block / tiles_across * kRows;
-  const int first_col = block % tiles_across * kCols;
+  const int first_row = block / tiles_across * Tile::kRows;
+  const int first_col = block % tiles_across * Tile::kCols;
   const auto part = static_cast<int>(blockIdx.y);
   const int begin = part * part_length;
   const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
@@ -118,31 +127,8 @@ __global__ void __launch_bounds__(RegisterTile<T, kRows, kCols>::kThreads,
   typename Tile::Sums sums;
   Tile::template multiply<kWide>(shared, a, b, first_row, first_col, begin,
                                  begin + std::min(part_length, p.k - begin), sums);
-  T* const c = p.c + part * (std::int64_t{p.m} * p.n);
-  Tile::store(MatrixSink<T>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
-}
-
-// matmul_tensor_core
-//   1. a block owns 128x128 outputs, a warp 64x32 of them as fragments (tensor_core_tile.cuh);
-//   2. the same double buffering, 64 bytes of depth a step;
-//   3. each warp multiplies fragments of 16x8 outputs: one instruction does 2048 products (bf16),
-//      where a warp's FMA does 32.
-// Same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times faster on
-// compute capability 8.0, twice for float64, so that memory is again what limits.
-template <class Mma, bool kWide, bool kTransposeA, bool kTransposeB>
-__global__ void __launch_bounds__(TensorCoreTile<Mma>::kThreads)
-    matmul_tensor_core(Product<typename Mma::Operand, typename Mma::Sum> p, int tiles_across) {
-  using Tile = TensorCoreTile<Mma>;
-  using T = typename Mma::Operand;
-  __shared__ typename Tile::Shared shared;
-  const auto block = static_cast<int>(blockIdx.x);
-  const int first_row = block / tiles_across * Tile::kRows;
-  const int first_col = block % tiles_across * Tile::kCols;
-  const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
-  const MatrixSource<T, kTransposeB> b{p.b, p.n, kTransposeB ? p.k : p.n};
-  typename Tile::Sums sums;
-  Tile::template multiply<kWide>(shared, a, b, first_row, first_col, 0, p.k, sums);
-  Tile::store(MatrixSink<typename Mma::Sum>{p.c, p.m, p.n, false}, first_row, first_col, sums);
+  Sum* const c = p.c + part * (std::int64_t{p.m} * p.n);
+  Tile::store(MatrixSink<Sum>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
 }
 
 // ---- launchers
@@ -182,22 +168,14 @@ void run_thread_per_output(Exec& exec, const MatmulShape& shape, const T* a, con
   });
 }
 
-/// A grid of tiles over C, numbered along its rows.
-struct Tiles {
-  unsigned count;
-  int across;
+struct SharedTile {
+  static constexpr int kRows = kSharedTile, kCols = kSharedTile;
 };
-Tiles tiles_of(const char* name, std::int64_t m, std::int64_t n, int rows, int cols) {
-  const std::int64_t across = tiles_along(n, cols);
-  const int count = checked_extent(name, "tiles", {tiles_along(m, rows), across});
-  return {static_cast<unsigned>(count), static_cast<int>(across)};
-}
-
 template <class Exec, class T>
 void run_shared_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
   constexpr const char* kName = "matmul_shared_tile";
   const auto p = product(kName, shape, a, b, c);
-  const Tiles tiles = tiles_of(kName, p.m, p.n, kSharedTile, kSharedTile);
+  const TileGrid tiles = tile_grid<SharedTile>(kName, p.m, p.n);
   if (tiles.count == 0) return;
   with_transposes(shape, [&](auto ta, auto tb) {
     launch(exec, kName, matmul_shared_tile<T, decltype(ta)::value, decltype(tb)::value>,
@@ -206,39 +184,53 @@ void run_shared_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* 
 }
 
 /// Writes split.count results of p.m x p.n to p.c.
-template <int kRows, int kCols, bool kWide, class Exec, class T>
-void launch_register_tile(Exec& exec, const char* name, const MatmulShape& shape,
-                          const Product<T, T>& p, const Split& split) {
-  const Tiles tiles = tiles_of(name, p.m, p.n, kRows, kCols);
+template <class Tile, bool kWide, class Exec, class T, class Sum>
+void launch_tile(Exec& exec, const char* name, const MatmulShape& shape, const Product<T, Sum>& p,
+                 const Split& split) {
+  const TileGrid tiles = tile_grid<Tile>(name, p.m, p.n);
   if (tiles.count == 0) return;
-  const bool wide_c = wide_rows(p.c, p.n);
   with_transposes(shape, [&](auto ta, auto tb) {
-    launch(exec, name,
-           matmul_register_tile<T, kRows, kCols, kWide, decltype(ta)::value, decltype(tb)::value>,
-           {.grid = {tiles.count, static_cast<unsigned>(split.count)},
-            .block = {RegisterTile<T, kRows, kCols>::kThreads}},
-           p, tiles.across, split.length, wide_c);
+    launch(exec, name, matmul_tile<Tile, kWide, decltype(ta)::value, decltype(tb)::value>,
+           {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
+           p, tiles.across, split.length, wide_rows(p.c, p.n));
   });
 }
 
-/// Large tiles where they fill a GPU, else 64x64.
-template <class Exec, class T>
-void launch_register_tile_wide(Exec& exec, const char* name, const MatmulShape& shape,
-                               const Product<T, T>& p, const Split& split) {
-  constexpr std::int64_t kBlocksWanted = 64;
-  constexpr int kRows = 128, kCols = sizeof(T) == 8 ? 64 : 128;
-  if (tiles_along(p.m, kRows) * tiles_along(p.n, kCols) * split.count >= kBlocksWanted) {
-    launch_register_tile<kRows, kCols, true>(exec, name, shape, p, split);
-  } else {
-    launch_register_tile<64, 64, true>(exec, name, shape, p, split);
+/// With wide loads the tile that fills a GPU; the small one without.
+template <class Tiles, class Exec, class T, class Sum>
+void launch_best_tile(Exec& exec, const char* name, const MatmulShape& shape,
+                      const Product<T, Sum>& p, const Split& split) {
+  if (!wide_operands(shape, p.a, p.b)) {
+    return launch_tile<typename Tiles::Small, false>(exec, name, shape, p, split);
   }
+  with_tile<Tiles>(p.m, p.n, split.count, [&](auto tile) {
+    launch_tile<typename decltype(tile)::type, true>(exec, name, shape, p, split);
+  });
 }
+
+/// The same in parts of k, as many as fill a GPU.
+template <class Tiles, class Exec, class T, class Sum>
+void run_split(Exec& exec, const char* name, const MatmulShape& shape, const T* a, const T* b,
+               Sum* c) {
+  auto p = product(name, shape, a, b, c);
+  const std::int64_t outputs = std::int64_t{p.m} * p.n;
+  const std::int64_t tiles =
+      tiles_along(p.m, Tiles::Small::kRows) * tiles_along(p.n, Tiles::Small::kCols);
+  const Split split = split_sum(outputs, tiles, p.k);
+  run_in_parts(exec, outputs, split, c, [&](Sum* to) {
+    p.c = to;
+    launch_best_tile<Tiles>(exec, name, shape, p, split);
+  });
+}
+
+template <class T>
+using FloatTiles = RegisterTiles<T, 128, sizeof(T) == 8 ? 64 : 128>;
 
 template <class Exec, class T>
 void run_register_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
   constexpr const char* kName = "matmul_register_tile";
   const auto p = product(kName, shape, a, b, c);
-  launch_register_tile<64, 64, false>(exec, kName, shape, p, {1, p.k});
+  launch_tile<typename FloatTiles<T>::Small, false>(exec, kName, shape, p, {1, p.k});
 }
 
 template <class Exec, class T>
@@ -246,45 +238,18 @@ void run_register_tile_wide(Exec& exec, const MatmulShape& shape, const T* a, co
   constexpr const char* kName = "matmul_register_tile_wide";
   const auto p = product(kName, shape, a, b, c);
   require_wide(kName, wide_operands(shape, a, b));
-  launch_register_tile_wide(exec, kName, shape, p, {1, p.k});
+  launch_best_tile<FloatTiles<T>>(exec, kName, shape, p, {1, p.k});
 }
 
 template <class Exec, class T>
 void run_split_k(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
-  constexpr const char* kName = "matmul_split_k";
-  auto p = product(kName, shape, a, b, c);
-  const std::int64_t outputs = std::int64_t{p.m} * p.n;
-  const Split split = split_sum(outputs, tiles_along(p.m, 64) * tiles_along(p.n, 64), p.k);
-  const auto run = [&] {
-    if (wide_operands(shape, a, b)) {
-      launch_register_tile_wide(exec, kName, shape, p, split);
-    } else {
-      launch_register_tile<64, 64, false>(exec, kName, shape, p, split);
-    }
-  };
-  if (split.count == 1 || outputs == 0) return run();
-  const Workspace<T> parts(exec, split.count * outputs);
-  p.c = parts.data();
-  run();
-  sum_parts(exec, outputs, split.count, parts.data(), c);
+  run_split<FloatTiles<T>>(exec, "matmul_split_k", shape, a, b, c);
 }
 
 template <class Mma, class Exec>
 void run_tensor_core(Exec& exec, const MatmulShape& shape, const typename Mma::Operand* a,
                      const typename Mma::Operand* b, typename Mma::Sum* c) {
-  constexpr const char* kName = "matmul_tensor_core";
-  using Tile = TensorCoreTile<Mma>;
-  const auto p = product(kName, shape, a, b, c);
-  const Tiles tiles = tiles_of(kName, p.m, p.n, Tile::kRows, Tile::kCols);
-  if (tiles.count == 0) return;
-  with_flag(wide_operands(shape, a, b), [&](auto wide) {
-    with_transposes(shape, [&](auto ta, auto tb) {
-      launch(
-          exec, kName,
-          matmul_tensor_core<Mma, decltype(wide)::value, decltype(ta)::value, decltype(tb)::value>,
-          {.grid = {tiles.count}, .block = {Tile::kThreads}}, p, tiles.across);
-    });
-  });
+  run_split<TensorCoreTiles<Mma>>(exec, "matmul_tensor_core", shape, a, b, c);
 }
 
 }  // namespace

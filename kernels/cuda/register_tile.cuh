@@ -139,4 +139,13 @@ struct RegisterTile {
   }
 };
 
+/// For with_tile (tile_grid.cuh).
+template <class T, int kLargeRows, int kLargeCols>
+struct RegisterTiles {
+  using Operand = T;
+  using Sum = T;
+  using Large = RegisterTile<T, kLargeRows, kLargeCols>;
+  using Small = RegisterTile<T, 64, 64>;
+};
+
 }  // namespace switchyard::kernels

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "kernels/common/launch.h"
-#include "kernels/common/sizes.h"
+#include "kernels/common/workspace.h"
 
 // A product with few outputs and a long sum has too few tiles to fill a GPU, and a float32 sum of
 // so many terms loses digits. Both are cured by cutting the sum into parts that blocks compute side
@@ -54,6 +54,16 @@ void sum_parts(Exec& exec, std::int64_t outputs, int count, const T* parts, T* y
   constexpr int kThreads = 256;
   launch(exec, "sum_parts_thread_per_output", sum_parts_thread_per_output<T>,
          {.grid = {blocks_for(outputs, kThreads)}, .block = {kThreads}}, outputs, count, parts, y);
+}
+
+/// Calls run(to), which writes split.count results of `outputs` values to `to`, one behind the
+/// other, and leaves their sum in y.
+template <class Exec, class T, class Run>
+void run_in_parts(Exec& exec, std::int64_t outputs, const Split& split, T* y, const Run& run) {
+  if (split.count == 1 || outputs == 0) return run(y);
+  const Workspace<T> parts(exec, split.count * outputs);
+  run(parts.data());
+  sum_parts(exec, outputs, split.count, parts.data(), y);
 }
 
 }  // namespace switchyard::kernels

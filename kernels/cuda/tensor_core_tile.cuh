@@ -3,8 +3,8 @@
 #include "kernels/common/mma.h"
 #include "kernels/cuda/matrix_tile.cuh"
 
-// A block's 128x128 tile of a product on tensor cores: 8 warps, each with 64x32 of it in registers
-// as fragments.
+// A block's tile of a product on tensor cores: 8 warps for 128x128, each with 64x32 of it in
+// registers as fragments, or 4 warps for 64x64, each with 32x32.
 //
 //            cols 0      32      64      96
 //   rows 0   ┌───────┬───────┬───────┬───────┐    operands lie in shared memory as [row, depth] and
@@ -15,18 +15,19 @@
 
 namespace switchyard::kernels {
 
-template <class Mma>
+template <class Mma, int kTileRows, int kTileCols>
 struct TensorCoreTile {
   using Operand = typename Mma::Operand;
   using Sum = typename Mma::Sum;
-  static constexpr int kRows = 128, kCols = 128;
-  static constexpr int kThreads = 256;
+  static constexpr int kRows = kTileRows, kCols = kTileCols;
+  static constexpr int kWarpRows = kRows / 2, kWarpCols = 32;
+  static constexpr int kThreads = 32 * (kRows / kWarpRows) * (kCols / kWarpCols);
+  static constexpr int kBlocks = 1;  // that a multiprocessor should hold at least
   static constexpr int kDepth = 64 / static_cast<int>(sizeof(Operand));
   /// Lines of 64 bytes and 16 of padding: 20 g + t mod 32 differ for g < 8, t < 4 (32 bits a lane).
   /// float64 reads 64 bits in half-warps and needs 32: 24 g + 2 t, g < 4.
   static constexpr int kLine =
       sizeof(Operand) == 8 ? 12 : kDepth + 16 / static_cast<int>(sizeof(Operand));
-  static constexpr int kWarpRows = 64, kWarpCols = 32;
   static constexpr int kTilesDown = kWarpRows / Mma::kRows;
   static constexpr int kTilesAcross = kWarpCols / Mma::kCols;
 
@@ -109,6 +110,15 @@ struct TensorCoreTile {
       }
     }
   }
+};
+
+/// For with_tile (tile_grid.cuh).
+template <class Mma>
+struct TensorCoreTiles {
+  using Operand = typename Mma::Operand;
+  using Sum = typename Mma::Sum;
+  using Large = TensorCoreTile<Mma, 128, 128>;
+  using Small = TensorCoreTile<Mma, 64, 64>;
 };
 
 }  // namespace switchyard::kernels

@@ -32,6 +32,9 @@ const std::vector<ConvShape> kAligned = {{1, 6, 5, 8, 72, 3, 3, 1, 1},
                                          {3, 7, 6, 16, 8, 3, 3, 2, 1},
                                          {5, 6, 6, 8, 16, 1, 1, 2, 0},
                                          {2, 12, 11, 8, 8, 3, 3, 1, 1}};
+/// So many pixels that the large tiles fill a GPU; narrow and wide loads.
+const std::vector<ConvShape> kManyPixels = {{1, 130, 127, 3, 5, 1, 1, 1, 0},
+                                            {2, 94, 90, 8, 8, 1, 3, 1, 1}};
 
 /// Standard normal values, rounded to T.
 template <class T>
@@ -183,6 +186,12 @@ TYPED_TEST(CudaConv2d, EntryPointsTakeAnySizeAndAlignment) {
   }
 }
 
+TYPED_TEST(CudaConv2d, LargeTilesMatchPlainLoops) {
+  for (const ConvShape& s : kManyPixels) {
+    expect_faces_match(this->entry_points(), s, tolerance(kDTypeOf<TypeParam>));
+  }
+}
+
 TYPED_TEST(CudaConv2d, WeightGradientOverManyPixelsAddsItsPartsInOrder) {
   for (const std::int64_t channels : {3, 4}) {                 // narrow and wide loads
     const ConvShape s = {5, 24, 23, channels, 4, 3, 3, 1, 1};  // 2760 pixels: several parts
@@ -264,14 +273,21 @@ TEST(CudaConv2dBf16, EveryVariantMatchesPlainLoopsOverTheRoundedOperands) {
   });
 }
 
+const Kernels<BFloat16, float> kBf16EntryPoints = {kernels::conv2d_bf16<Simt>,
+                                                   kernels::conv2d_input_grad_bf16<Simt>,
+                                                   kernels::conv2d_weight_grad_bf16<Simt>};
+
 TEST(CudaConv2dBf16, EntryPointsTakeAnyAlignment) {
-  const Kernels<BFloat16, float> entry_points = {kernels::conv2d_bf16<Simt>,
-                                                 kernels::conv2d_input_grad_bf16<Simt>,
-                                                 kernels::conv2d_weight_grad_bf16<Simt>};
   for (const ConvShape& s : kAligned) {
     for (const std::int64_t shift : {0, 1}) {
-      expect_faces_match(entry_points, s, tolerance(DType::kFloat32), shift);
+      expect_faces_match(kBf16EntryPoints, s, tolerance(DType::kFloat32), shift);
     }
+  }
+}
+
+TEST(CudaConv2dBf16, LargeTilesMatchPlainLoops) {
+  for (const ConvShape& s : kManyPixels) {
+    expect_faces_match(kBf16EntryPoints, s, tolerance(DType::kFloat32));
   }
 }
 

@@ -131,8 +131,11 @@ TYPED_TEST(CudaMatmul, EntryPointTakesAnySizeAndAlignment) {
   }
 }
 
+/// So many outputs that 128x128 tiles fill a GPU, with wide loads of bfloat16 too.
+const std::vector<MatmulShape> kManyTiles = with_all_transposes({{1432, 1416, 8}});
+
 TYPED_TEST(CudaMatmul, LargeTilesMatchPlainLoops) {
-  for (const MatmulShape& s : with_all_transposes({{1028, 1000, 12}})) {
+  for (const MatmulShape& s : kManyTiles) {
     expect_matches_plain_loops<TypeParam, TypeParam>(kernels::matmul<Simt, TypeParam>, s,
                                                      tolerance(kDTypeOf<TypeParam>));
   }
@@ -224,8 +227,17 @@ TEST(CudaMatmulBf16, EveryVariantMatchesPlainLoopsOverTheRoundedOperands) {
       }
     }
   }
-  expect_matches_plain_loops<BFloat16, float>(kernels::matmul_bf16<Simt>, {24, 40, 16},
-                                              tolerance(DType::kFloat32));
+  for (const MatmulShape& s : {MatmulShape{24, 40, 16}, MatmulShape{24, 40, 1200}}) {
+    expect_matches_plain_loops<BFloat16, float>(kernels::matmul_bf16<Simt>, s,
+                                                tolerance(DType::kFloat32));
+  }
+}
+
+TEST(CudaMatmulBf16, LargeTilesMatchPlainLoops) {
+  for (const MatmulShape& s : kManyTiles) {
+    expect_matches_plain_loops<BFloat16, float>(kernels::matmul_bf16<Simt>, s,
+                                                tolerance(DType::kFloat32));
+  }
 }
 
 TEST(CudaMatmulBf16, SizesOver32BitsAreRefusedBeforeTheLaunch) {
