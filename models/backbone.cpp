@@ -1,6 +1,6 @@
 #include "models/backbone.h"
 
-#include "engine/ops/reduction.h"
+#include "engine/ops/pooling.h"
 
 namespace switchyard {
 

@@ -5,8 +5,6 @@
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
-#include "engine/ops/routing.h"
-#include "engine/ops/softmax.h"
 
 namespace switchyard {
 namespace {
@@ -56,13 +54,11 @@ Tensor standardise_rows(const Tensor& x) {
 }
 
 Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {
-  const Tensor indices = top_k(logits, k);
-  if (order == "topk_softmax") return {indices, softmax(gather(logits, indices))};
-  const Tensor kept = gather(softmax(logits), indices);
-  if (order == "softmax_topk") return {indices, kept};
+  if (order == "topk_softmax") return gate(logits, k, GateOrder::kTopKSoftmax);
+  if (order == "softmax_topk") return gate(logits, k, GateOrder::kSoftmaxTopK);
   check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",
                     order);
-  return {indices, kept / sum(kept, {1}, true)};
+  return gate(logits, k, GateOrder::kSoftmaxTopKRenormalized);
 }
 
 }  // namespace switchyard

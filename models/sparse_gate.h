@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/nn/layers.h"
+#include "engine/ops/gate.h"
 #include "models/config.h"
 
 namespace switchyard {
@@ -34,12 +35,6 @@ class SparseGate : public nn::Module {
 /// (x - mean) / (deviation + 1e-5) over each row of x [N, E], with the unbiased deviation. A row of
 /// equal values, or of one, becomes zeros.
 Tensor standardise_rows(const Tensor& x);
-
-/// The chosen experts and their weights.
-struct Choice {
-  Tensor indices;  ///< [N, k] int64, descending
-  Tensor weights;  ///< [N, k]
-};
 
 /// Chooses k experts per row of `logits` [N, E]. order: "topk_softmax" (softmax over the kept),
 /// "softmax_topk" (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".

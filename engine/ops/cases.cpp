@@ -49,8 +49,8 @@ Tensor index_input(const Shape& shape, std::int64_t bound, CaseSource& source) {
 std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
   for (const auto family :
-       {conv2d_cases, dropout_cases, elementwise_cases, matmul_cases, norm_cases, reduction_cases,
-        routing_cases, shape_cases, softmax_cases}) {
+       {conv2d_cases, dropout_cases, elementwise_cases, gate_cases, matmul_cases, norm_cases,
+        pooling_cases, reduction_cases, routing_cases, shape_cases, softmax_cases}) {
     for (OpCase& op : family()) cases.push_back(std::move(op));
   }
   return cases;

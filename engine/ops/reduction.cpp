@@ -164,10 +164,4 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   });
 }
 
-Tensor global_average_pool(const Tensor& x) {
-  check_same_kind("global_average_pool", {&x});
-  check(x.rank() == 4, "[global_average_pool] needs [N, H, W, C], got {}", x.shape().to_string());
-  return mean(x, {1, 2});
-}
-
 }  // namespace switchyard

@@ -29,7 +29,4 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
 /// Σ a·b over all elements, a scalar.
 Tensor dot(const Tensor& a, const Tensor& b);
 
-/// [N, H, W, C] -> [N, C], mean over H and W; its transpose is a broadcast.
-Tensor global_average_pool(const Tensor& x);
-
 }  // namespace switchyard

@@ -59,15 +59,6 @@ std::vector<OpCase> reduction_cases() {
                  [](Inputs in) { return dot(in[0], in[1]); },
                  [](Inputs in) { return sum(in[0] * in[1]); }};
        }},
-      {"global_average_pool",
-       [](std::int64_t size, CaseSource& source) -> OpSample {
-         return {{normal_input({2, 3, 2, size}, source)},
-                 [](Inputs in) { return global_average_pool(in[0]); },
-                 [](Inputs in) {
-                   return sum(in[0], {1, 2}) / 6.0;
-                 }};
-       },
-       1},
   };
 }
 

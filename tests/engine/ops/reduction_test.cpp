@@ -142,15 +142,6 @@ TEST(Dot, AgreesWithAPlainLoop) {
   }
 }
 
-TEST(GlobalAveragePool, AveragesThePixels) {
-  for (DType dtype : kFloating) {
-    const Tensor x = random_tensor({3, 5, 7, 33}, 1, dtype);
-    const Tensor y = global_average_pool(x);
-    EXPECT_EQ(y.shape(), (Shape{3, 33}));
-    expect_close(y * 35.0, sum_reference(x, {3, 1, 1, 33}), tolerance(dtype));
-  }
-}
-
 TEST(Reductions, PassNanOn) {
   Tensor x = random_tensor({5, 7}, 1, DType::kFloat32);
   x.data<float>()[9] = std::numeric_limits<float>::quiet_NaN();
@@ -182,8 +173,6 @@ TEST(Reductions, NameTheOperationInErrors) {
       "[variance] 1 values are too few for an unbiased variance of shape [1, 3]");
   expect_error([&] { dot(x, sum(x, {0})); }, "[dot] shapes differ: [2, 3] and [3]");
   expect_error([&] { dot(x, x.to(DType::kFloat32)); }, "[dot] dtypes differ");
-  expect_error([&] { global_average_pool(x); },
-               "[global_average_pool] needs [N, H, W, C], got [2, 3]");
   expect_error([&] { sum(Tensor()); }, "[sum_to] an input is undefined");
 }
 
