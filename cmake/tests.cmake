@@ -73,7 +73,8 @@ foreach(file ${_families})
   get_filename_component(family "${file}" NAME_WE)
   add_test(NAME workbench.${family}
            COMMAND test_workbench "--gtest_filter=Cpu.${family}/*:Simt.${family}/*" --gtest_brief=1)
-  set_tests_properties(workbench.${family} PROPERTIES TIMEOUT 600 LABELS kernels)
+  set_tests_properties(workbench.${family} PROPERTIES TIMEOUT 600 LABELS kernels
+                       FAIL_REGULAR_EXPRESSION " 0 tests from")  # families.cpp lacks it
   if(SWITCHYARD_CUDA)
     add_test(NAME workbench.cuda.${family}
              COMMAND test_workbench "--gtest_filter=Cuda.${family}/*" --gtest_brief=1)

@@ -24,6 +24,10 @@
 //     static void call(F* run, Exec&, const Sizes&, Arguments&);
 //     // Optional: whether kernels/cpu has it for T; true where this is missing.
 //     template <class T> static constexpr bool kOnCpu;
+//     // Optional: another largest relative error than the one of the dtype.
+//     template <class T> static constexpr double kTolerance;
+//     // Optional: where no sizes suit every variant, several of which each suits some.
+//     static std::vector<std::vector<std::int64_t>> standard_sizes();
 //   };
 //   describe<MatmulCase, float, double>()
 
@@ -38,13 +42,31 @@ constexpr bool on_cpu() {
   }
 }
 
+template <class Case, class T>
+constexpr double tolerance_of() {
+  if constexpr (requires { Case::template kTolerance<T>; }) {
+    return Case::template kTolerance<T>;
+  } else {
+    return tolerance(element_type<T>());
+  }
+}
+
+template <class Case>
+std::vector<std::vector<std::int64_t>> standard_sizes_of() {
+  if constexpr (requires { Case::standard_sizes(); }) {
+    return Case::standard_sizes();
+  } else {
+    return {Sizes(Case::parameters()).values()};
+  }
+}
+
 template <class Case, class T, class Exec, class Function>
 Implementation implementation(std::string device, std::string variant, std::string_view needs,
-                              double tolerance_or_zero, Function* function) {
+                              double own_tolerance, Function* function) {
   return {.device = std::move(device),
           .variant = std::move(variant),
           .needs = std::string(needs),
-          .tolerance = tolerance_or_zero > 0 ? tolerance_or_zero : tolerance(element_type<T>()),
+          .tolerance = own_tolerance > 0 ? own_tolerance : tolerance_of<Case, T>(),
           .run = [function](Device& device_base, const Sizes& sizes, Arguments& arguments) {
             Exec& executor = dynamic_cast<DeviceOf<Exec>&>(device_base).executor();
             Case::template call<T>(function, executor, sizes, arguments);
@@ -90,6 +112,7 @@ EntryPoint describe() {
   return {.name = Case::kName,
           .computes = Case::kComputes,
           .parameters = Case::parameters(),
+          .standard_sizes = standard_sizes_of<Case>(),
           .odd_sizes = Case::odd_sizes(),
           .types = {describe_for<Case, Types>()...}};
 }

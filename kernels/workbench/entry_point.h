@@ -14,15 +14,18 @@ namespace switchyard::kernels::workbench {
 /// What a case passes to a kernel: its problem's arrays, in order, in the device's memory.
 class Arguments {
  public:
-  explicit Arguments(std::vector<void*> pointers) : pointers_(std::move(pointers)) {}
+  Arguments(std::vector<void*> pointers, std::int64_t value)
+      : pointers_(std::move(pointers)), value_(value) {}
   template <class T>
   T* at(std::size_t i) const {
     return static_cast<T*>(pointers_.at(i));
   }
+  std::int64_t value() const { return value_; }  ///< Problem::value
   std::int64_t returned = 0;  ///< set by a case whose entry point returns something
 
  private:
   std::vector<void*> pointers_;
+  std::int64_t value_;
 };
 
 /// One way to compute an entry point's result on one device.
@@ -50,7 +53,9 @@ struct EntryPoint {
   std::string name;      ///< "matmul"
   std::string computes;  ///< in one line
   std::vector<SizeParameter> parameters;
-  std::vector<std::vector<std::int64_t>> odd_sizes;  ///< small and awkward ones; see Sizes
+  /// Sizes worth timing, at least one of which every variant takes. Mostly just the parameters'.
+  std::vector<std::vector<std::int64_t>> standard_sizes;
+  std::vector<std::vector<std::int64_t>> odd_sizes;  ///< small and awkward ones
   std::vector<TypedEntryPoint> types;
 };
 

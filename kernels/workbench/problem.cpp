@@ -19,7 +19,12 @@ constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
 template <class T>
 T rounded(double value) {
   if constexpr (std::is_same_v<T, BFloat16>) {
-    return BFloat16(static_cast<float>(value));
+    // To 8 bits of mantissa in one step, ties to even: a way of its own, since conversions are
+    // checked against it.
+    int exponent = 0;
+    const double mantissa = std::frexp(value, &exponent);
+    return BFloat16(
+        static_cast<float>(std::ldexp(std::nearbyint(std::ldexp(mantissa, 8)), exponent - 8)));
   } else {
     return static_cast<T>(value);
   }
@@ -180,6 +185,8 @@ double relative_error(std::span<const double> a, std::span<const double> b, doub
 SWITCHYARD_INSTANTIATE_OPERANDS(float)
 SWITCHYARD_INSTANTIATE_OPERANDS(double)
 SWITCHYARD_INSTANTIATE_OPERANDS(BFloat16)
+template const Numbers& Problem::normal<std::int64_t>(Dims);
+template const Numbers& Problem::operand<std::int64_t>(Numbers);
 template Numbers& Problem::result<std::int64_t>(Dims);
 template Numbers& Problem::updated<float>(Dims);
 template Numbers& Problem::updated<double>(Dims);

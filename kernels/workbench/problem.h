@@ -61,6 +61,9 @@ class Problem {
   Numbers& updated(Dims dims);
   /// Norm below which an error of the result added last is not measured against the result itself.
   void least_norm(double norm) { arrays_.back().least_norm = norm; }
+  /// A number that the call needs besides the sizes, such as how many assignments are kept.
+  void value(std::int64_t number) { value_ = number; }
+  std::int64_t value() const { return value_; }
   /// What the entry point must return.
   void returns(std::int64_t value) { returned_ = value; }
 
@@ -86,6 +89,7 @@ class Problem {
   std::deque<Numbers> operands_;  // what normal() and operand() returned
   std::deque<Indices> indices_;
   std::optional<std::int64_t> returned_;
+  std::int64_t value_ = 0;
   double flops_ = 0.0;
 };
 

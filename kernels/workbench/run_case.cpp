@@ -125,7 +125,7 @@ Outcome run_case(Device& device, const Implementation& implementation, const Siz
     for (const Array& array : problem.arrays()) {
       pointers.push_back(arrays.emplace_back(device, array, options.shift).pointer());
     }
-    Arguments arguments(std::move(pointers));
+    Arguments arguments(std::move(pointers), problem.value());
     const auto call = [&] { implementation.run(device, sizes, arguments); };
     call();
     device.synchronise();

@@ -1,6 +1,6 @@
 // Every variant of every entry point against the float64 reference of its case, over the odd sizes
 // and the standard one, on the devices of this build. Test names read
-//   <Device>.<family>/<entry point>/<variant>/<dtype>/<sizes>
+//   <Device>.<family>/<entry point>/<variant>/<dtype>/<sizes or "standard">
 // with the device Cpu, Simt or Cuda.
 
 #include <fmt/format.h>
@@ -23,37 +23,42 @@ Device* device(const std::string& name) {
   return found->second.get();
 }
 
-/// What a variant has to do with sizes and an alignment.
-enum class Demand {
-  kAgree,         ///< run and agree
-  kAgreeOrRefuse  ///< or say what it needs, if it needs something
-};
-
+/// One variant on one problem, with aligned operands and with unaligned ones. A variant that needs
+/// something may refuse instead.
 class Agreement : public testing::Test {
  public:
-  Agreement(const TypedEntryPoint& typed, const Implementation& implementation, Sizes sizes,
-            Demand demand)
-      : typed_(typed), implementation_(implementation), sizes_(std::move(sizes)), demand_(demand) {}
+  Agreement(const TypedEntryPoint& typed, const Implementation& implementation,
+            std::vector<Sizes> sizes)
+      : typed_(typed), implementation_(implementation), sizes_(std::move(sizes)) {}
 
   void TestBody() override {
     Device* const where = device(implementation_.device);
     if (where == nullptr) GTEST_SKIP() << unavailable_reason(implementation_.device);
-    const Problem problem = typed_.problem(sizes_, 1);
-    for (const std::int64_t shift : {0, 1}) {
-      const Outcome outcome = run_case(*where, implementation_, sizes_, problem, {.shift = shift});
-      const bool may_refuse = demand_ == Demand::kAgreeOrRefuse || shift > 0;
-      if (may_refuse && outcome.status == Outcome::Status::kRefused) continue;
-      EXPECT_EQ(outcome.status, Outcome::Status::kAgrees)
-          << "shift " << shift << ": relative error " << outcome.error << ", allowed "
-          << outcome.tolerance << "; " << outcome.reason;
+    for (const Sizes& sizes : sizes_) {
+      const Problem problem = typed_.problem(sizes, 1);
+      for (const std::int64_t shift : {0, 1}) {
+        const Outcome outcome = run_case(*where, implementation_, sizes, problem, {.shift = shift});
+        if (outcome.status == Outcome::Status::kRefused) continue;
+        ++agreed_;
+        EXPECT_TRUE(outcome.status == Outcome::Status::kAgrees)
+            << sizes.to_string() << (shift > 0 ? ", unaligned" : "") << ": relative error "
+            << outcome.error << ", allowed " << outcome.tolerance << "; " << outcome.reason;
+      }
     }
+    EXPECT_GE(agreed_, must_run_ ? 1 : 0) << "refuses all of the standard sizes";
+  }
+  /// It does not do to refuse all of them.
+  Agreement* that_must_run() {
+    must_run_ = true;
+    return this;
   }
 
  private:
   const TypedEntryPoint& typed_;
   const Implementation& implementation_;
-  Sizes sizes_;
-  Demand demand_;
+  std::vector<Sizes> sizes_;
+  bool must_run_ = false;
+  int agreed_ = 0;
 };
 
 std::string capitalised(std::string text) {
@@ -61,15 +66,27 @@ std::string capitalised(std::string text) {
   return text;
 }
 
-void register_test(const Family& family, const EntryPoint& entry, const TypedEntryPoint& typed,
-                   const Implementation& implementation, const Sizes& sizes, Demand demand) {
-  const std::string name =
-      fmt::format("{}/{}/{}/{}/{}", family.name, entry.name, implementation.variant,
-                  workbench::name(typed.type), sizes.to_string("_", ""));
-  testing::RegisterTest(capitalised(implementation.device).c_str(), name.c_str(), nullptr, nullptr,
-                        __FILE__, __LINE__, [=, &typed, &implementation]() -> testing::Test* {
-                          return new Agreement(typed, implementation, sizes, demand);
-                        });
+/// Registers <Device>.<family>/<entry point>/<variant>/<dtype>/<sizes>.
+void register_test(const std::string& prefix, const std::string& sizes,
+                   const Implementation& implementation,
+                   const std::function<testing::Test*()>& make) {
+  testing::RegisterTest(capitalised(implementation.device).c_str(), (prefix + sizes).c_str(),
+                        nullptr, nullptr, __FILE__, __LINE__, make);
+}
+
+void register_tests(const std::string& prefix, const EntryPoint& entry,
+                    const TypedEntryPoint& typed, const Implementation& implementation) {
+  std::vector<Sizes> standard;
+  for (const auto& sizes : entry.standard_sizes) standard.emplace_back(entry.parameters, sizes);
+  register_test(prefix, "standard", implementation, [=, &typed, &implementation] {
+    return (new Agreement(typed, implementation, standard))->that_must_run();
+  });
+  for (const auto& values : entry.odd_sizes) {
+    const Sizes sizes(entry.parameters, values);
+    register_test(prefix, sizes.to_string("_", ""), implementation, [=, &typed, &implementation] {
+      return new Agreement(typed, implementation, {sizes});
+    });
+  }
 }
 
 void register_tests() {
@@ -77,13 +94,9 @@ void register_tests() {
     for (const EntryPoint& entry : family.entry_points) {
       for (const TypedEntryPoint& typed : entry.types) {
         for (const Implementation& implementation : typed.implementations) {
-          // Every variant takes the standard sizes: one that refuses all sizes cannot pass.
-          register_test(family, entry, typed, implementation, Sizes(entry.parameters),
-                        Demand::kAgree);
-          for (const auto& sizes : entry.odd_sizes) {
-            register_test(family, entry, typed, implementation, Sizes(entry.parameters, sizes),
-                          Demand::kAgreeOrRefuse);
-          }
+          register_tests(fmt::format("{}/{}/{}/{}/", family.name, entry.name,
+                                     implementation.variant, workbench::name(typed.type)),
+                         entry, typed, implementation);
         }
       }
     }

@@ -1,0 +1,231 @@
+#include "kernels/api/norm.h"
+
+#include <cmath>
+
+#include "kernels/workbench/describe.h"
+#include "kernels/workbench/families.h"
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+
+/// What all three share: matrices of `rows` by `channels`, and the tail.
+struct Matrix {
+  static std::vector<SizeParameter> parameters() {
+    return {{"rows", 2048, 1}, {"channels", 64}, {"relu", 1, 0, 1}, {"residual", 1, 0, 1}};
+  }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    return {{1, 1, 0, 0},    {5, 3, 1, 1},    {31, 1, 1, 0},   {33, 127, 1, 1},
+            {1027, 8, 1, 1}, {700, 36, 0, 1}, {129, 64, 1, 0}, {3, 0, 1, 1}};
+  }
+  template <class T>
+  static const Numbers& around(double centre, Dims dims, Problem& p) {
+    Numbers values = p.random_normal(element_count(dims));
+    for (double& value : values) value += centre;
+    return p.operand<T>(std::move(values));
+  }
+  /// The residual of the tail; zeros where it is left out.
+  template <class T>
+  static Numbers residual(const Sizes& s, Problem& p) {
+    if (s.flag("residual")) return p.normal<T>({s["rows"], s["channels"]});
+    p.absent();
+    return Numbers(static_cast<std::size_t>(s["rows"] * s["channels"]));
+  }
+  static double tail(const Sizes& s, double value) {
+    return s.flag("relu") && value < 0.0 ? 0.0 : value;
+  }
+};
+
+/// Mean and biased variance of each column of x.
+struct Statistics {
+  Numbers mean, variance;
+  Statistics(const Numbers& x, std::int64_t channels)
+      : mean(static_cast<std::size_t>(channels)), variance(mean) {
+    if (channels == 0) return;
+    const double rows = static_cast<double>(x.size()) / static_cast<double>(channels);
+    for (std::size_t i = 0; i < x.size(); ++i) mean[i % mean.size()] += x[i] / rows;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      variance[i % mean.size()] += std::pow(x[i] - mean[i % mean.size()], 2) / rows;
+    }
+  }
+  double inverse(std::size_t channel) const {
+    return 1.0 / std::sqrt(variance[channel] + kEpsilon);
+  }
+  double normalised(double x, std::size_t channel) const {
+    return (x - mean[channel]) * inverse(channel);
+  }
+};
+
+struct ForwardCase : Matrix {
+  static constexpr const char* kName = "batch_norm_forward";
+  static constexpr const char* kComputes =
+      "y = [relu](gamma * normalised x + beta + residual), with mean and variance of each channel";
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = around<T>(0.5, {s["rows"], s["channels"]}, p);
+    const Numbers& gamma = around<T>(1.0, {s["channels"]}, p);
+    const Numbers& beta = p.normal<T>({s["channels"]});
+    const Numbers added = residual<T>(s, p);
+    Numbers& y = p.result<T>({s["rows"], s["channels"]});
+    const Statistics statistics(x, s["channels"]);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::size_t c = i % gamma.size();
+      y[i] = tail(s, statistics.normalised(x[i], c) * gamma[c] + beta[c] + added[i]);
+    }
+    p.result<T>({s["channels"]}) = statistics.mean;
+    p.result<T>({s["channels"]}) = statistics.variance;
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &batch_norm_forward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return batch_norm_forward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, s["rows"], s["channels"], p.at<const T>(0), p.at<const T>(1), p.at<const T>(2),
+        kEpsilon, {p.at<const T>(3), s.flag("relu")}, p.at<T>(4), p.at<T>(5), p.at<T>(6));
+  }
+};
+
+struct BackwardCase : Matrix {
+  static constexpr const char* kName = "batch_norm_backward";
+  static constexpr const char* kComputes =
+      "gradients of batch_norm_forward by x, gamma, beta and, if there is one, the residual";
+
+  /// gy behind the ReLU of an output y; any y will do, as one with some other residual would have.
+  template <class T>
+  static Numbers masked(const Sizes& s, const Numbers& gy, Problem& p) {
+    if (!s.flag("relu")) {
+      p.absent();
+      return gy;
+    }
+    Numbers drawn = p.random_normal(static_cast<std::int64_t>(gy.size()));
+    for (double& value : drawn) value = tail(s, value);
+    const Numbers& y = p.operand<T>(std::move(drawn));
+    Numbers g = gy;
+    for (std::size_t i = 0; i < g.size(); ++i) g[i] = y[i] > 0.0 ? g[i] : 0.0;
+    return g;
+  }
+
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Dims dims = {s["rows"], s["channels"]};
+    const Numbers& gy = around<T>(0.3, dims, p);
+    const Numbers& x = around<T>(0.5, dims, p);
+    const Numbers& gamma = around<T>(1.0, {s["channels"]}, p);
+    const Numbers g = masked<T>(s, gy, p);
+    const Statistics statistics(x, s["channels"]);
+    p.operand<T>(statistics.mean);
+    p.operand<T>(statistics.variance);
+    Numbers& gx = p.result<T>(dims);
+    // One row is its own mean: the terms of gx cancel.
+    if (s["rows"] == 1) p.least_norm(1.0 / std::sqrt(kEpsilon));
+    Numbers& ggamma = p.result<T>({s["channels"]});
+    Numbers& gbeta = p.result<T>({s["channels"]});
+    for (std::size_t i = 0; i < gx.size(); ++i) {
+      const std::size_t c = i % gamma.size();
+      ggamma[c] += g[i] * statistics.normalised(x[i], c);
+      gbeta[c] += g[i];
+    }
+    const auto rows = static_cast<double>(s["rows"]);
+    for (std::size_t i = 0; i < gx.size(); ++i) {
+      const std::size_t c = i % gamma.size();
+      gx[i] = gamma[c] * statistics.inverse(c) *
+              (g[i] - gbeta[c] / rows - statistics.normalised(x[i], c) * ggamma[c] / rows);
+    }
+    if (s.flag("residual")) {
+      p.result<T>(dims) = g;
+    } else {
+      p.absent();
+    }
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &batch_norm_backward<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return batch_norm_backward_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, s["rows"], s["channels"],
+        {.gy = p.at<const T>(0),
+         .x = p.at<const T>(1),
+         .y = p.at<const T>(3),
+         .gamma = p.at<const T>(2),
+         .mean = p.at<const T>(4),
+         .variance = p.at<const T>(5),
+         .epsilon = kEpsilon,
+         .gx = p.at<T>(6),
+         .ggamma = p.at<T>(7),
+         .gbeta = p.at<T>(8),
+         .gtail = p.at<T>(9)});
+  }
+};
+
+struct AffineCase : Matrix {
+  static constexpr const char* kName = "channel_affine";
+  static constexpr const char* kComputes = "y = [relu](x * scale + shift + residual), per channel";
+  static std::vector<SizeParameter> parameters() {
+    auto parameters = Matrix::parameters();
+    parameters[0].least = 0;
+    parameters.push_back({"shifted", 1, 0, 1});
+    return parameters;
+  }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    std::vector<std::vector<std::int64_t>> sizes = {{0, 4, 1, 1, 1}, {9, 8, 1, 1, 0}};
+    for (std::vector<std::int64_t> each : Matrix::odd_sizes()) {
+      each.push_back(1);
+      sizes.push_back(each);
+    }
+    return sizes;
+  }
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = around<T>(0.5, {s["rows"], s["channels"]}, p);
+    const Numbers& scale = around<T>(1.0, {s["channels"]}, p);
+    Numbers shift(scale.size());
+    if (s.flag("shifted")) {
+      shift = p.normal<T>({s["channels"]});
+    } else {
+      p.absent();
+    }
+    const Numbers added = residual<T>(s, p);
+    Numbers& y = p.result<T>({s["rows"], s["channels"]});
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::size_t c = i % scale.size();
+      y[i] = tail(s, x[i] * scale[c] + shift[c] + added[i]);
+    }
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &channel_affine<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return channel_affine_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, s["rows"], s["channels"], p.at<const T>(0), p.at<const T>(1), p.at<const T>(2),
+        {p.at<const T>(3), s.flag("relu")}, p.at<T>(4));
+  }
+};
+
+}  // namespace
+
+Family norm_family() {
+  return {.name = "norm",
+          .sources = {"kernels/cuda/norm.cu"},
+          .page = "docs/kernels/norm.md",
+          .entry_points = {describe<ForwardCase, float, double>(),
+                           describe<BackwardCase, float, double>(),
+                           describe<AffineCase, float, double>()}};
+}
+
+}  // namespace switchyard::kernels::workbench

@@ -1,0 +1,110 @@
+#include "kernels/api/shape.h"
+
+#include "kernels/workbench/describe.h"
+#include "kernels/workbench/families.h"
+
+namespace switchyard::kernels::workbench {
+namespace {
+
+struct Elements {
+  static std::vector<SizeParameter> parameters() { return {{"count", 1 << 18}}; }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    return {{0}, {1}, {3}, {4}, {31}, {33}, {127}, {1024}, {1027}, {5001}};
+  }
+};
+
+template <class To>
+struct ConvertCase : Elements {
+  static constexpr const char* kComputes = "y = x in another element type, rounded to nearest";
+  static inline const std::string kName = "convert_to_" + std::string(name(element_type<To>()));
+  template <class T>
+  static constexpr double kTolerance = 0.0;  // exact, or rounded in one way
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = p.normal<T>({s["count"]});
+    Problem rounding(0);
+    p.result<To>({s["count"]}) = rounding.operand<To>(x);
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &convert<Exec, T, To>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return convert_ladder<Exec, T, To>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<To>(1), s["count"]);
+  }
+};
+
+struct FillCase : Elements {
+  static constexpr const char* kName = "fill";
+  static constexpr const char* kComputes = "y = 42";
+  template <class T>
+  static constexpr double kTolerance = 0.0;
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    p.result<T>({s["count"]}).assign(static_cast<std::size_t>(s["count"]), 42.0);
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &fill<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return fill_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<T>(0), T{42}, s["count"]);
+  }
+};
+
+struct TransposeCase {
+  static constexpr const char* kName = "transpose";
+  static constexpr const char* kComputes = "y [columns, rows] = transposed x [rows, columns]";
+  template <class T>
+  static constexpr double kTolerance = 0.0;
+  static std::vector<SizeParameter> parameters() { return {{"rows", 512}, {"columns", 512}}; }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    return {{0, 3}, {3, 0}, {1, 1}, {1, 33}, {33, 1}, {32, 32}, {31, 127}, {127, 65}};
+  }
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const std::int64_t rows = s["rows"];
+    const Numbers& x = p.normal<T>({rows, s["columns"]});
+    Numbers& y = p.result<T>({s["columns"], rows});
+    for (std::int64_t i = 0; i < rows * s["columns"]; ++i) {
+      y[i] = x[i % rows * s["columns"] + i / rows];
+    }
+  }
+  template <class Exec, class T>
+  static auto entry_point() {
+    return &transpose<Exec, T>;
+  }
+  template <class Exec, class T>
+  static auto ladder() {
+    return transpose_ladder<Exec, T>();
+  }
+  template <class T, class Exec, class F>
+  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
+    run(exec, p.at<const T>(0), p.at<T>(1), s["rows"], s["columns"]);
+  }
+};
+
+}  // namespace
+
+Family shape_family() {
+  return {.name = "shape",
+          .sources = {"kernels/cuda/shape.cu"},
+          .page = "docs/kernels/shape.md",
+          .entry_points = {describe<ConvertCase<float>, float, double, BFloat16, std::int64_t>(),
+                           describe<ConvertCase<double>, float, double, BFloat16, std::int64_t>(),
+                           describe<ConvertCase<BFloat16>, float, double>(),
+                           describe<FillCase, float, double, std::int64_t>(),
+                           describe<TransposeCase, float, double>()}};
+}
+
+}  // namespace switchyard::kernels::workbench
