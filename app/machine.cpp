@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "build_info.h"
 #include "kernels/cpu/libraries.h"
@@ -57,6 +60,19 @@ nlohmann::json describe_machine(const std::string& device, int threads) {
           {"onednn", kernels::onednn_version()},
           {"version", kVersion},
           {"git_commit", kGitCommit}};
+}
+
+std::vector<std::string> instruction_sets() {
+  static constexpr const char* kInteresting[] = {
+      "sse4_2",      "avx",         "f16c",        "fma",      "avx2",     "avx_vnni", "avx512f",
+      "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16", "amx_fp16"};
+  std::istringstream flags(field_of("/proc/cpuinfo", "flags", ':'));
+  const std::set<std::string> present{std::istream_iterator<std::string>(flags), {}};
+  std::vector<std::string> found;
+  for (const char* name : kInteresting) {
+    if (present.contains(name)) found.emplace_back(name);
+  }
+  return found;
 }
 
 std::string version_text() {

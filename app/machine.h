@@ -2,11 +2,16 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace switchyard {
 
 /// The `machine` object of results.json and study.json. `threads` are those in use.
 nlohmann::json describe_machine(const std::string& device, int threads);
+
+/// The instruction sets of this machine's processor that matter here, as the kernel names them:
+/// "avx2", "avx512f", "amx_bf16".
+std::vector<std::string> instruction_sets();
 
 /// "0.1.0 (1a2b3c4)".
 std::string version_text();

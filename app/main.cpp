@@ -58,6 +58,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_gradcheck_command(app, action);
   add_fetch_command(app, action);
   add_report_command(app, action);
+  add_devices_command(app, action);
   add_version_command(app, action);
 }
 

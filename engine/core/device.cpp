@@ -14,8 +14,17 @@ constexpr std::array kNames = {std::string_view("cpu"), std::string_view("cuda")
                                std::string_view("simt")};  // in the order of Device
 constexpr std::array kDevices = {Device::kCuda, Device::kCpu, Device::kSimt};  // by preference
 
-/// Why `device` cannot be used here; empty where it can.
-std::string missing(Device device) {
+std::string available_names() {
+  std::vector<std::string_view> names;
+  for (Device device : available_devices()) names.push_back(name(device));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::string_view name(Device device) { return kNames[static_cast<std::size_t>(device)]; }
+
+std::string unavailable_reason(Device device) {
   switch (device) {
     case Device::kCpu:
       break;
@@ -34,20 +43,10 @@ std::string missing(Device device) {
   return {};
 }
 
-std::string available_names() {
-  std::vector<std::string_view> names;
-  for (Device device : available_devices()) names.push_back(name(device));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-}  // namespace
-
-std::string_view name(Device device) { return kNames[static_cast<std::size_t>(device)]; }
-
 std::vector<Device> available_devices() {
   std::vector<Device> devices;
   for (Device device : kDevices) {
-    if (missing(device).empty()) devices.push_back(device);
+    if (unavailable_reason(device).empty()) devices.push_back(device);
   }
   return devices;
 }
@@ -57,7 +56,7 @@ Device parse_device(std::string_view text) {
   check<UsageError>(found != kNames.end(), "unknown device '{}', available devices: {}", text,
                     available_names());
   const auto device = static_cast<Device>(found - kNames.begin());
-  const std::string reason = missing(device);
+  const std::string reason = unavailable_reason(device);
   check<UsageError>(reason.empty(), "device '{}' is not available: {}; available devices: {}", text,
                     reason, available_names());
   return device;

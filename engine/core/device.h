@@ -16,6 +16,9 @@ std::string_view name(Device device);
 /// Devices that this build on this machine can run, the fastest first.
 std::vector<Device> available_devices();
 
+/// Why this build on this machine cannot run `device`, in a few words; empty where it can.
+std::string unavailable_reason(Device device);
+
 /// Parses "cpu", "cuda" or "simt". UsageError that says what is missing and which devices there are
 /// where the name is unknown or the machine or build lacks the device.
 Device parse_device(std::string_view text);

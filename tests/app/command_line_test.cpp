@@ -7,8 +7,9 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<std::string> kCommands = {"study", "train",     "hessian", "perturb", "probe",
-                                            "route", "gradcheck", "fetch",   "report",  "version"};
+const std::vector<std::string> kCommands = {"study",  "train",   "hessian",   "perturb",
+                                            "probe",  "route",   "gradcheck", "fetch",
+                                            "report", "devices", "version"};
 
 TEST(CommandLineTest, EveryCommandHasHelp) {
   const std::string overview = expect_success({"--help"});
@@ -28,6 +29,9 @@ TEST(CommandLineTest, BadUsageIsOneLineAndExitCodeTwo) {
   expect_failure({"train", "--threads", "many"}, 2, "--threads");
   expect_failure({"study", "--heads", "dense,tall"}, 2, "tall");
   expect_failure({"study", "--preset", "huge"}, 2, "huge");
+  expect_failure({"study", "--seeds", "0"}, 2, "--seeds: must be at least 1, got 0");
+  expect_failure({"train", "--threads", "-1"}, 2, "--threads: must be at least 1, got -1");
+  expect_failure({"gradcheck", "--tolerance", "nan"}, 2, "--tolerance: must be above 0, got nan");
   expect_failure({"perturb"}, 2, "--run is required");
   expect_failure({"hessian"}, 2, "give either --run, or --model, --weights and --batch");
   expect_failure({"hessian", "--model", "{}"}, 2, "--weights");

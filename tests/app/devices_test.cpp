@@ -1,0 +1,48 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/app/app_test.h"
+
+namespace switchyard::test {
+namespace {
+
+using nlohmann::json;
+
+json devices() { return json::parse(expect_success({"devices", "--json"})); }
+
+TEST(DevicesTest, TheCpuIsDescribed) {
+  const json cpu = devices()["cpu"];
+  EXPECT_EQ(cpu["available"], true);
+  EXPECT_GE(cpu["threads"], 1);
+  EXPECT_FALSE(cpu["cpu"].get<std::string>().empty());
+#ifdef __x86_64__
+  const std::vector<std::string> sets = cpu["instruction_sets"];
+  EXPECT_NE(std::find(sets.begin(), sets.end(), "avx2"), sets.end());  // or this would not run
+#endif
+}
+
+TEST(DevicesTest, ADeviceIsThereOrSaysWhyNot) {
+  for (const auto& [name, device] : devices().items()) {
+    const bool available = device["available"];
+    EXPECT_EQ(available, !device.contains("reason")) << name;
+    if (!available) EXPECT_FALSE(device["reason"].get<std::string>().empty()) << name;
+  }
+}
+
+TEST(DevicesTest, TheTextHasALineForEachDevice) {
+  const std::string text = "\n" + expect_success({"devices"});
+  for (const char* name : {"cpu", "cuda", "simt"}) {
+    EXPECT_NE(text.find(std::string("\n") + name + " "), std::string::npos) << text;
+  }
+}
+
+TEST(DevicesTest, AskingForAGpuThatIsNotThereIsOneLineWithTheReason) {
+  const json cuda = devices()["cuda"];
+  if (cuda["available"]) GTEST_SKIP() << "there is a GPU";
+  const std::string reason = cuda["reason"];
+  expect_failure({"gradcheck", "softmax", "--device", "cuda"}, 2,
+                 "device 'cuda' is not available: " + reason + "; available devices: cpu");
+}
+
+}  // namespace
+}  // namespace switchyard::test
