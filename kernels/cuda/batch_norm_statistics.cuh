@@ -49,6 +49,12 @@ struct ForwardResult {
   }
 };
 
+/// Of rows begin, begin + step, ... < end.
+__device__ __forceinline__ double walk_count(std::int64_t begin, std::int64_t step,
+                                             std::int64_t end) {
+  return begin < end ? static_cast<double>((end - begin + step - 1) / step) : 0.0;
+}
+
 /// The textbook's two passes: the mean, then the squared deviations from it.
 template <class T>
 struct TwoPassMoments : ForwardResult<T> {
@@ -57,11 +63,10 @@ struct TwoPassMoments : ForwardResult<T> {
 
   __device__ Moments walk(std::int64_t begin, std::int64_t step, std::int64_t end, int channels,
                           int c) const {
-    Moments m{0.0, 0.0, 0.0};
-    for (std::int64_t row = begin; row < end; row += step, m.count += 1.0) {
-      m.mean += double{x[row * channels + c]};
-    }
-    if (m.count > 0.0) m.mean /= m.count;
+    Moments m{walk_count(begin, step, end), 0.0, 0.0};
+    if (m.count == 0.0) return m;
+    for (std::int64_t row = begin; row < end; row += step) m.mean += double{x[row * channels + c]};
+    m.mean /= m.count;
     for (std::int64_t row = begin; row < end; row += step) {
       const double d = double{x[row * channels + c]} - m.mean;
       m.squares += d * d;
@@ -79,15 +84,14 @@ struct ShiftedMoments : ForwardResult<T> {
 
   __device__ Moments walk(std::int64_t begin, std::int64_t step, std::int64_t end, int channels,
                           int c) const {
-    if (begin >= end) return {0.0, 0.0, 0.0};
+    const double count = walk_count(begin, step, end);
+    if (count == 0.0) return {0.0, 0.0, 0.0};
     const auto k = double{x[begin * channels + c]};
-    double count = 0.0;
     double sum = 0.0;
     double squares = 0.0;
     SWITCHYARD_UNROLL_BY(4)  // loads in flight
     for (std::int64_t row = begin; row < end; row += step) {
       const double d = double{x[row * channels + c]} - k;
-      count += 1.0;
       sum += d;
       squares += d * d;
     }

@@ -1,10 +1,5 @@
-#include "kernels/api/conv2d.h"
-#include "kernels/common/with_flag.h"
-#include "kernels/cuda/conv2d_library.h"
+#include "kernels/cuda/conv2d_face.cuh"
 #include "kernels/cuda/conv2d_source.cuh"
-#include "kernels/cuda/register_tile.cuh"
-#include "kernels/cuda/tensor_core_tile.cuh"
-#include "kernels/cuda/tile_grid.cuh"
 
 // y [n, oh, ow, o] = Σ x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]
 //                      · w [o, kh, kw, c]
@@ -74,96 +69,61 @@ __global__ void __launch_bounds__(Tile::kThreads)
 
 // ---- launchers
 
-template <class Exec, class T, class Sum>
-void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* w, Sum* y) {
-  constexpr const char* kName = "conv2d_thread_per_output";
-  const ConvExtents e = conv_extents(kName, shape);
-  launch_blocks(exec, kName, conv2d_thread_per_output<T, Sum>,
-                {tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
-                kOutputThreads, e, x, w, y);
-}
+struct Forward {
+  SWITCHYARD_CONV_FACE(ConvFace::kForward, "conv2d");
 
-template <class Tiles, bool kWide, class Exec>
-void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                       const typename Tiles::Operand* x, const typename Tiles::Operand* w,
-                       typename Tiles::Sum* y) {
-  using T = typename Tiles::Operand;
-  using Sum = typename Tiles::Sum;
-  const ConvExtents e = conv_extents(name, shape);
-  const int pixels = e.out_pixels();
-  with_tile<Tiles>(pixels, e.filters, 1, [&](auto tile) {
-    using Tile = typename decltype(tile)::type;
-    const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
-    launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,
-                  PatchSource<T>(x, e), MatrixSource<T, true>{w, e.filters, e.patch()},
-                  MatrixSink<Sum>{y, pixels, e.filters, wide_rows(y, e.filters)}, tiles.across,
-                  e.patch());
-  });
-}
+  /// Whether a tap's channels may be read 16 bytes at a time.
+  template <class T>
+  static bool wide(const ConvShape& s, const T* x, const T* w) {
+    return wide_rows(x, s.channels) && wide_rows(w, s.channels);
+  }
 
-/// Whether a tap's channels may be read 16 bytes at a time.
-template <class T>
-bool wide_operands(const ConvShape& s, const T* x, const T* w) {
-  return wide_rows(x, s.channels) && wide_rows(w, s.channels);
-}
+  template <class Exec, class T, class Sum>
+  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* w,
+                                Sum* y) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
+    launch_blocks(exec, kThreadPerOutput, conv2d_thread_per_output<T, Sum>,
+                  {tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
+                  kOutputThreads, e, x, w, y);
+  }
 
-template <class T>
-using FloatTiles = RegisterTiles<T, 128, 64>;
-
-template <class Exec, class T>
-void run_register_tile(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
-  run_implicit_gemm<FloatTiles<T>, false>(exec, "conv2d_register_tile", shape, x, w, y);
-}
-
-template <class Exec, class T>
-void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
-  constexpr const char* kName = "conv2d_register_tile_wide";
-  require_wide(kName, wide_operands(shape, x, w));
-  run_implicit_gemm<FloatTiles<T>, true>(exec, kName, shape, x, w, y);
-}
-
-template <class Mma, class Exec>
-void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
-                     const typename Mma::Operand* w, typename Mma::Sum* y) {
-  with_flag(wide_operands(shape, x, w), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTiles<Mma>, decltype(wide)::value>(exec, "conv2d_tensor_core",
-                                                                   shape, x, w, y);
-  });
-}
+  template <class Tiles, bool kWide, class Exec>
+  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                            const typename Tiles::Operand* x, const typename Tiles::Operand* w,
+                            typename Tiles::Sum* y) {
+    using T = typename Tiles::Operand;
+    using Sum = typename Tiles::Sum;
+    const ConvExtents e = conv_extents(name, shape);
+    const int pixels = e.out_pixels();
+    with_tile<Tiles>(pixels, e.filters, 1, [&](auto tile) {
+      using Tile = typename decltype(tile)::type;
+      const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
+      launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,
+                    PatchSource<T>(x, e), MatrixSource<T, true>{w, e.filters, e.patch()},
+                    MatrixSink<Sum>{y, pixels, e.filters, wide_rows(y, e.filters)}, tiles.across,
+                    e.patch());
+    });
+  }
+};
 
 }  // namespace
 
 template <class Exec, class T>
 Ladder<ConvFunction<Exec, T>> conv2d_ladder() {
-  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
-      {"conv2d_thread_per_output", "", run_thread_per_output<Exec, T, T>},
-      {"conv2d_register_tile", "", run_register_tile<Exec, T>},
-      {"conv2d_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
-      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_tensor_core", "conv2d_tensor_core_tf32",
-                                                    run_tensor_core<MmaFor<T>, Exec>)};
-  return kLadder;
+  return ConvRungs<Forward>::ladder<Exec, T>();
 }
-
 template <class Exec>
 Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder() {
-  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
-      {"conv2d_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
-      {"conv2d_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
-  return kLadder;
+  return ConvRungs<Forward>::bf16_ladder<Exec>();
 }
-
 template <class Exec, class T>
 void conv2d(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
-  if (conv2d_by_library(exec, ConvFace::kForward, shape, x, w, y)) return;
-  const auto run =
-      wide_operands(shape, x, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
-  run(exec, shape, x, w, y);
+  ConvRungs<Forward>::best(exec, shape, x, w, y);
 }
-
 template <class Exec>
 void conv2d_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x, const BFloat16* w,
                  float* y) {
-  run_tensor_core<MmaBf16>(exec, shape, x, w, y);
+  ConvRungs<Forward>::best_bf16(exec, shape, x, w, y);
 }
 
 #define SWITCHYARD_INSTANTIATE_CONV2D(T)                                               \

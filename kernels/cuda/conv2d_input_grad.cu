@@ -1,12 +1,7 @@
 #include <algorithm>
 
-#include "kernels/api/conv2d.h"
-#include "kernels/common/with_flag.h"
-#include "kernels/cuda/conv2d_library.h"
+#include "kernels/cuda/conv2d_face.cuh"
 #include "kernels/cuda/conv2d_phase.cuh"
-#include "kernels/cuda/register_tile.cuh"
-#include "kernels/cuda/tensor_core_tile.cuh"
-#include "kernels/cuda/tile_grid.cuh"
 
 // gx [n, ih, iw, c] = Σ gy [n, oh, ow, o] · w [o, kh, kw, c] over the taps and outputs with
 // oh · stride + kh - padding = ih, ow · stride + kw - padding = iw: the transposed convolution.
@@ -87,102 +82,66 @@ __global__ void __launch_bounds__(Tile::kThreads)
 
 // ---- launchers
 
-template <class Exec, class T, class Sum>
-void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* gy, const T* w, Sum* gx) {
-  constexpr const char* kName = "conv2d_input_grad_thread_per_output";
-  const ConvExtents e = conv_extents(kName, shape);
-  launch_blocks(
-      exec, kName, conv2d_input_grad_thread_per_output<T, Sum>,
-      {tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
-      kOutputThreads, e, gy, w, gx);
-}
+struct InputGrad {
+  SWITCHYARD_CONV_FACE(ConvFace::kInputGrad, "conv2d_input_grad");
 
-template <class Tiles, bool kWide, class Exec>
-void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                       const typename Tiles::Operand* gy, const typename Tiles::Operand* w,
-                       typename Tiles::Sum* gx) {
-  const ConvExtents e = conv_extents(name, shape);
-  // Phase 0 has the most pixels.
-  const std::int64_t pixels =
-      e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
-  const int phases_h = std::min(e.stride, e.height);
-  const int phases_w = std::min(e.stride, e.width);
-  with_tile<Tiles>(pixels, e.channels, std::int64_t{phases_h} * phases_w, [&](auto tile) {
-    using Tile = typename decltype(tile)::type;
-    const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
-    if (tiles.count == 0) return;
-    launch(exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
-           {.grid = {tiles.count, static_cast<unsigned>(phases_h), static_cast<unsigned>(phases_w)},
-            .block = {Tile::kThreads}},
-           e, divider_of(e.filters), gy, w, gx, tiles.across, wide_rows(gx, e.channels));
-  });
-}
+  /// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
+  template <class T>
+  static bool wide(const ConvShape& s, const T* gy, const T* w) {
+    return wide_rows(gy, s.filters) && wide_rows(w, s.channels);
+  }
 
-/// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
-template <class T>
-bool wide_operands(const ConvShape& s, const T* gy, const T* w) {
-  return wide_rows(gy, s.filters) && wide_rows(w, s.channels);
-}
+  template <class Exec, class T, class Sum>
+  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* gy, const T* w,
+                                Sum* gx) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
+    launch_blocks(
+        exec, kThreadPerOutput, conv2d_input_grad_thread_per_output<T, Sum>,
+        {tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
+        kOutputThreads, e, gy, w, gx);
+  }
 
-template <class T>
-using FloatTiles = RegisterTiles<T, 128, 64>;
-
-template <class Exec, class T>
-void run_register_tile(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
-  run_implicit_gemm<FloatTiles<T>, false>(exec, "conv2d_input_grad_register_tile", shape, gy, w,
-                                          gx);
-}
-
-template <class Exec, class T>
-void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
-  constexpr const char* kName = "conv2d_input_grad_register_tile_wide";
-  require_wide(kName, wide_operands(shape, gy, w));
-  run_implicit_gemm<FloatTiles<T>, true>(exec, kName, shape, gy, w, gx);
-}
-
-template <class Mma, class Exec>
-void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* gy,
-                     const typename Mma::Operand* w, typename Mma::Sum* gx) {
-  with_flag(wide_operands(shape, gy, w), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTiles<Mma>, decltype(wide)::value>(
-        exec, "conv2d_input_grad_tensor_core", shape, gy, w, gx);
-  });
-}
+  template <class Tiles, bool kWide, class Exec>
+  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                            const typename Tiles::Operand* gy, const typename Tiles::Operand* w,
+                            typename Tiles::Sum* gx) {
+    const ConvExtents e = conv_extents(name, shape);
+    // Phase 0 has the most pixels.
+    const std::int64_t pixels =
+        e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
+    const int phases_h = std::min(e.stride, e.height);
+    const int phases_w = std::min(e.stride, e.width);
+    with_tile<Tiles>(pixels, e.channels, std::int64_t{phases_h} * phases_w, [&](auto tile) {
+      using Tile = typename decltype(tile)::type;
+      const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
+      if (tiles.count == 0) return;
+      launch(
+          exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
+          {.grid = {tiles.count, static_cast<unsigned>(phases_h), static_cast<unsigned>(phases_w)},
+           .block = {Tile::kThreads}},
+          e, divider_of(e.filters), gy, w, gx, tiles.across, wide_rows(gx, e.channels));
+    });
+  }
+};
 
 }  // namespace
 
 template <class Exec, class T>
 Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder() {
-  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
-      {"conv2d_input_grad_thread_per_output", "", run_thread_per_output<Exec, T, T>},
-      {"conv2d_input_grad_register_tile", "", run_register_tile<Exec, T>},
-      {"conv2d_input_grad_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
-      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_input_grad_tensor_core",
-                                                    "conv2d_input_grad_tensor_core_tf32",
-                                                    run_tensor_core<MmaFor<T>, Exec>)};
-  return kLadder;
+  return ConvRungs<InputGrad>::ladder<Exec, T>();
 }
-
 template <class Exec>
 Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder() {
-  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
-      {"conv2d_input_grad_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
-      {"conv2d_input_grad_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
-  return kLadder;
+  return ConvRungs<InputGrad>::bf16_ladder<Exec>();
 }
-
 template <class Exec, class T>
 void conv2d_input_grad(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
-  if (conv2d_by_library(exec, ConvFace::kInputGrad, shape, gy, w, gx)) return;
-  const auto run =
-      wide_operands(shape, gy, w) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
-  run(exec, shape, gy, w, gx);
+  ConvRungs<InputGrad>::best(exec, shape, gy, w, gx);
 }
-
 template <class Exec>
 void conv2d_input_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* gy,
                             const BFloat16* w, float* gx) {
-  run_tensor_core<MmaBf16>(exec, shape, gy, w, gx);
+  ConvRungs<InputGrad>::best_bf16(exec, shape, gy, w, gx);
 }
 
 #define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                          \

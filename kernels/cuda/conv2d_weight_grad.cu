@@ -1,11 +1,6 @@
-#include "kernels/api/conv2d.h"
-#include "kernels/common/with_flag.h"
-#include "kernels/cuda/conv2d_library.h"
+#include "kernels/cuda/conv2d_face.cuh"
 #include "kernels/cuda/conv2d_source.cuh"
-#include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/split_sum.cuh"
-#include "kernels/cuda/tensor_core_tile.cuh"
-#include "kernels/cuda/tile_grid.cuh"
 
 // gw [o, kh, kw, c] = Σ over output pixels of gy [pixel, o]
 //                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]:
@@ -58,7 +53,7 @@ __global__ void conv2d_weight_grad_thread_per_output(ConvExtents e, const T* __r
 //   2. per step of depth, that is of pixels, it gathers tiles of gy and of the patch matrix, both
 //      contiguous across it;
 //   3. with several parts each writes its own copy of gw, and sum_parts adds the copies in order.
-// gy is read once per 128 (or 64) patch positions, x once per 64 filters and tap.
+// gy is read once per tile of patch positions, x once per tile of filters and tap.
 template <class Tile, bool kWide>
 __global__ void __launch_bounds__(Tile::kThreads)
     conv2d_weight_grad_implicit_gemm(MatrixSource<typename Tile::Operand, false> gy,
@@ -80,100 +75,67 @@ __global__ void __launch_bounds__(Tile::kThreads)
 
 // ---- launchers
 
-template <class Exec, class T, class Sum>
-void run_thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* gy, Sum* gw) {
-  constexpr const char* kName = "conv2d_weight_grad_thread_per_output";
-  const ConvExtents e = conv_extents(kName, shape);
-  launch_blocks(exec, kName, conv2d_weight_grad_thread_per_output<T, Sum>,
-                {tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)}, kOutputThreads,
-                e, x, gy, gw);
-}
+struct WeightGrad {
+  SWITCHYARD_CONV_FACE(ConvFace::kWeightGrad, "conv2d_weight_grad");
 
-template <class Tile, bool kWide, class Exec>
-void run_implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                       const typename Tile::Operand* x, const typename Tile::Operand* gy,
-                       typename Tile::Sum* gw) {
-  using T = typename Tile::Operand;
-  using Sum = typename Tile::Sum;
-  const ConvExtents e = conv_extents(name, shape);
-  const TileGrid tiles = tile_grid<Tile>(name, e.filters, e.patch());
-  if (tiles.count == 0) return;
-  const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
-  const Split split = split_sum(outputs, tiles.count, e.out_pixels());
-  run_in_parts(exec, outputs, split, gw, [&](Sum* to) {
-    launch(exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
-           {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
-           MatrixSource<T, false>{gy, e.filters, e.filters}, PatchTransposedSource<T>(x, e),
-           MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
-           e.out_pixels(), split.length);
-  });
-}
+  /// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
+  template <class T>
+  static bool wide(const ConvShape& s, const T* x, const T* gy) {
+    return wide_rows(x, s.channels) && wide_rows(gy, s.filters);
+  }
 
-/// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
-template <class T>
-bool wide_operands(const ConvShape& s, const T* x, const T* gy) {
-  return wide_rows(x, s.channels) && wide_rows(gy, s.filters);
-}
+  template <class Exec, class T, class Sum>
+  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* gy,
+                                Sum* gw) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
+    launch_blocks(exec, kThreadPerOutput, conv2d_weight_grad_thread_per_output<T, Sum>,
+                  {tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)},
+                  kOutputThreads, e, x, gy, gw);
+  }
 
-template <class T>
-using FloatTile = RegisterTile<T, 64, 64>;
-
-template <class Exec, class T>
-void run_register_tile(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
-  run_implicit_gemm<FloatTile<T>, false>(exec, "conv2d_weight_grad_register_tile", shape, x, gy,
-                                         gw);
-}
-
-template <class Exec, class T>
-void run_register_tile_wide(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
-  constexpr const char* kName = "conv2d_weight_grad_register_tile_wide";
-  require_wide(kName, wide_operands(shape, x, gy));
-  run_implicit_gemm<FloatTile<T>, true>(exec, kName, shape, x, gy, gw);
-}
-
-template <class Mma, class Exec>
-void run_tensor_core(Exec& exec, const ConvShape& shape, const typename Mma::Operand* x,
-                     const typename Mma::Operand* gy, typename Mma::Sum* gw) {
-  with_flag(wide_operands(shape, x, gy), [&](auto wide) {
-    run_implicit_gemm<TensorCoreTile<Mma, 128, 128>, decltype(wide)::value>(
-        exec, "conv2d_weight_grad_tensor_core", shape, x, gy, gw);
-  });
-}
+  template <class Tiles, bool kWide, class Exec>
+  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
+                            const typename Tiles::Operand* x, const typename Tiles::Operand* gy,
+                            typename Tiles::Sum* gw) {
+    using T = typename Tiles::Operand;
+    using Sum = typename Tiles::Sum;
+    const ConvExtents e = conv_extents(name, shape);
+    const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
+    with_tile<Tiles>(e.filters, e.patch(), 1, [&](auto tile) {
+      using Tile = typename decltype(tile)::type;
+      const TileGrid tiles = tile_grid<Tile>(name, e.filters, e.patch());
+      if (tiles.count == 0) return;
+      const Split split = split_sum(outputs, tiles.count, e.out_pixels());
+      run_in_parts(exec, outputs, split, gw, [&](Sum* to) {
+        launch(
+            exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
+            {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
+            MatrixSource<T, false>{gy, e.filters, e.filters}, PatchTransposedSource<T>(x, e),
+            MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
+            e.out_pixels(), split.length);
+      });
+    });
+  }
+};
 
 }  // namespace
 
 template <class Exec, class T>
 Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder() {
-  static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
-      {"conv2d_weight_grad_thread_per_output", "", run_thread_per_output<Exec, T, T>},
-      {"conv2d_weight_grad_register_tile", "", run_register_tile<Exec, T>},
-      {"conv2d_weight_grad_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
-      tensor_core_variant<T, ConvFunction<Exec, T>>("conv2d_weight_grad_tensor_core",
-                                                    "conv2d_weight_grad_tensor_core_tf32",
-                                                    run_tensor_core<MmaFor<T>, Exec>)};
-  return kLadder;
+  return ConvRungs<WeightGrad>::ladder<Exec, T>();
 }
-
 template <class Exec>
 Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
-  static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
-      {"conv2d_weight_grad_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
-      {"conv2d_weight_grad_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
-  return kLadder;
+  return ConvRungs<WeightGrad>::bf16_ladder<Exec>();
 }
-
 template <class Exec, class T>
 void conv2d_weight_grad(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
-  if (conv2d_by_library(exec, ConvFace::kWeightGrad, shape, x, gy, gw)) return;
-  const auto run =
-      wide_operands(shape, x, gy) ? run_register_tile_wide<Exec, T> : run_register_tile<Exec, T>;
-  run(exec, shape, x, gy, gw);
+  ConvRungs<WeightGrad>::best(exec, shape, x, gy, gw);
 }
-
 template <class Exec>
 void conv2d_weight_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x,
                              const BFloat16* gy, float* gw) {
-  run_tensor_core<MmaBf16>(exec, shape, x, gy, gw);
+  ConvRungs<WeightGrad>::best_bf16(exec, shape, x, gy, gw);
 }
 
 #define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                           \

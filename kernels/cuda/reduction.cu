@@ -201,8 +201,10 @@ struct BestRung {
   template <class Exec, class Element, class T>
   static void run(Exec& exec, Element element, T* y, Layout layout) {
     constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
-    const bool coalesced = layout.inner >= kWarp && layout.outputs() >= kManyOutputs;
-    if (layout.reduce <= kFewTerms || coalesced) {
+    constexpr std::int64_t kLinesInCache = 64;  // terms: what neighbours share stays in L1
+    const bool shared_sectors =
+        layout.inner >= kWarp || (layout.inner > 1 && layout.reduce <= kLinesInCache);
+    if (layout.reduce <= kFewTerms || (shared_sectors && layout.outputs() >= kManyOutputs)) {
       ThreadPerOutput::run(exec, element, y, layout);
     } else if (layout.inner == 1 && layout.reduce <= kWarpTerms) {
       WarpPerOutput::run(exec, element, y, layout);

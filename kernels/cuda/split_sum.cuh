@@ -20,16 +20,18 @@ struct Split {
 };
 
 /// A function of the sizes alone. Enough parts that about 256 tiles run at once and that none is
-/// longer than 16384, but none shorter than 512, and at most 64 Mi values of parts.
+/// longer than 16384, but none shorter than 512, and at most 64 Mi values of parts. Never more than
+/// a grid's second extent takes.
 inline Split split_sum(std::int64_t outputs, std::int64_t tiles, int depth) {
   constexpr std::int64_t kTilesWanted = 256, kLongest = 16384, kShortest = 512;
-  constexpr std::int64_t kValues = std::int64_t{1} << 26;
+  constexpr std::int64_t kValues = std::int64_t{1} << 26, kMostParts = 65535;
   constexpr int kStep = 64;  // a multiple of every tile's step in depth
   const std::int64_t wanted =
       std::max(kTilesWanted / std::max<std::int64_t>(tiles, 1), (depth + kLongest - 1) / kLongest);
-  const std::int64_t most = std::max<std::int64_t>(
-      std::min((depth + kShortest - 1) / kShortest, kValues / std::max<std::int64_t>(outputs, 1)),
-      1);
+  const std::int64_t most =
+      std::max<std::int64_t>(std::min({(depth + kShortest - 1) / kShortest,
+                                       kValues / std::max<std::int64_t>(outputs, 1), kMostParts}),
+                             1);
   const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, most);
   const std::int64_t length = ((depth + parts - 1) / parts + kStep - 1) / kStep * kStep;
   if (parts == 1 || length == 0) return {1, depth};

@@ -22,16 +22,27 @@ TileGrid tile_grid(const char* kernel, std::int64_t rows, std::int64_t cols) {
 }
 
 /// Calls body(std::type_identity<Tile>) with Tiles::Large where it gives every multiprocessor of a
-/// GPU a block (an A100 has 108, an H100 132), else with Tiles::Small, which reads operands more
-/// often but lets more of the GPU work. Each tile of C is computed in `parts` blocks.
+/// GPU a block (an A100 has 108, an H100 132) and hangs over the edges of C by little, else with
+/// Tiles::Small: it reads operands more often, but more of the GPU works, and fewer of its products
+/// are thrown away. Each tile of C is computed in `parts` blocks.
 template <class Tiles, class Body>
 void with_tile(std::int64_t rows, std::int64_t cols, std::int64_t parts, const Body& body) {
   constexpr std::int64_t kBlocksWanted = 128;
   using Large = typename Tiles::Large;
-  if (tiles_along(rows, Large::kRows) * tiles_along(cols, Large::kCols) * parts >= kBlocksWanted) {
+  using Small = typename Tiles::Small;
+  const auto tiles_of = [&](auto tile) {
+    using Tile = typename decltype(tile)::type;
+    return tiles_along(rows, Tile::kRows) * tiles_along(cols, Tile::kCols);
+  };
+  const std::int64_t large = tiles_of(std::type_identity<Large>{});
+  const std::int64_t small = tiles_of(std::type_identity<Small>{});
+  constexpr std::int64_t kSmallInLarge =
+      Large::kRows * Large::kCols / (Small::kRows * Small::kCols);
+  const bool fits = 4 * kSmallInLarge * large <= 5 * small;  // at most a quarter more products
+  if (fits && large * parts >= kBlocksWanted) {
     body(std::type_identity<Large>{});
   } else {
-    body(std::type_identity<typename Tiles::Small>{});
+    body(std::type_identity<Small>{});
   }
 }
 

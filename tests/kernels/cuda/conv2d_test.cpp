@@ -32,9 +32,11 @@ const std::vector<ConvShape> kAligned = {{1, 6, 5, 8, 72, 3, 3, 1, 1},
                                          {3, 7, 6, 16, 8, 3, 3, 2, 1},
                                          {5, 6, 6, 8, 16, 1, 1, 2, 0},
                                          {2, 12, 11, 8, 8, 3, 3, 1, 1}};
-/// So many pixels that the large tiles fill a GPU; narrow and wide loads.
-const std::vector<ConvShape> kManyPixels = {{1, 130, 127, 3, 5, 1, 1, 1, 0},
-                                            {2, 94, 90, 8, 8, 1, 3, 1, 1}};
+/// Such that large tiles fill a GPU: for y, for gx, and each with narrow loads; for gw.
+const std::vector<ConvShape> kLarge = {
+    {1, 130, 127, 8, 128, 1, 1, 1, 0}, {1, 130, 127, 128, 8, 1, 1, 1, 0},
+    {1, 130, 127, 3, 128, 1, 1, 1, 0}, {1, 130, 127, 128, 5, 1, 1, 1, 0},
+    {1, 2, 2, 512, 512, 3, 3, 1, 1},   {1, 1, 2, 510, 511, 3, 3, 1, 1}};
 
 /// Standard normal values, rounded to T.
 template <class T>
@@ -187,7 +189,7 @@ TYPED_TEST(CudaConv2d, EntryPointsTakeAnySizeAndAlignment) {
 }
 
 TYPED_TEST(CudaConv2d, LargeTilesMatchPlainLoops) {
-  for (const ConvShape& s : kManyPixels) {
+  for (const ConvShape& s : kLarge) {
     expect_faces_match(this->entry_points(), s, tolerance(kDTypeOf<TypeParam>));
   }
 }
@@ -286,7 +288,7 @@ TEST(CudaConv2dBf16, EntryPointsTakeAnyAlignment) {
 }
 
 TEST(CudaConv2dBf16, LargeTilesMatchPlainLoops) {
-  for (const ConvShape& s : kManyPixels) {
+  for (const ConvShape& s : kLarge) {
     expect_faces_match(kBf16EntryPoints, s, tolerance(DType::kFloat32));
   }
 }

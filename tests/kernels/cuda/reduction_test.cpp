@@ -28,7 +28,7 @@ const std::vector<Layout> kLayouts = {
     {2, 65, 64},  {257, 8, 1},  {700, 9, 1},    {1, 2100, 33},
 };
 /// Ways of the entry point that need many outputs: coalesced columns, and long rows.
-const std::vector<Layout> kManyOutputs = {{1, 9, 65'537}, {513, 1025, 1}};
+const std::vector<Layout> kManyOutputs = {{1, 9, 65'537}, {513, 1025, 1}, {21'846, 10, 3}};
 
 template <class T>
 struct Operands {
