@@ -52,9 +52,8 @@ struct Strides {
 //   1. each thread takes an element of the result and turns its number into an index per axis, the
 //      innermost first, by a division and a remainder per axis;
 //   2. it adds up index · stride for both operands, which are 0 where an operand repeats.
-// Any plan. Reads 8 bytes (less where an operand repeats and the caches keep it), writes 4
-// (float32). A 64-bit division costs some hundred instructions, more than the traffic of an
-// element.
+// Any plan. Reads 8 bytes, less where an operand repeats, and writes 4 (float32). A 64-bit division
+// costs some hundred instructions, more than the traffic of an element.
 template <class Op, class T>
 __global__ void map_binary_strided(Op op, const T* a, const T* b, T* y, Strides strides) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -82,7 +81,9 @@ struct DividedStrides {
 
 // map_binary_divided
 //   1. as map_binary_strided, with a multiplication and a shift for each division (divider.h);
-//   2. the remainder is a multiplication and a subtraction.
+//   2. the remainder is a multiplication and a subtraction;
+//   3. with the loop unrolled the plan stays among the kernel's arguments; an index that the
+//      compiler does not know would make it copy the plan to local memory.
 // Fewer than 2^31 elements. The same bytes with a tenth of the instructions.
 template <class Op, class T>
 __global__ void map_binary_divided(Op op, const T* a, const T* b, T* y, DividedStrides strides) {
@@ -91,7 +92,9 @@ __global__ void map_binary_divided(Op op, const T* a, const T* b, T* y, DividedS
   int rest = i;
   int from_a = 0;
   int from_b = 0;
-  for (int axis = strides.rank - 1; axis > 0; --axis) {
+  SWITCHYARD_UNROLL
+  for (int axis = BroadcastPlan::kMaxRank - 1; axis > 0; --axis) {
+    if (axis >= strides.rank) continue;
     const int outer = strides.sizes[axis].quotient(rest);
     const int index = rest - outer * strides.sizes[axis].divisor();
     rest = outer;
@@ -180,9 +183,8 @@ __global__ void map_binary_last_axis(Op op, const T* a, const T* b, T* y, Stride
 
 constexpr const char* kAligned = "pointers 16-byte aligned";
 constexpr const char* kFewElements = "fewer than 2^31 elements";
-constexpr const char* kOneAxis = "operands of equal shapes or a scalar";
-constexpr const char* kOneAxisAligned =
-    "operands of equal shapes or a scalar, pointers 16-byte aligned";
+constexpr const char* kOneAxis = "equal shapes or a scalar";
+constexpr const char* kOneAxisAligned = "equal shapes or a scalar, pointers 16-byte aligned";
 constexpr const char* kTwoAxes = "a broadcast that merges to two axes";
 
 template <class Exec, class Op, class T>
@@ -198,9 +200,7 @@ void run_unary_wide(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
 }
 
 Strides strides_of(const BroadcastPlan& plan) {
-  Strides strides{};
-  strides.rank = plan.rank;
-  strides.count = plan.count;
+  Strides strides{plan.rank, plan.count, {}, {}, {}};
   for (int axis = 0; axis < plan.rank; ++axis) {
     const auto i = static_cast<std::size_t>(axis);
     strides.sizes[axis] = plan.sizes[i];

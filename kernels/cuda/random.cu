@@ -144,7 +144,10 @@ __global__ void random_thread_per_element(std::int64_t count, T* __restrict__ y,
   if (i >= count) return;
   double values[kRandomPerBlock];
   draw(block_of(stretch, i / kRandomPerBlock), values);
-  y[i] = static_cast<T>(values[i % kRandomPerBlock]);
+  SWITCHYARD_UNROLL
+  for (int j = 0; j < kRandomPerBlock; ++j) {  // values stays in registers
+    if (i % kRandomPerBlock == j) y[i] = static_cast<T>(values[j]);
+  }
 }
 
 // random_..._thread_per_block, random_..._wide: keeps all four, stored one by one or 16 bytes at a
