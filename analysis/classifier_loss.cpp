@@ -14,7 +14,7 @@ std::vector<LossTerm> cross_entropy_terms(Classifier& model, const std::vector<B
   check(images > 0, "[classifier loss] the subset has no images");
   std::vector<LossTerm> terms;
   for (const Batch& batch : batches) {
-    const auto loss = [&model, batch] {
+    const auto loss = [&model, batch = to_device(batch, model.device())] {
       return cross_entropy(model.forward(batch.images, nn::Mode::evaluation()).logits,
                            batch.labels);
     };

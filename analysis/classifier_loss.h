@@ -10,7 +10,7 @@ namespace switchyard {
 
 /// Mean cross-entropy of `model` over all images of `batches` in evaluation mode, as one term per
 /// batch weighted by its share of the images. Balance losses and weight decay are not a part. The
-/// terms refer to `model` and share the batches' tensors. Error when there is no image.
+/// terms refer to `model` and hold the batches on its device. Error when there is no image.
 std::vector<LossTerm> cross_entropy_terms(Classifier& model, const std::vector<Batch>& batches);
 
 /// The operator over those terms and all parameters of the model.

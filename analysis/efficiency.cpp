@@ -13,17 +13,21 @@
 namespace switchyard {
 namespace {
 
-Tensor random_images(const Shape& image_shape, std::int64_t batch, DType dtype) {
+Tensor random_images(const Shape& image_shape, std::int64_t batch, const Classifier& model) {
   Generator random(1);
   const Shape shape{batch, image_shape[0], image_shape[1], image_shape[2]};
-  return random_normal(shape, dtype, random.next(shape.numel()));
+  return random_normal(shape, model.dtype(), random.next(shape.numel()), model.device());
 }
 
 InferenceTiming time_inference(Classifier& model, const Shape& image_shape, std::int64_t batch,
                                const TimingOptions& timing) {
   InferencePlan plan(model, batch, image_shape[0], image_shape[1]);
-  const Tensor images = random_images(image_shape, batch, model.dtype());
-  return {batch, measure([&] { plan.logits(images); }, timing)};
+  const Tensor images = random_images(image_shape, batch, model);
+  const auto run = [&] {
+    plan.logits(images);
+    synchronise(model.device());
+  };
+  return {batch, measure(run, timing)};
 }
 
 }  // namespace

@@ -94,8 +94,11 @@ std::vector<Tensor> random_direction(std::span<const Tensor> parameters,
     if (parameters[i].rank() < 2) {
       d[i].fill(0.0);
     } else {
+      const Device device = d[i].device();  // rows are scaled on the host
+      d[i] = d[i].to(Device::kCpu);
       dispatch_floating(d[i].dtype(), "random_direction",
-                        [&]<class T>() { scale_rows<T>(d[i], parameters[i]); });
+                        [&]<class T>() { scale_rows<T>(d[i], parameters[i].to(Device::kCpu)); });
+      d[i] = d[i].to(device);
     }
   }
   return d;

@@ -4,8 +4,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/autograd/node.h"
 #include "engine/core/check.h"
 #include "engine/ops/dropout.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduction.h"
+#include "engine/ops/shape.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard {
@@ -19,6 +23,7 @@ void check_alike(std::string_view what, std::span<const Tensor> a, std::span<con
     check(a[i].shape() == b[i].shape() && a[i].dtype() == b[i].dtype(),
           "[{}] entry {} is {} {} against {} {}", what, i, name(a[i].dtype()),
           a[i].shape().to_string(), name(b[i].dtype()), b[i].shape().to_string());
+    check_same_device(what, {&a[0], &a[i], &b[i]});
   }
 }
 
@@ -70,10 +75,29 @@ std::vector<Tensor> map(std::span<const Tensor> x, F&& f) {
   return result;
 }
 
+// On other devices than the CPU the same sums and updates, out of operations in float64.
+
+std::vector<double> device_dots(std::span<const Tensor> a, std::span<const Tensor> b) {
+  const NoGrad no_grad;
+  std::vector<Tensor> dots;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    dots.push_back(dot(a[i].to(DType::kFloat64), b[i].to(DType::kFloat64)));
+  }
+  return stack(dots).to_doubles();  // one wait for all of them
+}
+
+void device_update(Tensor& y, const Tensor& value) { y.copy_from(value.to(y.dtype())); }
+
+bool on_host(std::span<const Tensor> x) { return x.empty() || x[0].device() == Device::kCpu; }
+
 }  // namespace
 
 double dot(std::span<const Tensor> a, std::span<const Tensor> b) {
   check_alike("dot", a, b);
+  if (!on_host(a)) {
+    const std::vector<double> dots = device_dots(a, b);
+    return std::accumulate(dots.begin(), dots.end(), 0.0);
+  }
   double total = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     total += dispatch_floating(a[i].dtype(), "dot",
@@ -86,7 +110,12 @@ double norm(std::span<const Tensor> x) { return std::sqrt(dot(x, x)); }
 
 void axpy(double alpha, std::span<const Tensor> x, std::span<Tensor> y) {
   check_alike("axpy", x, y);
+  const NoGrad no_grad;
   for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!on_host(x)) {
+      device_update(y[i], y[i].to(DType::kFloat64) + alpha * x[i].to(DType::kFloat64));
+      continue;
+    }
     dispatch_floating(x[i].dtype(), "axpy", [&]<class T>() {
       update_elements(x[i].data<T>(), y[i].data<T>(), x[i].numel(),
                       [alpha](double xi, double yi) { return alpha * xi + yi; });
@@ -95,7 +124,12 @@ void axpy(double alpha, std::span<const Tensor> x, std::span<Tensor> y) {
 }
 
 void scale(std::span<Tensor> x, double alpha) {
+  const NoGrad no_grad;
   for (Tensor& tensor : x) {
+    if (!on_host(x)) {
+      device_update(tensor, alpha * tensor.to(DType::kFloat64));
+      continue;
+    }
     dispatch_floating(tensor.dtype(), "scale", [&]<class T>() {
       update_elements(tensor.data<T>(), tensor.data<T>(), tensor.numel(),
                       [alpha](double xi, double) { return alpha * xi; });

@@ -10,8 +10,8 @@ namespace switchyard {
 
 // A point or a direction in parameter space is one tensor per parameter, without history. Scalars
 // are float64 whatever the tensors' dtype: dot products of 10⁷ float32 products accumulate in
-// float64, in a fixed order that does not depend on the thread count. Errors: lists of different
-// length, shapes or dtypes that differ, naming the entry.
+// float64, in a fixed order that does not depend on the thread count. All tensors of a call are on
+// one device. Errors: lists of different length, shapes, dtypes or devices that differ.
 
 /// Σ over all elements of a·b.
 double dot(std::span<const Tensor> a, std::span<const Tensor> b);

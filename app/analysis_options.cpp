@@ -1,6 +1,7 @@
 #include "app/analysis_options.h"
 
 #include "app/data_options.h"
+#include "app/device_option.h"
 #include "app/validators.h"
 #include "engine/io/json.h"
 #include "kernels/cpu/parallel.h"
@@ -21,7 +22,13 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--threads", options.threads, "Worker threads (default: one per core)")
       ->check(at_least(1));
+  command.add_option("--device", options.device,
+                     std::string(kDeviceHelp) + "; default: the run's, else cpu");
   return run;
+}
+
+Device analysis_device(const AnalysisOptions& options, const std::string& otherwise) {
+  return parse_device(options.device.value_or(otherwise));
 }
 
 AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
@@ -38,7 +45,7 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress) {
   const AnalysisConfig config = resolve_analysis(options);
   const RunDirectory run = RunDirectory::open(options.run);
-  LoadedRun loaded = load_run(run, config.dtype);
+  LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config().device));
   const DatasetPair data = find_data(options.data, progress);
   const Selection selection = select_images(loaded.config, data);
   return {run, config, std::move(loaded.model), analysis_subsets(data, selection, config)};

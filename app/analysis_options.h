@@ -19,10 +19,14 @@ struct AnalysisOptions {
   std::string config_file;
   std::vector<std::string> settings;
   std::optional<int> threads;
+  std::optional<std::string> device;
 };
 
 /// Adds them and returns --run.
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options);
+
+/// --device; where it is not given, `otherwise`. UsageError where the machine lacks it.
+Device analysis_device(const AnalysisOptions& options, const std::string& otherwise = "cpu");
 
 /// Defaults, then --config, then --set. Sets the number of threads.
 AnalysisConfig resolve_analysis(const AnalysisOptions& options);

@@ -8,6 +8,7 @@
 
 #include "app/command.h"
 #include "app/device_option.h"
+#include "app/validators.h"
 #include "engine/core/check.h"
 #include "engine/ops/cases.h"
 
@@ -89,7 +90,7 @@ void add_gradcheck_command(CLI::App& app, Action& action) {
   command->add_option("--seed", options->seed, "Of inputs, cotangents and directions")
       ->capture_default_str();
   command->add_option("--tolerance", options->tolerance, "Largest relative error that passes")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   add_device_option(*command, options->device);
   command->add_flag("--json", options->json, "Print JSON");

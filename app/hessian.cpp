@@ -32,7 +32,7 @@ std::string text(const SubsetCurvature& subset) {
 /// Of the one batch that a file gives.
 int analyse_batch(const Options& options) {
   const AnalysisConfig config = resolve_analysis(options.analysis);
-  const auto model = load_model(options.files, config.dtype);
+  const auto model = load_model(options.files, config.dtype, analysis_device(options.analysis));
   const Batch batch = read_batch(options.files.batch, *model, /*allow_direction=*/false).batch;
   const SubsetCurvature curvature =
       measure_curvature(*model, {batch}, Generator(config.seed), config.curvature);

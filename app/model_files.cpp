@@ -96,8 +96,8 @@ std::vector<CLI::Option*> add_model_options(CLI::App& command, ModelFiles& files
                              "int64")};
 }
 
-std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype) {
-  auto model = make_classifier(read_model_config(files.model), Generator(0), dtype);
+std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype, Device device) {
+  auto model = make_classifier(read_model_config(files.model), Generator(0), dtype, device);
   load_state_dict(*model, read_weights(files.weights), files.weights);
   return model;
 }
@@ -111,6 +111,7 @@ BatchFile read_batch(const std::filesystem::path& path, Classifier& model, bool 
       read_images(required(file, "images", path), config.backbone.in_channels, model.dtype(), path);
   result.batch.labels = required(file, "labels", path);
   check_labels(result.batch.labels, result.batch.images.size(0), config.head.classes, path);
+  result.batch = to_device(result.batch, model.device());
   result.direction = read_direction(file, model.parameters(), path);
   return result;
 }

@@ -22,8 +22,8 @@ struct ModelFiles {
 /// Adds --model, --weights and --batch and returns them, in this order.
 std::vector<CLI::Option*> add_model_options(CLI::App& command, ModelFiles& files);
 
-/// The model with its weights.
-std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype);
+/// The model with its weights, on `device`.
+std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype, Device device);
 
 /// A batch and the direction of a Hessian-vector product, one tensor per parameter in order (zero
 /// where the file has none for it); no tensors where the file has no direction at all.
@@ -32,9 +32,9 @@ struct BatchFile {
   std::vector<Tensor> direction;
 };
 
-/// Reads and checks a batch file for `model`. `allow_direction`: tensors "direction.<parameter>"
-/// may be there. Error naming file and tensor: missing, extra, wrong shape or dtype, a label that
-/// is no class, a value that is not finite.
+/// Reads and checks a batch file for `model`, to whose device the tensors go. `allow_direction`:
+/// tensors "direction.<parameter>" may be there. Error naming file and tensor: missing, extra,
+/// wrong shape or dtype, a label that is no class, a value that is not finite.
 BatchFile read_batch(const std::filesystem::path& path, Classifier& model, bool allow_direction);
 
 }  // namespace switchyard

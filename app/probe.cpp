@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/device_option.h"
 #include "app/model_files.h"
 #include "engine/autograd/hvp.h"
 #include "engine/core/check.h"
@@ -17,6 +18,7 @@ struct Options {
   ModelFiles files;
   std::string out;
   std::string dtype = "float32";
+  std::string device = "cpu";
   std::string mode = "eval";
   std::string loss = "cross_entropy";
   std::uint64_t seed = 1;
@@ -34,7 +36,8 @@ Tensor chosen_loss(const Options& options, const Tensor& fit, const Tensor& bala
 }
 
 int probe(const Options& options) {
-  const auto model = load_model(options.files, parse_dtype(options.dtype));
+  const auto model =
+      load_model(options.files, parse_dtype(options.dtype), parse_device(options.device));
   const BatchFile file = read_batch(options.files.batch, *model, /*allow_direction=*/true);
   Generator random(options.seed);
   const nn::Mode mode = options.mode == "train" ? nn::Mode::train(random) : nn::Mode::evaluation();
@@ -86,6 +89,7 @@ void add_probe_command(CLI::App& app, Action& action) {
   command->add_option("--dtype", options->dtype, "Arithmetic: float32 or float64")
       ->check(CLI::IsMember({"float32", "float64"}))
       ->capture_default_str();
+  add_device_option(*command, options->device);
   command
       ->add_option("--mode", options->mode,
                    "eval; train has batch statistics, dropout and gate noise")

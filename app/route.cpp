@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/device_option.h"
 #include "app/validators.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
@@ -19,6 +20,7 @@ struct Options {
   std::string logits;
   std::string out;
   std::string order = "topk_softmax";
+  std::string device = "cpu";
   std::int64_t k = 0;
   std::int64_t capacity = 0;
 };
@@ -46,7 +48,8 @@ Tensor read_logits(const std::string& path) {
 
 int route(const Options& options) {
   const NoGrad no_grad;
-  const Tensor logits = read_logits(options.logits);
+  const Device device = parse_device(options.device);
+  const Tensor logits = read_logits(options.logits).to(device);
   const std::int64_t experts = logits.size(1);
   check(experts >= 1, "{}: logits {} have no experts", options.logits, logits.shape().to_string());
   check<UsageError>(options.k >= 1 && options.k <= experts,
@@ -93,6 +96,7 @@ void add_route_command(CLI::App& app, Action& action) {
                    "Assignments per expert at most, later ones are dropped; 0: no limit")
       ->check(at_least(0))
       ->capture_default_str();
+  add_device_option(*command, options->device);
   command->callback([=, &action] { action = [=] { return route(*options); }; });
 }
 

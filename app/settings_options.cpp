@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/device_option.h"
 #include "app/validators.h"
 #include "engine/io/json.h"
 #include "training/presets.h"
@@ -25,7 +26,7 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
       .add_flag_function("--augment,!--no-augment", set_augment,
                          "Random crops and mirror images in training, or not")
       ->group(group);
-  add("--device", options.device, "Where to compute: cpu");
+  add("--device", options.device, kDeviceHelp);
   add("--threads", options.threads, "Worker threads (default: one per core)")->check(at_least(1));
   command
       .add_flag("--reproducible", options.reproducible,

@@ -38,7 +38,7 @@ Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
 nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
                             const Selection& selection, int threads) {
   const TrainConfig config = run.config();
-  const LoadedRun loaded = load_run(run, config.dtype);
+  const LoadedRun loaded = load_run(run, config.dtype, parse_device(config.device));
   const TrainingState state = read_training_state(run.checkpoint_file());
   const Evaluation test =
       evaluate(*loaded.model, data.test, selection.test, config.evaluation_batch_size);
@@ -82,7 +82,7 @@ nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
 
 nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config) {
-  const LoadedRun loaded = load_run(run);
+  const LoadedRun loaded = load_run(run, DType::kFloat32, parse_device(run.config().device));
   const Shape& images = data.test.images.shape();  // [N, H, W, C]
   return to_json(
       measure_efficiency(*loaded.model, {images[1], images[2], images[3]}, config.efficiency));

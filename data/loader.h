@@ -18,6 +18,11 @@ struct Batch {
   Tensor labels;  ///< [n] int64
 };
 
+/// The same batch on another device.
+inline Batch to_device(const Batch& batch, Device device) {
+  return {batch.images.to(device), batch.labels.to(device)};
+}
+
 struct LoaderOptions {
   std::int64_t batch_size = 128;
   bool shuffle = true;

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <vector>
 
+#include "engine/ops/matmul.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
 #include "engine/ops/softmax.h"
@@ -23,15 +24,12 @@ Tensor cv2(const Tensor& x, double shift) {
 /// Standard normal distribution function.
 Tensor normal_cdf(const Tensor& z) { return (erf(z * (1.0 / std::numbers::sqrt2)) + 1.0) * 0.5; }
 
-/// Column `column` of indices [N, k] as [N, 1].
-Tensor index_column(const Tensor& indices, std::int64_t column) {
-  const std::int64_t rows = indices.size(0);
-  const std::int64_t k = indices.size(1);
-  Tensor result = Tensor::empty({rows, 1}, DType::kInt64);
-  const auto* from = indices.data<std::int64_t>();
-  auto* to = result.data<std::int64_t>();
-  for (std::int64_t n = 0; n < rows; ++n) to[n] = from[n * k + column];
-  return result;
+/// Column `column` of x [N, M] as [N, 1]: a product with a unit vector, which moves numbers
+/// exactly.
+Tensor column_of(const Tensor& x, std::int64_t column) {
+  std::vector<double> unit(static_cast<std::size_t>(x.size(1)), 0.0);
+  unit[static_cast<std::size_t>(column)] = 1.0;
+  return matmul(x, Tensor::from({x.size(1), 1}, unit).to(x.dtype()).to(x.device()));
 }
 
 }  // namespace
@@ -46,25 +44,22 @@ Tensor smooth_load(const Tensor& clean, const Tensor& noisy, const Tensor& devia
                    std::int64_t k) {
   const std::int64_t experts = clean.size(1);
   if (k == experts) {
-    return Tensor::full({experts}, static_cast<double>(clean.size(0)), clean.dtype());
+    return Tensor::full({experts}, static_cast<double>(clean.size(0)), clean.dtype(),
+                        clean.device());
   }
-  const Tensor best = top_k(noisy, k + 1);
+  const Tensor best = gather(noisy, top_k(noisy, k + 1));  // [N, k+1], descending
   const Tensor chosen = top_k(noisy, k);
-  const Tensor inside =
-      scatter_add(Tensor::full(chosen.shape(), 1.0, clean.dtype()), chosen, experts);  // 0 or 1
+  const Tensor ones = Tensor::full(chosen.shape(), 1.0, clean.dtype(), clean.device());
+  const Tensor inside = scatter_add(ones, chosen, experts);  // 0 or 1
   // The k-th largest of the others: the (k+1)-th largest of all for a chosen expert, else the k-th.
-  const Tensor threshold = inside * gather(noisy, index_column(best, k)) +
-                           affine(inside, -1.0, 1.0) * gather(noisy, index_column(best, k - 1));
+  const Tensor threshold =
+      inside * column_of(best, k) + affine(inside, -1.0, 1.0) * column_of(best, k - 1);
   return sum(normal_cdf((clean - threshold) / deviation), {0});
 }
 
 Tensor assignment_counts(const Tensor& indices, std::int64_t experts, DType dtype) {
-  std::vector<double> counts(static_cast<std::size_t>(experts), 0.0);
-  for (const std::int64_t e : indices.span<std::int64_t>()) {
-    check(e >= 0 && e < experts, "[assignment_counts] index {} is outside [0, {})", e, experts);
-    counts[static_cast<std::size_t>(e)] += 1.0;
-  }
-  return Tensor::from({experts}, counts).to(dtype);
+  const Tensor ones = Tensor::full(indices.shape(), 1.0, dtype, indices.device());
+  return sum(scatter_add(ones, indices, experts), {0});  // every count is exact below 2²⁴
 }
 
 Tensor uniform_kl(const Tensor& probabilities) {

@@ -17,6 +17,8 @@ Classifier::Classifier(const ModelConfig& config, std::unique_ptr<Backbone> back
 
 Classifier::~Classifier() = default;
 
+Device Classifier::device() const { return backbone_->stem().conv.weight().device(); }
+
 ClassifierOutput Classifier::forward(const Tensor& images, nn::Mode mode) {
   check(images.dtype() == dtype_, "[classifier] the model is {}, images are {}", name(dtype_),
         name(images.dtype()));
@@ -35,11 +37,13 @@ std::unique_ptr<Head> make_head(const HeadConfig& config, std::int64_t features,
 }
 
 std::unique_ptr<Classifier> make_classifier(const ModelConfig& config, Generator random,
-                                            DType dtype) {
+                                            DType dtype, Device device) {
   check_model_config(config);
   std::unique_ptr<Backbone> backbone = make_backbone(config.backbone, dtype, random);
   std::unique_ptr<Head> head = make_head(config.head, backbone->features(), dtype, random);
-  return std::make_unique<Classifier>(config, std::move(backbone), std::move(head), dtype);
+  auto model = std::make_unique<Classifier>(config, std::move(backbone), std::move(head), dtype);
+  model->to(device);
+  return model;
 }
 
 }  // namespace switchyard

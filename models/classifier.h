@@ -40,6 +40,8 @@ class Classifier : public nn::Module {
 
   const ModelConfig& config() const { return config_; }
   DType dtype() const { return dtype_; }
+  /// Where its parameters are; to() moves them.
+  Device device() const;
   /// The two halves of forward(): images -> features [N, D], and features -> output.
   Backbone& backbone() { return *backbone_; }
   Head& head() { return *head_; }
@@ -52,9 +54,10 @@ class Classifier : public nn::Module {
 };
 
 /// Builds a model with initial values drawn from `random` (BackboneConfig::initialisation; heads
-/// start from PyTorch's defaults). The same values in both dtypes. UsageError as
+/// start from PyTorch's defaults). The same values in both dtypes and on all devices. UsageError as
 /// check_model_config().
 std::unique_ptr<Classifier> make_classifier(const ModelConfig& config, Generator random,
-                                            DType dtype = DType::kFloat32);
+                                            DType dtype = DType::kFloat32,
+                                            Device device = Device::kCpu);
 
 }  // namespace switchyard

@@ -1,5 +1,7 @@
 #include "models/inference.h"
 
+#include <optional>
+
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/executor.h"
@@ -49,16 +51,17 @@ InferenceNetwork prepare(const Backbone& backbone, const Shape& images) {
 }  // namespace
 
 struct InferencePlan::Implementation {
-  Implementation(Classifier& model, const Shape& image_shape)
-      : images(image_shape),
-        features({image_shape[0], model.backbone().features()}),
-        network(prepare(model.backbone(), images)),
-        head(&model.head()) {}
+  Implementation(Classifier& classifier, const Shape& image_shape)
+      : model(classifier),
+        images(image_shape),
+        features({image_shape[0], classifier.backbone().features()}) {
+    if (classifier.device() == Device::kCpu) network = prepare(classifier.backbone(), images);
+  }
 
+  Classifier& model;
   Shape images;
   Shape features;
-  InferenceNetwork network;
-  Head* head;
+  std::optional<InferenceNetwork> network;  // on the CPU
 };
 
 InferencePlan::InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height,
@@ -81,10 +84,13 @@ Tensor InferencePlan::logits(const Tensor& images) {
   check(images.dtype() == DType::kFloat32 && images.shape() == plan.images,
         "[inference] the plan is for float32 images {}, got {} {}", plan.images.to_string(),
         name(images.dtype()), images.shape().to_string());
+  check(images.device() == plan.model.device(), "[inference] the model is on {}, images are on {}",
+        name(plan.model.device()), name(images.device()));
   NoGrad guard;
+  if (!plan.network) return plan.model.forward(images, nn::Mode::evaluation()).logits;
   Tensor features = Tensor::empty(plan.features, DType::kFloat32);
-  plan.network.run(images.data<float>(), features.data<float>());
-  return plan.head->forward(features, nn::Mode::evaluation()).logits;
+  plan.network->run(images.data<float>(), features.data<float>());
+  return plan.model.head().forward(features, nn::Mode::evaluation()).logits;
 }
 
 }  // namespace switchyard

@@ -8,7 +8,9 @@ namespace switchyard {
 
 /// Evaluation-mode forward pass of a float32 classifier for one batch size, prepared once and run
 /// many times: batch norm folded into the convolutions, weights packed, activations preallocated.
-/// Holds copies of the backbone's weights as they were at construction, and refers to the head,
+/// On other devices than the CPU it is the plain forward pass.
+///
+/// Holds copies of the backbone's weights as they were at construction, and refers to the model,
 /// which must outlive the plan. Agrees with forward() up to rounding (1e-4 relative in tests).
 class InferencePlan {
  public:
@@ -20,8 +22,8 @@ class InferencePlan {
   InferencePlan(InferencePlan&&) noexcept;
   InferencePlan& operator=(InferencePlan&&) noexcept;
 
-  /// images [batch, height, width, in_channels] float32 -> logits [batch, classes], no history.
-  /// Error on another shape or dtype.
+  /// images [batch, height, width, in_channels] float32 on the model's device -> logits
+  /// [batch, classes], no history. Error on another shape, dtype or device.
   Tensor logits(const Tensor& images);
 
  private:

@@ -75,9 +75,10 @@ Shape file_shape(const Shape& shape, Layout layout) {
 }
 
 Tensor to_file_layout(const Tensor& tensor, Layout layout) {
-  if (layout == Layout::kSame) return tensor.detach();
-  const Shape& s = tensor.shape();  // OHWI
-  return swap_last_axes(tensor, s[0], s[1] * s[2], s[3], file_shape(s, layout));
+  const Tensor host = tensor.to(Device::kCpu);
+  if (layout == Layout::kSame) return host.detach();
+  const Shape& s = host.shape();  // OHWI
+  return swap_last_axes(host, s[0], s[1] * s[2], s[3], file_shape(s, layout));
 }
 
 Tensor from_file_layout(const Tensor& tensor, Layout layout) {
@@ -89,7 +90,10 @@ Tensor from_file_layout(const Tensor& tensor, Layout layout) {
 TensorMap export_tensors(const std::vector<nn::NamedTensor>& named) {
   TensorMap tensors;
   for (const nn::NamedTensor& entry : named) {
-    tensors[entry.name] = to_file_layout(entry.tensor->clone(), entry.layout);
+    const Tensor& tensor = *entry.tensor;
+    const bool on_host = tensor.device() == Device::kCpu;
+    tensors[entry.name] =
+        to_file_layout(on_host ? tensor.clone() : tensor.to(Device::kCpu), entry.layout);
   }
   return tensors;
 }

@@ -10,7 +10,9 @@
 namespace switchyard {
 namespace {
 
-std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+std::int64_t count_correct(const Tensor& device_logits, const Tensor& device_labels) {
+  const Tensor logits = device_logits.to(Device::kCpu);
+  const Tensor labels = device_labels.to(Device::kCpu);
   return dispatch_floating(logits.dtype(), "accuracy", [&]<class T>() {
     const std::int64_t classes = logits.size(1);
     const T* row = logits.data<T>();
@@ -54,15 +56,16 @@ Evaluation evaluate(Classifier& model, const ImageDataset& data, std::vector<std
   ScoreSums sums;
   Evaluation evaluation;
   loader.start_epoch(0);
-  while (const std::optional<Batch> batch = loader.next()) {
-    const ClassifierOutput output = model.forward(batch->images, nn::Mode::evaluation());
-    sums.add(output.logits, batch->labels, cross_entropy(output.logits, batch->labels),
+  while (const std::optional<Batch> loaded = loader.next()) {
+    const Batch batch = to_device(*loaded, model.device());
+    const ClassifierOutput output = model.forward(batch.images, nn::Mode::evaluation());
+    sums.add(output.logits, batch.labels, cross_entropy(output.logits, batch.labels),
              output.balance_loss);
     if (!output.gate.probabilities.defined()) continue;
     if (!evaluation.gate) {
       evaluation.gate.emplace(output.logits.size(1), output.gate.probabilities.size(1));
     }
-    evaluation.gate->add(output.gate, batch->labels);
+    evaluation.gate->add(output.gate, batch.labels);
   }
   evaluation.images = sums.images;
   evaluation.scores = sums.scores();

@@ -6,7 +6,14 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/autograd/node.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduction.h"
+#include "engine/ops/shape.h"
+
 namespace switchyard {
+
+namespace {
 
 bool all_finite(const Tensor& tensor) {
   return dispatch_floating(tensor.dtype(), "all_finite", [&]<class T>() {
@@ -15,6 +22,22 @@ bool all_finite(const Tensor& tensor) {
     for (const T x : tensor.span<T>()) finite &= static_cast<int>(std::abs(x) <= kLargest);
     return finite == 1;
   });
+}
+
+}  // namespace
+
+std::vector<bool> finite_flags(std::span<const Tensor> tensors) {
+  std::vector<bool> flags;
+  if (tensors.empty()) return flags;
+  if (tensors[0].device() == Device::kCpu) {
+    for (const Tensor& tensor : tensors) flags.push_back(all_finite(tensor));
+    return flags;
+  }
+  const NoGrad no_grad;
+  std::vector<Tensor> sums;  // 0 times a number that is not finite is NaN, and so is the sum
+  for (const Tensor& tensor : tensors) sums.push_back(sum(affine(tensor, 0.0, 0.0)));
+  for (const double x : stack(sums).to_doubles()) flags.push_back(std::isfinite(x));
+  return flags;
 }
 
 std::string parameter_group(const std::string& name) {
@@ -31,8 +54,9 @@ std::string nonfinite_groups(const std::vector<nn::NamedTensor>& parameters,
                              std::span<const Tensor> tensors) {
   constexpr std::size_t kShown = 4;
   std::vector<std::string> groups;
+  const std::vector<bool> finite = finite_flags(tensors);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (all_finite(tensors[i])) continue;
+    if (finite[i]) continue;
     std::string group = parameter_group(parameters[i].name);
     if (std::ranges::find(groups, group) == groups.end()) groups.push_back(std::move(group));
   }

@@ -8,8 +8,9 @@
 
 namespace switchyard {
 
-/// True when no element of a floating-point tensor is NaN or infinite.
-bool all_finite(const Tensor& tensor);
+/// Whether each of these floating-point tensors holds no NaN and no infinity. Tensors of one
+/// device; the answers come back from it in one copy.
+std::vector<bool> finite_flags(std::span<const Tensor> tensors);
 
 /// The group that a parameter belongs to, for messages: at most the first three parts of its name,
 /// without the last ("backbone.backbone.layer2", "head.gate.w_noise", "head.experts.7").

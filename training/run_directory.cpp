@@ -55,11 +55,11 @@ void RunDirectory::update_results(const nlohmann::json& fields) const {
   write_json_atomic(results_file(), all);
 }
 
-LoadedRun load_run(const RunDirectory& run, DType dtype) {
+LoadedRun load_run(const RunDirectory& run, DType dtype, Device device) {
   LoadedRun loaded{run.config(), nullptr};
   check(std::filesystem::exists(run.best_file()),
         "{}: no finished epoch yet (best.safetensors is missing)", run.path().string());
-  loaded.model = make_classifier(loaded.config.model, Generator(loaded.config.seed), dtype);
+  loaded.model = make_classifier(loaded.config.model, Generator(loaded.config.seed), dtype, device);
   load_state_dict(*loaded.model, read_weights(run.best_file()), run.best_file().string());
   return loaded;
 }

@@ -53,8 +53,9 @@ struct LoadedRun {
   std::unique_ptr<Classifier> model;
 };
 
-/// Builds the model of a run with its best weights, in `dtype`. Error where no epoch is finished
-/// yet, or a file is damaged.
-LoadedRun load_run(const RunDirectory& run, DType dtype = DType::kFloat32);
+/// Builds the model of a run with its best weights, in `dtype` on `device`. Error where no epoch is
+/// finished yet, or a file is damaged.
+LoadedRun load_run(const RunDirectory& run, DType dtype = DType::kFloat32,
+                   Device device = Device::kCpu);
 
 }  // namespace switchyard

@@ -32,7 +32,8 @@ Trainer::Trainer(const RunDirectory& run, const DatasetPair& data, TrainingObser
       data_(data),
       observer_(std::move(observer)),
       selection_(select_images(config_, data)),
-      model_(make_classifier(config_.model, stream(config_, kInitialValues), config_.dtype)),
+      model_(make_classifier(config_.model, stream(config_, kInitialValues), config_.dtype,
+                             parse_device(config_.device))),
       optimizer_(model_->parameters(), {.momentum = config_.optimizer.momentum,
                                         .weight_decay = config_.optimizer.weight_decay}),
       random_(stream(config_, kNoise)),
@@ -76,7 +77,7 @@ bool Trainer::train_epoch(const std::function<bool()>& should_stop) {
   loader_.start_epoch(state_.finished_epochs);
   for (std::int64_t i = 0; i < state_.step; ++i) loader_.next();  // a resumed epoch
   while (const std::optional<Batch> batch = loader_.next()) {
-    train_step(*batch);
+    train_step(to_device(*batch, model_->device()));
     ++state_.step;
     if (observer_.step) {
       observer_.step({state_.finished_epochs + 1, config_.epochs, state_.step, loader_.batches(),

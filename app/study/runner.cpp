@@ -101,7 +101,8 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                [&] { return measure_test(run, data_, selection, kernels::thread_count()); }) &&
          stage("perturbation", "curvature and perturbation",
                [&] {
-                 const LoadedRun loaded = load_run(run, config_.analysis.dtype);
+                 const LoadedRun loaded =
+                     load_run(run, config_.analysis.dtype, parse_device(config_.training.device));
                  const Subsets subsets = analysis_subsets(data_, selection, config_.analysis);
                  const Curvature curvature =
                      measure_curvature(*loaded.model, subsets, config_.analysis);

@@ -252,6 +252,7 @@ void write_safetensors(const fs::path& path, const TensorFile& file) {
           "{}: tensor '{}' cannot be written: undefined, bfloat16 or a reserved name",
           path.string(), printable(name));
   }
+  for (auto& named : tensors) named.second = named.second.to(Device::kCpu);
   std::ranges::stable_sort(tensors, std::greater{},
                            [](const auto& named) { return size_of(named.second.dtype()); });
   std::string header;
