@@ -138,6 +138,7 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
   config.seed = object.optional<std::uint64_t>("seed", config.seed);
   config.dtype = parse_training_dtype(object);
   config.device = object.optional<std::string>("device", config.device);
+  config.conv = object.optional<std::string>("conv", config.conv);
   config.threads = static_cast<int>(integer_from(object, "threads", config.threads, 0));
   if (config.threads > 4096) object.fail("threads", "must be at most 4096");
   config.reproducible = object.optional<bool>("reproducible", config.reproducible);
@@ -164,6 +165,7 @@ json to_json(const TrainConfig& config) {
           {"seed", config.seed},
           {"dtype", name(config.dtype)},
           {"device", config.device},
+          {"conv", config.conv},
           {"threads", config.threads},
           {"reproducible", config.reproducible}};
 }
@@ -185,7 +187,7 @@ double learning_rate(const TrainConfig& config, std::int64_t epoch, std::int64_t
 }
 
 int apply_execution(const TrainConfig& config) {
-  parse_device(config.device);
+  choose_convolutions(parse_device(config.device), config.conv);
   if (config.threads > 0) kernels::set_thread_count(config.threads);
   cpu_executor().reproducible = config.reproducible;
   return kernels::thread_count();

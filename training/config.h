@@ -48,6 +48,7 @@ struct TrainConfig {
   std::uint64_t seed = 1;  ///< of the initial values, the split, the order and the noise
   DType dtype = DType::kFloat32;
   std::string device = "cpu";
+  std::string conv = "own";   ///< whose convolutions: "own", or "cudnn" on a GPU
   int threads = 0;            ///< worker threads; 0: as many as cores
   bool reproducible = false;  ///< same bits for any number of threads
 };
@@ -63,8 +64,9 @@ nlohmann::json to_json(const TrainConfig& config);
 double learning_rate(const TrainConfig& config, std::int64_t epoch, std::int64_t step,
                      std::int64_t steps_per_epoch);
 
-/// Sets the process up as the configuration says: device, number of threads, reproducibility.
-/// Returns the number of threads that are now used. UsageError when the device is missing.
+/// Sets the process up as the configuration says: device and its convolutions, number of threads,
+/// reproducibility. Returns the number of threads that are now used. UsageError when the device is
+/// missing or has no such convolutions.
 int apply_execution(const TrainConfig& config);
 
 }  // namespace switchyard

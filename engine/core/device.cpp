@@ -7,6 +7,10 @@
 
 #include "engine/core/executor.h"
 
+#ifdef SWITCHYARD_CUDA
+#include "kernels/cuda/conv2d_library.h"
+#endif
+
 namespace switchyard {
 namespace {
 
@@ -60,6 +64,21 @@ Device parse_device(std::string_view text) {
   check<UsageError>(reason.empty(), "device '{}' is not available: {}; available devices: {}", text,
                     reason, available_names());
   return device;
+}
+
+void choose_convolutions(Device device, std::string_view code) {
+  const bool cudnn = code == "cudnn";
+  check<UsageError>(cudnn || code == "own", "unknown convolutions '{}', expected own or cudnn",
+                    code);
+  check<UsageError>(!cudnn || device == Device::kCuda,
+                    "convolutions by cudnn need the device cuda, not {}", name(device));
+#ifdef SWITCHYARD_CUDA
+  using kernels::ConvolutionCode;
+  if (device == Device::kCuda) {
+    kernels::choose_convolutions(kernels::default_executor<kernels::Cuda>(),
+                                 cudnn ? ConvolutionCode::kCudnn : ConvolutionCode::kOwn);
+  }
+#endif
 }
 
 void synchronise(Device device) {

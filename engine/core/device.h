@@ -23,6 +23,11 @@ std::string unavailable_reason(Device device);
 /// where the name is unknown or the machine or build lacks the device.
 Device parse_device(std::string_view text);
 
+/// Chooses whose convolutions run on `device`: "own", the hand-written kernels, or "cudnn", which
+/// only a GPU has. For all tensors of the device, from now on. UsageError for another name or
+/// device; CudaError where cuDNN cannot be started.
+void choose_convolutions(Device device, std::string_view code);
+
 /// Waits until everything that was enqueued on the device has run.
 void synchronise(Device device);
 

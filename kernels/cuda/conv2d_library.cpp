@@ -22,28 +22,41 @@ bool convolve_empty(Cuda& cuda, ConvFace face, const ConvShape& shape, T* result
 }
 
 #ifdef SWITCHYARD_CUDNN
+/// The executor's, made at its first use.
+Cudnn& cudnn_of(Cuda& cuda) {
+  auto& cudnn = cuda.parts->cudnn;
+  if (cudnn == nullptr) cudnn = std::make_shared<Cudnn>(cudnn_functions(), cuda.stream);
+  return *cudnn;
+}
+
 template <class T>
 void convolve(Cuda& cuda, ConvFace face, const ConvShape& shape, const T* first, const T* second,
               const T* result) {
-  auto& cudnn = cuda.parts->cudnn;
-  if (cudnn == nullptr) cudnn = std::make_shared<Cudnn>(cudnn_functions(), cuda.stream);
+  Cudnn& cudnn = cudnn_of(cuda);
   switch (face) {
     case ConvFace::kForward:
-      return cudnn->convolve(cuda, face, shape, first, second, result);
+      return cudnn.convolve(cuda, face, shape, first, second, result);
     case ConvFace::kInputGrad:
-      return cudnn->convolve(cuda, face, shape, result, second, first);
+      return cudnn.convolve(cuda, face, shape, result, second, first);
     case ConvFace::kWeightGrad:
-      return cudnn->convolve(cuda, face, shape, first, result, second);
+      return cudnn.convolve(cuda, face, shape, first, result, second);
   }
 }
 #else
+[[noreturn]] void cudnn_of(Cuda& /*cuda*/) { throw CudaError("[conv2d] this build has no cuDNN"); }
+
 template <class T>
-void convolve(Cuda&, ConvFace, const ConvShape&, const T*, const T*, const T*) {
-  throw CudaError("[conv2d] this build has no cuDNN");
+void convolve(Cuda& cuda, ConvFace, const ConvShape&, const T*, const T*, const T*) {
+  cudnn_of(cuda);
 }
 #endif
 
 }  // namespace
+
+void choose_convolutions(Cuda& cuda, ConvolutionCode code) {
+  if (code == ConvolutionCode::kCudnn) cudnn_of(cuda);
+  cuda.conv = code;
+}
 
 template <class T>
 bool conv2d_by_library(Cuda& cuda, ConvFace face, const ConvShape& shape, const T* first,

@@ -1,8 +1,19 @@
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/api/conv2d.h"
 
 namespace switchyard::kernels {
+
+/// Whose convolutions run on a GPU.
+enum class ConvolutionCode : std::uint8_t {
+  kOwn,   ///< the hand-written kernels
+  kCudnn  ///< cuDNN; what it cannot do is an error, never the other kernels in silence
+};
+
+/// Sets Cuda::conv. Errors: CudaError where cuDNN is asked for and missing or cannot be started.
+void choose_convolutions(Cuda& cuda, ConvolutionCode code);
 
 /// Computes the face with cuDNN where the executor asks for it (Cuda::conv) and returns true; false
 /// leaves it to the hand-written kernels. Operands in the order of kernels/api/conv2d.h; T is float

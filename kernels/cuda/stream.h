@@ -3,12 +3,11 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <stdexcept>
 
-#include "kernels/api/executor.h"
 #include "kernels/common/dim3.h"
+#include "kernels/cuda/conv2d_library.h"
 
 namespace switchyard::kernels {
 
@@ -21,12 +20,6 @@ class CudaError : public std::runtime_error {
 /// Throws CudaError naming `what` unless `status` is success. An error that does not break the
 /// device (out of memory, a bad argument) is cleared, so that no later launch is blamed for it.
 void check_cuda(cudaError_t status, const char* what);
-
-/// Whose convolutions run.
-enum class ConvolutionCode : std::uint8_t {
-  kOwn,   ///< the hand-written kernels
-  kCudnn  ///< cuDNN; what it cannot do is an error, never the other kernels in silence
-};
 
 /// Runs kernels on a GPU, in order on one stream. Kernels are enqueued by one host thread at a
 /// time; memory and copies (kernels/api/device.h) may be asked for by any.

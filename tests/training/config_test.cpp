@@ -25,7 +25,8 @@ TEST(TrainConfigTest, PaperPresetIsThePublishedConfiguration) {
     "batch_size": 128, "evaluation_batch_size": 500, "epochs": 50,
     "optimizer": {"rate": 0.1, "momentum": 0.9, "weight_decay": 0.0005},
     "schedule": {"kind": "multi_step", "milestones": [30, 40], "factor": 0.1},
-    "seed": 1, "dtype": "float32", "device": "cpu", "threads": 0, "reproducible": false})",
+    "seed": 1, "dtype": "float32", "device": "cpu", "conv": "own",
+    "threads": 0, "reproducible": false})",
                                "expected"));
 }
 
@@ -45,7 +46,8 @@ TEST(TrainConfigTest, EveryFieldIsReadBack) {
     "optimizer": {"rate": 0.7, "momentum": 0.2, "weight_decay": 0.25},
     "schedule": {"kind": "one_cycle", "warmup_fraction": 0.4, "start_divisor": 3.0,
                  "final_divisor": 5.0, "anneal": "linear"},
-    "seed": 6, "dtype": "float64", "device": "cpu", "threads": 2, "reproducible": true})",
+    "seed": 6, "dtype": "float64", "device": "cpu", "conv": "cudnn",
+    "threads": 2, "reproducible": true})",
                                 "other");
   EXPECT_EQ(to_json(parse_train_config(other, "other")), other);
 }
@@ -89,6 +91,16 @@ TEST(TrainConfigTest, MissingDeviceIsAUsageError) {
   TrainConfig config;
   config.device = "tpu";
   expect_error<UsageError>([&] { apply_execution(config); }, "tpu");
+}
+
+TEST(TrainConfigTest, ConvolutionsThatTheDeviceLacksAreAUsageError) {
+  TrainConfig config;
+  config.conv = "cudnn";
+  expect_error<UsageError>([&] { apply_execution(config); },
+                           "convolutions by cudnn need the device cuda, not cpu");
+  config.conv = "fft";
+  expect_error<UsageError>([&] { apply_execution(config); },
+                           "unknown convolutions 'fft', expected own or cudnn");
 }
 
 TEST(SettingsTest, LayersReplaceFieldsAndChoicesReplaceObjects) {

@@ -175,8 +175,8 @@ class CudnnTest : public CudaTest {
  protected:
   CudnnTest() {
     executions.clear();
-    cuda_.conv = ConvolutionCode::kCudnn;
     cuda_.parts->cudnn = std::make_shared<Cudnn>(functions_, cuda_.stream);
+    choose_convolutions(cuda_, ConvolutionCode::kCudnn);
   }
 
   CudnnFunctions functions_ = without_execution();
@@ -206,9 +206,20 @@ TEST_F(CudnnTest, EachFaceBindsItsOperands) {
 
 TEST_F(CudnnTest, TheHandWrittenKernelsAreTheDefault) {
   float data[1] = {};
-  cuda_.conv = ConvolutionCode::kOwn;
-  EXPECT_FALSE(conv2d_by_library(cuda_, ConvFace::kForward, shapes()[4], data, data, data));
+  Cuda fresh;
+  EXPECT_FALSE(conv2d_by_library(fresh, ConvFace::kForward, shapes()[4], data, data, data));
   EXPECT_TRUE(executions.empty());
+}
+
+TEST_F(CudnnTest, WhereItCannotBeStartedItIsNotChosen) {
+  Cuda fresh;  // with the real cuDNN, which finds no GPU
+  if (cudnnHandle_t handle = nullptr; cudnn_functions().create(&handle) == CUDNN_STATUS_SUCCESS) {
+    cudnn_functions().destroy(handle);
+    GTEST_SKIP() << "there is a GPU";
+  }
+  expect_error<CudaError>([&] { choose_convolutions(fresh, ConvolutionCode::kCudnn); },
+                          "[conv2d] cudnnCreate: CUDNN_STATUS_");
+  EXPECT_EQ(fresh.conv, ConvolutionCode::kOwn);
 }
 
 TEST_F(CudnnTest, EmptySumsAreZerosWithoutCudnn) {
