@@ -24,11 +24,14 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
       ->check(at_least(1));
   command.add_option("--device", options.device,
                      std::string(kDeviceHelp) + "; default: the run's, else cpu");
+  command.add_option("--conv", options.conv, std::string(kConvHelp) + "; default: the run's");
   return run;
 }
 
-Device analysis_device(const AnalysisOptions& options, const std::string& otherwise) {
-  return parse_device(options.device.value_or(otherwise));
+Device analysis_device(const AnalysisOptions& options, const TrainConfig& run) {
+  const DeviceOptions usual =
+      options.device ? DeviceOptions() : DeviceOptions{run.device, run.conv};
+  return use_device({options.device.value_or(usual.device), options.conv.value_or(usual.conv)});
 }
 
 AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
@@ -45,7 +48,7 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress) {
   const AnalysisConfig config = resolve_analysis(options);
   const RunDirectory run = RunDirectory::open(options.run);
-  LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config().device));
+  LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config()));
   const DatasetPair data = find_data(options.data, progress);
   const Selection selection = select_images(loaded.config, data);
   return {run, config, std::move(loaded.model), analysis_subsets(data, selection, config)};

@@ -20,13 +20,15 @@ struct AnalysisOptions {
   std::vector<std::string> settings;
   std::optional<int> threads;
   std::optional<std::string> device;
+  std::optional<std::string> conv;
 };
 
 /// Adds them and returns --run.
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options);
 
-/// --device; where it is not given, `otherwise`. UsageError where the machine lacks it.
-Device analysis_device(const AnalysisOptions& options, const std::string& otherwise = "cpu");
+/// --device with --conv; where they are not given, those of `run`. UsageError where the machine
+/// lacks them.
+Device analysis_device(const AnalysisOptions& options, const TrainConfig& run = {});
 
 /// Defaults, then --config, then --set. Sets the number of threads.
 AnalysisConfig resolve_analysis(const AnalysisOptions& options);

@@ -21,7 +21,7 @@ struct Options {
   std::int64_t size = 3;
   std::uint64_t seed = 1;
   double tolerance = 1e-7;
-  std::string device = "cpu";
+  DeviceOptions device;
   bool json = false;
 };
 
@@ -48,7 +48,7 @@ GradcheckResult worst_order(const OpSample& sample, const Options& options, int&
 }
 
 int run_gradcheck(const Options& options) {
-  const Device device = parse_device(options.device);
+  const Device device = use_device(options.device);
   nlohmann::json rows = nlohmann::json::array();
   bool all_good = true;
   for (const OpCase& each : chosen_cases(options.op)) {
@@ -92,7 +92,7 @@ void add_gradcheck_command(CLI::App& app, Action& action) {
   command->add_option("--tolerance", options->tolerance, "Largest relative error that passes")
       ->check(above_zero())
       ->capture_default_str();
-  add_device_option(*command, options->device);
+  add_device_options(*command, options->device);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([=, &action] { action = [=] { return run_gradcheck(*options); }; });
 }

@@ -18,7 +18,7 @@ struct Options {
   ModelFiles files;
   std::string out;
   std::string dtype = "float32";
-  std::string device = "cpu";
+  DeviceOptions device;
   std::string mode = "eval";
   std::string loss = "cross_entropy";
   std::uint64_t seed = 1;
@@ -37,7 +37,7 @@ Tensor chosen_loss(const Options& options, const Tensor& fit, const Tensor& bala
 
 int probe(const Options& options) {
   const auto model =
-      load_model(options.files, parse_dtype(options.dtype), parse_device(options.device));
+      load_model(options.files, parse_dtype(options.dtype), use_device(options.device));
   const BatchFile file = read_batch(options.files.batch, *model, /*allow_direction=*/true);
   Generator random(options.seed);
   const nn::Mode mode = options.mode == "train" ? nn::Mode::train(random) : nn::Mode::evaluation();
@@ -89,7 +89,7 @@ void add_probe_command(CLI::App& app, Action& action) {
   command->add_option("--dtype", options->dtype, "Arithmetic: float32 or float64")
       ->check(CLI::IsMember({"float32", "float64"}))
       ->capture_default_str();
-  add_device_option(*command, options->device);
+  add_device_options(*command, options->device);
   command
       ->add_option("--mode", options->mode,
                    "eval; train has batch statistics, dropout and gate noise")

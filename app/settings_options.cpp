@@ -27,6 +27,7 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
                          "Random crops and mirror images in training, or not")
       ->group(group);
   add("--device", options.device, kDeviceHelp);
+  add("--conv", options.conv, kConvHelp);
   add("--threads", options.threads, "Worker threads (default: one per core)")->check(at_least(1));
   command
       .add_flag("--reproducible", options.reproducible,
@@ -44,6 +45,7 @@ std::vector<nlohmann::json> upper_layers(const SettingsOptions& options,
   };
   if (options.augment) add("data.augment", *options.augment);
   if (options.device) add("device", *options.device);
+  if (options.conv) add("conv", *options.conv);
   if (options.threads) add("threads", *options.threads);
   if (options.reproducible) add("reproducible", true);
   return layers;

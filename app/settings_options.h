@@ -15,6 +15,7 @@ struct SettingsOptions {
   std::vector<std::string> settings;
   std::optional<bool> augment;
   std::optional<std::string> device;
+  std::optional<std::string> conv;
   std::optional<int> threads;
   bool reproducible = false;
 };

@@ -44,5 +44,12 @@ TEST(DevicesTest, AskingForAGpuThatIsNotThereIsOneLineWithTheReason) {
                  "device 'cuda' is not available: " + reason + "; available devices: cpu");
 }
 
+TEST(DevicesTest, CudnnOnTheCpuIsBadUsage) {
+  const std::string reason = "convolutions by cudnn need the device cuda, not cpu";
+  expect_failure({"gradcheck", "conv2d", "--conv", "cudnn"}, 2, reason);
+  expect_failure({"gradcheck", "conv2d", "--conv", "fft"}, 2, "expected own or cudnn");
+  expect_failure({"train", "--preset", "tiny", "--out", "nowhere", "--conv", "cudnn"}, 2, reason);
+}
+
 }  // namespace
 }  // namespace switchyard::test
