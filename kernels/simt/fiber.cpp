@@ -38,7 +38,7 @@ std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)
 }  // namespace
 
 // rdi: where to store the stack pointer of the side that leaves; rsi: stack pointer of the other
-// side.
+// side. Not a jump: docs/design/simt.md has what `ret` saves at barriers.
 extern "C" void switchyard_switch_stack(void** save, void* load);
 asm(R"(
 .text
