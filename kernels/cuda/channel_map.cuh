@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/common/pack.h"
 #include "kernels/cuda/product_launch.cuh"
 
 // Maps over [rows, channels] whose formula has a few numbers of each channel. A `Map` has a type
@@ -10,20 +11,6 @@
 //   bool wide(channels)                               whether all operands allow 128-bit access.
 
 namespace switchyard::kernels {
-
-/// kCount neighbouring elements, moved in one instruction.
-template <class T, int kCount>
-struct alignas(kCount * sizeof(T)) Pack {
-  T value[kCount];
-};
-template <int kCount, class T>
-__device__ __forceinline__ Pack<T, kCount> load_pack(const T* address) {
-  return *reinterpret_cast<const Pack<T, kCount>*>(address);
-}
-template <class T, int kCount>
-__device__ __forceinline__ void store_pack(T* address, const Pack<T, kCount>& pack) {
-  *reinterpret_cast<Pack<T, kCount>*>(address) = pack;
-}
 
 inline constexpr int kMapThreads = 256;
 inline constexpr int kMapRows = 8;  // that a thread walks

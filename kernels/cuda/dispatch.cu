@@ -1,4 +1,5 @@
 #include "kernels/api/routing.h"
+#include "kernels/common/pack.h"
 #include "kernels/common/warp.h"
 #include "kernels/cuda/product_launch.cuh"
 
@@ -38,30 +39,7 @@ __device__ __forceinline__ int lane_index() { return static_cast<int>(threadIdx.
 
 /// The elements that a lane moves in one request: one, or 16 bytes.
 template <class T, bool kWide>
-struct Pack {
-  static constexpr int kCount = kWide ? Wide<T>::kCount : 1;
-  T value[kCount];
-
-  __device__ void load(const T* from) {
-    if constexpr (kWide) {
-      const Wide<T> wide = load128(from);
-      SWITCHYARD_UNROLL
-      for (int i = 0; i < kCount; ++i) value[i] = wide.value[i];
-    } else {
-      value[0] = *from;
-    }
-  }
-  __device__ void store(T* to) const {
-    if constexpr (kWide) {
-      Wide<T> wide;
-      SWITCHYARD_UNROLL
-      for (int i = 0; i < kCount; ++i) wide.value[i] = value[i];
-      store128(to, wide);
-    } else {
-      *to = value[0];
-    }
-  }
-};
+constexpr int kPerLane = kWide ? Wide<T>::kCount : 1;
 
 // dispatch_thread_per_element
 //   1. each thread takes one element of y and divides to find slot and column;
@@ -92,13 +70,12 @@ __global__ void dispatch_warp_per_slot(Route<T> p) {
   const T weight = p.weight(assignment);
   const T* const from = p.x + assignment / p.k * p.width;
   T* const to = p.y + slot * p.width;
-  using Elements = Pack<T, kWide>;
-  for (int d = lane_index() * Elements::kCount; d < p.width; d += kWarp * Elements::kCount) {
-    Elements elements;
-    elements.load(from + d);
+  constexpr int kCount = kPerLane<T, kWide>;
+  for (int d = lane_index() * kCount; d < p.width; d += kWarp * kCount) {
+    Pack<T, kCount> elements = load_pack<kCount>(from + d);
     SWITCHYARD_UNROLL
     for (T& value : elements.value) value *= weight;
-    elements.store(to + d);
+    store_pack(to + d, elements);
   }
 }
 
@@ -131,19 +108,18 @@ template <class T, bool kWide>
 __global__ void combine_warp_per_token(Route<T> p) {
   const std::int64_t token = warp_row();
   if (token >= p.tokens) return;  // the whole warp
-  using Elements = Pack<T, kWide>;
-  for (int d = lane_index() * Elements::kCount; d < p.width; d += kWarp * Elements::kCount) {
-    Elements sums{};
+  constexpr int kCount = kPerLane<T, kWide>;
+  for (int d = lane_index() * kCount; d < p.width; d += kWarp * kCount) {
+    Pack<T, kCount> sums{};
     for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
       const std::int64_t slot = p.map[a];
       if (slot < 0) continue;
       const T weight = p.weight(a);
-      Elements elements;
-      elements.load(p.x + slot * p.width + d);
+      const Pack<T, kCount> elements = load_pack<kCount>(p.x + slot * p.width + d);
       SWITCHYARD_UNROLL
-      for (int i = 0; i < Elements::kCount; ++i) sums.value[i] += weight * elements.value[i];
+      for (int i = 0; i < kCount; ++i) sums.value[i] += weight * elements.value[i];
     }
-    sums.store(p.y + token * p.width + d);
+    store_pack(p.y + token * p.width + d, sums);
   }
 }
 
@@ -173,18 +149,16 @@ __global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
   const std::int64_t a = warp_row();
   if (a >= p.tokens * p.k) return;  // the whole warp
   const std::int64_t slot = p.map[a];
-  using Elements = Pack<T, kWide>;
-  Elements sums{};
+  constexpr int kCount = kPerLane<T, kWide>;
+  Pack<T, kCount> sums{};
   if (slot >= 0) {  // the same in all lanes
     const T* const x = p.x + slot * p.width;
     const T* const gy = p.other + a / p.k * p.width;
-    for (int d = lane_index() * Elements::kCount; d < p.width; d += kWarp * Elements::kCount) {
-      Elements left;
-      Elements right;
-      left.load(x + d);
-      right.load(gy + d);
+    for (int d = lane_index() * kCount; d < p.width; d += kWarp * kCount) {
+      const Pack<T, kCount> left = load_pack<kCount>(x + d);
+      const Pack<T, kCount> right = load_pack<kCount>(gy + d);
       SWITCHYARD_UNROLL
-      for (int i = 0; i < Elements::kCount; ++i) sums.value[i] += left.value[i] * right.value[i];
+      for (int i = 0; i < kCount; ++i) sums.value[i] += left.value[i] * right.value[i];
     }
   }
   T sum{0};
@@ -205,113 +179,109 @@ struct Rung {
   bool wide;
 };
 
-/// Launches `rung` over `rows` rows, or over their `per_row` elements a thread each.
-template <class Exec, class T>
-void run(Exec& exec, const Rung<T>& rung, const RouteShape& shape, std::int64_t rows,
-         std::int64_t per_row, bool wide_operands, const std::int64_t* map, const T* x,
-         const T* other, T* y) {
-  if (rung.wide) require_wide(rung.name, wide_operands);
-  const int width = checked_extent(rung.name, "width", shape.width);
-  const std::int64_t items = rung.warp_per_row ? rows : rows * per_row;
-  launch_blocks(exec, rung.name, rung.kernel,
-                {tiles_along(items, rung.warp_per_row ? kRowsPerBlock : kThreads)}, kThreads,
+// An operation says how many rows it makes, how many elements of one a thread each would take, and
+// which operands' rows a wide rung moves 16 bytes at a time.
+
+struct Dispatch {
+  template <class T>
+  static constexpr Rung<T> kRungs[] = {
+      {"dispatch_thread_per_element", dispatch_thread_per_element<T>, false, false},
+      {"dispatch_warp_per_slot", dispatch_warp_per_slot<T, false>, true, false},
+      {"dispatch_warp_per_slot_wide", dispatch_warp_per_slot<T, true>, true, true}};
+  static std::int64_t rows(const RouteShape& shape) { return shape.slots; }
+  static std::int64_t per_row(const RouteShape& shape) { return shape.width; }
+  template <class T>
+  static bool wide(const RouteShape& shape, const T* x, const T* /*weights*/, const T* y) {
+    return wide_rows(x, shape.width) && wide_rows(y, shape.width);
+  }
+};
+
+struct Combine : Dispatch {
+  template <class T>
+  static constexpr Rung<T> kRungs[] = {
+      {"combine_thread_per_element", combine_thread_per_element<T>, false, false},
+      {"combine_warp_per_token", combine_warp_per_token<T, false>, true, false},
+      {"combine_warp_per_token_wide", combine_warp_per_token<T, true>, true, true}};
+  static std::int64_t rows(const RouteShape& shape) { return shape.tokens; }
+};
+
+struct WeightGrad {
+  template <class T>
+  static constexpr Rung<T> kRungs[] = {{"combine_weight_grad_thread_per_choice",
+                                        combine_weight_grad_thread_per_choice<T>, false, false},
+                                       {"combine_weight_grad_warp_per_choice",
+                                        combine_weight_grad_warp_per_choice<T, false>, true, false},
+                                       {"combine_weight_grad_warp_per_choice_wide",
+                                        combine_weight_grad_warp_per_choice<T, true>, true, true}};
+  static std::int64_t rows(const RouteShape& shape) { return shape.tokens * shape.k; }
+  static std::int64_t per_row(const RouteShape&) { return 1; }
+  template <class T>
+  static bool wide(const RouteShape& shape, const T* x, const T* gy, const T* /*gweights*/) {
+    return wide_rows(x, shape.width) && wide_rows(gy, shape.width);
+  }
+};
+
+template <class Operation, int kRung, class Exec, class T>
+void run(Exec& exec, const RouteShape& shape, const std::int64_t* map, const T* x, const T* other,
+         T* y) {
+  constexpr Rung<T> kUsed = Operation::template kRungs<T>[kRung];
+  if (kUsed.wide) require_wide(kUsed.name, Operation::wide(shape, x, other, y));
+  const int width = checked_extent(kUsed.name, "width", shape.width);
+  const std::int64_t rows = Operation::rows(shape);
+  const std::int64_t blocks = kUsed.warp_per_row
+                                  ? tiles_along(rows, kRowsPerBlock)
+                                  : tiles_along(rows * Operation::per_row(shape), kThreads);
+  launch_blocks(exec, kUsed.name, kUsed.kernel, {blocks}, kThreads,
                 Route<T>{shape.tokens, shape.k, shape.slots, width, map, x, other, y});
 }
 
-template <class T>
-constexpr Rung<T> kDispatch[] = {
-    {"dispatch_thread_per_element", dispatch_thread_per_element<T>, false, false},
-    {"dispatch_warp_per_slot", dispatch_warp_per_slot<T, false>, true, false},
-    {"dispatch_warp_per_slot_wide", dispatch_warp_per_slot<T, true>, true, true}};
-template <class T>
-constexpr Rung<T> kCombine[] = {
-    {"combine_thread_per_element", combine_thread_per_element<T>, false, false},
-    {"combine_warp_per_token", combine_warp_per_token<T, false>, true, false},
-    {"combine_warp_per_token_wide", combine_warp_per_token<T, true>, true, true}};
-template <class T>
-constexpr Rung<T> kWeightGrad[] = {{"combine_weight_grad_thread_per_choice",
-                                    combine_weight_grad_thread_per_choice<T>, false, false},
-                                   {"combine_weight_grad_warp_per_choice",
-                                    combine_weight_grad_warp_per_choice<T, false>, true, false},
-                                   {"combine_weight_grad_warp_per_choice_wide",
-                                    combine_weight_grad_warp_per_choice<T, true>, true, true}};
-
-/// Whether rows of both may be moved 16 bytes at a time.
-template <class T>
-bool wide(const RouteShape& shape, const T* a, const T* b) {
-  return wide_rows(a, shape.width) && wide_rows(b, shape.width);
+template <class Operation, class Exec, class T>
+Ladder<RouteFunction<Exec, T>> ladder_of() {
+  constexpr auto& kRungs = Operation::template kRungs<T>;
+  static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
+      {kRungs[0].name, "", run<Operation, 0, Exec, T>},
+      {kRungs[1].name, "", run<Operation, 1, Exec, T>},
+      {kRungs[2].name, kWideNeeds, run<Operation, 2, Exec, T>}};
+  return kLadder;
 }
 
-template <int kRung, class Exec, class T>
-void run_dispatch(Exec& exec, const RouteShape& shape, const std::int64_t* permutation, const T* x,
-                  const T* weights, T* y) {
-  run(exec, kDispatch<T>[kRung], shape, shape.slots, shape.width, wide<T>(shape, x, y), permutation,
-      x, weights, y);
-}
-
-template <int kRung, class Exec, class T>
-void run_combine(Exec& exec, const RouteShape& shape, const std::int64_t* inverse, const T* x,
-                 const T* weights, T* y) {
-  run(exec, kCombine<T>[kRung], shape, shape.tokens, shape.width, wide<T>(shape, x, y), inverse, x,
-      weights, y);
-}
-
-template <int kRung, class Exec, class T>
-void run_weight_grad(Exec& exec, const RouteShape& shape, const std::int64_t* inverse, const T* x,
-                     const T* gy, T* gweights) {
-  run(exec, kWeightGrad<T>[kRung], shape, shape.tokens * shape.k, std::int64_t{1},
-      wide<T>(shape, x, gy), inverse, x, gy, gweights);
+template <class Operation, class Exec, class T>
+void run_best(Exec& exec, const RouteShape& shape, const std::int64_t* map, const T* x,
+              const T* other, T* y) {
+  const auto best =
+      Operation::wide(shape, x, other, y) ? run<Operation, 2, Exec, T> : run<Operation, 1, Exec, T>;
+  best(exec, shape, map, x, other, y);
 }
 
 }  // namespace
 
 template <class Exec, class T>
 Ladder<RouteFunction<Exec, T>> dispatch_ladder() {
-  static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
-      {kDispatch<T>[0].name, "", run_dispatch<0, Exec, T>},
-      {kDispatch<T>[1].name, "", run_dispatch<1, Exec, T>},
-      {kDispatch<T>[2].name, kWideNeeds, run_dispatch<2, Exec, T>}};
-  return kLadder;
+  return ladder_of<Dispatch, Exec, T>();
 }
-
 template <class Exec, class T>
 Ladder<RouteFunction<Exec, T>> combine_ladder() {
-  static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
-      {kCombine<T>[0].name, "", run_combine<0, Exec, T>},
-      {kCombine<T>[1].name, "", run_combine<1, Exec, T>},
-      {kCombine<T>[2].name, kWideNeeds, run_combine<2, Exec, T>}};
-  return kLadder;
+  return ladder_of<Combine, Exec, T>();
 }
-
 template <class Exec, class T>
 Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder() {
-  static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
-      {kWeightGrad<T>[0].name, "", run_weight_grad<0, Exec, T>},
-      {kWeightGrad<T>[1].name, "", run_weight_grad<1, Exec, T>},
-      {kWeightGrad<T>[2].name, kWideNeeds, run_weight_grad<2, Exec, T>}};
-  return kLadder;
+  return ladder_of<WeightGrad, Exec, T>();
 }
 
 template <class Exec, class T>
 void dispatch(Exec& exec, const RouteShape& shape, const std::int64_t* permutation, const T* x,
               const T* weights, T* y) {
-  const auto best = wide<T>(shape, x, y) ? run_dispatch<2, Exec, T> : run_dispatch<1, Exec, T>;
-  best(exec, shape, permutation, x, weights, y);
+  run_best<Dispatch>(exec, shape, permutation, x, weights, y);
 }
-
 template <class Exec, class T>
 void combine(Exec& exec, const RouteShape& shape, const std::int64_t* inverse, const T* x,
              const T* weights, T* y) {
-  const auto best = wide<T>(shape, x, y) ? run_combine<2, Exec, T> : run_combine<1, Exec, T>;
-  best(exec, shape, inverse, x, weights, y);
+  run_best<Combine>(exec, shape, inverse, x, weights, y);
 }
-
 template <class Exec, class T>
 void combine_weight_grad(Exec& exec, const RouteShape& shape, const std::int64_t* inverse,
                          const T* x, const T* gy, T* gweights) {
-  const auto best =
-      wide<T>(shape, x, gy) ? run_weight_grad<2, Exec, T> : run_weight_grad<1, Exec, T>;
-  best(exec, shape, inverse, x, gy, gweights);
+  run_best<WeightGrad>(exec, shape, inverse, x, gy, gweights);
 }
 
 #define SWITCHYARD_INSTANTIATE_ROUTE(T)                                                      \

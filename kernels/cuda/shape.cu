@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/common/pack.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
@@ -23,12 +24,6 @@ __global__ void convert_thread_per_element(const From* __restrict__ x, To* __res
   if (i < n) y[i] = convert_element<To>(x[i]);
 }
 
-/// Neighbouring elements that move in one instruction.
-template <class T, int kCount>
-struct alignas(kCount * sizeof(T)) Packed {
-  T value[kCount];
-};
-
 /// As many as fill 16 bytes of the larger type.
 template <class From, class To>
 constexpr int kPerPack = static_cast<int>(16 / std::max(sizeof(From), sizeof(To)));
@@ -44,11 +39,11 @@ __global__ void convert_packed(const From* __restrict__ x, To* __restrict__ y, s
   constexpr int kCount = kPerPack<From, To>;
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
   if (i + kCount <= n) {
-    const auto from = *reinterpret_cast<const Packed<From, kCount>*>(x + i);
-    Packed<To, kCount> to;
+    const Pack<From, kCount> from = load_pack<kCount>(x + i);
+    Pack<To, kCount> to;
     SWITCHYARD_UNROLL
     for (int j = 0; j < kCount; ++j) to.value[j] = convert_element<To>(from.value[j]);
-    *reinterpret_cast<Packed<To, kCount>*>(y + i) = to;
+    store_pack(y + i, to);
   } else {
     for (std::int64_t j = i; j < n; ++j) y[j] = convert_element<To>(x[j]);
   }
