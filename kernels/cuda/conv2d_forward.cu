@@ -54,7 +54,7 @@ __global__ void conv2d_thread_per_output(ConvExtents e, const T* __restrict__ x,
 // float32 128x64 tiles that is 3/64 byte a flop. Wide loads take 4 (float32) or 8 (bfloat16)
 // channels of a tap at once; a piece of memory then lies in one tap, inside the image or outside.
 template <class Tile, bool kWide>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(kWide))
     conv2d_implicit_gemm(PatchSource<typename Tile::Operand> x,
                          MatrixSource<typename Tile::Operand, true> w,
                          MatrixSink<typename Tile::Sum> y, int tiles_across, int patch) {

@@ -57,7 +57,7 @@ __global__ void conv2d_input_grad_thread_per_output(ConvExtents e, const T* __re
 // As much arithmetic as the forward pass, at any stride. Every element of gy is fetched once per
 // tap and 64 channels.
 template <class Tile, bool kWide>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     conv2d_input_grad_implicit_gemm(ConvExtents e, Divider filters,
                                     const typename Tile::Operand* __restrict__ gy,
                                     const typename Tile::Operand* __restrict__ w,

@@ -55,7 +55,7 @@ __global__ void conv2d_weight_grad_thread_per_output(ConvExtents e, const T* __r
 //   3. with several parts each writes its own copy of gw, and sum_parts adds the copies in order.
 // gy is read once per tile of patch positions, x once per tile of filters and tap.
 template <class Tile, bool kWide>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     conv2d_weight_grad_implicit_gemm(MatrixSource<typename Tile::Operand, false> gy,
                                      PatchTransposedSource<typename Tile::Operand> x,
                                      MatrixSink<typename Tile::Sum> gw, int tiles_across,

@@ -62,7 +62,8 @@ __global__ void matmul_thread_per_output(Product<T, Sum> p) {
 constexpr int kSharedTile = 32;
 
 template <class T, bool kTransposeA, bool kTransposeB>
-__global__ void matmul_shared_tile(Product<T, T> p, int tiles_across) {
+__global__ void __launch_bounds__(kSharedTile* kSharedTile)
+    matmul_shared_tile(Product<T, T> p, int tiles_across) {
   __shared__ T tile_a[kSharedTile][kSharedTile + 1];  // [row, depth]
   __shared__ T tile_b[kSharedTile][kSharedTile + 1];  // [depth, col]
   const auto x = static_cast<int>(threadIdx.x);
@@ -111,7 +112,8 @@ __global__ void matmul_shared_tile(Product<T, T> p, int tiles_across) {
 // Same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times faster on
 // compute capability 8.0, twice for float64, so that memory is again what limits.
 template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+__global__ void __launch_bounds__(Tile::kThreads,
+                                  Tile::blocks(kWide && !kTransposeA && kTransposeB))
     matmul_tile(Product<typename Tile::Operand, typename Tile::Sum> p, int tiles_across,
                 int part_length, bool wide_c) {
   using T = typename Tile::Operand;

@@ -31,7 +31,7 @@ struct RegisterTile {
   static constexpr int kAcross = sizeof(T) == 8 ? 4 : 8;
   static constexpr int kThreads = kRows * kCols / (kDown * kAcross);
   /// Blocks that a multiprocessor should hold at least: two hide each other's barriers.
-  static constexpr int kBlocks = sizeof(T) == 4 ? 2 : 1;
+  static constexpr int blocks(bool /*straight*/) { return sizeof(T) == 4 ? 2 : 1; }
 
   /// Depth by rows (columns of C for B). 16 bytes of padding a line: the transposing store of an
   /// operand that is contiguous in depth meets each bank once.

@@ -22,7 +22,11 @@ struct TensorCoreTile {
   static constexpr int kRows = kTileRows, kCols = kTileCols;
   static constexpr int kWarpRows = kRows / 2, kWarpCols = 32;
   static constexpr int kThreads = 32 * (kRows / kWarpRows) * (kCols / kWarpCols);
-  static constexpr int kBlocks = 1;  // that a multiprocessor should hold at least
+  /// Blocks that a multiprocessor should hold at least. 128 registers a thread are enough for 16
+  /// warps where neither operand is turned on its way (`straight`): its pieces take none.
+  static constexpr int blocks(bool straight) {
+    return straight && sizeof(Operand) < 8 ? 512 / kThreads : 1;
+  }
   static constexpr int kDepth = 64 / static_cast<int>(sizeof(Operand));
   /// Lines of 64 bytes and 16 of padding: 20 g + t mod 32 differ for g < 8, t < 4 (32 bits a lane).
   /// float64 reads 64 bits in half-warps and needs 32: 24 g + 2 t, g < 4.
