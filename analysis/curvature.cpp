@@ -11,7 +11,8 @@ std::optional<RoutingMargin> routing_margin(Classifier& model, const std::vector
   const NoGrad no_grad;
   RoutingStatistics statistics(head.classes, head.experts);
   for (const Batch& batch : batches) {
-    statistics.add(model.forward(batch.images, nn::Mode::evaluation()).gate, batch.labels);
+    const Tensor images = batch.images.to(model.device());
+    statistics.add(model.forward(images, nn::Mode::evaluation()).gate, batch.labels);
   }
   return statistics.margin();
 }
