@@ -11,11 +11,15 @@ if(_support)
                         GTest::gtest)
 endif()
 
-# switchyard_test(FOLDER LIBRARIES ... [EXCLUDE regex] [STANDALONE]): the program test_FOLDER from
-# tests/FOLDER and the folders below it, but for the files that match `regex`. A slash in FOLDER
-# becomes an underscore. STANDALONE: without the support library, which brings the engine.
+# switchyard_test(FOLDER LIBRARIES ... [EXCLUDE regex] [LABEL label] [STANDALONE]): the program
+# test_FOLDER from tests/FOLDER and the folders below it, but for the files that match `regex`. A
+# slash in FOLDER becomes an underscore. The tests' label is FOLDER unless given. STANDALONE: without
+# the support library, which brings the engine.
 function(switchyard_test FOLDER)
-  cmake_parse_arguments(ARG "STANDALONE" "EXCLUDE" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "STANDALONE" "EXCLUDE;LABEL" "LIBRARIES" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL ${FOLDER})
+  endif()
   string(REPLACE "/" "_" target "test_${FOLDER}")
   switchyard_sources(sources tests/${FOLDER} tests/${FOLDER}/*)
   if(ARG_EXCLUDE)
@@ -33,14 +37,14 @@ function(switchyard_test FOLDER)
   set_target_properties(${target} PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   gtest_discover_tests(${target} TEST_FILTER "-*Nightly*" DISCOVERY_MODE PRE_TEST
-                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${FOLDER})
+                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${ARG_LABEL})
   gtest_discover_tests(${target} TEST_FILTER "*Nightly*" DISCOVERY_MODE PRE_TEST
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
 endfunction()
 
-set(_not_kernels "/cuda_runtime/")
+set(_not_kernels "/(cuda_runtime|cuda_device)/")
 if(NOT SWITCHYARD_SIMT)
-  set(_not_kernels "/(simt|cuda|cuda_runtime)/")  # these run kernels on the executor
+  set(_not_kernels "/(simt|cuda|cuda_runtime|cuda_device)/")  # these run kernels on the executor
 endif()
 switchyard_test(kernels EXCLUDE "tests/kernels${_not_kernels}"
                 LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
@@ -48,6 +52,8 @@ if(SWITCHYARD_CUDA)
   # It brings a CUDA runtime of its own, a fake, and so is linked without the real one's users.
   switchyard_test(kernels/cuda_runtime STANDALONE LIBRARIES switchyard_cuda_runtime fmt::fmt)
   switchyard_cuda_libraries(test_kernels_cuda_runtime)
+  switchyard_test(kernels/cuda_device STANDALONE LABEL gpu
+                  LIBRARIES switchyard_cuda_runtime fmt::fmt)
 endif()
 switchyard_test(engine LIBRARIES switchyard_engine)
 switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB LibArchive::LibArchive)
