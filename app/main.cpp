@@ -56,6 +56,9 @@ void add_commands(CLI::App& app, Action& action) {
   add_probe_command(app, action);
   add_route_command(app, action);
   add_gradcheck_command(app, action);
+  add_kernels_command(app, action);
+  add_check_command(app, action);
+  add_resources_command(app, action);
   add_fetch_command(app, action);
   add_report_command(app, action);
   add_devices_command(app, action);

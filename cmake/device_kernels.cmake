@@ -47,15 +47,18 @@ if(SWITCHYARD_CUDA)
                              SWITCHYARD_CUDA_ARCHITECTURES="${_architectures}")
   switchyard_cuda_libraries(switchyard_cuda_runtime)
 
-  # The kernels.
+  # The kernels. `switchyard resources` reads what ptxas says of them, which the launcher keeps, and
+  # the launch bounds from their PTX, which is left uncompressed for that.
+  set(_keep_report "${PROJECT_SOURCE_DIR}/cmake/keep_ptxas_report.sh")
   set(_host_flags -Wall,-Wextra,-Wno-unused-parameter)
   add_library(switchyard_cuda STATIC ${_kernel_files})
   set_target_properties(switchyard_cuda PROPERTIES
                         CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
                         CUDA_ARCHITECTURES "${SWITCHYARD_CUDA_ARCHITECTURES}"
+                        CUDA_COMPILER_LAUNCHER "${_keep_report};${CMAKE_CUDA_COMPILER_LAUNCHER}"
                         EXPORT_NAME cuda)
   target_compile_options(switchyard_cuda PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;--expt-relaxed-constexpr;-Xcompiler=${_host_flags}>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;--expt-relaxed-constexpr;-no-compress;-Xcompiler=${_host_flags}>)
   target_compile_definitions(switchyard_cuda PUBLIC SWITCHYARD_CUDA)
   target_include_directories(switchyard_cuda PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   target_link_libraries(switchyard_cuda PUBLIC switchyard_cuda_runtime PRIVATE fmt::fmt)

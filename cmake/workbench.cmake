@@ -4,4 +4,10 @@
 switchyard_sources(_workbench_sources kernels/workbench kernels/workbench/families)
 add_library(switchyard_workbench STATIC ${_workbench_sources})
 target_link_libraries(switchyard_workbench PUBLIC switchyard_kernels
-                      PRIVATE switchyard_flags fmt::fmt $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
+                      PRIVATE switchyard_flags fmt::fmt $<TARGET_NAME_IF_EXISTS:switchyard_simt>
+                              $<TARGET_NAME_IF_EXISTS:switchyard_cuda>)
+
+if(SWITCHYARD_CUDA)  # `switchyard resources` says which compiler its figures are of
+  set_source_files_properties(app/resources.cpp PROPERTIES COMPILE_DEFINITIONS
+    "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
+endif()

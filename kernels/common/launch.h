@@ -6,10 +6,14 @@
 #include "kernels/common/cuda.h"
 #include "kernels/common/dim3.h"
 
+// A program may hold both builds of the kernel files. A class that each defines in its own way
+// lives in `inline namespace SWITCHYARD_EXECUTOR_BUILD`, so that the linker keeps them apart.
 #ifdef __CUDACC__
 #include "kernels/cuda/stream.h"
+#define SWITCHYARD_EXECUTOR_BUILD cuda_build
 #else
 #include "kernels/simt/executor.h"
+#define SWITCHYARD_EXECUTOR_BUILD simt_build
 #endif
 
 namespace switchyard::kernels {

@@ -8,6 +8,7 @@
 #include "kernels/common/launch.h"
 
 namespace switchyard::kernels {
+inline namespace SWITCHYARD_EXECUTOR_BUILD {
 
 /// Device memory for the intermediate results of one call, not initialised (NaN on the host). May
 /// go out of scope while the kernels that use it are still queued.
@@ -45,4 +46,5 @@ Workspace<T>::Workspace(Simt&, std::int64_t count) : data_(new T[static_cast<std
 }
 #endif
 
+}  // namespace SWITCHYARD_EXECUTOR_BUILD
 }  // namespace switchyard::kernels

@@ -10,6 +10,7 @@
 // the reports, so neither does the answer.
 
 namespace switchyard::kernels {
+inline namespace SWITCHYARD_EXECUTOR_BUILD {
 
 /// Reports `number` >= 0.
 __device__ __forceinline__ void report_lowest(unsigned long long* word, std::int64_t number) {
@@ -53,4 +54,5 @@ inline std::int64_t LowestReport::read() const {
 }
 #endif
 
+}  // namespace SWITCHYARD_EXECUTOR_BUILD
 }  // namespace switchyard::kernels

@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/command.h"
+#include "app/workbench_options.h"
+
+namespace switchyard {
+namespace {
+
+using namespace kernels::workbench;
+using nlohmann::json;
+
+struct Options {
+  std::string family;
+  bool json = false;
+};
+
+/// One rung, over the element types that have it.
+struct Rung {
+  std::string name, needs;
+  std::vector<std::string> dtypes;
+  double tolerance = 0.0;  ///< where it is not the one of its dtype
+};
+
+std::vector<Rung> rungs(const EntryPoint& entry) {
+  std::vector<Rung> list;
+  const std::string device = usual_kernel_device();
+  for (const TypedEntryPoint& typed : entry.types) {
+    for (const Implementation& each : typed.implementations) {
+      if (each.device != device || each.variant == kEntryPoint) continue;
+      auto found = std::find_if(list.begin(), list.end(),
+                                [&](const Rung& rung) { return rung.name == each.variant; });
+      if (found == list.end()) {
+        found = list.insert(list.end(), {each.variant, each.needs, {}});
+      }
+      found->dtypes.emplace_back(name(typed.type));
+      // A variant that rounds its operands is allowed more than the entry point.
+      const Implementation& entry_point = typed.implementations.back();
+      if (each.tolerance > entry_point.tolerance) found->tolerance = each.tolerance;
+    }
+  }
+  return list;
+}
+
+json to_json(const EntryPoint& entry) {
+  json sizes = json::array();
+  for (const SizeParameter& p : entry.parameters) {
+    sizes.push_back(
+        {{"name", p.name}, {"standard", p.standard}, {"least", p.least}, {"most", p.most}});
+  }
+  json variants = json::array();
+  for (const Rung& rung : rungs(entry)) {
+    variants.push_back({{"name", rung.name}, {"needs", rung.needs}, {"dtypes", rung.dtypes}});
+    if (rung.tolerance > 0) variants.back()["tolerance"] = rung.tolerance;
+  }
+  std::vector<std::string> dtypes;
+  for (const TypedEntryPoint& typed : entry.types) dtypes.emplace_back(name(typed.type));
+  return {{"name", entry.name}, {"computes", entry.computes},          {"dtypes", dtypes},
+          {"sizes", sizes},     {"odd_sizes", entry.odd_sizes.size()}, {"variants", variants}};
+}
+
+/// Sizes and rungs, as lines: the same text for entry points that share a ladder.
+std::string details(const EntryPoint& entry) {
+  std::vector<std::string> dtypes;
+  for (const TypedEntryPoint& typed : entry.types) dtypes.emplace_back(name(typed.type));
+  std::string text = fmt::format("    sizes   {}\n    dtypes  {}\n",
+                                 Sizes(entry.parameters).to_string(), fmt::join(dtypes, " "));
+  for (const Rung& rung : rungs(entry)) {
+    std::string notes;
+    if (rung.dtypes != dtypes) notes += fmt::format("  {} only", fmt::join(rung.dtypes, ", "));
+    if (!rung.needs.empty()) notes += fmt::format("  needs: {}", rung.needs);
+    if (rung.tolerance > 0) notes += fmt::format("  tolerance {:.0e}", rung.tolerance);
+    text += fmt::format("      {:<{}}{}\n", rung.name, notes.empty() ? 0 : 46, notes);
+  }
+  return text;
+}
+
+void print(const Family& family, const std::vector<const EntryPoint*>& entries) {
+  fmt::print("{}  ({}; {})\n", family.name, fmt::join(family.sources, ", "), family.page);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    fmt::print("  {:<28} {}\n", entries[i]->name, entries[i]->computes);
+    const std::string text = details(*entries[i]);
+    if (i + 1 == entries.size() || details(*entries[i + 1]) != text) fmt::print("{}", text);
+  }
+  fmt::print("\n");
+}
+
+int list_kernels(const Options& options) {
+  std::vector<ChosenEntry> chosen;
+  if (!options.family.empty()) chosen = choose_entries(options.family);
+  json families = json::array();
+  for (const Family& family : kernel_families()) {
+    std::vector<const EntryPoint*> entries;
+    for (const EntryPoint& entry : family.entry_points) {
+      const auto is_chosen = [&](const ChosenEntry& each) { return each.entry == &entry; };
+      if (chosen.empty() || std::any_of(chosen.begin(), chosen.end(), is_chosen)) {
+        entries.push_back(&entry);
+      }
+    }
+    if (entries.empty()) continue;
+    if (!options.json) print(family, entries);
+    families.push_back({{"family", family.name},
+                        {"sources", family.sources},
+                        {"page", family.page},
+                        {"entry_points", json::array()}});
+    for (const EntryPoint* entry : entries) {
+      families.back()["entry_points"].push_back(to_json(*entry));
+    }
+  }
+  if (options.json) fmt::print("{}\n", families.dump(2));
+  return kSuccess;
+}
+
+constexpr const char* kFooter =
+    "Each entry point is a function of kernels/api; below it the ways to compute it, from the\n"
+    "textbook's to the one that the engine mostly uses. 'switchyard check' runs them.";
+
+}  // namespace
+
+void add_kernels_command(CLI::App& app, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("kernels", "List the kernel families, their variants and what each needs");
+  command->footer(kFooter);
+  const auto options = std::make_shared<Options>();
+  command->add_option("FAMILY", options->family, "A family or an entry point; all if left out");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([=, &action] { action = [=] { return list_kernels(*options); }; });
+}
+
+}  // namespace switchyard
