@@ -7,6 +7,7 @@
 #include "engine/io/safetensors.h"
 #include "models/state.h"
 #include "tests/app/app_test.h"
+#include "tests/support/devices.h"
 #include "tests/support/tensors.h"
 
 namespace switchyard::test {
@@ -119,6 +120,29 @@ TEST_F(ProbeTest, GradientsAndProductsAgreeWithFiniteDifferences) {
     EXPECT_NEAR(slope, difference, 1e-6 * std::abs(difference));
   }
 }
+
+class ProbeDeviceTest : public ProbeTest, public testing::WithParamInterface<Device> {};
+
+/// Logits, gate, gradients and products of another device are the CPU's.
+TEST_P(ProbeDeviceTest, AgreesWithTheCpu) {
+  SWITCHYARD_NEEDS_DEVICE(GetParam());
+  for (const char* dtype : {"float32", "float64"}) {
+    for (const char* mode : {"eval", "train"}) {
+      const Arguments which = {"--loss", "objective", "--mode", mode};
+      const TensorMap cpu = probed(which, dtype);
+      const TensorMap ours =
+          probed(which + Arguments{"--device", std::string(name(GetParam()))}, dtype);
+      ASSERT_EQ(ours.size(), cpu.size());
+      for (const auto& [tensor, expected] : cpu) {
+        SCOPED_TRACE(tensor);
+        expect_close(ours.at(tensor), expected,
+                     parse_dtype(dtype) == DType::kFloat64 ? 1e-9 : 1e-4);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ProbeDeviceTest, other_devices(), device_test_name);
 
 TEST_F(ProbeTest, ObjectiveAddsTheBalanceLoss) {
   const TensorMap fit = probed();
