@@ -47,19 +47,6 @@ Route random_route(std::int64_t tokens, std::int64_t k, std::int64_t experts, st
   return route;
 }
 
-std::vector<Route> odd_routes() {
-  return {random_route(0, 2, 4, 8, 0),      random_route(1, 1, 1, 1, 0),
-          random_route(31, 1, 4, 33, 0),    random_route(127, 2, 7, 17, 0),
-          random_route(1000, 2, 8, 3, 100), random_route(33, 4, 64, 127, 0),
-          random_route(5, 2, 8, 0, 0)};
-}
-/// Rows of 16 bytes in either dtype.
-std::vector<Route> aligned_routes() {
-  return {random_route(31, 1, 1, 4, 0),     random_route(1000, 2, 8, 8, 100),
-          random_route(127, 4, 160, 64, 1), random_route(9, 2, 7, 132, 0),
-          random_route(3, 2, 4, 516, 0),    random_route(0, 1, 1, 16, 0)};
-}
-
 template <class T>
 std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
   std::vector<T> values;
@@ -69,97 +56,36 @@ std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
   return values;
 }
 
-/// One more element before the rows where `shift` is 1: not aligned to 16 bytes.
 template <class T>
 struct Operands {
-  std::int64_t shift;
-  std::vector<T> token_rows, slot_rows, weights;
+  std::vector<T> tokens, slots, weights;
 
-  Operands(const RouteShape& s, std::int64_t offset)
-      : shift(offset),
-        token_rows(numbers<T>(s.tokens * s.width + shift, 1)),
-        slot_rows(numbers<T>(s.slots * s.width + shift, 2)),
+  explicit Operands(const RouteShape& s)
+      : tokens(numbers<T>(s.tokens * s.width, 1)),
+        slots(numbers<T>(s.slots * s.width, 2)),
         weights(numbers<T>(s.tokens * s.k, 3)) {}
-  const T* tokens() const { return token_rows.data() + shift; }
-  const T* slots() const { return slot_rows.data() + shift; }
 };
 
-/// The three faces of the routed form, and those of dispatch and combine with weights of one.
+/// The three faces of the routed form.
 struct Faces {
-  std::vector<double> dispatched, plain_dispatched, combined, plain_combined, weight_grad;
+  std::vector<double> dispatched, combined, weight_grad;
   bool operator==(const Faces&) const = default;
 };
 
 template <class T>
-Faces plain_faces(const Route& route, const Operands<T>& in) {
-  const auto [tokens, k, slots, width] = route.shape;
-  const auto token_size = static_cast<std::size_t>(tokens * width);
-  const auto slot_size = static_cast<std::size_t>(slots * width);
-  Faces f = {std::vector<double>(slot_size), std::vector<double>(slot_size),
-             std::vector<double>(token_size), std::vector<double>(token_size),
-             std::vector<double>(route.inverse.size())};
-  for (std::size_t a = 0; a < route.inverse.size(); ++a) {
-    const std::int64_t slot = route.inverse[a];
-    if (slot < 0) continue;
-    const double weight = in.weights[a];
-    for (std::int64_t d = 0; d < width; ++d) {
-      const std::int64_t i = static_cast<std::int64_t>(a) / k * width + d;
-      const std::int64_t j = slot * width + d;
-      const double x = in.tokens()[i];
-      const double y = in.slots()[j];
-      f.dispatched[static_cast<std::size_t>(j)] = weight * x;
-      f.plain_dispatched[static_cast<std::size_t>(j)] = x;
-      f.combined[static_cast<std::size_t>(i)] += weight * y;
-      f.plain_combined[static_cast<std::size_t>(i)] += y;
-      f.weight_grad[a] += x * y;
-    }
-  }
-  return f;
-}
-
-template <class T>
-using Function = kernels::RouteFunction<Simt, T>;
-
-template <class T>
-std::vector<double> run(Function<T>* function, const RouteShape& shape, const Indices& map,
-                        const T* x, const T* other, std::int64_t size, std::int64_t shift) {
-  GuardedBuffer<T> y(size + shift);
+Faces faces(const Route& route, const Operands<T>& in) {
+  const RouteShape& s = route.shape;
+  GuardedBuffer<T> dispatched(s.slots * s.width);
+  GuardedBuffer<T> combined(s.tokens * s.width);
+  GuardedBuffer<T> weight_grad(s.tokens * s.k);
   Simt simt;
-  function(simt, shape, map.data(), x, other, y.data() + shift);
-  const std::vector<double> values = y.values();
-  return {values.begin() + shift, values.end()};
-}
-
-template <class T>
-Faces kernel_faces(Function<T>* dispatch, Function<T>* combine, Function<T>* weight_grad,
-                   const Route& route, const Operands<T>& in) {
-  const RouteShape& s = route.shape;
-  const T* const weights = in.weights.data();
-  const auto dispatched = [&](const T* w) {
-    return run(dispatch, s, route.permutation, in.tokens(), w, s.slots * s.width, in.shift);
-  };
-  const auto combined = [&](const T* w) {
-    return run(combine, s, route.inverse, in.slots(), w, s.tokens * s.width, in.shift);
-  };
-  return {dispatched(weights), dispatched(nullptr), combined(weights), combined(nullptr),
-          run(weight_grad, s, route.inverse, in.slots(), in.tokens(), s.tokens * s.k, 0)};
-}
-
-template <class T>
-void expect_faces(Function<T>* dispatch, Function<T>* combine, Function<T>* weight_grad,
-                  const Route& route, std::int64_t shift = 0) {
-  const RouteShape& s = route.shape;
-  SCOPED_TRACE(fmt::format("{} tokens, k {}, {} slots, width {}, shift {}", s.tokens, s.k, s.slots,
-                           s.width, shift));
-  const Operands<T> in(s, shift);
-  const Faces got = kernel_faces(dispatch, combine, weight_grad, route, in);
-  const Faces expected = plain_faces(route, in);
-  const double most = tolerance(kDTypeOf<T>);
-  EXPECT_LE(relative_error(got.dispatched, expected.dispatched), most);
-  EXPECT_EQ(got.plain_dispatched, expected.plain_dispatched);
-  EXPECT_LE(relative_error(got.combined, expected.combined), most);
-  EXPECT_LE(relative_error(got.plain_combined, expected.plain_combined), most);
-  EXPECT_LE(relative_error(got.weight_grad, expected.weight_grad), most);
+  kernels::dispatch(simt, s, route.permutation.data(), in.tokens.data(), in.weights.data(),
+                    dispatched.data());
+  kernels::combine(simt, s, route.inverse.data(), in.slots.data(), in.weights.data(),
+                   combined.data());
+  kernels::combine_weight_grad(simt, s, route.inverse.data(), in.slots.data(), in.tokens.data(),
+                               weight_grad.data());
+  return {dispatched.values(), combined.values(), weight_grad.values()};
 }
 
 template <class T>
@@ -167,42 +93,12 @@ class CudaDispatch : public testing::Test {};
 using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaDispatch, RealTypes);
 
-TYPED_TEST(CudaDispatch, EveryVariantMatchesPlainLoops) {
-  const auto dispatch = kernels::dispatch_ladder<Simt, TypeParam>();
-  const auto combine = kernels::combine_ladder<Simt, TypeParam>();
-  const auto grad = kernels::combine_weight_grad_ladder<Simt, TypeParam>();
-  ASSERT_EQ(dispatch.size(), combine.size());  // so that rungs of one technique run together
-  ASSERT_EQ(dispatch.size(), grad.size());
-  for (std::size_t i = 0; i < dispatch.size(); ++i) {
-    SCOPED_TRACE(dispatch[i].name);
-    const auto expect = [&](const Route& route) {
-      expect_faces<TypeParam>(dispatch[i].run, combine[i].run, grad[i].run, route);
-    };
-    for (const Route& route : aligned_routes()) expect(route);
-    if (!dispatch[i].needs.empty()) continue;
-    for (const Route& route : odd_routes()) expect(route);
-  }
-}
-
-TYPED_TEST(CudaDispatch, EntryPointsTakeAnyWidthAndAlignment) {
-  for (const std::int64_t shift : {0, 1}) {
-    for (const Route& route : {random_route(31, 2, 7, 33, 5), random_route(31, 2, 7, 64, 5)}) {
-      expect_faces<TypeParam>(kernels::dispatch<Simt, TypeParam>, kernels::combine<Simt, TypeParam>,
-                              kernels::combine_weight_grad<Simt, TypeParam>, route, shift);
-    }
-  }
-}
-
 TYPED_TEST(CudaDispatch, SameBitsOnAnyNumberOfThreads) {
   const Route route = random_route(127, 2, 7, 36, 20);
-  const Operands<TypeParam> in(route.shape, 0);
+  const Operands<TypeParam> in(route.shape);
   std::vector<Faces> results;
-  for_thread_counts([&] {
-    results.push_back(kernel_faces<TypeParam>(
-        kernels::dispatch<Simt, TypeParam>, kernels::combine<Simt, TypeParam>,
-        kernels::combine_weight_grad<Simt, TypeParam>, route, in));
-  });
-  for (const Faces& faces : results) EXPECT_EQ(faces, results.front());
+  for_thread_counts([&] { results.push_back(faces(route, in)); });
+  for (const Faces& each : results) EXPECT_EQ(each, results.front());
 }
 
 TYPED_TEST(CudaDispatch, WhatAVariantDoesNotTakeIsRefusedBeforeTheLaunch) {

@@ -80,56 +80,10 @@ std::vector<MatmulShape> with_all_transposes(
   return shapes;
 }
 
-/// Sizes that are no multiple of any tile, of a tile exactly, and empty ones.
-const std::vector<MatmulShape> kOdd = with_all_transposes({{1, 1, 1},
-                                                           {31, 33, 127},
-                                                           {33, 127, 31},
-                                                           {127, 31, 33},
-                                                           {3, 5, 600},  // several parts of k
-                                                           {0, 4, 3},
-                                                           {4, 0, 3},
-                                                           {4, 3, 0}});
-/// The same where rows are multiples of 16 bytes.
-const std::vector<MatmulShape> kAligned =
-    with_all_transposes({{4, 8, 12}, {68, 60, 36}, {64, 128, 64}, {132, 140, 20}, {16, 8, 600}});
-
-template <class T>
-double variant_tolerance(double own) {
-  return own > 0 ? own : tolerance(kDTypeOf<T>);
-}
-
 template <class T>
 class CudaMatmul : public testing::Test {};
 using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaMatmul, RealTypes);
-
-TYPED_TEST(CudaMatmul, EveryVariantMatchesPlainLoops) {
-  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    const double tolerance = variant_tolerance<TypeParam>(variant.tolerance);
-    for (const MatmulShape& s : kAligned) {
-      expect_matches_plain_loops<TypeParam, TypeParam>(variant.run, s, tolerance);
-    }
-    if (!variant.needs.starts_with("operands 16-byte aligned")) {
-      for (const MatmulShape& s : kOdd) {
-        expect_matches_plain_loops<TypeParam, TypeParam>(variant.run, s, tolerance);
-      }
-    }
-  }
-}
-
-TYPED_TEST(CudaMatmul, EntryPointTakesAnySizeAndAlignment) {
-  const auto entry = kernels::matmul<Simt, TypeParam>;
-  for (const MatmulShape& s : kOdd) {
-    expect_matches_plain_loops<TypeParam, TypeParam>(entry, s, tolerance(kDTypeOf<TypeParam>));
-  }
-  for (const MatmulShape& s : kAligned) {
-    for (const std::int64_t shift : {0, 1}) {
-      expect_matches_plain_loops<TypeParam, TypeParam>(entry, s, tolerance(kDTypeOf<TypeParam>),
-                                                       shift);
-    }
-  }
-}
 
 /// So many outputs that 128x128 tiles fill a GPU, with wide loads of bfloat16 too.
 const std::vector<MatmulShape> kManyTiles = with_all_transposes({{1432, 1416, 8}});
@@ -210,27 +164,6 @@ TEST(CudaMatmulFloat32, LongSumsKeepTheirDigits) {
   Simt simt;
   kernels::matmul(simt, s, a.data(), b.data(), c.data());
   EXPECT_LE(relative_error(c.values(), want), tolerance(DType::kFloat32));
-}
-
-TEST(CudaMatmulBf16, EveryVariantMatchesPlainLoopsOverTheRoundedOperands) {
-  for (const auto& variant : kernels::matmul_bf16_ladder<Simt>()) {
-    SCOPED_TRACE(variant.name);
-    for (const auto* shapes : {&kOdd, &kAligned}) {
-      for (const MatmulShape& s : *shapes) {
-        expect_matches_plain_loops<BFloat16, float>(variant.run, s, tolerance(DType::kFloat32));
-      }
-    }
-    for (const MatmulShape& s : with_all_transposes({{40, 72, 136}})) {  // 16 bytes are 8 elements
-      for (const std::int64_t shift : {0, 1, 8}) {
-        expect_matches_plain_loops<BFloat16, float>(variant.run, s, tolerance(DType::kFloat32),
-                                                    shift);
-      }
-    }
-  }
-  for (const MatmulShape& s : {MatmulShape{24, 40, 16}, MatmulShape{24, 40, 1200}}) {
-    expect_matches_plain_loops<BFloat16, float>(kernels::matmul_bf16<Simt>, s,
-                                                tolerance(DType::kFloat32));
-  }
 }
 
 TEST(CudaMatmulBf16, LargeTilesMatchPlainLoops) {

@@ -14,7 +14,6 @@
 namespace switchyard::test {
 namespace {
 
-using kernels::Cpu;
 using kernels::SgdParameter;
 using kernels::SgdStep;
 using kernels::Simt;
@@ -87,32 +86,6 @@ class CudaOptimizer : public testing::Test {};
 using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaOptimizer, RealTypes);
 
-template <class T>
-void expect_step(kernels::SgdFunction<Simt, T>* run, std::int64_t count, std::int64_t shift) {
-  SCOPED_TRACE(count);
-  Parameter<T> parameter(count, 7, shift);
-  const SgdParameter<T> p = parameter.view();
-  Simt simt;
-  run(simt, p.count, p.w, p.g, p.m, kStep);
-  parameter.expect_stepped();
-}
-
-TYPED_TEST(CudaOptimizer, EveryVariantMatchesPlainLoops) {
-  for (const auto& variant : kernels::sgd_step_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    for (const std::int64_t count : {0, 1, 2, 3, 31, 33, 127, 1000, 1024, 4099}) {
-      expect_step<TypeParam>(variant.run, count, 0);
-      if (variant.needs.empty()) expect_step<TypeParam>(variant.run, count, 1);
-    }
-  }
-}
-
-TYPED_TEST(CudaOptimizer, EntryPointTakesAnyAlignment) {
-  for (const std::int64_t shift : {0, 1}) {
-    expect_step<TypeParam>(kernels::sgd_step<Simt, TypeParam>, 127, shift);
-  }
-}
-
 TYPED_TEST(CudaOptimizer, WideVariantRefusesWhatIsNotAligned) {
   Parameter<TypeParam> parameter(8, 1, 1);
   const SgdParameter<TypeParam> p = parameter.view();
@@ -133,17 +106,6 @@ TYPED_TEST(CudaOptimizer, EveryVariantOverManyParametersMatchesPlainLoops) {
     for (const auto& parameter : parameters) parameter->expect_stepped();
     variant.run(simt, {}, kStep);
   }
-}
-
-TYPED_TEST(CudaOptimizer, EntryPointOverManyParametersIsTheSameOnEveryExecutor) {
-  const Parameters<TypeParam> parameters = mixed_parameters<TypeParam>();
-  Simt simt;
-  kernels::sgd_step_many<Simt, TypeParam>(simt, views(parameters), kStep);
-  const Parameters<TypeParam> on_cpu = mixed_parameters<TypeParam>();
-  Cpu cpu;
-  kernels::sgd_step_many<Cpu, TypeParam>(cpu, views(on_cpu), kStep);
-  for (const auto& parameter : parameters) parameter->expect_stepped();
-  for (const auto& parameter : on_cpu) parameter->expect_stepped();
 }
 
 TYPED_TEST(CudaOptimizer, SizesOverTheGridAreRefusedBeforeTheLaunch) {

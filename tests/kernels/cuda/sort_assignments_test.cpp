@@ -27,7 +27,6 @@ constexpr std::int64_t kUnwritten = -99;
 
 /// Assignments to experts, and how many an expert takes (0: any number).
 struct Case {
-  const char* name;
   std::int64_t experts, capacity;
   Indices indices;
 };
@@ -42,29 +41,6 @@ Indices random_experts(std::int64_t assignments, std::int64_t experts, double sk
         experts - 1, static_cast<std::int64_t>(std::pow(uniform, skew) * double(experts))));
   }
   return indices;
-}
-
-/// Every third expert gets nothing.
-Indices with_empty_experts(Indices indices) {
-  for (std::int64_t& e : indices) e -= e % 3 == 2 ? 1 : 0;
-  return indices;
-}
-
-std::vector<Case> cases() {
-  std::vector<Case> list = {
-      {"no tokens", 4, 0, {}},
-      {"one assignment, one expert", 1, 0, {0}},
-      {"one expert", 1, 0, Indices(1000, 0)},
-      {"31 x 1 on 4", 4, 0, random_experts(31, 4)},
-      {"127 x 2 on 7", 7, 0, random_experts(254, 7)},
-      {"1000 x 2 on 8, capacity 100", 8, 100, random_experts(2000, 8, 2.0)},
-      {"1000 x 4 on 64, skewed, empty", 64, 0, with_empty_experts(random_experts(4000, 64, 3.0))},
-      {"1000 x 4 on 160, capacity 20", 160, 20, random_experts(4000, 160, 2.0)},
-      {"one hot expert of 64, several chunks", 64, 0, Indices(2500, 63)},
-      {"one hot expert, capacity 7", 64, 7, Indices(2500, 3)},
-      {"a whole chunk", 7, 0, random_experts(2048, 7)},
-      {"more experts than threads", 300, 0, random_experts(100, 300)}};
-  return list;
 }
 
 struct Sorted {
@@ -114,42 +90,8 @@ Sorted run_sort(Sort* run, const Case& c, const Indices& offsets) {
   return {offsets, contents(permutation), contents(inverse)};
 }
 
-TEST(CudaSegmentOffsets, EveryVariantMatchesPlainLoops) {
-  for (const auto& variant : kernels::segment_offsets_ladder<Simt>()) {
-    for (const Case& c : cases()) {
-      SCOPED_TRACE(fmt::format("{}, {}", variant.name, c.name));
-      EXPECT_EQ(run_offsets(variant.run, c), plain_sort(c).offsets);
-    }
-  }
-}
-
-TEST(CudaSegmentOffsets, EntryPointTakesMoreExpertsThanCountersFit) {
-  for (const std::int64_t experts : {8, 12289}) {
-    const Case c = {"", experts, 2, random_experts(500, experts, 3.0)};
-    EXPECT_EQ(run_offsets(kernels::segment_offsets<Simt>, c), plain_sort(c).offsets);
-  }
-}
-
-TEST(CudaSortAssignments, EveryVariantIsAStableSort) {
-  for (const auto& variant : kernels::sort_assignments_ladder<Simt>()) {
-    for (const Case& c : cases()) {
-      SCOPED_TRACE(fmt::format("{}, {}", variant.name, c.name));
-      const Sorted expected = plain_sort(c);
-      EXPECT_EQ(run_sort(variant.run, c, expected.offsets), expected);
-    }
-  }
-}
-
-TEST(CudaSortAssignments, EntryPointTakesMoreExpertsThanCountersFit) {
-  for (const std::int64_t experts : {8, 1537}) {
-    const Case c = {"", experts, 2, random_experts(100, experts, 3.0)};
-    const Sorted expected = plain_sort(c);
-    EXPECT_EQ(run_sort(kernels::sort_assignments<Simt>, c, expected.offsets), expected);
-  }
-}
-
 TEST(CudaSortAssignments, SameAnswerOnAnyNumberOfThreads) {
-  const Case c = {"", 8, 900, random_experts(9000, 8, 2.0)};
+  const Case c = {8, 900, random_experts(9000, 8, 2.0)};
   const Sorted expected = plain_sort(c);
   for_thread_counts([&] {
     EXPECT_EQ(run_offsets(kernels::segment_offsets<Simt>, c), expected.offsets);
