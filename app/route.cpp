@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "app/command.h"
@@ -21,18 +19,10 @@ struct Options {
   std::string out;
   std::string order = "topk_softmax";
   std::string device = "cpu";
+  std::string variant;
   std::int64_t k = 0;
   std::int64_t capacity = 0;
 };
-
-/// +inf has no softmax. (NaN, and rows of -inf only, are refused by the router itself.)
-void refuse_infinity(const Tensor& logits, const std::string& path) {
-  const std::vector<double> values = logits.to_doubles();
-  const auto found =
-      std::find(values.begin(), values.end(), std::numeric_limits<double>::infinity());
-  check(found == values.end(), "{}: row {} of the logits holds +inf", path,
-        (found - values.begin()) / std::max<std::int64_t>(logits.size(1), 1));
-}
 
 Tensor read_logits(const std::string& path) {
   const TensorFile file = read_safetensors(path);
@@ -42,7 +32,6 @@ Tensor read_logits(const std::string& path) {
   check(logits.rank() == 2, "{}: logits must be [T, E], got {}", path, logits.shape().to_string());
   check(logits.dtype() == DType::kFloat32 || logits.dtype() == DType::kFloat64,
         "{}: logits must be float32 or float64, got {}", path, name(logits.dtype()));
-  refuse_infinity(logits, path);
   return logits;
 }
 
@@ -55,7 +44,7 @@ int route(const Options& options) {
   check<UsageError>(options.k >= 1 && options.k <= experts,
                     "--k: must be between 1 and the {} experts of {}, got {}", experts,
                     options.logits, options.k);
-  const Choice choice = choose_experts(logits, options.k, options.order);
+  const Choice choice = choose_experts(logits, options.k, options.order, options.variant);
   const Routing routing = make_routing(choice.indices, experts, options.capacity);
   write_safetensors(options.out, {{{"weights", choice.weights},
                                    {"indices", choice.indices},
@@ -97,6 +86,9 @@ void add_route_command(CLI::App& app, Action& action) {
       ->check(at_least(0))
       ->capture_default_str();
   add_device_option(*command, options->device);
+  command->add_option("--impl", options->variant,
+                      "Variant of the gate's kernel, on --device simt or cuda "
+                      "(see switchyard kernels gate); without it the best for these sizes");
   command->callback([=, &action] { action = [=] { return route(*options); }; });
 }
 

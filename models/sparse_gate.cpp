@@ -53,12 +53,14 @@ Tensor standardise_rows(const Tensor& x) {
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);
 }
 
-Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {
-  if (order == "topk_softmax") return gate(logits, k, GateOrder::kTopKSoftmax);
-  if (order == "softmax_topk") return gate(logits, k, GateOrder::kSoftmaxTopK);
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
+                      std::string_view variant) {
+  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order, variant); };
+  if (order == "topk_softmax") return in_order(GateOrder::kTopKSoftmax);
+  if (order == "softmax_topk") return in_order(GateOrder::kSoftmaxTopK);
   check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",
                     order);
-  return gate(logits, k, GateOrder::kSoftmaxTopKRenormalized);
+  return in_order(GateOrder::kSoftmaxTopKRenormalized);
 }
 
 }  // namespace switchyard

@@ -23,9 +23,24 @@ Rule over_all(const Tensor& indices) {
   };
 }
 
+/// The rung called `variant`, or the entry point.
+template <class Exec, class T>
+kernels::GateFunction<Exec, T>* find_gate(std::string_view variant) {
+  if (variant.empty()) return kernels::gate<Exec, T>;
+  std::string known;
+  if constexpr (!std::is_same_v<Exec, kernels::Cpu>) {
+    for (const auto& rung : kernels::gate_ladder<Exec, T>()) {
+      if (rung.name == variant) return rung.run;
+      known += (known.empty() ? "" : ", ") + std::string(rung.name);
+    }
+  }
+  throw UsageError(fmt::format("[gate] the device has no variant \"{}\", but {}", variant,
+                               known.empty() ? "one without a name" : known));
+}
+
 }  // namespace
 
-Choice gate(const Tensor& logits, std::int64_t k, GateOrder order) {
+Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, std::string_view variant) {
   check_same_kind("gate", {&logits});
   check(logits.rank() == 2, "[gate] needs logits [T, E], got {}", logits.shape());
   const kernels::GateShape shape = {logits.size(0), logits.size(1), k};
@@ -33,10 +48,9 @@ Choice gate(const Tensor& logits, std::int64_t k, GateOrder order) {
         shape.experts);
   Tensor indices = Tensor::empty({shape.tokens, k}, DType::kInt64, logits.device());
   Tensor weights = Tensor::empty({shape.tokens, k}, logits.dtype(), logits.device());
-  const std::int64_t bad = launch("gate", logits, [&]<class T>(auto& executor) {
-    const T* const no_noise = nullptr;
-    return kernels::gate(executor, shape, {.order = order}, logits.data<T>(), no_noise,
-                         weights.data<T>(), indices.data<std::int64_t>());
+  const std::int64_t bad = launch("gate", logits, [&]<class T, class Exec>(Exec& executor) {
+    return find_gate<Exec, T>(variant)(executor, shape, {.order = order}, logits.data<T>(), nullptr,
+                                       weights.data<T>(), indices.data<std::int64_t>());
   });
   check(bad < 0, "[gate] row {} of the logits holds NaN or +inf or nothing above -inf", bad);
   if (order == GateOrder::kSoftmaxTopK) {

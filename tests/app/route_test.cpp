@@ -61,6 +61,29 @@ TEST_F(RouteTest, NoTokensAreLegal) {
   EXPECT_EQ(out["offsets"].to_doubles(), (std::vector<double>{0, 0, 0, 0}));
 }
 
+#ifdef SWITCHYARD_SIMT
+TEST_F(RouteTest, EveryVariantOnTheExecutorChoosesAsTheCpuDoes) {
+  write_logits({3, 4}, {0, 2, 2, -9, 1, 0, 0, -9, 5, 4, 4, -9});
+  auto want = routed(route("2"));
+  for (const char* variant :
+       {"gate_separate_kernels", "gate_warp_per_token", "gate_lanes_per_token"}) {
+    auto got = routed(route("2") + Arguments{"--device", "simt", "--impl", variant});
+    for (const char* tensor : {"indices", "offsets", "permutation"}) {
+      EXPECT_EQ(got[tensor].to_doubles(), want[tensor].to_doubles()) << variant << ", " << tensor;
+    }
+    const std::vector<double> weights = got["weights"].to_doubles();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      EXPECT_NEAR(weights[i], want["weights"].to_doubles()[i], 1e-15) << variant;
+    }
+  }
+  expect_failure(route("2") + Arguments{"--device", "simt", "--impl", "gate_by_hand"}, 2,
+                 "no variant \"gate_by_hand\", but gate_separate_kernels, gate_warp_per_token, "
+                 "gate_lanes_per_token");
+  expect_failure(route("2") + Arguments{"--impl", "gate_warp_per_token"}, 2,
+                 "no variant \"gate_warp_per_token\", but one without a name");
+}
+#endif
+
 TEST_F(RouteTest, BadInput) {
   write_logits({2, 3}, {0, 1, 2, 3, 4, 5});
   expect_failure(route("4"), 2, "--k: must be between 1 and the 3 experts");
