@@ -36,10 +36,21 @@ function(switchyard_test FOLDER)
   target_link_libraries(${target} PRIVATE switchyard_flags ${ARG_LIBRARIES} GTest::gtest_main)
   set_target_properties(${target} PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  gtest_discover_tests(${target} TEST_FILTER "-*Nightly*" DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${target} TEST_FILTER "-*Nightly*:*/Cuda*" DISCOVERY_MODE PRE_TEST
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${ARG_LABEL})
   gtest_discover_tests(${target} TEST_FILTER "*Nightly*" DISCOVERY_MODE PRE_TEST
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
+endfunction()
+
+# switchyard_gpu_tests(FOLDER ...): the tests of test_FOLDER whose parameter is the device cuda, which
+# have "/Cuda" in their names, as one ctest entry.
+function(switchyard_gpu_tests)
+  foreach(folder ${ARGN})
+    add_test(NAME ${folder}.cuda
+             COMMAND test_${folder} "--gtest_filter=*/Cuda*" --gtest_brief=1)
+    set_tests_properties(${folder}.cuda PROPERTIES TIMEOUT 1200 LABELS gpu
+                         SKIP_REGULAR_EXPRESSION "no device cuda: ")
+  endforeach()
 endfunction()
 
 set(_not_kernels "/(cuda_runtime|cuda_device)/")
@@ -61,6 +72,9 @@ switchyard_test(models LIBRARIES switchyard_models)
 switchyard_test(training LIBRARIES switchyard_training)
 switchyard_test(analysis LIBRARIES switchyard_analysis Eigen3::Eigen)
 switchyard_test(app LIBRARIES switchyard_analysis)
+if(SWITCHYARD_CUDA)
+  switchyard_gpu_tests(engine models training analysis app)
+endif()
 if(TARGET test_app AND TARGET switchyard)
   add_dependencies(test_app switchyard)  # it runs the program and reads what it prints
   target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>")
@@ -88,6 +102,15 @@ foreach(file ${_families})
                          SKIP_REGULAR_EXPRESSION "Skipped")
   endif()
 endforeach()
+add_test(NAME workbench COMMAND test_workbench "--gtest_filter=-Cpu.*:Simt.*:Cuda.*")
+set_tests_properties(workbench PROPERTIES TIMEOUT 600 LABELS kernels)
+
+# What the compiled kernels ask of a GPU, against the checked-in table. Skipped without nvcc.
+if(TARGET switchyard)
+  add_test(NAME resources COMMAND switchyard resources
+                                  --compare "${PROJECT_SOURCE_DIR}/docs/kernels/resources.json")
+  set_tests_properties(resources PROPERTIES SKIP_RETURN_CODE 77)
+endif()
 
 # Style: skipped where clang-format 14 is missing.
 add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
