@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -44,6 +45,23 @@ TYPED_TEST(CudaReduction, SameBitsOnAnyNumberOfThreads) {
       results.push_back(y.values());
     });
     for (const auto& result : results) EXPECT_EQ(result, results.front()) << variant.name;
+  }
+}
+
+/// Where the entry point takes a thread per output, of which the sweeps' sizes have too few.
+TYPED_TEST(CudaReduction, ManyOutputs) {
+  using T = TypeParam;
+  for (const auto& [outer, reduce, inner] :
+       std::vector<std::array<std::int64_t, 3>>{{1, 9, 65'537}, {21'846, 10, 3}}) {
+    std::vector<T> x;
+    std::vector<double> want(static_cast<std::size_t>(outer * inner));
+    for (std::int64_t i = 0; i < outer * reduce * inner; ++i) {
+      x.push_back(static_cast<T>(1.0 + static_cast<double>(i * 7919 % 1001) / 1001.0));
+      want[static_cast<std::size_t>(i / (reduce * inner) * inner + i % inner)] += double{x.back()};
+    }
+    GuardedBuffer<T> y(outer * inner);
+    kernels::sum_middle(this->simt_, x.data(), y.data(), outer, reduce, inner);
+    EXPECT_LE(relative_error(y.values(), want), 1e-7) << outer;
   }
 }
 
