@@ -8,8 +8,8 @@
 namespace switchyard::test {
 
 FakeCuda& FakeCuda::instance() {
-  static FakeCuda fake;
-  return fake;
+  static auto* const fake = new FakeCuda;  // never destroyed: executors may end after it
+  return *fake;
 }
 
 void FakeCuda::reset() {
