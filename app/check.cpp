@@ -166,7 +166,7 @@ void add_check_command(CLI::App& app, Action& action) {
   command->footer(kFooter);
   const auto options = std::make_shared<Options>();
   options->device = usual_kernel_device();
-  command->add_option("FAMILY", options->family, "A family or an entry point; see 'kernels'")
+  command->add_option("FAMILY", options->family, "A family, an entry point or all; see 'kernels'")
       ->required();
   command->add_option("NAME=VALUE", options->sizes, "Sizes; those left out are the standard ones");
   command->add_option("--variant", options->variant,

@@ -8,6 +8,8 @@ namespace {
 using kernels::workbench::Outcome;
 using nlohmann::json;
 
+constexpr int kMostShown = 3;  // wrong odd sizes of a variant
+
 const char* word_for(Outcome::Status status) {
   switch (status) {
     case Outcome::Status::kAgrees:
@@ -113,8 +115,8 @@ void CheckReport::add(const CheckRow& row) {
 void CheckReport::add_odd(const CheckRow& row) {
   note(row);
   if (is_wrong(row.outcome)) {
+    if (!as_json_ && odd_.wrong < kMostShown) print_wrong(row);
     ++odd_.wrong;
-    if (!as_json_) print_wrong(row);
   } else if (row.outcome.status == Outcome::Status::kRefused) {
     ++odd_.refused;
   } else {
@@ -128,6 +130,10 @@ void CheckReport::end_odd_sizes(std::size_t count) {
     fmt::print("  ok       {:<40} {:<8} {}  over {} odd sizes, aligned and not{}\n",
                odd_.worst->variant, odd_.worst->dtype, error_text(odd_.worst->outcome), count,
                odd_.refused > 0 ? fmt::format(" ({} refused)", odd_.refused) : "");
+  }
+  if (!as_json_ && odd_.wrong > kMostShown) {
+    fmt::print("           ... and {} more of {} odd sizes, aligned and not (--json has all)\n",
+               odd_.wrong - kMostShown, count);
   }
   odd_ = {};
 }

@@ -16,7 +16,8 @@ std::vector<ChosenEntry> choose_entries(const std::string& family_or_entry) {
   for (const Family& family : kernel_families()) {
     families.push_back(family.name);
     for (const EntryPoint& entry : family.entry_points) {
-      if (family_or_entry == family.name) chosen.push_back({&family, &entry});
+      if (family_or_entry == family.name || family_or_entry == "all")
+        chosen.push_back({&family, &entry});
     }
   }
   for (const Family& family : kernel_families()) {

@@ -13,7 +13,8 @@ struct ChosenEntry {
   const kernels::workbench::EntryPoint* entry;
 };
 
-/// The entry points of a family, or the one of that name. Errors: UsageError naming the families.
+/// The entry points of a family, of "all" families, or the one of that name. Errors: UsageError
+/// naming the families.
 std::vector<ChosenEntry> choose_entries(const std::string& family_or_entry);
 
 /// The device whose ladders a listing shows and a check uses unless told otherwise: the SIMT

@@ -12,11 +12,11 @@ namespace switchyard::kernels::workbench {
 
 /// One kernel for one architecture.
 struct KernelResources {
-  std::string source;         ///< "softmax.cu"
-  std::string kernel;         ///< "softmax_warp_per_row<SoftmaxForward<float>>"
-  std::string architecture;   ///< "sm_90"
-  int block = 0;              ///< threads; see kUsualBlock
-  bool is_bounded = false;    ///< the block is declared by __launch_bounds__
+  std::string source = {};        ///< "softmax.cu"
+  std::string kernel = {};        ///< "softmax_warp_per_row<SoftmaxForward<float>>"
+  std::string architecture = {};  ///< "sm_90"
+  int block = 0;                  ///< threads; see kUsualBlock
+  bool is_bounded = false;        ///< the block is declared by __launch_bounds__
   bool adds_dynamic = false;  ///< the launch adds dynamic shared memory, which is not counted here
   int registers = 0;          ///< a thread
   int stack_bytes = 0;        ///< of local memory a thread: spills, and arrays indexed at run time

@@ -91,7 +91,7 @@ void compare(const Problem& problem, DeviceArrays& arrays, const Arguments& argu
     arrays[i].fetch();
     const Numbers got = arrays[i].values();
     const double error = relative_error(got, *array.expected, array.least_norm);
-    if (!(error <= outcome.error)) outcome.error = error;
+    if (!(error <= outcome.error) && !std::isnan(outcome.error)) outcome.error = error;
     const double most = array.type == ElementType::kInt64 ? 0.0 : outcome.tolerance;
     if (!(error <= most)) {
       disagree(outcome, fmt::format("result {}: {}", results, worst_element(got, *array.expected)));

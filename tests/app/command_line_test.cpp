@@ -7,9 +7,9 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<std::string> kCommands = {"study",  "train",   "hessian",   "perturb",
-                                            "probe",  "route",   "gradcheck", "fetch",
-                                            "report", "devices", "version"};
+const std::vector<std::string> kCommands = {"study", "train",     "hessian", "perturb", "probe",
+                                            "route", "gradcheck", "kernels", "check",   "resources",
+                                            "fetch", "report",    "devices", "version"};
 
 TEST(CommandLineTest, EveryCommandHasHelp) {
   const std::string overview = expect_success({"--help"});

@@ -84,6 +84,8 @@ struct NormalCase : Drawn {
 };
 
 struct UniformCase : Drawn {
+  template <class T>
+  static constexpr double kTolerance = 0.0;  // the same bits on every device
   static constexpr const char* kName = "random_uniform";
   static constexpr const char* kComputes = "y uniform in [0, 1), multiples of 2^-24";
   template <class T>
@@ -102,6 +104,8 @@ struct UniformCase : Drawn {
 };
 
 struct SignCase : Drawn {
+  template <class T>
+  static constexpr double kTolerance = 0.0;  // the same bits on every device
   static constexpr const char* kName = "random_sign";
   static constexpr const char* kComputes = "y = 1 or -1 with equal probability";
   template <class T>
