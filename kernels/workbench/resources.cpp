@@ -141,9 +141,11 @@ std::map<std::string, LaunchBounds> launch_bounds(std::string_view object) {
 std::vector<KernelResources> parse_ptxas_report(std::string_view report, const std::string& source,
                                                 const std::map<std::string, LaunchBounds>& bounds) {
   std::vector<KernelResources> kernels;
+  std::string mangled;
+  bool is_kernel = false;  // the properties are the kernel's own, not of a function that it calls
   for_each_line(report, [&](std::string_view line) {
     if (line.find("Compiling entry function '") != std::string_view::npos) {
-      const std::string mangled = quoted(line, 0);
+      mangled = quoted(line, 0);
       const auto found = bounds.find(mangled);
       const LaunchBounds bound = found == bounds.end() ? LaunchBounds{} : found->second;
       kernels.push_back({.source = source,
@@ -154,12 +156,16 @@ std::vector<KernelResources> parse_ptxas_report(std::string_view report, const s
                          .adds_dynamic = bound.adds_dynamic});
     } else if (kernels.empty()) {
       return;
+    } else if (line.find("Function properties for ") != std::string_view::npos) {
+      is_kernel = line.ends_with(" " + mangled);
     } else if (line.find(" bytes stack frame") != std::string_view::npos) {
-      kernels.back().stack_bytes = number_before(line, " bytes stack frame");
-      kernels.back().spill_bytes =
+      if (is_kernel) kernels.back().stack_bytes = number_before(line, " bytes stack frame");
+      kernels.back().spill_bytes +=
           number_before(line, " bytes spill stores") + number_before(line, " bytes spill loads");
     } else if (line.find(" registers") != std::string_view::npos) {
       kernels.back().registers = number_before(line, " registers");
+      kernels.back().stack_bytes =
+          std::max(kernels.back().stack_bytes, number_before(line, " bytes cumulative stack size"));
       kernels.back().shared_bytes = number_before(line, " bytes smem");
     }
   });

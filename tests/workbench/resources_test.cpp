@@ -11,8 +11,10 @@ constexpr const char* kReport = R"(ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function '_ZN1n5firstIfEEvPT_' for 'sm_80'
 ptxas info    : Function properties for _ZN1n5firstIfEEvPT_
     16 bytes stack frame, 24 bytes spill stores, 20 bytes spill loads
-ptxas info    : Used 47 registers, used 1 barriers, 16 bytes cumulative stack size, 400 bytes cmem[0]
+ptxas info    : Used 47 registers, used 1 barriers, 24 bytes cumulative stack size, 400 bytes cmem[0]
 ptxas info    : Compile time = 66.983 ms
+ptxas info    : Function properties for called
+    8 bytes stack frame, 1 bytes spill stores, 1 bytes spill loads
 ptxas info    : Compiling entry function 'second' for 'sm_90'
 ptxas info    : Function properties for second
     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
@@ -34,8 +36,8 @@ TEST(KernelResources, AreReadFromTheReportAndThePtx) {
   EXPECT_TRUE(kernels[0].is_bounded);
   EXPECT_FALSE(kernels[0].adds_dynamic);
   EXPECT_EQ(kernels[0].registers, 47);
-  EXPECT_EQ(kernels[0].stack_bytes, 16);
-  EXPECT_EQ(kernels[0].spill_bytes, 44);
+  EXPECT_EQ(kernels[0].stack_bytes, 24);
+  EXPECT_EQ(kernels[0].spill_bytes, 46);
   EXPECT_EQ(kernels[0].shared_bytes, 0);
   EXPECT_EQ(kernels[1].kernel, "second");
   EXPECT_EQ(kernels[1].block, kUsualBlock);
