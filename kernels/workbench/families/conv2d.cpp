@@ -74,6 +74,12 @@ struct ForwardCase : Convolution {
   static constexpr const char* kName = "conv2d";
   static constexpr const char* kComputes =
       "y [batch, oh, ow, filters] = x [batch, height, width, channels] convolved with w";
+  /// Also so many pixels and filters that large tiles fill a GPU.
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    auto sizes = Convolution::odd_sizes();
+    sizes.push_back({1, 130, 127, 8, 128, 1, 1, 1, 0});
+    return sizes;
+  }
   template <class T>
   static void problem(const Sizes& sizes, Problem& p) {
     const ConvShape s = shape(sizes);
@@ -105,6 +111,12 @@ struct ForwardCase : Convolution {
 struct InputGradCase : Convolution {
   static constexpr const char* kName = "conv2d_input_grad";
   static constexpr const char* kComputes = "gx = gradient of <gy, conv2d(x, w)> by x";
+  /// As in the forward pass.
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    auto sizes = Convolution::odd_sizes();
+    sizes.push_back({1, 130, 127, 128, 8, 1, 1, 1, 0});
+    return sizes;
+  }
   template <class T>
   static void problem(const Sizes& sizes, Problem& p) {
     const ConvShape s = shape(sizes);
@@ -136,11 +148,12 @@ struct InputGradCase : Convolution {
 struct WeightGradCase : Convolution {
   static constexpr const char* kName = "conv2d_weight_grad";
   static constexpr const char* kComputes = "gw = gradient of <gy, conv2d(x, w)> by w";
-  /// Also more pixels than one sum takes, with narrow and wide loads.
+  /// Also more pixels than one sum takes, with narrow and wide loads, and many weights.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     auto sizes = Convolution::odd_sizes();
     sizes.push_back({5, 24, 23, 3, 4, 3, 3, 1, 1});
     sizes.push_back({5, 24, 23, 4, 4, 3, 3, 1, 1});
+    sizes.push_back({1, 2, 2, 512, 512, 3, 3, 1, 1});
     return sizes;
   }
   template <class T>

@@ -15,8 +15,8 @@ struct MatmulCase {
   static std::vector<SizeParameter> parameters() {
     return {{"m", 192}, {"n", 192}, {"k", 192}, {"transpose_a", 0, 0, 1}, {"transpose_b", 0, 0, 1}};
   }
-  /// No multiple of any tile, one tile exactly, several parts of k, rows of 16 bytes, empty; each
-  /// with every pair of flags.
+  /// No multiple of any tile, one tile exactly, several parts of k, rows of 16 bytes, empty, large
+  /// tiles that fill a GPU; each with every pair of flags.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     std::vector<std::vector<std::int64_t>> sizes;
     for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1},
@@ -32,7 +32,8 @@ struct MatmulCase {
                                                                           {64, 128, 64},
                                                                           {132, 140, 20},
                                                                           {16, 8, 600},
-                                                                          {40, 72, 136}}) {
+                                                                          {40, 72, 136},
+                                                                          {1432, 1416, 8}}) {
       for (const int flags : {0, 1, 2, 3}) sizes.push_back({m, n, k, flags & 1, flags >> 1});
     }
     return sizes;
