@@ -252,4 +252,24 @@ TEST_F(CudnnTest, AFailedExecutionNamesTheCallAndGivesTheWorkspaceBack) {
 }  // namespace
 }  // namespace switchyard::test
 
+#else
+
+#include "kernels/cuda/conv2d_library.h"
+#include "tests/kernels/cuda_runtime/cuda_test.h"
+#include "tests/support/expect_error.h"
+
+namespace switchyard::test {
+namespace {
+
+TEST_F(CudaTest, WithoutCudnnItCannotBeChosen) {
+  kernels::Cuda cuda;
+  expect_error<kernels::CudaError>(
+      [&] { choose_convolutions(cuda, kernels::ConvolutionCode::kCudnn); },
+      "[conv2d] this build has no cuDNN");
+  EXPECT_EQ(cuda.conv, kernels::ConvolutionCode::kOwn);
+}
+
+}  // namespace
+}  // namespace switchyard::test
+
 #endif
