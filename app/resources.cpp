@@ -32,7 +32,8 @@ int skip(const std::string& reason) {
   return kSkipped;
 }
 
-/// Fails with a line for each kernel that is worse than in the checked-in table.
+/// Prints a line for each kernel that is worse than in the checked-in table. Errors: Error with the
+/// first of them and how to update the table.
 int compare(const std::string& file, const ResourceTable& now) {
   const ResourceTable before = read_table(file);
   if (before.toolkit != now.toolkit) {
@@ -40,16 +41,15 @@ int compare(const std::string& file, const ResourceTable& now) {
         fmt::format("{} is of nvcc {}, this build of {}", file, before.toolkit, now.toolkit));
   }
   const std::vector<std::string> lines = regressions(before, now);
-  for (const std::string& line : lines) fmt::print(stderr, "switchyard: {}\n", line);
   if (lines.empty()) {
     fmt::print("{} kernels, none worse than in {}\n", now.kernels.size(), file);
     return kSuccess;
   }
-  fmt::print(stderr,
-             "switchyard: {} kernels differ from {}; if that is meant: "
-             "./run resources --write {}\n",
-             lines.size(), file, fs::path(file).parent_path().string());
-  return kFailed;
+  for (const std::string& line : lines) fmt::print("{}\n", line);
+  throw Error(
+      fmt::format("resources: {}{}; if that is meant: ./run resources --write {}", lines.front(),
+                  lines.size() > 1 ? fmt::format(", and {} kernels more", lines.size() - 1) : "",
+                  fs::path(file).parent_path().string()));
 }
 
 int run_resources(const Options& options) {
