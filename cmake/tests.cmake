@@ -86,6 +86,8 @@ switchyard_sources(_workbench_tests tests/workbench)
 add_executable(test_workbench ${_workbench_tests})
 target_link_libraries(test_workbench PRIVATE switchyard_flags switchyard_workbench GTest::gtest
                       fmt::fmt)
+target_compile_definitions(test_workbench PRIVATE
+                           SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 set_target_properties(test_workbench PROPERTIES
                       RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 file(GLOB _families CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/workbench/families/*.cpp")

@@ -33,7 +33,10 @@ class Agreement : public testing::Test {
 
   void TestBody() override {
     Device* const where = device(implementation_.device);
-    if (where == nullptr) GTEST_SKIP() << unavailable_reason(implementation_.device);
+    if (where == nullptr) {
+      GTEST_SKIP() << "no device " << implementation_.device << ": "
+                   << unavailable_reason(implementation_.device);
+    }
     for (const Sizes& sizes : sizes_) {
       const Problem problem = typed_.problem(sizes, 1);
       for (const std::int64_t shift : {0, 1}) {
