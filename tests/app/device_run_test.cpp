@@ -28,7 +28,8 @@ class DeviceRunTest : public AppTest, public testing::WithParamInterface<Device>
                              "data.test_limit=4", "--set", "batch_size=4"});
     const Arguments hessian = {"hessian",    "--run",
                                path(device), "--data",
-                               data(),       "--json",
+                               data(),       "--threads",
+                               "1",          "--json",
                                "--set",      "dtype=float64",
                                "--set",      "images=4",
                                "--set",      "curvature.max_iterations=2",
