@@ -5,6 +5,7 @@
 #include <string>
 
 #include "analysis/timing.h"
+#include "engine/core/device.h"
 #include "engine/core/dtype.h"
 
 namespace switchyard::bench {
@@ -12,6 +13,7 @@ namespace switchyard::bench {
 struct BenchOptions {
   std::string backbone = "resnet18";
   std::int64_t batch = 128;
+  Device device = Device::kCpu;
   TimingOptions timing;
 };
 
@@ -24,7 +26,8 @@ nlohmann::json train_step(const BenchOptions& options);
 nlohmann::json inference(const BenchOptions& options);
 /// Loss and gradient, Hessian-vector product from scratch and on a kept graph, evaluation mode.
 nlohmann::json hessian_product(const BenchOptions& options, DType dtype);
-/// The convolutions of ResNet-18 alone, called directly in oneDNN: a lower bound for the others.
+/// The convolutions of ResNet-18 alone, called directly in oneDNN on the CPU: a lower bound for the
+/// others.
 nlohmann::json convolutions(const BenchOptions& options);
 
 /// {"name", "batch", "dtype", "repeats", "seconds": {"median", "p20", "p80"}, "images_per_second"}.

@@ -12,18 +12,19 @@ nlohmann::json hessian_product(const BenchOptions& options, DType dtype) {
   const Problem problem(options, dtype);
   Generator random(3);
   const std::vector<Tensor> v = random_normal_like(problem.parameters, random);
-  const std::size_t before = memory_stats(Device::kCpu).live;
+  const std::size_t before = memory_stats(options.device).live;
   const HessianOperator kept(problem.loss(), problem.parameters);
-  const std::size_t graph_bytes = memory_stats(Device::kCpu).live - before;
+  const std::size_t graph_bytes = memory_stats(options.device).live - before;
   require_agreement("hvp: gradient of the kept graph", kept.gradient(),
                     grad(problem.loss(), problem.parameters), tolerance);
   require_agreement("hvp: kept graph against a new one", kept.apply(v),
                     hvp(problem.loss(), problem.parameters, v), tolerance);
 
-  const std::vector<Timing> timings = measure_in_turns(
-      {[&] { grad(problem.loss(), problem.parameters); },
-       [&] { hvp(problem.loss(), problem.parameters, v); }, [&] { kept.apply(v); }},
-      options.timing);
+  const std::vector<Timing> timings =
+      measure_in_turns({problem.to_its_end([&] { grad(problem.loss(), problem.parameters); }),
+                        problem.to_its_end([&] { hvp(problem.loss(), problem.parameters, v); }),
+                        problem.to_its_end([&] { kept.apply(v); })},
+                       options.timing);
   nlohmann::json result = nlohmann::json::array();
   for (const auto& [label, timing] : {std::pair{"gradient", &timings[0]},
                                       {"hvp_from_scratch", &timings[1]},

@@ -50,6 +50,8 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember(known));
   app.add_option("--batch", batch, "images per batch")->check(CLI::PositiveNumber);
   app.add_option("--backbone", options.backbone, "resnet18 or small")->capture_default_str();
+  std::string device = "cpu";
+  app.add_option("--device", device, "cpu, cuda or simt")->capture_default_str();
   app.add_option("--repeats", options.timing.min_repeats, "timed calls at least")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -64,7 +66,13 @@ int run(int argc, char** argv) {
   std::vector<Run> runs;
   for (const std::string& name : names) runs.push_back({name, batch > 0 ? batch : 128});
   nlohmann::json results = {{"threads", threads}, {"benchmarks", nlohmann::json::array()}};
+  options.device = parse_device(device);
+  results["device"] = device;
   for (const Run& r : runs.empty() ? kDefault : runs) {
+    if (r.name == "convolutions" && options.device != Device::kCpu) {
+      check<UsageError>(runs.empty(), "convolutions: times oneDNN on the cpu, not {}", device);
+      continue;
+    }
     options.batch = batch > 0 ? batch : r.batch;
     for (const nlohmann::json& entry : benchmarks().at(r.name)(options)) {
       results["benchmarks"].push_back(entry);

@@ -12,7 +12,7 @@ Problem::Problem(const BenchOptions& options, DType dtype) {
   ModelConfig config;
   config.backbone.name = options.backbone;
   Generator random(1);
-  model = make_classifier(config, random.fork(1), dtype);
+  model = make_classifier(config, random.fork(1), dtype, options.device);
   parameters = nn::tensors_of(model->parameters());
   const Shape shape{options.batch, kSide, kSide, config.backbone.in_channels};
   batch.images = random_normal(shape, dtype, random.next(shape.numel()));
@@ -20,6 +20,14 @@ Problem::Problem(const BenchOptions& options, DType dtype) {
   for (std::int64_t i = 0; i < options.batch; ++i) {
     batch.labels.data<std::int64_t>()[i] = i % config.head.classes;
   }
+  batch = to_device(batch, options.device);
+}
+
+std::function<void()> Problem::to_its_end(std::function<void()> work) const {
+  return [work = std::move(work), device = model->device()] {
+    work();
+    synchronise(device);
+  };
 }
 
 Tensor Problem::loss() const {

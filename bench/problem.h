@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct Problem {
   Batch batch;
 
   Problem(const BenchOptions& options, DType dtype);
+  /// Calls `work` and waits until the device has done it: what a timing has to time.
+  std::function<void()> to_its_end(std::function<void()> work) const;
   /// Mean cross-entropy of the batch in evaluation mode.
   Tensor loss() const;
 };
