@@ -13,7 +13,7 @@
 namespace switchyard::kernels::simt {
 namespace {
 
-constexpr std::size_t kLargestReservation = std::size_t{1} << 40;  // addresses only, no memory
+constexpr std::size_t kLargestReservation = std::size_t{1} << 38;  // addresses only, no memory
 constexpr std::size_t kSmallestReservation = std::size_t{1} << 30;
 constexpr std::size_t kAlignment = 256;                       // as cudaMalloc
 constexpr std::size_t kProtectedUnit = std::size_t{2} << 20;  // a huge page
