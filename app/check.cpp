@@ -36,13 +36,12 @@ auto as_usage(const Call& call) {
 
 std::pair<std::string, std::int64_t> parse_size(const std::string& text) {
   const std::size_t equals = text.find('=');
-  std::int64_t value = 0;
+  const std::size_t first = equals == std::string::npos ? text.size() : equals + 1;
   const char* const end = text.data() + text.size();
-  const auto [stop, problem] =
-      std::from_chars(text.data() + std::min(equals, text.size() - 1) + 1, end, value);
-  check<UsageError>(
-      equals != std::string::npos && equals > 0 && problem == std::errc{} && stop == end,
-      "check: sizes are given as NAME=INTEGER, got '{}'", text);
+  std::int64_t value = 0;
+  const auto [stop, problem] = std::from_chars(text.data() + first, end, value);
+  check<UsageError>(first > 1 && problem == std::errc{} && stop == end,
+                    "check: sizes are given as NAME=INTEGER, got '{}'", text);
   return {text.substr(0, equals), value};
 }
 
