@@ -148,6 +148,7 @@ void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
                            : cotangents[i];
     check(cotangent.shape() == output.shape(), "[grad] cotangent {} has shape {}, its output {}", i,
           cotangent.shape().to_string(), output.shape().to_string());
+    check_same_kind("grad", {&output, &cotangent});
     waiting.add(output, std::move(cotangent));
   }
 }

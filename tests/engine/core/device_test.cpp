@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/autograd/grad.h"
 #include "engine/core/memory.h"
 #include "engine/core/tensor.h"
 #include "engine/ops/elementwise.h"
@@ -86,6 +87,8 @@ TEST_P(DeviceTensorTest, OperationsRefuseTensorsOfTwoDevices) {
   expect("dispatch", [&] { dispatch(there, routing); });
   expect("combine", [&] { combine(there, {}, routing); });
   expect("combine_weight_grad", [&] { combine_weight_grad(there, there, routing); });
+  const std::vector<Tensor> leaf = {there.detach().set_requires_grad()};
+  expect("grad", [&] { grad(std::vector{square(leaf[0])}, leaf, std::vector{here}); });
   expect("grouped_matmul", [&] {
     grouped_matmul(there, Tensor::zeros({4, 4, 2}, DType::kFloat64, device()), routing.offsets);
   });
