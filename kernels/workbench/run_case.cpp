@@ -42,6 +42,7 @@ class DeviceArray {
   Numbers values() const {
     return to_doubles(array_.type, std::span(content_).subspan(lead_, array_.bytes.size()));
   }
+  const std::vector<std::byte>& content() const { return content_; }
   bool guards_hold() const {
     const auto end = content_.begin() + static_cast<std::ptrdiff_t>(lead_ + array_.bytes.size());
     const auto is_guard = [](std::byte byte) { return byte == kGuard; };
@@ -106,6 +107,27 @@ void compare(const Problem& problem, DeviceArrays& arrays, const Arguments& argu
   }
 }
 
+/// Copies the problem into the device's memory; returns what to call the kernel with.
+Arguments place(Device& device, const Problem& problem, std::int64_t shift, DeviceArrays& arrays) {
+  std::vector<void*> pointers;
+  for (const Array& array : problem.arrays()) {
+    pointers.push_back(arrays.emplace_back(device, array, shift).pointer());
+  }
+  return {std::move(pointers), problem.value()};
+}
+
+/// Fetched results of another run must be the same bits.
+void compare_bits(const Problem& problem, const DeviceArrays& first, DeviceArrays& second,
+                  Outcome& outcome) {
+  for (std::size_t i = 0; i < second.size(); ++i) {
+    if (!problem.arrays()[i].expected) continue;
+    second[i].fetch();
+    if (first[i].content() != second[i].content()) {
+      disagree(outcome, "other bits in a second run");
+    }
+  }
+}
+
 double median_seconds(Device& device, int calls, const std::function<void()>& call) {
   std::vector<double> times;
   for (int i = 0; i < calls; ++i) times.push_back(device.seconds(call));
@@ -121,15 +143,18 @@ Outcome run_case(Device& device, const Implementation& implementation, const Siz
   outcome.tolerance = implementation.tolerance;
   try {
     DeviceArrays arrays;
-    std::vector<void*> pointers;
-    for (const Array& array : problem.arrays()) {
-      pointers.push_back(arrays.emplace_back(device, array, options.shift).pointer());
-    }
-    Arguments arguments(std::move(pointers), problem.value());
+    Arguments arguments = place(device, problem, options.shift, arrays);
     const auto call = [&] { implementation.run(device, sizes, arguments); };
     call();
     device.synchronise();
     compare(problem, arrays, arguments, outcome);
+    if (options.twice) {
+      DeviceArrays fresh;
+      Arguments again = place(device, problem, options.shift, fresh);
+      implementation.run(device, sizes, again);
+      device.synchronise();
+      compare_bits(problem, arrays, fresh, outcome);
+    }
     if (outcome.status == Outcome::Status::kAgrees && options.timed_calls > 0) {
       outcome.seconds = median_seconds(device, options.timed_calls, call);
     }

@@ -10,6 +10,8 @@ struct RunOptions {
   /// Elements by which every array of real numbers lies behind an aligned address; 1 takes away
   /// the alignment that wide loads need.
   std::int64_t shift = 0;
+  /// Run once more and expect the same bits.
+  bool twice = false;
   /// Further calls of which the median time is taken; 0: none.
   int timed_calls = 0;
 };

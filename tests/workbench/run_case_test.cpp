@@ -131,6 +131,22 @@ TEST(RunCase, OnlyAVariantThatNeedsSomethingMayRefuse) {
   EXPECT_EQ(failed.reason, "[variant] deadlock");
 }
 
+TEST(RunCase, OtherBitsInASecondRunAreFound) {
+  int runs = 0;
+  const Implementation implementation = {.device = "cpu",
+                                         .variant = "variant",
+                                         .needs = "",
+                                         .tolerance = 1e-5,
+                                         .run = [&](Device&, const Sizes&, Arguments& p) {
+                                           correct(p.at<const float>(0), p.at<float>(1),
+                                                   p.at<std::int64_t>(2));
+                                           if (++runs == 2) p.at<float>(1)[0] *= 1.0F + 1e-6F;
+                                           p.returned = 7;
+                                         }};
+  expect_wrong(run_case(*open_device("cpu"), implementation, kSizes, doubling(), {.twice = true}),
+               "other bits in a second run");
+}
+
 TEST(RelativeError, MeasuresAgainstTheNormOrWhatCancelled) {
   EXPECT_EQ(relative_error(Numbers{3, 4}, Numbers{3, 4}), 0.0);
   EXPECT_EQ(relative_error(Numbers{}, Numbers{}), 0.0);
