@@ -10,6 +10,7 @@
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/random_numbers.h"
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
 
@@ -48,22 +49,13 @@ Route random_route(std::int64_t tokens, std::int64_t k, std::int64_t experts, st
 }
 
 template <class T>
-std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
-  std::vector<T> values;
-  for (const double v : random_tensor({count}, seed, kDTypeOf<T>).to_doubles()) {
-    values.push_back(static_cast<T>(v));
-  }
-  return values;
-}
-
-template <class T>
 struct Operands {
   std::vector<T> tokens, slots, weights;
 
   explicit Operands(const RouteShape& s)
-      : tokens(numbers<T>(s.tokens * s.width, 1)),
-        slots(numbers<T>(s.slots * s.width, 2)),
-        weights(numbers<T>(s.tokens * s.k, 3)) {}
+      : tokens(random_numbers<T>(s.tokens * s.width, 1)),
+        slots(random_numbers<T>(s.slots * s.width, 2)),
+        weights(random_numbers<T>(s.tokens * s.k, 3)) {}
 };
 
 /// The three faces of the routed form.

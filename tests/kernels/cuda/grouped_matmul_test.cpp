@@ -10,6 +10,7 @@
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/random_numbers.h"
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
 
@@ -28,15 +29,6 @@ struct Segments {
   }
 };
 
-template <class T>
-std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
-  std::vector<T> values;
-  for (const double v : random_tensor({count}, seed, kDTypeOf<T>).to_doubles()) {
-    values.push_back(static_cast<T>(v));
-  }
-  return values;
-}
-
 /// One more element before the operands where `shift` is 1: rows that are not aligned to 16 bytes.
 template <class T>
 struct Operands {
@@ -47,9 +39,9 @@ struct Operands {
   explicit Operands(const GroupedShape& shape, std::int64_t offset = 0)
       : s(shape),
         shift(offset),
-        x(numbers<T>(s.rows * s.inner + shift, 1)),
-        w(numbers<T>(s.experts * s.inner * s.cols + shift, 2)),
-        gy(numbers<T>(s.rows * s.cols + shift, 3)) {}
+        x(random_numbers<T>(s.rows * s.inner + shift, 1)),
+        w(random_numbers<T>(s.experts * s.inner * s.cols + shift, 2)),
+        gy(random_numbers<T>(s.rows * s.cols + shift, 3)) {}
 };
 
 template <class T>

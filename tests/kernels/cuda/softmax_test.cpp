@@ -12,6 +12,7 @@
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/random_numbers.h"
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
 
@@ -19,15 +20,6 @@ namespace switchyard::test {
 namespace {
 
 using kernels::Simt;
-
-template <class T>
-std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
-  std::vector<T> values;
-  for (const double v : random_tensor({count}, seed).to_doubles()) {
-    values.push_back(static_cast<T>(v));
-  }
-  return values;
-}
 
 /// Calls check(run) for every variant of a ladder.
 template <class Ladder, class Check>
@@ -66,7 +58,7 @@ TYPED_TEST(CudaSoftmax, RowsOfInfinitiesAndNaNComeOutAsNaNAndNoOthers) {
   constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
   constexpr std::int64_t kRows = 8, kColumns = 70;
   constexpr std::int64_t kBad = 5;  // rows 0 to 4
-  std::vector<T> x = numbers<T>(kRows * kColumns, 3);
+  std::vector<T> x = random_numbers<T>(kRows * kColumns, 3);
   const auto row = [&](std::int64_t r) { return x.begin() + r * kColumns; };
   row(0)[40] = kInf;
   row(1)[0] = kNaN;
@@ -98,7 +90,7 @@ TYPED_TEST(CudaSoftmax, RowsOfInfinitiesAndNaNComeOutAsNaNAndNoOthers) {
 
 TYPED_TEST(CudaSoftmax, SameBitsOnAnyNumberOfThreads) {
   using T = TypeParam;
-  const std::vector<T> x = numbers<T>(31 * 100, 1);
+  const std::vector<T> x = random_numbers<T>(31 * 100, 1);
   for_variants(kernels::softmax_forward_ladder<Simt, T>(), [&](auto* run) {
     const std::vector<double> first = this->forward(run, x, 31, 100);
     for_thread_counts([&] { EXPECT_EQ(this->forward(run, x, 31, 100), first); });
