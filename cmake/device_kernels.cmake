@@ -49,13 +49,14 @@ if(SWITCHYARD_CUDA)
 
   # The kernels. `switchyard resources` reads what ptxas says of them, which the launcher keeps, and
   # the launch bounds from their PTX, which is left uncompressed for that.
-  set(_keep_report "${PROJECT_SOURCE_DIR}/cmake/keep_ptxas_report.sh")
+  # A list of its own: joined to an empty ccache launcher it would end in an argument "".
+  set(_launcher "${PROJECT_SOURCE_DIR}/cmake/keep_ptxas_report.sh" ${CMAKE_CUDA_COMPILER_LAUNCHER})
   set(_host_flags -Wall,-Wextra,-Wno-unused-parameter)
   add_library(switchyard_cuda STATIC ${_kernel_files})
   set_target_properties(switchyard_cuda PROPERTIES
                         CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
                         CUDA_ARCHITECTURES "${SWITCHYARD_CUDA_ARCHITECTURES}"
-                        CUDA_COMPILER_LAUNCHER "${_keep_report};${CMAKE_CUDA_COMPILER_LAUNCHER}"
+                        CUDA_COMPILER_LAUNCHER "${_launcher}"
                         EXPORT_NAME cuda)
   target_compile_options(switchyard_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;--expt-relaxed-constexpr;-no-compress;-Xcompiler=${_host_flags}>)
