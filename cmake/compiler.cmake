@@ -13,7 +13,9 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 find_program(SWITCHYARD_CCACHE_PROGRAM ccache)
 mark_as_advanced(SWITCHYARD_CCACHE_PROGRAM)
 if(SWITCHYARD_CCACHE AND SWITCHYARD_CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${SWITCHYARD_CCACHE_PROGRAM}")
+  # Without this ccache passes every file with a precompiled header on to the compiler.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+                                  "${SWITCHYARD_CCACHE_PROGRAM}")
   set(CMAKE_CUDA_COMPILER_LAUNCHER "${SWITCHYARD_CCACHE_PROGRAM}")
 endif()
 
@@ -35,6 +37,21 @@ target_compile_options(switchyard_flags INTERFACE -fno-math-errno -fno-trapping-
 if(SWITCHYARD_MARCH)
   target_compile_options(switchyard_flags INTERFACE -march=${SWITCHYARD_MARCH})
 endif()
+
+# switchyard_precompile(TARGET HEADER ...): large headers of other projects that most files of a
+# program include, read once. For programs alone: in a library it would hide a missing include.
+function(switchyard_precompile TARGET)
+  target_precompile_headers(${TARGET} PRIVATE ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${TARGET} PRIVATE -fpch-preprocess)  # for ccache
+  endif()
+endfunction()
+
+# switchyard_light_optimisation(TARGET): for programs that spend no time of their own, such as the
+# command line, whose compilation -O3 makes half as long again.
+function(switchyard_light_optimisation TARGET)
+  target_compile_options(${TARGET} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
 
 if(SWITCHYARD_SANITIZE)
   # GCC 12 takes libstdc++'s <regex> for uninitialised once sanitizers stand between (GCC PR 105562).
