@@ -9,6 +9,20 @@ from torch import nn
 from torch.nn import functional as F
 
 
+class TorchRandom:
+    """Where a head's random numbers come from in training; train_compare.py puts ours in its place."""
+
+    def dropout(self, x, p):
+        return F.dropout(x, p)
+
+    def hidden_dropout(self, hidden, p, indices=None):
+        """hidden [N, E, H]: every expert's hidden units; indices [N, k]: the experts that count, if not all."""
+        return F.dropout(hidden, p)
+
+    def normal_like(self, x):
+        return torch.randn_like(x)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al., 2015), named as in torchvision."""
 
@@ -69,30 +83,46 @@ class Backbone(nn.Module):
         return self.backbone(x)
 
 
-class DenseHead(nn.Module):
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.random = TorchRandom()
+
+    def dropout(self, x, p):
+        return self.random.dropout(x, p) if self.training and p else x
+
+
+class DenseHead(Head):
     def __init__(self, features, classes=10, width=512, dropout=0.1):
         super().__init__()
-        self.fc = nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Dropout(dropout),
-                                nn.Linear(width, classes))
+        self.p = dropout
+        self.fc = nn.ModuleDict({'0': nn.Linear(features, width), '3': nn.Linear(width, classes)})
 
     def forward(self, x):
-        return self.fc(x), {}
+        return self.fc['3'](self.dropout(F.relu(self.fc['0'](x)), self.p)), {}
 
 
 class Expert(nn.Module):
-    def __init__(self, features, width, classes, dropout):
+    def __init__(self, features, width, classes):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Dropout(dropout),
-                                 nn.Linear(width, classes))
-
-    def forward(self, x):
-        return self.net(x)
+        self.net = nn.ModuleDict({'0': nn.Linear(features, width), '3': nn.Linear(width, classes)})
 
 
-def mix(experts, x, probabilities):
-    """Sum over experts of p_e * expert_e(x); probabilities [N, E]."""
-    outputs = torch.stack([expert(x) for expert in experts], 1)  # [N, E, classes]
-    return (probabilities.unsqueeze(2) * outputs).sum(1)
+class MoeHead(Head):
+    """Experts with dropout on their hidden units."""
+
+    def __init__(self, features, classes, experts, expert_width, dropout):
+        super().__init__()
+        self.p = dropout
+        self.experts = nn.ModuleList(Expert(features, expert_width, classes) for _ in range(experts))
+
+    def mix(self, x, probabilities, indices=None):
+        """Sum over experts of p_e * expert_e(x); probabilities [N, E], zero outside indices [N, k]."""
+        hidden = torch.stack([F.relu(expert.net['0'](x)) for expert in self.experts], 1)  # [N, E, H]
+        if self.training and self.p:
+            hidden = self.random.hidden_dropout(hidden, self.p, indices)
+        outputs = torch.stack([expert.net['3'](hidden[:, e]) for e, expert in enumerate(self.experts)], 1)
+        return (probabilities.unsqueeze(2) * outputs).sum(1)
 
 
 def cv_squared(x, epsilon_inside):
@@ -103,19 +133,16 @@ def cv_squared(x, epsilon_inside):
     return x.var(unbiased=False) / (x.mean() + 1e-8) ** 2
 
 
-class SoftMoeHead(nn.Module):
+class SoftMoeHead(MoeHead):
     def __init__(self, features, classes=10, experts=8, expert_width=64, temperature=1.0, dropout=0.1,
                  gate_input_dropout=0.1, gate_logits_dropout=0.1, balance=0.0):
-        super().__init__()
+        super().__init__(features, classes, experts, expert_width, dropout)
         self.gate = nn.Linear(features, experts)
-        self.experts = nn.ModuleList(
-            Expert(features, expert_width, classes, dropout) for _ in range(experts))
         self.temperature, self.balance = temperature, balance
         self.input_dropout, self.logits_dropout = gate_input_dropout, gate_logits_dropout
 
     def forward(self, x):
-        logits = self.gate(F.dropout(x, self.input_dropout, self.training))
-        logits = F.dropout(logits, self.logits_dropout, self.training)
+        logits = self.dropout(self.gate(self.dropout(x, self.input_dropout)), self.logits_dropout)
         p = F.softmax(logits / self.temperature, 1)
         gate = {'probs': p}
         if self.balance:
@@ -123,7 +150,7 @@ class SoftMoeHead(nn.Module):
             mean = p.mean(0).clamp_min(1e-8)
             gate['balance_loss'] = self.balance * (uniform * (torch.log(torch.full_like(mean, uniform))
                                                               - torch.log(mean))).mean()
-        return mix(self.experts, x, p), gate
+        return self.mix(x, p), gate
 
 
 class SparseGate(nn.Module):
@@ -133,30 +160,47 @@ class SparseGate(nn.Module):
         self.w_noise = nn.Linear(features, experts)
 
 
-class SparseMoeHead(nn.Module):
+def smooth_load(clean, noisy, deviation, k):
+    """Shazeer et al. (2017), eq. 8-10: per expert the expected number of samples that would choose it if its
+    noise alone were drawn again."""
+    experts = noisy.size(1)
+    if k == experts:
+        return torch.full_like(noisy[0], noisy.size(0))
+    columns = []
+    for e in range(experts):
+        others = torch.cat([noisy[:, :e], noisy[:, e + 1:]], 1)
+        threshold = others.topk(k, 1).values[:, -1]
+        columns.append(torch.distributions.Normal(0.0, 1.0).cdf((clean[:, e] - threshold) / deviation[:, e]).sum())
+    return torch.stack(columns)
+
+
+class SparseMoeHead(MoeHead):
     def __init__(self, features, classes=10, experts=8, expert_width=64, top_k=2, temperature=1.0,
-                 dropout=0.1, gate_input_dropout=0.1, gate_logits_dropout=0.1, importance=0.2, load=0.2):
-        super().__init__()
+                 dropout=0.1, gate_input_dropout=0.1, gate_logits_dropout=0.1, importance=0.2, load=0.2,
+                 load_estimator='probability'):
+        super().__init__(features, classes, experts, expert_width, dropout)
         self.gate = SparseGate(features, experts)
-        self.experts = nn.ModuleList(
-            Expert(features, expert_width, classes, dropout) for _ in range(experts))
         self.k, self.temperature = top_k, temperature
         self.input_dropout, self.logits_dropout = gate_input_dropout, gate_logits_dropout
-        self.importance, self.load = importance, load
+        self.importance, self.load, self.load_estimator = importance, load, load_estimator
 
     def forward(self, x):
-        inputs = F.dropout(x, self.input_dropout, self.training)
+        inputs = self.dropout(x, self.input_dropout)
         logits = self.gate.w_gate(inputs)
-        logits = (logits - logits.mean(1, keepdim=True)) / (logits.std(1, keepdim=True) + 1e-5)
+        clean = noisy = (logits - logits.mean(1, keepdim=True)) / (logits.std(1, keepdim=True) + 1e-5)
         if self.training:
             deviation = F.softplus(self.gate.w_noise(inputs)) + 0.3
-            logits = logits + torch.randn_like(logits) * deviation
-        logits = F.dropout(logits, self.logits_dropout, self.training) / self.temperature
-        kept, indices = logits.topk(self.k, 1)
+            noisy = clean + self.random.normal_like(clean) * deviation
+        logits = self.dropout(noisy, self.logits_dropout) / self.temperature
+        order = logits.sort(dim=1, descending=True, stable=True)  # stable: ties go to the lower expert
+        kept, indices = order.values[:, :self.k], order.indices[:, :self.k]
         p = torch.zeros_like(logits).scatter(1, indices, F.softmax(kept, 1))
-        total = p.sum(0)
-        balance = self.importance * cv_squared(total, True) + self.load * cv_squared(total, False)
-        return mix(self.experts, x, p), {'probs': p, 'indices': indices, 'balance_loss': balance}
+        load = importance = p.sum(0)
+        if self.load_estimator == 'smooth':
+            load = (smooth_load(clean, noisy, deviation, self.k) if self.training
+                    else F.one_hot(indices, p.size(1)).to(p.dtype).sum((0, 1)))
+        balance = self.importance * cv_squared(importance, True) + self.load * cv_squared(load, False)
+        return self.mix(x, p, indices), {'probs': p, 'indices': indices, 'balance_loss': balance}
 
 
 HEADS = {'dense': DenseHead, 'soft_moe': SoftMoeHead, 'sparse_moe': SparseMoeHead, 'hard_moe': SparseMoeHead}
