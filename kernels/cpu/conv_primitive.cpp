@@ -7,6 +7,7 @@
 #include "kernels/cpu/lru_cache.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/winograd.h"
 
 // Tensors are NHWC and OHWI outside. Where a primitive wants another layout, as weights always do,
 // they are copied into it and back on every call (docs/design/layout.md has what that costs).
@@ -60,10 +61,10 @@ class Operand {
   std::optional<dnnl::primitive> copy_;  // none where the layouts agree
 };
 
-/// Winograd's F(4x4, 3x3) needs a quarter of the multiplications and layouts of its own. Together
-/// with the copies it wins on layers with many channels and enough pixels to share the transformed
-/// weights; its error is at most four times the direct algorithm's (docs/design/layout.md).
-bool winograd_pays(ConvFace face, const ConvShape& s) {
+/// The library's F(4x4, 3x3) needs layouts of its own. Together with the copies it wins on layers
+/// with many channels and enough pixels to share the transformed weights; its error is at most four
+/// times the direct algorithm's (docs/design/layout.md).
+bool library_winograd_pays(ConvFace face, const ConvShape& s) {
   const std::int64_t least = face == ConvFace::kWeightGrad ? 128 : 64;
   return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 &&
          std::min(s.channels, s.filters) >= least && s.channels % 16 == 0 && s.filters % 16 == 0 &&
@@ -72,12 +73,20 @@ bool winograd_pays(ConvFace face, const ConvShape& s) {
 
 class ConvPrimitive {
  public:
-  ConvPrimitive(ConvFace face, const ConvShape& shape) : face_(face) {
-    if (winograd_pays(face, shape) && make(shape, dnnl::algorithm::convolution_winograd)) return;
-    make(shape, dnnl::algorithm::convolution_direct);
+  ConvPrimitive(ConvFace face, const ConvShape& shape) : face_(face), shape_(shape) {
+    if (library_winograd_pays(face, shape) && make(shape, dnnl::algorithm::convolution_winograd)) {
+      return;
+    }
+    // oneDNN 3, and any version without AVX-512.
+    own_winograd_ = !onednn::has_winograd() && winograd_pays(face, shape);
+    if (!own_winograd_) make(shape, dnnl::algorithm::convolution_direct);
   }
 
   void run(const float* x, const float* w, const float* y) const {
+    if (own_winograd_) {
+      winograd_convolution(face_, shape_, x, w, y);
+      return;
+    }
     const memory px = x_.prepare(x);
     const memory pw = w_.prepare(w);
     const memory py = y_.prepare(y);
@@ -128,6 +137,8 @@ class ConvPrimitive {
   }
 
   ConvFace face_;
+  ConvShape shape_;
+  bool own_winograd_ = false;  // and then nothing below
   Operand x_, w_, y_;
   dnnl::primitive compute_;
   memory::desc scratchpad_;

@@ -13,6 +13,7 @@
 #include "kernels/cpu/buffer_plan.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/winograd.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -34,8 +35,10 @@ struct Layer {
   dnnl::primitive primitive;
   memory::desc scratchpad;
   memory weights, bias;
-  Arguments arguments;                  // complete once finished
-  std::optional<dnnl::primitive> copy;  // of the residual, where it cannot be added in place
+  Arguments arguments;  // complete once finished
+  bool relu = false;
+  std::optional<WinogradForward> winograd;  // ours, instead of the primitive
+  std::optional<dnnl::primitive> copy;      // of the residual, where it cannot be added in place
   Arguments copy_arguments;
 };
 
@@ -57,22 +60,10 @@ memory packed(const memory::desc& ohwi, const float* weights, const memory::desc
 /// F(4x4, 3x3) reads weights four times as large as plain ones. On few pixels that costs more than
 /// the multiplications it saves (docs/design/layout.md); F(2x2, 3x3), which the library prefers
 /// for the smallest batches, has less to read.
-bool winograd_pays(const onednn::Forward& winograd, const ConvShape& s) {
+bool library_winograd_pays(const onednn::Forward& winograd, const ConvShape& s) {
   constexpr std::int64_t kPixels = 256;
   const std::string_view name = winograd.impl_info_str();
   return name.find("2x3") != name.npos || s.batch * s.out_height() * s.out_width() >= kPixels;
-}
-
-/// Whether the machine and the library have Winograd's algorithm at all.
-bool winograd_exists() {
-  const ConvShape usual = {1, 8, 8, 64, 64, 3, 3, 1, 1};
-  onednn::ConvLayouts layouts(usual);
-  layouts.x = describe({1, 64, 8, 8}, Layout::kBlocked);
-  layouts.y = layouts.x;
-  layouts.w = onednn::with_layout(layouts.w, memory::format_tag::any);
-  return static_cast<bool>(onednn::forward(usual, dnnl::prop_kind::forward_inference,
-                                           dnnl::algorithm::convolution_winograd, layouts, {},
-                                           onednn::plain_attributes(), true));
 }
 
 }  // namespace
@@ -85,7 +76,8 @@ class InferenceNetwork::Implementation {
     require(batch >= 1 && height >= 1 && width >= 1 && channels >= 1,
             "needs images of at least one pixel, got [{}, {}, {}, {}]", batch, height, width,
             channels);
-    winograd_ = options.winograd && winograd_exists();
+    winograd_ = options.winograd && onednn::has_winograd();
+    own_winograd_ = options.winograd && !onednn::has_winograd();
     images_ = memory(describe({batch, channels, height, width}, Layout::kChannelsLast),
                      onednn::engine(), nullptr);
     // oneDNN reads the few channels of an image as planes; Winograd wants blocks of 16 channels.
@@ -106,6 +98,10 @@ class InferenceNetwork::Implementation {
                                 winograd_ ? Layout::kBlocked : Layout::kChannelsLast);
     layouts.y = activation(y).desc;
 
+    if (own_winograd_ && winograd_pays(ConvFace::kForward, shape)) {
+      add_own_winograd(x, shape, c);
+      return y;
+    }
     const memory::desc bias({shape.filters}, memory::data_type::f32, memory::format_tag::a);
     const onednn::Forward pd = choose(shape, layouts, bias, c);
     Layer layer;
@@ -144,7 +140,12 @@ class InferenceNetwork::Implementation {
     }
     for (const Layer& layer : layers_) {
       if (layer.copy) layer.copy->execute(stream, layer.copy_arguments);
-      layer.primitive.execute(stream, layer.arguments);
+      if (layer.winograd) {
+        stream.wait();
+        run_winograd(layer);
+      } else {
+        layer.primitive.execute(stream, layer.arguments);
+      }
     }
     stream.wait();
     average(activation(pooled_), batch_, features);
@@ -154,7 +155,9 @@ class InferenceNetwork::Implementation {
     std::size_t total = scratchpad_.bytes();
     for (const AlignedBuffer& buffer : buffers_) total += buffer.bytes();
     for (const Layer& layer : layers_) {
-      total += layer.weights.get_desc().get_size() + layer.bias.get_desc().get_size();
+      total += layer.winograd
+                   ? layer.winograd->bytes()
+                   : layer.weights.get_desc().get_size() + layer.bias.get_desc().get_size();
     }
     return total;
   }
@@ -203,6 +206,25 @@ class InferenceNetwork::Implementation {
     return shape;
   }
 
+  void add_own_winograd(Id x, const ConvShape& shape, const Convolution& c) {
+    const std::vector<float> none(static_cast<std::size_t>(shape.filters));
+    Layer layer;
+    layer.x = x;
+    layer.residual = c.residual;
+    layer.relu = c.relu;
+    layer.winograd.emplace(shape, c.weights, c.bias == nullptr ? none.data() : c.bias);
+    layers_.push_back(std::move(layer));
+    ++winograd_layers_;
+  }
+
+  void run_winograd(const Layer& layer) {
+    const memory& x = activation(layer.x).data;
+    const memory& y = activation(static_cast<Id>(&layer - layers_.data()) + 1).data;
+    layer.winograd->run(static_cast<const float*>(x.get_data_handle()),
+                        static_cast<float*>(y.get_data_handle()), layer.residual.has_value(),
+                        layer.relu);
+  }
+
   onednn::Forward choose(const ConvShape& shape, const onednn::ConvLayouts& layouts,
                          const memory::desc& bias, const Convolution& c) {
     dnnl::post_ops fused;
@@ -216,7 +238,7 @@ class InferenceNetwork::Implementation {
     };
     if (winograd_ && shape.kernel_height == 3 && shape.kernel_width == 3 && shape.stride == 1) {
       const onednn::Forward pd = make(dnnl::algorithm::convolution_winograd, true);
-      if (pd && winograd_pays(pd, shape)) {
+      if (pd && library_winograd_pays(pd, shape)) {
         ++winograd_layers_;
         return pd;
       }
@@ -265,7 +287,9 @@ class InferenceNetwork::Implementation {
     }
     for (std::size_t size : plan.sizes()) buffers_.emplace_back(size);
     std::size_t scratch = 0;
-    for (const Layer& layer : layers_) scratch = std::max(scratch, layer.scratchpad.get_size());
+    for (const Layer& layer : layers_) {
+      if (!layer.winograd) scratch = std::max(scratch, layer.scratchpad.get_size());
+    }
     scratchpad_ = AlignedBuffer(scratch);
     for (Activation& a : activations_) {
       a.data = a.buffer < 0
@@ -279,19 +303,21 @@ class InferenceNetwork::Implementation {
 
   void connect(Layer& layer) {
     const memory& y = activation(static_cast<Id>(&layer - layers_.data()) + 1).data;
+    if (layer.copy) {
+      layer.copy_arguments = {{DNNL_ARG_FROM, activation(*layer.residual).data}, {DNNL_ARG_TO, y}};
+    }
+    if (layer.winograd) return;
     layer.arguments = {{DNNL_ARG_SRC, activation(layer.x).data},
                        {DNNL_ARG_WEIGHTS, layer.weights},
                        {DNNL_ARG_BIAS, layer.bias},
                        {DNNL_ARG_DST, y},
                        {DNNL_ARG_SCRATCHPAD, onednn::view(layer.scratchpad, scratchpad_.data())}};
-    if (layer.copy) {
-      layer.copy_arguments = {{DNNL_ARG_FROM, activation(*layer.residual).data}, {DNNL_ARG_TO, y}};
-    }
   }
 
   std::int64_t batch_;
   bool one_thread_;
-  bool winograd_ = false;
+  bool winograd_ = false;      // the library's
+  bool own_winograd_ = false;  // where the library has none
   bool finished_ = false;
   int winograd_layers_ = 0;
   Id pooled_ = 0;

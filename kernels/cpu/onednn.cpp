@@ -79,6 +79,20 @@ memory::desc with_layout(const memory::desc& desc, memory::format_tag layout) {
 #endif
 }
 
+bool has_winograd() {
+  static const bool has = [] {
+    const ConvShape usual = {1, 8, 8, 64, 64, 3, 3, 1, 1};
+    ConvLayouts layouts(usual);
+    layouts.x = with_layout(layouts.x, memory::format_tag::nChw16c);
+    layouts.y = with_layout(layouts.y, memory::format_tag::nChw16c);
+    layouts.w = with_layout(layouts.w, memory::format_tag::any);
+    return static_cast<bool>(forward(usual, prop_kind::forward_inference,
+                                     algorithm::convolution_winograd, layouts, {},
+                                     plain_attributes(), true));
+  }();
+  return has;
+}
+
 dnnl::primitive_attr plain_attributes() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -36,6 +36,9 @@ dnnl::memory::desc with_layout(const dnnl::memory::desc& desc, dnnl::memory::for
 dnnl::primitive_attr plain_attributes();
 void append_relu(dnnl::post_ops& operations);
 
+/// Whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
+bool has_winograd();
+
 using Forward = dnnl::convolution_forward::primitive_desc;
 using InputGrad = dnnl::convolution_backward_data::primitive_desc;
 using WeightGrad = dnnl::convolution_backward_weights::primitive_desc;

@@ -2,25 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <ostream>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "tests/kernels/print_conv_shape.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
 
-namespace switchyard {
-namespace kernels {
-
-void PrintTo(const ConvShape& s, std::ostream* out) {  // for GoogleTest
-  *out << s.batch << "x" << s.height << "x" << s.width << "x" << s.channels << " by " << s.filters
-       << "x" << s.kernel_height << "x" << s.kernel_width << ", stride " << s.stride << ", padding "
-       << s.padding;
-}
-
-}  // namespace kernels
-
-namespace test {
+namespace switchyard::test {
 namespace {
 
 using kernels::ConvShape;
@@ -175,7 +164,7 @@ TEST(Conv2dFloat64Kernel, AddsSeveralBlocksOfImages) {
                      tolerance(DType::kFloat64));
 }
 
-/// Shapes that are large enough for Winograd's algorithm where the library has it; the float64
+/// Shapes that are large enough for Winograd's algorithm, the library's or ours; the float64
 /// kernel, which the tests above compare with plain loops, is the reference.
 class Conv2dLargeKernels : public testing::TestWithParam<ConvShape> {};
 
@@ -202,5 +191,4 @@ constexpr ConvShape kLargeShapes[] = {
 INSTANTIATE_TEST_SUITE_P(Odd, Conv2dLargeKernels, testing::ValuesIn(kLargeShapes));
 
 }  // namespace
-}  // namespace test
-}  // namespace switchyard
+}  // namespace switchyard::test

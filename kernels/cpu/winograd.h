@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/api/conv2d.h"
+
+namespace switchyard::kernels {
+
+/// Whether winograd_convolution() takes this convolution and is faster than a direct one: 3x3
+/// kernels at stride 1, padding 0 to 2, channels and filters in multiples of 8, and enough of both
+/// and of pixels to pay for the transforms.
+bool winograd_pays(ConvFace face, const ConvShape& shape);
+
+/// One face of the float32 convolution's trilinear form by Winograd's F(4x4, 3x3): reads two of x,
+/// w, y and writes the third, which is y, x or w by face. Where oneDNN has the algorithm (2.x with
+/// AVX-512) its own is faster. A quarter of the direct algorithm's multiplications, a relative
+/// error of about 1e-6. The bits do not depend on the thread count.
+/// Lavin & Gray, "Fast algorithms for convolutional neural networks" (CVPR 2016), section 4.
+void winograd_convolution(ConvFace face, const ConvShape& shape, const float* x, const float* w,
+                          const float* y);
+
+/// Forward convolutions with weights that stay, for inference. Takes what winograd_pays() takes.
+class WinogradForward {
+ public:
+  /// Copies and transforms w [O, 3, 3, C]; bias [O].
+  WinogradForward(const ConvShape& shape, const float* w, const float* bias);
+
+  /// y = x * w + bias, plus what is in y already if `accumulate`, then max(0, y) if `relu`.
+  void run(const float* x, float* y, bool accumulate, bool relu) const;
+  std::size_t bytes() const { return (weights_.size() + bias_.size()) * sizeof(float); }
+
+ private:
+  ConvShape shape_;
+  std::vector<float> weights_;  // [36, O, C], transformed
+  std::vector<float> bias_;
+};
+
+}  // namespace switchyard::kernels
