@@ -78,7 +78,7 @@ class ConvPrimitive {
       return;
     }
     // oneDNN 3, and any version without AVX-512.
-    own_winograd_ = !onednn::has_winograd() && winograd_pays(face, shape);
+    own_winograd_ = !onednn::has_winograd() && winograd_pays(shape);
     if (!own_winograd_) make(shape, dnnl::algorithm::convolution_direct);
   }
 

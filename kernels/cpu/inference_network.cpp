@@ -98,7 +98,7 @@ class InferenceNetwork::Implementation {
                                 winograd_ ? Layout::kBlocked : Layout::kChannelsLast);
     layouts.y = activation(y).desc;
 
-    if (own_winograd_ && winograd_pays(ConvFace::kForward, shape)) {
+    if (own_winograd_ && winograd_pays(shape)) {
       add_own_winograd(x, shape, c);
       return y;
     }

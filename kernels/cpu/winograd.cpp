@@ -276,7 +276,7 @@ void weight_grad(const ConvShape& shape, const Images& x_images, const Images& y
 
 }  // namespace
 
-bool winograd_pays(ConvFace, const ConvShape& s) {
+bool winograd_pays(const ConvShape& s) {
   constexpr std::int64_t kFewestChannels = 32;
   constexpr std::int64_t kFewestPixels = 2048;  // of a batch, to share the transformed weights
   return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.padding <= 2 &&

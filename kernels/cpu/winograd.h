@@ -10,7 +10,7 @@ namespace switchyard::kernels {
 /// Whether winograd_convolution() takes this convolution and is faster than a direct one: 3x3
 /// kernels at stride 1, padding 0 to 2, channels and filters in multiples of 8, and enough of both
 /// and of pixels to pay for the transforms.
-bool winograd_pays(ConvFace face, const ConvShape& shape);
+bool winograd_pays(const ConvShape& shape);
 
 /// One face of the float32 convolution's trilinear form by Winograd's F(4x4, 3x3): reads two of x,
 /// w, y and writes the third, which is y, x or w by face. Where oneDNN has the algorithm (2.x with

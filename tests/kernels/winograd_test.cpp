@@ -123,12 +123,12 @@ TEST(WinogradKernel, NotANumberStaysOne) {
 
 TEST(WinogradKernel, PaysOnlyForWhatItTakes) {
   const ConvShape good = {128, 8, 8, 64, 64, 3, 3, 1, 1};
-  EXPECT_TRUE(kernels::winograd_pays(ConvFace::kForward, good));
+  EXPECT_TRUE(kernels::winograd_pays(good));
   for (const ConvShape& s :
        {ConvShape{128, 8, 8, 64, 64, 3, 3, 2, 1}, ConvShape{128, 8, 8, 64, 64, 1, 1, 1, 0},
         ConvShape{128, 8, 8, 60, 64, 3, 3, 1, 1}, ConvShape{128, 8, 8, 64, 60, 3, 3, 1, 1},
         ConvShape{128, 8, 8, 64, 64, 3, 3, 1, 3}, ConvShape{1, 8, 8, 64, 64, 3, 3, 1, 1}}) {
-    EXPECT_FALSE(kernels::winograd_pays(ConvFace::kForward, s));
+    EXPECT_FALSE(kernels::winograd_pays(s));
   }
 }
 
