@@ -94,7 +94,7 @@ Lanes load(const float* from) {
 }
 void store(const Lanes& lanes, float* to) { std::memcpy(to, &lanes, sizeof lanes); }
 
-/// Images [N, H, W, C], cut into tiles whose corners are `kOut` apart, `padding` before the edge.
+/// Sizes of images [N, H, W, C].
 struct Images {
   std::int64_t height, width, channels;
 };
@@ -131,7 +131,8 @@ struct Tiling {
 
 constexpr std::int64_t kTilesPerTask = 4;
 
-/// M t Mᵀ for the Size x Size tiles t of `images`, zero outside of them: v [kPoints, tiles, C].
+/// v [kPoints, tiles, C] = M t Mᵀ for tiles t of `images` as large as M has columns, `kOut` apart,
+/// the first one beginning `padding` before the edge; zero outside.
 template <const auto& M>
 void gather(const Tiling& tiling, std::int64_t first, std::int64_t tiles, const Images& images,
             std::int64_t padding, const float* x, float* v) {

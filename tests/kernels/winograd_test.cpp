@@ -103,10 +103,10 @@ TEST_P(WinogradKernels, ForwardAddsBiasAndResidualThenCutsAtZero) {
 
 // batch, height, width, channels, filters, kernel height, kernel width, stride, padding
 constexpr ConvShape kShapes[] = {
-    {1, 4, 4, 8, 8, 3, 3, 1, 0},    {2, 7, 9, 16, 8, 3, 3, 1, 1},   {1, 3, 3, 8, 24, 3, 3, 1, 1},
-    {3, 1, 5, 8, 8, 3, 3, 1, 2},    {2, 31, 33, 8, 16, 3, 3, 1, 1}, {5, 6, 5, 40, 32, 3, 3, 1, 0},
-    {70, 5, 4, 8, 8, 3, 3, 1, 1},  // several blocks where blocks are smallest
-    {66, 4, 4, 512, 8, 3, 3, 1, 1},
+    {1, 4, 4, 8, 8, 3, 3, 1, 0},     {2, 7, 9, 16, 8, 3, 3, 1, 1},   {1, 3, 3, 8, 24, 3, 3, 1, 1},
+    {3, 1, 5, 8, 8, 3, 3, 1, 2},     {2, 31, 33, 8, 16, 3, 3, 1, 1}, {5, 6, 5, 40, 32, 3, 3, 1, 0},
+    {230, 5, 4, 8, 8, 3, 3, 1, 1},    // 460 tiles: two blocks, of 455 and 5
+    {130, 4, 4, 512, 8, 3, 3, 1, 1},  // 130 tiles: two blocks, the first of the smallest size, 128
 };
 INSTANTIATE_TEST_SUITE_P(Odd, WinogradKernels, testing::ValuesIn(kShapes));
 
