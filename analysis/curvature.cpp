@@ -1,5 +1,7 @@
 #include "analysis/curvature.h"
 
+#include <nlohmann/json.hpp>
+
 #include "engine/autograd/node.h"
 
 namespace switchyard {

@@ -1,6 +1,7 @@
 #include "analysis/efficiency.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "analysis/process_memory.h"
 #include "engine/autograd/node.h"

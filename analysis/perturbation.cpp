@@ -1,6 +1,7 @@
 #include "analysis/perturbation.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "analysis/vectors.h"
 #include "engine/core/check.h"

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "engine/io/json.h"
+
 namespace switchyard {
 namespace {
 

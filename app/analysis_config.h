@@ -1,14 +1,15 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "analysis/curvature.h"
 #include "analysis/efficiency.h"
 #include "analysis/perturbation.h"
 #include "engine/core/dtype.h"
-#include "engine/io/json.h"
 
 namespace switchyard {
+
+class JsonObject;
 
 /// How a trained model is analysed. The defaults are the published study's subsets of 1,000 images.
 struct AnalysisConfig {

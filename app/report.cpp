@@ -1,6 +1,7 @@
 #include "analysis/report/report.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <memory>
 

@@ -1,5 +1,7 @@
 #include "app/stages.h"
 
+#include <nlohmann/json.hpp>
+
 #include "app/data_options.h"
 #include "app/machine.h"
 #include "engine/autograd/node.h"

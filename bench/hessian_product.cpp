@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "analysis/process_memory.h"
 #include "analysis/vectors.h"
 #include "bench/benchmark.h"

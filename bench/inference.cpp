@@ -1,7 +1,9 @@
-#include "models/inference.h"
+#include <nlohmann/json.hpp>
+
 #include "bench/benchmark.h"
 #include "bench/problem.h"
 #include "engine/autograd/node.h"
+#include "models/inference.h"
 
 namespace switchyard::bench {
 

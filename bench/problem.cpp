@@ -1,5 +1,7 @@
 #include "bench/problem.h"
 
+#include <nlohmann/json.hpp>
+
 #include "analysis/vectors.h"
 #include "engine/core/check.h"
 #include "engine/ops/dropout.h"

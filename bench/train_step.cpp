@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "analysis/process_memory.h"
 #include "bench/benchmark.h"
 #include "bench/problem.h"

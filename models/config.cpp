@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "engine/io/json.h"
+
 namespace switchyard {
 namespace {
 

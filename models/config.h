@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "engine/io/json.h"
-
 namespace switchyard {
+
+class JsonObject;
 
 struct BackboneConfig {
   std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (128)

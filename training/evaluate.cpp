@@ -1,6 +1,7 @@
 #include "training/evaluate.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "data/loader.h"
 #include "engine/autograd/node.h"

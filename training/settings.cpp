@@ -1,5 +1,7 @@
 #include "training/settings.h"
 
+#include <nlohmann/json.hpp>
+
 #include "engine/core/check.h"
 
 namespace switchyard {

@@ -1,5 +1,7 @@
 #include "analysis/report/check_results.h"
 
+#include <nlohmann/json.hpp>
+
 #include "engine/core/check.h"
 
 namespace switchyard {

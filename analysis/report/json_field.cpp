@@ -1,6 +1,7 @@
 #include "analysis/report/json_field.h"
 
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/core/check.h"

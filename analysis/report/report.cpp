@@ -1,6 +1,7 @@
 #include "analysis/report/report.h"
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "analysis/report/assets.h"

@@ -131,6 +131,13 @@ struct Tiling {
 
 constexpr std::int64_t kTilesPerTask = 4;
 
+/// Floats from one point's matrix [tiles, C] to the next one's. A power of two would put all 36
+/// of a tile into the same few lines of the first-level cache; one cache line more does not.
+std::int64_t plane_stride(std::int64_t tiles, std::int64_t channels) {
+  constexpr std::int64_t kCacheLine = 64 / sizeof(float);
+  return tiles * channels + kCacheLine;
+}
+
 /// v [kPoints, tiles, C] = M t Mᵀ for tiles t of `images` as large as M has columns, `kOut` apart,
 /// the first one beginning `padding` before the edge; zero outside.
 template <const auto& M>
@@ -138,24 +145,26 @@ void gather(const Tiling& tiling, std::int64_t first, std::int64_t tiles, const 
             std::int64_t padding, const float* x, float* v) {
   constexpr int kSize = M[0].size();
   const std::int64_t channels = images.channels;
+  const std::int64_t plane = plane_stride(tiles, channels);
   parallel_for(tiles, kTilesPerTask, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t tile = begin; tile < end; ++tile) {
       const auto [image, top, left] = tiling.place(first + tile);
+      const float* pixels[kSize * kSize];  // null where outside
+      for (int i = 0; i < kSize * kSize; ++i) {
+        const std::int64_t row = top - padding + i / kSize;
+        const std::int64_t column = left - padding + i % kSize;
+        const bool inside = row >= 0 && row < images.height && column >= 0 && column < images.width;
+        pixels[i] = inside ? x + ((image * images.height + row) * images.width + column) * channels
+                           : nullptr;
+      }
       for (std::int64_t c = 0; c < channels; c += kLanes) {
         Lanes in[kSize * kSize];
         Lanes out[kPoints];
         for (int i = 0; i < kSize * kSize; ++i) {
-          const std::int64_t row = top - padding + i / kSize;
-          const std::int64_t column = left - padding + i % kSize;
-          const bool inside =
-              row >= 0 && row < images.height && column >= 0 && column < images.width;
-          in[i] =
-              inside
-                  ? load(x + ((image * images.height + row) * images.width + column) * channels + c)
-                  : Lanes{};
+          in[i] = pixels[i] == nullptr ? Lanes{} : load(pixels[i] + c);
         }
         transform<M>(in, out);
-        for (int p = 0; p < kPoints; ++p) store(out[p], v + (p * tiles + tile) * channels + c);
+        for (int p = 0; p < kPoints; ++p) store(out[p], v + p * plane + tile * channels + c);
       }
     }
   });
@@ -172,6 +181,7 @@ struct Epilogue {
 void scatter(const Tiling& tiling, std::int64_t first, std::int64_t tiles, const Images& images,
              const float* m, const Epilogue& epilogue, float* y) {
   const std::int64_t channels = images.channels;
+  const std::int64_t plane = plane_stride(tiles, channels);
   parallel_for(tiles, kTilesPerTask, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t tile = begin; tile < end; ++tile) {
       const auto [image, top, left] = tiling.place(first + tile);
@@ -180,7 +190,7 @@ void scatter(const Tiling& tiling, std::int64_t first, std::int64_t tiles, const
       for (std::int64_t c = 0; c < channels; c += kLanes) {
         Lanes in[kPoints];
         Lanes out[kOut * kOut];
-        for (int p = 0; p < kPoints; ++p) in[p] = load(m + (p * tiles + tile) * channels + c);
+        for (int p = 0; p < kPoints; ++p) in[p] = load(m + p * plane + tile * channels + c);
         transform<kAt>(in, out);
         const Lanes bias = epilogue.bias == nullptr ? Lanes{} : load(epilogue.bias + c);
         for (std::int64_t i = 0; i < height; ++i) {
@@ -217,7 +227,8 @@ void transform_weights(const ConvShape& shape, const float* w, bool turned, floa
 }
 
 float* block_buffer(Scratch buffer, const Tiling& tiling, std::int64_t channels) {
-  return scratch<float>(buffer, static_cast<std::size_t>(kPoints * tiling.block * channels));
+  return scratch<float>(buffer,
+                        static_cast<std::size_t>(kPoints * plane_stride(tiling.block, channels)));
 }
 float* weights_buffer(const ConvShape& shape) {
   return scratch<float>(Scratch::kPackedWeights,
@@ -232,12 +243,14 @@ void convolve(const ConvShape& shape, const Images& from, const Images& to, std:
   float* v = block_buffer(Scratch::kPackedX, tiling, from.channels);
   float* m = block_buffer(Scratch::kPackedY, tiling, to.channels);
   tiling.for_each_block([&](std::int64_t first, std::int64_t tiles) {
+    const std::int64_t v_plane = plane_stride(tiles, from.channels);
+    const std::int64_t m_plane = plane_stride(tiles, to.channels);
     gather<kBt>(tiling, first, tiles, from, padding, x, v);
     parallel_for(kPoints, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t p = begin; p < end; ++p) {
-        gemm(tiles, to.channels, from.channels, {v + p * tiles * from.channels, from.channels},
-             {u + p * shape.filters * shape.channels, shape.channels, !turned},
-             m + p * tiles * to.channels, to.channels);
+        gemm(tiles, to.channels, from.channels, {v + p * v_plane, from.channels},
+             {u + p * shape.filters * shape.channels, shape.channels, !turned}, m + p * m_plane,
+             to.channels);
       }
     });
     scatter(tiling, first, tiles, to, m, epilogue, y);
@@ -253,11 +266,13 @@ void weight_grad(const ConvShape& shape, const Images& x_images, const Images& y
   float* v = block_buffer(Scratch::kPackedX, tiling, c);
   float* g = block_buffer(Scratch::kPackedY, tiling, o);
   tiling.for_each_block([&](std::int64_t first, std::int64_t tiles) {
+    const std::int64_t v_plane = plane_stride(tiles, c);
+    const std::int64_t g_plane = plane_stride(tiles, o);
     gather<kBt>(tiling, first, tiles, x_images, shape.padding, x, v);
     gather<kA>(tiling, first, tiles, y_images, 0, gy, g);
     parallel_for(kPoints, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t p = begin; p < end; ++p) {
-        gemm(o, c, tiles, {g + p * tiles * o, o, true}, {v + p * tiles * c, c}, gu + p * o * c, c,
+        gemm(o, c, tiles, {g + p * g_plane, o, true}, {v + p * v_plane, c}, gu + p * o * c, c,
              first > 0);
       }
     });

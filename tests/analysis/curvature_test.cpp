@@ -1,6 +1,7 @@
 #include "analysis/curvature.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "analysis/perturbation.h"
 #include "analysis/vectors.h"

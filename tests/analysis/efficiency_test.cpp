@@ -1,6 +1,7 @@
 #include "analysis/efficiency.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "analysis/process_memory.h"
 #include "kernels/cpu/parallel.h"

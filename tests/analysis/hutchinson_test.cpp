@@ -1,6 +1,7 @@
 #include "analysis/hutchinson.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <limits>

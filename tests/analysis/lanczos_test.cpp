@@ -1,6 +1,7 @@
 #include "analysis/lanczos.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <limits>
 

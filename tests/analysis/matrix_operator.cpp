@@ -1,5 +1,6 @@
 #include "tests/analysis/matrix_operator.h"
 
+#include <Eigen/QR>
 #include <random>
 
 namespace switchyard {

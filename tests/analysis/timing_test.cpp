@@ -1,6 +1,7 @@
 #include "analysis/timing.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <string>

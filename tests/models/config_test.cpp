@@ -1,6 +1,7 @@
 #include "models/config.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/expect_error.h"
 

@@ -1,6 +1,7 @@
 #include "training/evaluate.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <numeric>
 

@@ -1,6 +1,7 @@
 #include "training/routing_statistics.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 

@@ -1,6 +1,7 @@
 // Opens made-up reports in a real browser; skipped with the reason where there is none.
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <fstream>
 #include <string>
