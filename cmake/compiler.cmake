@@ -47,8 +47,8 @@ function(switchyard_precompile TARGET)
   endif()
 endfunction()
 
-# switchyard_light_optimisation(TARGET): for programs that spend no time of their own, such as the
-# command line, whose compilation -O3 makes half as long again.
+# switchyard_light_optimisation(TARGET): for what spends no time of its own, such as the command line
+# and the trainer, whose compilation -O3 makes half as long again.
 function(switchyard_light_optimisation TARGET)
   target_compile_options(${TARGET} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()

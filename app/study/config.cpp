@@ -59,7 +59,7 @@ StudyConfig study_preset(const std::string& name) {
   config.backbone = config.training.model.backbone;
   for (const char* head : kPublishedHeads) config.heads.push_back({.name = head});
   if (name == "quick") {
-    config.analysis.images = 500;
+    config.analysis.images = 250;  // one batch, whose gradient graph is kept
     config.analysis.curvature.lanczos.max_iterations = 20;
     config.analysis.perturbation.points = 11;
     config.analysis.perturbation.random_directions = 2;

@@ -21,8 +21,9 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLargeBlock = std::size_t{256} << 10;
 
 /// Best-fit cache of large host blocks. A free block serves a request that fills at least three
-/// quarters of it, so that reuse cannot inflate the resident size by more than a third; when cached
-/// bytes exceed the live peak's half, the largest idle blocks go back to the kernel.
+/// quarters of it, so that reuse cannot inflate the resident size by more than a third. Live and
+/// cached bytes together stay within five quarters of the live peak: beyond that the largest idle
+/// blocks go back to the kernel. A graph that dies thus leaves its memory to the next one.
 class HostAllocator {
  public:
   MemoryBlock allocate(std::size_t bytes) {
@@ -30,7 +31,10 @@ class HostAllocator {
     std::size_t capacity = large ? round_up(bytes, kHugePage / 8) : round_up(bytes, kAlignment);
     const std::lock_guard lock(mutex_);
     void* data = large ? take_cached(&capacity) : nullptr;
-    if (data == nullptr) data = map_block(capacity, large);
+    if (data == nullptr) {
+      if (large) trim_to(limit() - std::min(limit(), stats_.live + capacity));
+      data = map_block(capacity, large);
+    }
     if (data == nullptr) {
       throw std::runtime_error("out of memory: could not allocate " + std::to_string(bytes) +
                                " bytes on cpu");
@@ -49,12 +53,12 @@ class HostAllocator {
     }
     free_.emplace(block.capacity, block.data);
     stats_.cached += block.capacity;
-    while (stats_.cached > std::max(stats_.peak / 2, std::size_t{64} << 20)) unmap_largest();
+    trim_to(limit() - std::min(limit(), stats_.live));
   }
 
   void trim() {
     const std::lock_guard lock(mutex_);
-    while (!free_.empty()) unmap_largest();
+    trim_to(0);
   }
 
   MemoryStats stats() {
@@ -91,11 +95,19 @@ class HostAllocator {
     return block;
   }
 
-  void unmap_largest() {
-    const auto largest = std::prev(free_.end());
-    munmap(largest->second, largest->first);
-    stats_.cached -= largest->first;
-    free_.erase(largest);
+  /// Of live and cached bytes together.
+  std::size_t limit() const {
+    constexpr std::size_t kSmallest = std::size_t{64} << 20;
+    return std::max(stats_.peak + stats_.peak / 4, kSmallest);
+  }
+
+  void trim_to(std::size_t cached) {
+    while (stats_.cached > cached) {
+      const auto largest = std::prev(free_.end());
+      munmap(largest->second, largest->first);
+      stats_.cached -= largest->first;
+      free_.erase(largest);
+    }
   }
 
   std::mutex mutex_;

@@ -8,15 +8,15 @@
 namespace switchyard::kernels {
 
 /// Whether winograd_convolution() takes this convolution and is faster than a direct one: 3x3
-/// kernels at stride 1, padding 0 to 2, channels and filters in multiples of 8, and enough of both
-/// and of pixels to pay for the transforms.
+/// kernels at stride 1 or 2, padding 0 to 2, channels and filters in multiples of 8, and enough of
+/// both and of pixels to pay for the transforms.
 bool winograd_pays(const ConvShape& shape);
 
-/// One face of the float32 convolution's trilinear form by Winograd's F(4x4, 3x3): reads two of x,
-/// w, y and writes the third, which is y, x or w by face. Where oneDNN has the algorithm (2.x with
-/// AVX-512) its own is faster. A quarter of the direct algorithm's multiplications, a relative
-/// error of about 1e-6. The bits do not depend on the thread count.
-/// Lavin & Gray, "Fast algorithms for convolutional neural networks" (CVPR 2016), section 4.
+/// One face of the float32 convolution's trilinear form by Winograd's algorithm with 4x4 tiles of y
+/// (winograd_form.h): reads two of x, w, y and writes the third, which is y, x or w by face. Takes
+/// a quarter of the direct algorithm's multiplications at stride 1, 9/16 at stride 2, with a
+/// relative error of about 1e-6. The bits do not depend on the thread count. Where oneDNN has the
+/// algorithm (2.x with AVX-512, stride 1) its own is faster.
 void winograd_convolution(ConvFace face, const ConvShape& shape, const float* x, const float* w,
                           const float* y);
 
@@ -32,7 +32,7 @@ class WinogradForward {
 
  private:
   ConvShape shape_;
-  std::vector<float> weights_;  // [36, O, C], transformed
+  std::vector<float> weights_;  // [36 or 81, O, C], transformed
   std::vector<float> bias_;
 };
 

@@ -82,7 +82,7 @@ TEST(CommandLineTest, PresetsCanBePrintedAndFedBack) {
   EXPECT_EQ(changed["training"]["optimizer"]["rate"], 0.5);
   EXPECT_EQ(changed["training"]["data"]["augment"], true);
   const auto augments = [](const Arguments& more) {
-    const Arguments print = {"study", "--preset", "quick", "--print-config"};
+    const Arguments print = {"study", "--preset", "tiny", "--print-config"};
     return json::parse(expect_success(print + more))["training"]["data"]["augment"].get<bool>();
   };
   EXPECT_TRUE(augments({}));

@@ -103,10 +103,16 @@ TEST_P(WinogradKernels, ForwardAddsBiasAndResidualThenCutsAtZero) {
 
 // batch, height, width, channels, filters, kernel height, kernel width, stride, padding
 constexpr ConvShape kShapes[] = {
-    {1, 4, 4, 8, 8, 3, 3, 1, 0},     {2, 7, 9, 16, 8, 3, 3, 1, 1},   {1, 3, 3, 8, 24, 3, 3, 1, 1},
-    {3, 1, 5, 8, 8, 3, 3, 1, 2},     {2, 31, 33, 8, 16, 3, 3, 1, 1}, {5, 6, 5, 40, 32, 3, 3, 1, 0},
+    {1, 4, 4, 8, 8, 3, 3, 1, 0},      {2, 7, 9, 16, 8, 3, 3, 1, 1},
+    {1, 3, 3, 8, 24, 3, 3, 1, 1},     {3, 1, 5, 8, 8, 3, 3, 1, 2},
+    {2, 31, 33, 8, 16, 3, 3, 1, 1},   {5, 6, 5, 40, 32, 3, 3, 1, 0},
     {230, 5, 4, 8, 8, 3, 3, 1, 1},    // 460 tiles: two blocks, of 455 and 5
     {130, 4, 4, 512, 8, 3, 3, 1, 1},  // 130 tiles: two blocks, the first of the smallest size, 128
+    {1, 9, 9, 8, 8, 3, 3, 2, 0},      {2, 7, 9, 16, 8, 3, 3, 2, 1},
+    {1, 3, 3, 8, 24, 3, 3, 2, 1},     {3, 2, 5, 8, 8, 3, 3, 2, 2},
+    {2, 32, 34, 8, 16, 3, 3, 2, 1},   {5, 12, 13, 40, 32, 3, 3, 2, 0},
+    {70, 12, 12, 8, 8, 3, 3, 2, 1},    // 280 tiles, 4 an image: two blocks of whole images
+    {50, 18, 12, 64, 48, 3, 3, 2, 1},  // 300 tiles, 6 an image: blocks of 132, 132 and 36
 };
 INSTANTIATE_TEST_SUITE_P(Odd, WinogradKernels, testing::ValuesIn(kShapes));
 
@@ -124,10 +130,12 @@ TEST(WinogradKernel, NotANumberStaysOne) {
 TEST(WinogradKernel, PaysOnlyForWhatItTakes) {
   const ConvShape good = {128, 8, 8, 64, 64, 3, 3, 1, 1};
   EXPECT_TRUE(kernels::winograd_pays(good));
+  EXPECT_TRUE(kernels::winograd_pays({128, 16, 16, 64, 64, 3, 3, 2, 1}));
   for (const ConvShape& s :
-       {ConvShape{128, 8, 8, 64, 64, 3, 3, 2, 1}, ConvShape{128, 8, 8, 64, 64, 1, 1, 1, 0},
-        ConvShape{128, 8, 8, 60, 64, 3, 3, 1, 1}, ConvShape{128, 8, 8, 64, 60, 3, 3, 1, 1},
-        ConvShape{128, 8, 8, 64, 64, 3, 3, 1, 3}, ConvShape{1, 8, 8, 64, 64, 3, 3, 1, 1}}) {
+       {ConvShape{128, 32, 32, 64, 64, 3, 3, 3, 1}, ConvShape{128, 16, 16, 32, 64, 3, 3, 2, 1},
+        ConvShape{128, 8, 8, 64, 64, 1, 1, 1, 0}, ConvShape{128, 8, 8, 60, 64, 3, 3, 1, 1},
+        ConvShape{128, 8, 8, 64, 60, 3, 3, 1, 1}, ConvShape{128, 8, 8, 64, 64, 3, 3, 1, 3},
+        ConvShape{1, 8, 8, 64, 64, 3, 3, 1, 1}}) {
     EXPECT_FALSE(kernels::winograd_pays(s));
   }
 }
