@@ -43,7 +43,8 @@ std::string printable(const std::string& name);
 class JsonObject {
  public:
   /// `where` is what messages begin with: a file name or an option. Keeps its own copy of `value`.
-  JsonObject(nlohmann::json value, std::string where) : JsonObject(std::move(value), where, "") {}
+  JsonObject(nlohmann::json value, std::string where)
+      : JsonObject(std::move(value), std::move(where), "") {}
 
   bool has(const std::string& field) const { return value_.contains(field); }
 

@@ -41,7 +41,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   check(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1),
         "[linear] needs x [N, in] and w [out, in], got {} and {}", x.shape(), w.shape());
-  const Tensor y = matmul(x, w, false, true);
+  Tensor y = matmul(x, w, false, true);
   if (!bias.defined()) return y;
   check(bias.shape() == Shape{w.size(0)}, "[linear] bias is {}, expected [{}] for w {}",
         bias.shape(), w.size(0), w.shape());

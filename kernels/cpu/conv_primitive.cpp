@@ -42,9 +42,9 @@ class Operand {
 
   /// What the primitive gets for `data`.
   memory prepare(const float* data) const {
-    const memory plain = onednn::view(plain_, data);
+    memory plain = onednn::view(plain_, data);
     if (!copy_) return plain;
-    const memory packed = onednn::view(packed_, scratch(buffer_, packed_.get_size()));
+    memory packed = onednn::view(packed_, scratch(buffer_, packed_.get_size()));
     if (!written_) onednn::run(*copy_, {}, {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, packed}});
     return packed;
   }

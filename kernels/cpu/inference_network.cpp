@@ -47,7 +47,7 @@ struct Layer {
 memory packed(const memory::desc& ohwi, const float* weights, const memory::desc& wanted) {
   const memory given = onednn::view(ohwi, weights);
   const memory planes(onednn::with_layout(ohwi, memory::format_tag::oihw), onednn::engine());
-  const memory result(wanted, onednn::engine());
+  memory result(wanted, onednn::engine());
   const auto copy = [](const memory& from, const memory& to) {
     onednn::run(onednn::make_reorder(from.get_desc(), to.get_desc()), {},
                 {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
@@ -237,7 +237,7 @@ class InferenceNetwork::Implementation {
                              attributes, allow_empty);
     };
     if (winograd_ && shape.kernel_height == 3 && shape.kernel_width == 3 && shape.stride == 1) {
-      const onednn::Forward pd = make(dnnl::algorithm::convolution_winograd, true);
+      onednn::Forward pd = make(dnnl::algorithm::convolution_winograd, true);
       if (pd && library_winograd_pays(pd, shape)) {
         ++winograd_layers_;
         return pd;

@@ -92,8 +92,8 @@ struct Tiling {
 
   /// For matrices of `channels` columns in all at each of `points` points.
   Tiling(std::int64_t batch, const Images& out, int points, std::int64_t channels)
-      : rows((out.height + kEdge - 1) / kEdge),
-        columns((out.width + kEdge - 1) / kEdge),
+      : rows((out.height + kOut - 1) / kOut),
+        columns((out.width + kOut - 1) / kOut),
         count(batch * rows * columns) {
     constexpr std::int64_t kBlockBytes = 1 << 20;
     constexpr std::int64_t kSmallest = 128;  // rows of a product
@@ -108,11 +108,11 @@ struct Tiling {
   }
 
   struct Place {
-    std::int64_t image, top, left;  // of the pixels of `grid` in an image
+    std::int64_t image, top, left;  // of a tile's first pixel, which may lie outside
   };
   Place place(std::int64_t tile, const Grid& grid) const {
-    return {tile / per_image(), tile / columns % rows * kEdge * grid.stride - grid.padding,
-            tile % columns * kEdge * grid.stride - grid.padding};
+    return {tile / per_image(), tile / columns % rows * kOut * grid.stride - grid.padding,
+            tile % columns * kOut * grid.stride - grid.padding};
   }
   /// body(first tile, tiles) for every block.
   template <class Body>
@@ -121,9 +121,6 @@ struct Tiling {
       body(first, std::min(block, count - first));
     }
   }
-
- private:
-  static constexpr std::int64_t kEdge = kOut;
 };
 
 constexpr std::int64_t kTilesPerTask = 4;
@@ -368,10 +365,12 @@ std::vector<float> transformed(const ConvShape& shape, const float* w) {
 bool winograd_pays(const ConvShape& s) {
   const std::int64_t fewest_channels = s.stride == 1 ? 32 : 64;
   constexpr std::int64_t kFewestPixels = 2048;  // of a batch, to share the transformed weights
-  return s.kernel_height == 3 && s.kernel_width == 3 && (s.stride == 1 || s.stride == 2) &&
-         s.padding <= 2 && s.channels % kLanes == 0 && s.filters % kLanes == 0 &&
-         std::min(s.channels, s.filters) >= fewest_channels &&
-         s.batch * s.out_height() * s.out_width() >= kFewestPixels;
+  constexpr std::int64_t kMostPixels = 4096;    // of an image: input_grad() holds all its tiles
+  const std::int64_t pixels = s.out_height() * s.out_width();
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.padding <= 2 &&
+         (s.stride == 1 || (s.stride == 2 && pixels <= kMostPixels)) && s.channels % kLanes == 0 &&
+         s.filters % kLanes == 0 && std::min(s.channels, s.filters) >= fewest_channels &&
+         s.batch * pixels >= kFewestPixels;
 }
 
 void winograd_convolution(ConvFace face, const ConvShape& shape, const float* x, const float* w,

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 // The matrices of Winograd's algorithm for 3x3 kernels and 4x4 tiles of the output:
 //
@@ -23,8 +24,8 @@ constexpr Matrix<S, R> transposed(const Matrix<R, S>& m) {
   return t;
 }
 
-constexpr std::size_t kOut = 4;     // edge of a tile of y
-constexpr std::size_t kKernel = 3;  // edge of the kernel
+constexpr std::int64_t kOut = 4;     // edge of a tile of y
+constexpr std::int64_t kKernel = 3;  // edge of the kernel
 
 /// F(4, 3) at the points 0, ±1, ±2 and infinity: 36 multiplications for 16 outputs instead of 144.
 /// Lavin & Gray, "Fast algorithms for convolutional neural networks" (CVPR 2016), section 4.

@@ -133,9 +133,9 @@ TEST(WinogradKernel, PaysOnlyForWhatItTakes) {
   EXPECT_TRUE(kernels::winograd_pays({128, 16, 16, 64, 64, 3, 3, 2, 1}));
   for (const ConvShape& s :
        {ConvShape{128, 32, 32, 64, 64, 3, 3, 3, 1}, ConvShape{128, 16, 16, 32, 64, 3, 3, 2, 1},
-        ConvShape{128, 8, 8, 64, 64, 1, 1, 1, 0}, ConvShape{128, 8, 8, 60, 64, 3, 3, 1, 1},
-        ConvShape{128, 8, 8, 64, 60, 3, 3, 1, 1}, ConvShape{128, 8, 8, 64, 64, 3, 3, 1, 3},
-        ConvShape{1, 8, 8, 64, 64, 3, 3, 1, 1}}) {
+        ConvShape{1, 256, 256, 64, 64, 3, 3, 2, 1}, ConvShape{128, 8, 8, 64, 64, 1, 1, 1, 0},
+        ConvShape{128, 8, 8, 60, 64, 3, 3, 1, 1}, ConvShape{128, 8, 8, 64, 60, 3, 3, 1, 1},
+        ConvShape{128, 8, 8, 64, 64, 3, 3, 1, 3}, ConvShape{1, 8, 8, 64, 64, 3, 3, 1, 1}}) {
     EXPECT_FALSE(kernels::winograd_pays(s));
   }
 }

@@ -8,7 +8,7 @@ using Inputs = std::span<const Tensor>;
 using Make = Tensor (*)(std::int64_t size, CaseSource& source);
 
 OpCase unary(std::string name, Tensor (*op)(const Tensor&), Make make,
-             TensorFunction composed = nullptr) {
+             const TensorFunction& composed = nullptr) {
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
             return {{make(size, source)}, [op](Inputs in) { return op(in[0]); }, composed};
           }};

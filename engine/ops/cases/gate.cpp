@@ -15,7 +15,7 @@ constexpr std::int64_t kExperts = 5;
 constexpr std::int64_t kChoices = 2;
 
 /// The gate's weights; the choice has no derivative.
-OpCase gate_case(std::string name, GateOrder order, TensorFunction composed) {
+OpCase gate_case(std::string name, GateOrder order, const TensorFunction& composed) {
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
             return {{normal_input({size, kExperts}, source)},
                     [order](Inputs in) { return gate(in[0], kChoices, order).weights; },

@@ -29,7 +29,7 @@ Tensor one_hot(const Tensor& labels, const Tensor& x) {
 
 /// gy and y = `result`(x) as independent inputs.
 OpCase backward(std::string name, Tensor (*op)(const Tensor&, const Tensor&),
-                Tensor (*result)(const Tensor&), TensorFunction composed) {
+                Tensor (*result)(const Tensor&), const TensorFunction& composed) {
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
             return {{normal_input({size, kClasses}, source),
                      result(normal_input({size, kClasses}, source))},
