@@ -59,7 +59,7 @@ void unpack_into(const fs::path& archive, const fs::path& folder) {
 }  // namespace
 
 fs::path fetch_cifar10(const fs::path& directory, const FetchOptions& options) {
-  const fs::path folder = directory / kCifar10Folder;
+  fs::path folder = directory / kCifar10Folder;
   if (is_complete(folder)) return folder;
   try {
     check(!fs::exists(folder), "{}: exists, but lacks some of CIFAR-10's files; remove it first",

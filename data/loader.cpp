@@ -142,13 +142,13 @@ void check_indices(std::span<const std::int64_t> indices, const ImageDataset& da
 }  // namespace
 
 struct BatchLoader::State {
-  State(const ImageDataset& dataset, std::vector<std::int64_t> indices_, LoaderOptions options_,
-        Generator generator_)
-      : assembler(dataset, options_.dtype),
-        indices(std::move(indices_)),
-        options(options_),
+  State(const ImageDataset& dataset, std::vector<std::int64_t> chosen, LoaderOptions how,
+        Generator random)
+      : assembler(dataset, how.dtype),
+        indices(std::move(chosen)),
+        options(how),
         may_mirror(dataset.mirror_keeps_class),
-        generator(generator_) {}
+        generator(random) {}
 
   Assembler assembler;
   std::vector<std::int64_t> indices;

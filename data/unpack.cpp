@@ -69,13 +69,14 @@ void unpack(const std::filesystem::path& archive, const std::string& folder,
             const std::vector<std::string>& names, std::int64_t max_bytes,
             const std::filesystem::path& destination) {
   Reader reader(archive);
+  const std::string inside = folder + "/";
   while (archive_entry* entry = reader.next()) {
     const char* stored = archive_entry_pathname(entry);
     const std::string path = stored != nullptr ? stored : "";
     const auto type = archive_entry_filetype(entry);
-    if (type == AE_IFDIR && (path == folder || path == folder + "/")) continue;
+    if (type == AE_IFDIR && (path == folder || path == inside)) continue;
     const auto name = std::ranges::find_if(
-        names, [&](const std::string& allowed) { return path == folder + "/" + allowed; });
+        names, [&](const std::string& allowed) { return path == inside + allowed; });
     const bool is_file = type == AE_IFREG && archive_entry_hardlink(entry) == nullptr;
     check(is_file && name != names.end(), "{}: unexpected entry '{}'", archive.string(),
           printable(path));

@@ -95,7 +95,7 @@ void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::S
 TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& model,
                               nn::Sgd& optimizer) {
   const TensorFile file = read_safetensors(path);
-  const TrainingState state = parse_state(file, path);
+  TrainingState state = parse_state(file, path);
   import_tensors(all_tensors(model, optimizer), file.tensors, path.string());
   return state;
 }

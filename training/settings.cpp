@@ -62,7 +62,7 @@ std::string first_difference(const json& a, const json& b) {
     if (!b.contains(field)) return field;
     if (value == b[field]) continue;
     const std::string below = first_difference(value, b[field]);
-    return below.empty() ? field : field + "." + below;
+    return below.empty() ? field : fmt::format("{}.{}", field, below);
   }
   for (const auto& [field, value] : b.items()) {
     if (!a.contains(field)) return field;

@@ -46,7 +46,7 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
       on_device(device, "allocate", [&](auto& exec) { return kernels::allocate(exec, bytes); });
 }
 
-Storage::~Storage() {
+Storage::~Storage() {  // NOLINT(bugprone-exception-escape): the device was there to allocate on
   on_device(device_, "release", [&](auto& exec) { kernels::release(exec, block_); });
 }
 

@@ -28,7 +28,7 @@ class Storage {
  public:
   /// Errors: out of memory, with the size asked for; a device that this build lacks.
   Storage(std::size_t bytes, Device device);
-  ~Storage();
+  ~Storage();  // NOLINT(bugprone-exception-escape): the device was there to allocate on
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 

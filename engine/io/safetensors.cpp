@@ -266,9 +266,9 @@ void write_safetensors(const fs::path& path, const TensorFile& file) {
   out.write(std::as_bytes(std::span(&length, 1)));
   out.write(header);
   for (const auto& [name, tensor] : tensors) {
-    with_elements(tensor, [&](const auto* from) {
-      out.write(std::as_bytes(std::span(from, static_cast<std::size_t>(tensor.numel()))));
-    });
+    const auto count = static_cast<std::size_t>(tensor.numel());
+    with_elements(tensor,
+                  [&](const auto* from) { out.write(std::as_bytes(std::span(from, count))); });
   }
   out.commit();
 }
