@@ -15,8 +15,8 @@ bool winograd_pays(const ConvShape& shape);
 /// One face of the float32 convolution's trilinear form by Winograd's algorithm with 4x4 tiles of y
 /// (winograd_form.h): reads two of x, w, y and writes the third, which is y, x or w by face. Takes
 /// a quarter of the direct algorithm's multiplications at stride 1, 9/16 at stride 2, with a
-/// relative error of about 1e-6. The bits do not depend on the thread count. Where oneDNN has the
-/// algorithm (2.x with AVX-512, stride 1) its own is faster.
+/// relative error of about 1e-6. The bits do not depend on the thread count. For where oneDNN has
+/// no such algorithm: its own is in 2.x alone, with AVX-512 and at stride 1.
 void winograd_convolution(ConvFace face, const ConvShape& shape, const float* x, const float* w,
                           const float* y);
 
