@@ -4,6 +4,14 @@
 
 include(GoogleTest)
 
+# Seconds until a test counts as hung. Instrumented, the longest tests (whole studies, every case of a
+# kernel family) take many times as long.
+if(SWITCHYARD_SANITIZE)
+  set(_timeout 3600)
+else()
+  set(_timeout 600)
+endif()
+
 switchyard_sources(_support tests/support)
 if(_support)
   add_library(switchyard_test_support STATIC ${_support})
@@ -37,7 +45,7 @@ function(switchyard_test FOLDER)
   set_target_properties(${target} PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   gtest_discover_tests(${target} TEST_FILTER "-*Nightly*:*/Cuda*" DISCOVERY_MODE PRE_TEST
-                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${ARG_LABEL})
+                       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${_timeout} LABELS ${ARG_LABEL})
   gtest_discover_tests(${target} TEST_FILTER "*Nightly*" DISCOVERY_MODE PRE_TEST
                        DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 3600 LABELS nightly)
 endfunction()
@@ -98,17 +106,17 @@ foreach(file ${_families})
   get_filename_component(family "${file}" NAME_WE)
   add_test(NAME workbench.${family}
            COMMAND test_workbench "--gtest_filter=Cpu.${family}/*:Simt.${family}/*" --gtest_brief=1)
-  set_tests_properties(workbench.${family} PROPERTIES TIMEOUT 600 LABELS kernels
+  set_tests_properties(workbench.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
                        FAIL_REGULAR_EXPRESSION " 0 tests from")  # families.cpp lacks it
   if(SWITCHYARD_CUDA)
     add_test(NAME workbench.cuda.${family}
              COMMAND test_workbench "--gtest_filter=Cuda.${family}/*" --gtest_brief=1)
-    set_tests_properties(workbench.cuda.${family} PROPERTIES TIMEOUT 600 LABELS gpu
+    set_tests_properties(workbench.cuda.${family} PROPERTIES TIMEOUT ${_timeout} LABELS gpu
                          SKIP_REGULAR_EXPRESSION "Skipped")
   endif()
 endforeach()
 add_test(NAME workbench COMMAND test_workbench "--gtest_filter=-Cpu.*:Simt.*:Cuda.*")
-set_tests_properties(workbench PROPERTIES TIMEOUT 600 LABELS kernels)
+set_tests_properties(workbench PROPERTIES TIMEOUT ${_timeout} LABELS kernels)
 
 # What the compiled kernels ask of a GPU, against the checked-in table. Skipped without nvcc.
 if(TARGET switchyard)
