@@ -49,7 +49,7 @@ std::vector<Tensor> LossOperator::apply(std::span<const Tensor> v) {
 LossOperator::Graph LossOperator::graph_of(std::size_t term) {
   if (graphs_[term]) return graphs_[term];
   const std::size_t before = memory_stats(parameters_[0].device()).live;
-  const auto graph = std::make_shared<const HessianOperator>(terms_[term].loss(), parameters_);
+  auto graph = std::make_shared<const HessianOperator>(terms_[term].loss(), parameters_);
   const std::size_t after = memory_stats(parameters_[0].device()).live;
   const std::size_t bytes = after > before ? after - before : 0;
   if (kept_bytes_ + bytes <= options_.graph_memory_bytes) {
