@@ -5,6 +5,7 @@
 // The files of analysis/report/page and d3, embedded by cmake/report_assets.cmake.
 namespace switchyard::report_assets {
 
+// NOLINTBEGIN(readability-identifier-naming): the names are the files', a dot made an underscore.
 extern const std::string_view template_html;
 extern const std::string_view style_css;
 extern const std::string_view statistics_js;
@@ -12,5 +13,6 @@ extern const std::string_view charts_js;
 extern const std::string_view figures_js;
 extern const std::string_view report_js;
 extern const std::string_view d3_js;
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace switchyard::report_assets
