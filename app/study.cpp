@@ -95,7 +95,7 @@ void add_study_command(CLI::App& app, Action& action) {
   command->add_option("--seeds", options->study.seeds, "Runs per head, with seeds 1, 2, ...")
       ->check(at_least(1));
   add_data_option(*command, options->data);
-  command->add_option("--out", options->out, "Study directory, which must not exist")
+  command->add_option("--out", options->out, "Study directory, new or empty")
       ->capture_default_str();
   command->add_flag("--resume", options->resume, "Continue the study in --out");
   command->add_flag("--print-config", options->print_config,

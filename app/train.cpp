@@ -135,8 +135,7 @@ void add_train_command(CLI::App& app, Action& action) {
   command->add_option("--head", options->head, "Head with its published settings")
       ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
   add_data_option(*command, options->data);
-  command->add_option("--out", options->out, "Run directory, which must not exist")
-      ->capture_default_str();
+  command->add_option("--out", options->out, "Run directory, new or empty")->capture_default_str();
   command->add_flag("--resume", options->resume, "Continue the run in --out");
   command->add_flag("--json", options->json, "Print results.json");
   command->callback([=, &action] { action = [=] { return train(*options); }; });
