@@ -4,6 +4,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/executor.h"
 #include "engine/ops/reduction.h"
+#include "engine/ops/run.h"
 #include "kernels/api/routing.h"
 #include "kernels/api/softmax.h"
 
@@ -55,8 +56,9 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
 Tensor softmax(const Tensor& x) {
   check_rows("softmax", x);
   Tensor y = empty_like(x);
-  launch("softmax", x, [&]<class T>(auto& executor) {
-    kernels::softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  run("softmax", x, [&]<class T>() {
+    return kernels::SoftmaxForward<T>{
+        .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
   return record("softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
     return {softmax_backward(v.cotangent(), v.output())};
@@ -66,9 +68,12 @@ Tensor softmax(const Tensor& x) {
 Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("softmax_backward", gy, y);
   Tensor gx = empty_like(y);
-  launch("softmax_backward", y, [&]<class T>(auto& executor) {
-    kernels::softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
-                              y.size(-1));
+  run("softmax_backward", y, [&]<class T>() {
+    return kernels::SoftmaxBackward<T>{.gy = gy.data<T>(),
+                                       .y = y.data<T>(),
+                                       .gx = gx.data<T>(),
+                                       .rows = rows_of(y),
+                                       .columns = y.size(-1)};
   });
   return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {
@@ -84,8 +89,9 @@ Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
 Tensor log_softmax(const Tensor& x) {
   check_rows("log_softmax", x);
   Tensor y = empty_like(x);
-  launch("log_softmax", x, [&]<class T>(auto& executor) {
-    kernels::log_softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  run("log_softmax", x, [&]<class T>() {
+    return kernels::LogSoftmaxForward<T>{
+        .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
   return record("log_softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
     return {log_softmax_backward(v.cotangent(), v.output())};
@@ -95,9 +101,12 @@ Tensor log_softmax(const Tensor& x) {
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("log_softmax_backward", gy, y);
   Tensor gx = empty_like(y);
-  launch("log_softmax_backward", y, [&]<class T>(auto& executor) {
-    kernels::log_softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
-                                  y.size(-1));
+  run("log_softmax_backward", y, [&]<class T>() {
+    return kernels::LogSoftmaxBackward<T>{.gy = gy.data<T>(),
+                                          .y = y.data<T>(),
+                                          .gx = gx.data<T>(),
+                                          .rows = rows_of(y),
+                                          .columns = y.size(-1)};
   });
   return record("log_softmax_backward", gx, {gy, y}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {
@@ -112,9 +121,12 @@ Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_labels("cross_entropy", logits, labels);
   Tensor losses = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
-  launch("cross_entropy", logits, [&]<class T>(auto& executor) {
-    kernels::cross_entropy_forward(executor, logits.data<T>(), labels.data<std::int64_t>(),
-                                   losses.data<T>(), logits.size(0), logits.size(1));
+  run("cross_entropy", logits, [&]<class T>() {
+    return kernels::CrossEntropyForward<T>{.x = logits.data<T>(),
+                                           .labels = labels.data<std::int64_t>(),
+                                           .losses = losses.data<T>(),
+                                           .rows = logits.size(0),
+                                           .columns = logits.size(1)};
   });
   return record("cross_entropy", mean(losses), {logits}, Saved::all_inputs(),
                 [labels](const Vjp& v) -> Gradients {
@@ -128,9 +140,13 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
   check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}",
         g.shape().to_string());
   Tensor gx = empty_like(p);
-  launch("cross_entropy_backward", p, [&]<class T>(auto& executor) {
-    kernels::cross_entropy_backward(executor, g.data<T>(), p.data<T>(), labels.data<std::int64_t>(),
-                                    gx.data<T>(), p.size(0), p.size(1));
+  run("cross_entropy_backward", p, [&]<class T>() {
+    return kernels::CrossEntropyBackward<T>{.g = g.data<T>(),
+                                            .p = p.data<T>(),
+                                            .labels = labels.data<std::int64_t>(),
+                                            .gx = gx.data<T>(),
+                                            .rows = p.size(0),
+                                            .columns = p.size(1)};
   });
   return record("cross_entropy_backward", gx, {g, p}, Saved::all_inputs(),
                 [labels](const Vjp& v) -> Gradients {

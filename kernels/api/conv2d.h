@@ -72,16 +72,16 @@ using ConvBf16Function = void(Exec&, const ConvShape& shape, const BFloat16* fir
 // The ladders behind them (kernels/cuda/conv2d_*.cu). A variant throws std::invalid_argument where
 // what it needs is not met and for sizes that 32-bit indices do not cover.
 template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_ladder();
+VariantLadder<ConvFunction<Exec, T>> conv2d_ladder();
 template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder();
+VariantLadder<ConvFunction<Exec, T>> conv2d_input_grad_ladder();
 template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder();
+VariantLadder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder();
 template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder();
+VariantLadder<ConvBf16Function<Exec>> conv2d_bf16_ladder();
 template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder();
+VariantLadder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder();
 template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder();
+VariantLadder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder();
 
 }  // namespace switchyard::kernels

@@ -27,8 +27,8 @@ using MapBinaryFunction = void(Exec&, Op op, const T* a, const T* b, T* y,
 // The ladders behind them (kernels/cuda/elementwise.cu). A variant throws std::invalid_argument
 // where what it needs is not met and for more elements than a grid covers.
 template <class Exec, class Op, class T>
-Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder();
+VariantLadder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder();
 template <class Exec, class Op, class T>
-Ladder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder();
+VariantLadder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder();
 
 }  // namespace switchyard::kernels

@@ -46,6 +46,6 @@ using GateFunction = std::int64_t(Exec&, const GateShape& shape, const GateOptio
 /// The ladder behind it (kernels/cuda/gate.cu). A variant throws std::invalid_argument where what
 /// it needs is not met and for more tokens or experts than 32-bit indices or a grid cover.
 template <class Exec, class T>
-Ladder<GateFunction<Exec, T>> gate_ladder();
+VariantLadder<GateFunction<Exec, T>> gate_ladder();
 
 }  // namespace switchyard::kernels

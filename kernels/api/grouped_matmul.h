@@ -40,8 +40,8 @@ using GroupedMatmulWeightGradFunction = void(Exec&, const GroupedShape& shape,
 // variant throws std::invalid_argument where what it needs is not met and for sizes that 32-bit
 // indices do not cover.
 template <class Exec, class T>
-Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder();
+VariantLadder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder();
 template <class Exec, class T>
-Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder();
+VariantLadder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder();
 
 }  // namespace switchyard::kernels

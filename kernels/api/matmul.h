@@ -36,8 +36,8 @@ using MatmulBf16Function = void(Exec&, const MatmulShape& shape, const BFloat16*
 // The ladders behind them (kernels/cuda/matmul.cu). A variant throws std::invalid_argument where
 // what it needs is not met and for sizes that 32-bit indices do not cover.
 template <class Exec, class T>
-Ladder<MatmulFunction<Exec, T>> matmul_ladder();
+VariantLadder<MatmulFunction<Exec, T>> matmul_ladder();
 template <class Exec>
-Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder();
+VariantLadder<MatmulBf16Function<Exec>> matmul_bf16_ladder();
 
 }  // namespace switchyard::kernels

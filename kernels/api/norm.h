@@ -60,10 +60,10 @@ using ChannelAffineFunction = void(Exec&, std::int64_t rows, std::int64_t channe
 // The ladders behind them (kernels/cuda/norm.cu). A variant throws std::invalid_argument where what
 // it needs is not met and for sizes that 32-bit indices do not cover.
 template <class Exec, class T>
-Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder();
+VariantLadder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder();
 template <class Exec, class T>
-Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder();
+VariantLadder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder();
 template <class Exec, class T>
-Ladder<ChannelAffineFunction<Exec, T>> channel_affine_ladder();
+VariantLadder<ChannelAffineFunction<Exec, T>> channel_affine_ladder();
 
 }  // namespace switchyard::kernels

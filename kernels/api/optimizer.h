@@ -39,8 +39,8 @@ using SgdManyFunction = void(Exec&, std::span<const SgdParameter<T>> parameters,
 
 // The ladders behind them (kernels/cuda/optimizer.cu).
 template <class Exec, class T>
-Ladder<SgdFunction<Exec, T>> sgd_step_ladder();
+VariantLadder<SgdFunction<Exec, T>> sgd_step_ladder();
 template <class Exec, class T>
-Ladder<SgdManyFunction<Exec, T>> sgd_step_many_ladder();
+VariantLadder<SgdManyFunction<Exec, T>> sgd_step_many_ladder();
 
 }  // namespace switchyard::kernels

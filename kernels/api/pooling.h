@@ -28,8 +28,8 @@ using PoolFunction = void(Exec&, const T* in, T* out, std::int64_t images, std::
 // The ladders behind them (kernels/cuda/pooling.cu). A variant throws std::invalid_argument where
 // what it needs is not met and for more elements than a grid covers.
 template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_pool_ladder();
+VariantLadder<PoolFunction<Exec, T>> global_average_pool_ladder();
 template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_unpool_ladder();
+VariantLadder<PoolFunction<Exec, T>> global_average_unpool_ladder();
 
 }  // namespace switchyard::kernels

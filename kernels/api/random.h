@@ -42,12 +42,12 @@ using RandomFunction = void(Exec&, std::int64_t count, T* y, RandomStretch stret
 // The ladders behind them (kernels/cuda/random.cu). A variant throws std::invalid_argument where
 // what it needs is not met and for more elements than a grid covers.
 template <class Exec, class T>
-Ladder<DropoutFunction<Exec, T>> dropout_ladder();
+VariantLadder<DropoutFunction<Exec, T>> dropout_ladder();
 template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_normal_ladder();
+VariantLadder<RandomFunction<Exec, T>> random_normal_ladder();
 template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_uniform_ladder();
+VariantLadder<RandomFunction<Exec, T>> random_uniform_ladder();
 template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_sign_ladder();
+VariantLadder<RandomFunction<Exec, T>> random_sign_ladder();
 
 }  // namespace switchyard::kernels

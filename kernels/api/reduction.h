@@ -32,8 +32,8 @@ using SumProductsFunction = void(Exec&, const T* a, const T* b, T* y, std::int64
 // The ladders behind them (kernels/cuda/reduction.cu). A variant throws std::invalid_argument for
 // more outputs than a grid has blocks for.
 template <class Exec, class T>
-Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder();
+VariantLadder<SumMiddleFunction<Exec, T>> sum_middle_ladder();
 template <class Exec, class T>
-Ladder<SumProductsFunction<Exec, T>> sum_products_ladder();
+VariantLadder<SumProductsFunction<Exec, T>> sum_products_ladder();
 
 }  // namespace switchyard::kernels

@@ -81,35 +81,35 @@ template <class Exec, class T>
 using TopKFunction = std::int64_t(Exec&, const T* logits, std::int64_t tokens, std::int64_t experts,
                                   std::int64_t k, std::int64_t* indices);
 template <class Exec, class T>
-Ladder<TopKFunction<Exec, T>> top_k_ladder();
+VariantLadder<TopKFunction<Exec, T>> top_k_ladder();
 
 template <class Exec>
 using FirstOutOfRangeFunction = std::int64_t(Exec&, const std::int64_t* indices, std::int64_t count,
                                              std::int64_t bound);
 template <class Exec>
-Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder();
+VariantLadder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder();
 
 template <class Exec, class T>
 using GatherFunction = void(Exec&, const T* x, const std::int64_t* indices, std::int64_t tokens,
                             std::int64_t columns, std::int64_t k, T* y);
 template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> gather_ladder();
+VariantLadder<GatherFunction<Exec, T>> gather_ladder();
 template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> scatter_add_ladder();
+VariantLadder<GatherFunction<Exec, T>> scatter_add_ladder();
 
 template <class Exec>
 using SegmentOffsetsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
                                     std::int64_t experts, std::int64_t capacity,
                                     std::int64_t* offsets);
 template <class Exec>
-Ladder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder();
+VariantLadder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder();
 
 template <class Exec>
 using SortAssignmentsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
                                      std::int64_t experts, const std::int64_t* offsets,
                                      std::int64_t* permutation, std::int64_t* inverse);
 template <class Exec>
-Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder();
+VariantLadder<SortAssignmentsFunction<Exec>> sort_assignments_ladder();
 
 /// dispatch(permutation, x, weights, y), combine(inverse, x, weights, y) or
 /// combine_weight_grad(inverse, x, gy, gweights).
@@ -117,10 +117,10 @@ template <class Exec, class T>
 using RouteFunction = void(Exec&, const RouteShape& shape, const std::int64_t* map, const T* x,
                            const T* other, T* y);
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> dispatch_ladder();
+VariantLadder<RouteFunction<Exec, T>> dispatch_ladder();
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_ladder();
+VariantLadder<RouteFunction<Exec, T>> combine_ladder();
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder();
+VariantLadder<RouteFunction<Exec, T>> combine_weight_grad_ladder();
 
 }  // namespace switchyard::kernels

@@ -45,10 +45,10 @@ using TransposeFunction = void(Exec&, const T* x, T* y, std::int64_t rows, std::
 // The ladders behind them (kernels/cuda/shape.cu). A variant throws std::invalid_argument where
 // what it needs is not met and for more elements than a grid covers.
 template <class Exec, class From, class To>
-Ladder<ConvertFunction<Exec, From, To>> convert_ladder();
+VariantLadder<ConvertFunction<Exec, From, To>> convert_ladder();
 template <class Exec, class T>
-Ladder<FillFunction<Exec, T>> fill_ladder();
+VariantLadder<FillFunction<Exec, T>> fill_ladder();
 template <class Exec, class T>
-Ladder<TransposeFunction<Exec, T>> transpose_ladder();
+VariantLadder<TransposeFunction<Exec, T>> transpose_ladder();
 
 }  // namespace switchyard::kernels

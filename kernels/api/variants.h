@@ -18,6 +18,6 @@ struct Variant {
 
 /// A ladder from the naive variant to the best, which the entry point uses where `needs` is met.
 template <class Function>
-using Ladder = std::span<const Variant<Function>>;
+using VariantLadder = std::span<const Variant<Function>>;
 
 }  // namespace switchyard::kernels

@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/vector_math.h"
 
@@ -62,20 +62,22 @@ double shifted_exp(const T* x, T maximum, T* e, std::int64_t columns) {
   return sum_of(columns, [=](std::int64_t j) { return double{e[j]}; });
 }
 
+// ---- vector loops: rows over threads, each row in loops that vectorise
+
 template <class T>
-void softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  for_each_row(rows, columns, [=](std::int64_t row) {
-    const T* in = x + row * columns;
-    T* out = y + row * columns;
-    const double sum = shifted_exp(in, maximum_of(in, columns), out, columns);
+void softmax_vector_loops(Cpu&, const SoftmaxForward<T>& a) {
+  for_each_row(a.rows, a.columns, [=](std::int64_t row) {
+    const T* in = a.x + row * a.columns;
+    T* out = a.y + row * a.columns;
+    const double sum = shifted_exp(in, maximum_of(in, a.columns), out, a.columns);
     const T scale = static_cast<T>(1.0 / sum);
-    for (std::int64_t j = 0; j < columns; ++j) out[j] *= scale;
+    for (std::int64_t j = 0; j < a.columns; ++j) out[j] *= scale;
   });
 }
 
 template <class T>
-void softmax_gradient(const T* gy, const T* y, T* gx, std::int64_t rows, std::int64_t columns) {
-  for_each_row(rows, columns, [=](std::int64_t row) {
+void softmax_backward_vector_loops(Cpu&, const SoftmaxBackward<T>& a) {
+  for_each_row(a.rows, a.columns, [gy = a.gy, y = a.y, gx = a.gx, columns = a.columns](auto row) {
     const std::int64_t begin = row * columns;
     const T mean = static_cast<T>(
         sum_of(columns, [=](std::int64_t j) { return double{gy[begin + j]} * y[begin + j]; }));
@@ -85,20 +87,20 @@ void softmax_gradient(const T* gy, const T* y, T* gx, std::int64_t rows, std::in
 }
 
 template <class T>
-void log_softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  for_each_row(rows, columns, [=](std::int64_t row) {
-    const T* in = x + row * columns;
-    T* out = y + row * columns;
-    const T maximum = maximum_of(in, columns);
-    const T log_sum = static_cast<T>(std::log(shifted_exp(in, maximum, out, columns)));
+void log_softmax_vector_loops(Cpu&, const LogSoftmaxForward<T>& a) {
+  for_each_row(a.rows, a.columns, [=](std::int64_t row) {
+    const T* in = a.x + row * a.columns;
+    T* out = a.y + row * a.columns;
+    const T maximum = maximum_of(in, a.columns);
+    const T log_sum = static_cast<T>(std::log(shifted_exp(in, maximum, out, a.columns)));
 #pragma GCC ivdep
-    for (std::int64_t j = 0; j < columns; ++j) out[j] = (in[j] - maximum) - log_sum;
+    for (std::int64_t j = 0; j < a.columns; ++j) out[j] = (in[j] - maximum) - log_sum;
   });
 }
 
 template <class T>
-void log_softmax_gradient(const T* gy, const T* y, T* gx, std::int64_t rows, std::int64_t columns) {
-  for_each_row(rows, columns, [=](std::int64_t row) {
+void log_softmax_backward_vector_loops(Cpu&, const LogSoftmaxBackward<T>& a) {
+  for_each_row(a.rows, a.columns, [gy = a.gy, y = a.y, gx = a.gx, columns = a.columns](auto row) {
     const std::int64_t begin = row * columns;
     const T sum =
         static_cast<T>(sum_of(columns, [=](std::int64_t j) { return double{gy[begin + j]}; }));
@@ -108,63 +110,145 @@ void log_softmax_gradient(const T* gy, const T* y, T* gx, std::int64_t rows, std
 }
 
 template <class T>
-void cross_entropy(const T* x, const std::int64_t* labels, T* losses, std::int64_t rows,
-                   std::int64_t columns) {
-  for_each_row(rows, columns, [=](std::int64_t row) {
-    const T* in = x + row * columns;
-    const T maximum = maximum_of(in, columns);
+void cross_entropy_vector_loops(Cpu&, const CrossEntropyForward<T>& a) {
+  for_each_row(a.rows, a.columns, [=](std::int64_t row) {
+    const T* in = a.x + row * a.columns;
+    const T maximum = maximum_of(in, a.columns);
     const double sum =
-        sum_of(columns, [=](std::int64_t j) { return double{std::exp(in[j] - maximum)}; });
-    losses[row] = static_cast<T>(std::log(sum) - (in[labels[row]] - maximum));
+        sum_of(a.columns, [=](std::int64_t j) { return double{std::exp(in[j] - maximum)}; });
+    a.losses[row] = static_cast<T>(std::log(sum) - (in[a.labels[row]] - maximum));
   });
 }
 
 template <class T>
-void cross_entropy_gradient(const T* g, const T* p, const std::int64_t* labels, T* gx,
-                            std::int64_t rows, std::int64_t columns) {
-  const T scale = *g / static_cast<T>(rows);
-  for_each_row(rows, columns, [=](std::int64_t row) {
-    const std::int64_t begin = row * columns;
-    for (std::int64_t i = begin; i < begin + columns; ++i) gx[i] = scale * p[i];
-    const std::int64_t at = begin + labels[row];
-    gx[at] = scale * (p[at] - T{1});
+void cross_entropy_backward_vector_loops(Cpu&, const CrossEntropyBackward<T>& a) {
+  const T scale = *a.g / static_cast<T>(a.rows);
+  for_each_row(a.rows, a.columns, [=](std::int64_t row) {
+    const std::int64_t begin = row * a.columns;
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) a.gx[i] = scale * a.p[i];
+    const std::int64_t at = begin + a.labels[row];
+    a.gx[at] = scale * (a.p[at] - T{1});
   });
+}
+
+// ---- plain loops: the definitions, on one thread
+
+/// log Σ eˣ of a row, less its maximum.
+template <class T>
+double log_sum_of_shifted(const T* x, std::int64_t columns, T maximum) {
+  double sum = 0.0;
+  for (std::int64_t j = 0; j < columns; ++j) sum += std::exp(double{x[j]} - double{maximum});
+  return std::log(sum);
+}
+
+/// Calls body(first element's index, maximum, log Σ e^(x - maximum)) for each row of x.
+template <class T, class Body>
+void for_each_plain_row(const T* x, std::int64_t rows, std::int64_t columns, const Body& body) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const T* const in = x + row * columns;
+    T maximum = -std::numeric_limits<T>::infinity();
+    for (std::int64_t j = 0; j < columns; ++j) maximum = in[j] > maximum ? in[j] : maximum;
+    body(row * columns, double{maximum}, log_sum_of_shifted(in, columns, maximum));
+  }
+}
+
+template <class T>
+void softmax_plain_loops(Cpu&, const SoftmaxForward<T>& a) {
+  for_each_plain_row(a.x, a.rows, a.columns, [&](std::int64_t begin, double maximum, double log) {
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      a.y[i] = static_cast<T>(std::exp(double{a.x[i]} - maximum - log));
+    }
+  });
+}
+
+template <class T>
+void log_softmax_plain_loops(Cpu&, const LogSoftmaxForward<T>& a) {
+  for_each_plain_row(a.x, a.rows, a.columns, [&](std::int64_t begin, double maximum, double log) {
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      a.y[i] = static_cast<T>((double{a.x[i]} - maximum) - log);
+    }
+  });
+}
+
+template <class T>
+void cross_entropy_plain_loops(Cpu&, const CrossEntropyForward<T>& a) {
+  for_each_plain_row(a.x, a.rows, a.columns, [&](std::int64_t begin, double maximum, double log) {
+    const std::int64_t row = begin / a.columns;
+    a.losses[row] = static_cast<T>(log - (double{a.x[begin + a.labels[row]]} - maximum));
+  });
+}
+
+template <class T>
+void softmax_backward_plain_loops(Cpu&, const SoftmaxBackward<T>& a) {
+  for (std::int64_t begin = 0; begin < a.rows * a.columns; begin += a.columns) {
+    double mean = 0.0;
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) mean += double{a.gy[i]} * a.y[i];
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      a.gx[i] = static_cast<T>(a.y[i] * (a.gy[i] - mean));
+    }
+  }
+}
+
+template <class T>
+void log_softmax_backward_plain_loops(Cpu&, const LogSoftmaxBackward<T>& a) {
+  for (std::int64_t begin = 0; begin < a.rows * a.columns; begin += a.columns) {
+    double sum = 0.0;
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) sum += a.gy[i];
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      a.gx[i] = static_cast<T>(a.gy[i] - std::exp(double{a.y[i]}) * sum);
+    }
+  }
+}
+
+template <class T>
+void cross_entropy_backward_plain_loops(Cpu&, const CrossEntropyBackward<T>& a) {
+  for (std::int64_t i = 0; i < a.rows * a.columns; ++i) {
+    const bool is_label = a.labels[i / a.columns] == i % a.columns;
+    const double p = a.p[i];
+    a.gx[i] = static_cast<T>(double{*a.g} * (is_label ? p - 1.0 : p) / static_cast<double>(a.rows));
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
 
-#define SWITCHYARD_CPU_SOFTMAX(T)                                                              \
-  template <>                                                                                  \
-  void softmax_forward(Cpu&, const T* x, T* y, std::int64_t rows, std::int64_t columns) {      \
-    softmax(x, y, rows, columns);                                                              \
-  }                                                                                            \
-  template <>                                                                                  \
-  void softmax_backward(Cpu&, const T* gy, const T* y, T* gx, std::int64_t rows,               \
-                        std::int64_t columns) {                                                \
-    softmax_gradient(gy, y, gx, rows, columns);                                                \
-  }                                                                                            \
-  template <>                                                                                  \
-  void log_softmax_forward(Cpu&, const T* x, T* y, std::int64_t rows, std::int64_t columns) {  \
-    log_softmax(x, y, rows, columns);                                                          \
-  }                                                                                            \
-  template <>                                                                                  \
-  void log_softmax_backward(Cpu&, const T* gy, const T* y, T* gx, std::int64_t rows,           \
-                            std::int64_t columns) {                                            \
-    log_softmax_gradient(gy, y, gx, rows, columns);                                            \
-  }                                                                                            \
-  template <>                                                                                  \
-  void cross_entropy_forward(Cpu&, const T* x, const std::int64_t* labels, T* losses,          \
-                             std::int64_t rows, std::int64_t columns) {                        \
-    cross_entropy(x, labels, losses, rows, columns);                                           \
-  }                                                                                            \
-  template <>                                                                                  \
-  void cross_entropy_backward(Cpu&, const T* g, const T* p, const std::int64_t* labels, T* gx, \
-                              std::int64_t rows, std::int64_t columns) {                       \
-    cross_entropy_gradient(g, p, labels, gx, rows, columns);                                   \
-  }
-SWITCHYARD_CPU_SOFTMAX(float)
-SWITCHYARD_CPU_SOFTMAX(double)
+template <class T>
+constexpr auto kRungs<Cpu, SoftmaxForward<T>> = std::to_array<Rung<Cpu, SoftmaxForward<T>>>(
+    {{"softmax_plain_loops", softmax_plain_loops<T>},
+     {"softmax_vector_loops", softmax_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, SoftmaxBackward<T>> = std::to_array<Rung<Cpu, SoftmaxBackward<T>>>(
+    {{"softmax_backward_plain_loops", softmax_backward_plain_loops<T>},
+     {"softmax_backward_vector_loops", softmax_backward_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, LogSoftmaxForward<T>> = std::to_array<Rung<Cpu, LogSoftmaxForward<T>>>(
+    {{"log_softmax_plain_loops", log_softmax_plain_loops<T>},
+     {"log_softmax_vector_loops", log_softmax_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, LogSoftmaxBackward<T>> = std::to_array<Rung<Cpu, LogSoftmaxBackward<T>>>(
+    {{"log_softmax_backward_plain_loops", log_softmax_backward_plain_loops<T>},
+     {"log_softmax_backward_vector_loops", log_softmax_backward_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, CrossEntropyForward<T>> =
+    std::to_array<Rung<Cpu, CrossEntropyForward<T>>>(
+        {{"cross_entropy_plain_loops", cross_entropy_plain_loops<T>},
+         {"cross_entropy_vector_loops", cross_entropy_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, CrossEntropyBackward<T>> =
+    std::to_array<Rung<Cpu, CrossEntropyBackward<T>>>(
+        {{"cross_entropy_backward_plain_loops", cross_entropy_backward_plain_loops<T>},
+         {"cross_entropy_backward_vector_loops", cross_entropy_backward_vector_loops<T>}});
+
+template struct Provides<
+    Cpu, SoftmaxForward<float>, SoftmaxForward<double>, SoftmaxBackward<float>,
+    SoftmaxBackward<double>, LogSoftmaxForward<float>, LogSoftmaxForward<double>,
+    LogSoftmaxBackward<float>, LogSoftmaxBackward<double>, CrossEntropyForward<float>,
+    CrossEntropyForward<double>, CrossEntropyBackward<float>, CrossEntropyBackward<double>>;
 
 }  // namespace switchyard::kernels

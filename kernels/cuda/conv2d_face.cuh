@@ -59,7 +59,7 @@ struct ConvRungs {
   }
 
   template <class Exec, class T>
-  static Ladder<ConvFunction<Exec, T>> ladder() {
+  static VariantLadder<ConvFunction<Exec, T>> ladder() {
     static constexpr Variant<ConvFunction<Exec, T>> kLadder[] = {
         {Face::kThreadPerOutput, "", Face::template thread_per_output<Exec, T, T>},
         {Face::kRegisterTile, "", register_tile<Exec, T>},
@@ -70,7 +70,7 @@ struct ConvRungs {
   }
 
   template <class Exec>
-  static Ladder<ConvBf16Function<Exec>> bf16_ladder() {
+  static VariantLadder<ConvBf16Function<Exec>> bf16_ladder() {
     static constexpr Variant<ConvBf16Function<Exec>> kLadder[] = {
         {Face::kThreadPerOutput, "", Face::template thread_per_output<Exec, BFloat16, float>},
         {Face::kTensorCore, "", tensor_core<MmaBf16, Exec>}};

@@ -121,11 +121,11 @@ struct WeightGrad {
 }  // namespace
 
 template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder() {
+VariantLadder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder() {
   return ConvRungs<WeightGrad>::ladder<Exec, T>();
 }
 template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
+VariantLadder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
   return ConvRungs<WeightGrad>::bf16_ladder<Exec>();
 }
 template <class Exec, class T>
@@ -139,11 +139,11 @@ void conv2d_weight_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16*
 }
 
 #define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                           \
-  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_weight_grad_ladder<KernelExecutor, T>(); \
+  template VariantLadder<ConvFunction<KernelExecutor, T>> conv2d_weight_grad_ladder<KernelExecutor, T>(); \
   template void conv2d_weight_grad(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
 SWITCHYARD_INSTANTIATE_CONV2D(float)
 SWITCHYARD_INSTANTIATE_CONV2D(double)
-template Ladder<ConvBf16Function<KernelExecutor>> conv2d_weight_grad_bf16_ladder<KernelExecutor>();
+template VariantLadder<ConvBf16Function<KernelExecutor>> conv2d_weight_grad_bf16_ladder<KernelExecutor>();
 template void conv2d_weight_grad_bf16(KernelExecutor&, const ConvShape&, const BFloat16*,
                                       const BFloat16*, float*);
 

@@ -236,7 +236,7 @@ void run(Exec& exec, const RouteShape& shape, const std::int64_t* map, const T* 
 }
 
 template <class Operation, class Exec, class T>
-Ladder<RouteFunction<Exec, T>> ladder_of() {
+VariantLadder<RouteFunction<Exec, T>> ladder_of() {
   constexpr auto& kRungs = Operation::template kRungs<T>;
   static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
       {kRungs[0].name, "", run<Operation, 0, Exec, T>},
@@ -256,15 +256,15 @@ void run_best(Exec& exec, const RouteShape& shape, const std::int64_t* map, cons
 }  // namespace
 
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> dispatch_ladder() {
+VariantLadder<RouteFunction<Exec, T>> dispatch_ladder() {
   return ladder_of<Dispatch, Exec, T>();
 }
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_ladder() {
+VariantLadder<RouteFunction<Exec, T>> combine_ladder() {
   return ladder_of<Combine, Exec, T>();
 }
 template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder() {
+VariantLadder<RouteFunction<Exec, T>> combine_weight_grad_ladder() {
   return ladder_of<WeightGrad, Exec, T>();
 }
 
@@ -285,9 +285,9 @@ void combine_weight_grad(Exec& exec, const RouteShape& shape, const std::int64_t
 }
 
 #define SWITCHYARD_INSTANTIATE_ROUTE(T)                                                      \
-  template Ladder<RouteFunction<KernelExecutor, T>> dispatch_ladder<KernelExecutor, T>();    \
-  template Ladder<RouteFunction<KernelExecutor, T>> combine_ladder<KernelExecutor, T>();     \
-  template Ladder<RouteFunction<KernelExecutor, T>>                                          \
+  template VariantLadder<RouteFunction<KernelExecutor, T>> dispatch_ladder<KernelExecutor, T>();    \
+  template VariantLadder<RouteFunction<KernelExecutor, T>> combine_ladder<KernelExecutor, T>();     \
+  template VariantLadder<RouteFunction<KernelExecutor, T>>                                          \
   combine_weight_grad_ladder<KernelExecutor, T>();                                           \
   template void dispatch(KernelExecutor&, const RouteShape&, const std::int64_t*, const T*,  \
                          const T*, T*);                                                      \

@@ -275,7 +275,7 @@ void run_last_axis(Exec& exec, Op op, const T* a, const T* b, T* y, const Broadc
 }  // namespace
 
 template <class Exec, class Op, class T>
-Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder() {
+VariantLadder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder() {
   static constexpr Variant<MapUnaryFunction<Exec, Op, T>> kLadder[] = {
       {"map_unary_thread_per_element", "", run_unary<Exec, Op, T>},
       {"map_unary_wide", kAligned, run_unary_wide<Exec, Op, T>}};
@@ -283,7 +283,7 @@ Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder() {
 }
 
 template <class Exec, class Op, class T>
-Ladder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder() {
+VariantLadder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder() {
   static constexpr Variant<MapBinaryFunction<Exec, Op, T>> kLadder[] = {
       {"map_binary_strided", "", run_strided<Exec, Op, T>},
       {"map_binary_divided", kFewElements, run_divided<Exec, Op, T>},
@@ -310,7 +310,7 @@ void map_binary(Exec& exec, Op op, const T* a, const T* b, T* y, const Broadcast
 }
 
 #define SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, T)            \
-  template Ladder<MapUnaryFunction<KernelExecutor, Op, T>> \
+  template VariantLadder<MapUnaryFunction<KernelExecutor, Op, T>> \
   map_unary_ladder<KernelExecutor, Op, T>();               \
   template void map_unary(KernelExecutor&, Op, const T*, T*, std::int64_t);
 #define SWITCHYARD_INSTANTIATE_UNARY(Op)      \
@@ -319,7 +319,7 @@ void map_binary(Exec& exec, Op op, const T* a, const T* b, T* y, const Broadcast
 SWITCHYARD_UNARY_OPS(SWITCHYARD_INSTANTIATE_UNARY)
 
 #define SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, T)            \
-  template Ladder<MapBinaryFunction<KernelExecutor, Op, T>> \
+  template VariantLadder<MapBinaryFunction<KernelExecutor, Op, T>> \
   map_binary_ladder<KernelExecutor, Op, T>();               \
   template void map_binary(KernelExecutor&, Op, const T*, const T*, T*, const BroadcastPlan&);
 #define SWITCHYARD_INSTANTIATE_BINARY(Op)      \

@@ -228,7 +228,7 @@ std::int64_t run_lanes(Exec& exec, const GateShape& s, const GateOptions& option
 }  // namespace
 
 template <class Exec, class T>
-Ladder<GateFunction<Exec, T>> gate_ladder() {
+VariantLadder<GateFunction<Exec, T>> gate_ladder() {
   static constexpr Variant<GateFunction<Exec, T>> kLadder[] = {
       {"gate_separate_kernels", "", run_separate<Exec, T>},
       {"gate_warp_per_token", "at most 256 experts", run_warp<Exec, T>},
@@ -246,7 +246,7 @@ std::int64_t gate(Exec& exec, const GateShape& shape, const GateOptions& options
 }
 
 #define SWITCHYARD_INSTANTIATE_GATE(T)                                                        \
-  template Ladder<GateFunction<KernelExecutor, T>> gate_ladder<KernelExecutor, T>();          \
+  template VariantLadder<GateFunction<KernelExecutor, T>> gate_ladder<KernelExecutor, T>();          \
   template std::int64_t gate(KernelExecutor&, const GateShape&, const GateOptions&, const T*, \
                              const T*, T*, std::int64_t*);
 SWITCHYARD_INSTANTIATE_GATE(float)

@@ -220,7 +220,7 @@ void run_scatter_per_output(Exec& exec, const T* x, const std::int64_t* indices,
 }  // namespace
 
 template <class Exec>
-Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder() {
+VariantLadder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder() {
   static constexpr Variant<FirstOutOfRangeFunction<Exec>> kLadder[] = {
       {"first_out_of_range_thread_per_index", "", run_range_per_index<Exec>},
       {"first_out_of_range_wide", kAlignedIndices, run_range_wide<Exec>}};
@@ -228,7 +228,7 @@ Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> gather_ladder() {
+VariantLadder<GatherFunction<Exec, T>> gather_ladder() {
   static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
       {"gather_thread_per_element", "", run_gather_per_element<Exec, T>},
       {"gather_wide", kAlignedPicks, run_gather_wide<Exec, T>}};
@@ -236,7 +236,7 @@ Ladder<GatherFunction<Exec, T>> gather_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> scatter_add_ladder() {
+VariantLadder<GatherFunction<Exec, T>> scatter_add_ladder() {
   static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
       {"scatter_add_thread_per_token", "", run_scatter_per_token<Exec, T>},
       {"scatter_add_thread_per_output", "", run_scatter_per_output<Exec, T>}};
@@ -264,13 +264,13 @@ void scatter_add(Exec& exec, const T* x, const std::int64_t* indices, std::int64
   run_scatter_per_output(exec, x, indices, tokens, columns, k, y);
 }
 
-template Ladder<FirstOutOfRangeFunction<KernelExecutor>>
+template VariantLadder<FirstOutOfRangeFunction<KernelExecutor>>
 first_out_of_range_ladder<KernelExecutor>();
 template std::int64_t first_out_of_range(KernelExecutor&, const std::int64_t*, std::int64_t,
                                          std::int64_t);
 #define SWITCHYARD_INSTANTIATE_GATHER(T)                                                           \
-  template Ladder<GatherFunction<KernelExecutor, T>> gather_ladder<KernelExecutor, T>();           \
-  template Ladder<GatherFunction<KernelExecutor, T>> scatter_add_ladder<KernelExecutor, T>();      \
+  template VariantLadder<GatherFunction<KernelExecutor, T>> gather_ladder<KernelExecutor, T>();           \
+  template VariantLadder<GatherFunction<KernelExecutor, T>> scatter_add_ladder<KernelExecutor, T>();      \
   template void gather(KernelExecutor&, const T*, const std::int64_t*, std::int64_t, std::int64_t, \
                        std::int64_t, T*);                                                          \
   template void scatter_add(KernelExecutor&, const T*, const std::int64_t*, std::int64_t,          \

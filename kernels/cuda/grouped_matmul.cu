@@ -181,7 +181,7 @@ void run_wide(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets
 }  // namespace
 
 template <class Exec, class T>
-Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder() {
+VariantLadder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder() {
   static constexpr Variant<GroupedMatmulFunction<Exec, T>> kLadder[] = {
       {"grouped_matmul_thread_per_output", "", run_thread_per_output<Exec, T>},
       {"grouped_matmul_register_tile", "", run_narrow<Exec, T>},
@@ -198,7 +198,7 @@ void grouped_matmul(Exec& exec, const GroupedShape& shape, const std::int64_t* o
 }
 
 #define SWITCHYARD_INSTANTIATE_GROUPED(T)                                                 \
-  template Ladder<GroupedMatmulFunction<KernelExecutor, T>>                               \
+  template VariantLadder<GroupedMatmulFunction<KernelExecutor, T>>                               \
   grouped_matmul_ladder<KernelExecutor, T>();                                             \
   template void grouped_matmul(KernelExecutor&, const GroupedShape&, const std::int64_t*, \
                                const T*, const T*, bool, T*);

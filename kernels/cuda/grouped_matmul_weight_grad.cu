@@ -118,7 +118,7 @@ void run_weight_grad_wide(Exec& exec, const GroupedShape& shape, const std::int6
 }  // namespace
 
 template <class Exec, class T>
-Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder() {
+VariantLadder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder() {
   static constexpr Variant<GroupedMatmulWeightGradFunction<Exec, T>> kLadder[] = {
       {"grouped_matmul_weight_grad_thread_per_output", "", run_weight_grad_per_output<Exec, T>},
       {"grouped_matmul_weight_grad_register_tile", "", run_weight_grad_narrow<Exec, T>},
@@ -135,7 +135,7 @@ void grouped_matmul_weight_grad(Exec& exec, const GroupedShape& shape, const std
 }
 
 #define SWITCHYARD_INSTANTIATE_GROUPED(T)                                        \
-  template Ladder<GroupedMatmulWeightGradFunction<KernelExecutor, T>>            \
+  template VariantLadder<GroupedMatmulWeightGradFunction<KernelExecutor, T>>            \
   grouped_matmul_weight_grad_ladder<KernelExecutor, T>();                        \
   template void grouped_matmul_weight_grad(KernelExecutor&, const GroupedShape&, \
                                            const std::int64_t*, const T*, const T*, T*);

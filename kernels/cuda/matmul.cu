@@ -257,7 +257,7 @@ void run_tensor_core(Exec& exec, const MatmulShape& shape, const typename Mma::O
 }  // namespace
 
 template <class Exec, class T>
-Ladder<MatmulFunction<Exec, T>> matmul_ladder() {
+VariantLadder<MatmulFunction<Exec, T>> matmul_ladder() {
   static constexpr Variant<MatmulFunction<Exec, T>> kLadder[] = {
       {"matmul_thread_per_output", "", run_thread_per_output<Exec, T, T>},
       {"matmul_shared_tile", "", run_shared_tile<Exec, T>},
@@ -270,7 +270,7 @@ Ladder<MatmulFunction<Exec, T>> matmul_ladder() {
 }
 
 template <class Exec>
-Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder() {
+VariantLadder<MatmulBf16Function<Exec>> matmul_bf16_ladder() {
   static constexpr Variant<MatmulBf16Function<Exec>> kLadder[] = {
       {"matmul_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
       {"matmul_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
@@ -293,9 +293,9 @@ void matmul_bf16(Exec& exec, const MatmulShape& shape, const BFloat16* a, const 
   run_tensor_core<MmaBf16>(exec, shape, a, b, c);
 }
 
-template Ladder<MatmulFunction<KernelExecutor, float>> matmul_ladder<KernelExecutor, float>();
-template Ladder<MatmulFunction<KernelExecutor, double>> matmul_ladder<KernelExecutor, double>();
-template Ladder<MatmulBf16Function<KernelExecutor>> matmul_bf16_ladder<KernelExecutor>();
+template VariantLadder<MatmulFunction<KernelExecutor, float>> matmul_ladder<KernelExecutor, float>();
+template VariantLadder<MatmulFunction<KernelExecutor, double>> matmul_ladder<KernelExecutor, double>();
+template VariantLadder<MatmulBf16Function<KernelExecutor>> matmul_bf16_ladder<KernelExecutor>();
 template void matmul_bf16(KernelExecutor&, const MatmulShape&, const BFloat16*, const BFloat16*,
                           float*);
 

@@ -154,7 +154,7 @@ void run_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x
 }  // namespace
 
 template <class Exec, class T>
-Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder() {
+VariantLadder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder() {
   static constexpr Variant<BatchNormForwardFunction<Exec, T>> kLadder[] = {
       {ThreadPerChannel::kName, "", run_forward<ThreadPerChannel, Exec, T>},
       {ColumnTiles::kName, "", run_forward<ColumnTiles, Exec, T>},
@@ -163,7 +163,7 @@ Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder() {
+VariantLadder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder() {
   static constexpr Variant<BatchNormBackwardFunction<Exec, T>> kLadder[] = {
       {ThreadPerChannel::kName, "", run_backward<ThreadPerChannel, Exec, T>},
       {ColumnTiles::kName, "", run_backward<ColumnTiles, Exec, T>},
@@ -172,7 +172,7 @@ Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<ChannelAffineFunction<Exec, T>> channel_affine_ladder() {
+VariantLadder<ChannelAffineFunction<Exec, T>> channel_affine_ladder() {
   static constexpr Variant<ChannelAffineFunction<Exec, T>> kLadder[] = {
       {MapThreadPerElement::kName, "", run_affine<MapThreadPerElement, Exec, T>},
       {MapRowWalk::kName, "", run_affine<MapRowWalk, Exec, T>},
@@ -200,11 +200,11 @@ void channel_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const 
 }
 
 #define SWITCHYARD_INSTANTIATE_NORM(T)                                                          \
-  template Ladder<BatchNormForwardFunction<KernelExecutor, T>>                                  \
+  template VariantLadder<BatchNormForwardFunction<KernelExecutor, T>>                                  \
   batch_norm_forward_ladder<KernelExecutor, T>();                                               \
-  template Ladder<BatchNormBackwardFunction<KernelExecutor, T>>                                 \
+  template VariantLadder<BatchNormBackwardFunction<KernelExecutor, T>>                                 \
   batch_norm_backward_ladder<KernelExecutor, T>();                                              \
-  template Ladder<ChannelAffineFunction<KernelExecutor, T>>                                     \
+  template VariantLadder<ChannelAffineFunction<KernelExecutor, T>>                                     \
   channel_affine_ladder<KernelExecutor, T>();                                                   \
   template void batch_norm_forward(KernelExecutor&, std::int64_t, std::int64_t, const T*,       \
                                    const T*, const T*, double, AffineTail<T>, T*, T*, T*);      \

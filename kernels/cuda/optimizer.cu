@@ -168,7 +168,7 @@ void run_one_launch(Exec& exec, std::span<const SgdParameter<T>> parameters, Sgd
 }  // namespace
 
 template <class Exec, class T>
-Ladder<SgdFunction<Exec, T>> sgd_step_ladder() {
+VariantLadder<SgdFunction<Exec, T>> sgd_step_ladder() {
   static constexpr Variant<SgdFunction<Exec, T>> kLadder[] = {
       {"sgd_thread_per_element", "", run_per_element<Exec, T>},
       {"sgd_wide", kAligned, run_wide<Exec, T>}};
@@ -176,7 +176,7 @@ Ladder<SgdFunction<Exec, T>> sgd_step_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<SgdManyFunction<Exec, T>> sgd_step_many_ladder() {
+VariantLadder<SgdManyFunction<Exec, T>> sgd_step_many_ladder() {
   static constexpr Variant<SgdManyFunction<Exec, T>> kLadder[] = {
       {"sgd_launch_per_parameter", "", run_launch_per_parameter<Exec, T>},
       {"sgd_many_one_launch", "", run_one_launch<Exec, T>}};
@@ -196,8 +196,8 @@ void sgd_step_many(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdS
 }
 
 #define SWITCHYARD_INSTANTIATE_SGD(T)                                                            \
-  template Ladder<SgdFunction<KernelExecutor, T>> sgd_step_ladder<KernelExecutor, T>();          \
-  template Ladder<SgdManyFunction<KernelExecutor, T>> sgd_step_many_ladder<KernelExecutor, T>(); \
+  template VariantLadder<SgdFunction<KernelExecutor, T>> sgd_step_ladder<KernelExecutor, T>();          \
+  template VariantLadder<SgdManyFunction<KernelExecutor, T>> sgd_step_many_ladder<KernelExecutor, T>(); \
   template void sgd_step(KernelExecutor&, std::int64_t, T*, const T*, T*, SgdStep);              \
   template void sgd_step_many(KernelExecutor&, std::span<const SgdParameter<T>>, SgdStep);
 SWITCHYARD_INSTANTIATE_SGD(float)

@@ -201,7 +201,7 @@ void run_unpool_wide(Exec& exec, const T* y, T* x, std::int64_t images, std::int
 }  // namespace
 
 template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_pool_ladder() {
+VariantLadder<PoolFunction<Exec, T>> global_average_pool_ladder() {
   static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
       {"global_average_pool_thread_per_channel", "", run_pool<Exec, T>},
       {"global_average_pool_wide", kWideNeeds, run_pool_wide<Exec, T>},
@@ -210,7 +210,7 @@ Ladder<PoolFunction<Exec, T>> global_average_pool_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_unpool_ladder() {
+VariantLadder<PoolFunction<Exec, T>> global_average_unpool_ladder() {
   static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
       {"global_average_unpool_thread_per_element", "", run_unpool_per_element<Exec, T>},
       {"global_average_unpool_thread_per_channel", "", run_unpool_per_channel<Exec, T>},
@@ -236,9 +236,9 @@ void global_average_unpool(Exec& exec, const T* y, T* x, std::int64_t images, st
 }
 
 #define SWITCHYARD_INSTANTIATE_POOLING(T)                                                        \
-  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
+  template VariantLadder<PoolFunction<KernelExecutor, T>>                                               \
   global_average_pool_ladder<KernelExecutor, T>();                                               \
-  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
+  template VariantLadder<PoolFunction<KernelExecutor, T>>                                               \
   global_average_unpool_ladder<KernelExecutor, T>();                                             \
   template void global_average_pool(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,   \
                                     std::int64_t);                                               \

@@ -224,7 +224,7 @@ void run_wide(Exec& exec, std::int64_t count, T* y, RandomStretch stretch) {
 }  // namespace
 
 template <class Exec, class T>
-Ladder<DropoutFunction<Exec, T>> dropout_ladder() {
+VariantLadder<DropoutFunction<Exec, T>> dropout_ladder() {
   static constexpr Variant<DropoutFunction<Exec, T>> kLadder[] = {
       {"dropout_thread_per_element", "", run_dropout_per_element<Exec, T>},
       {"dropout_thread_per_block", "", run_dropout_per_block<Exec, T>},
@@ -241,7 +241,7 @@ void dropout(Exec& exec, std::int64_t count, const T* x, T* y, double p, RandomS
 
 #define SWITCHYARD_RANDOM_LADDER(operation, Draw)                                                 \
   template <class Exec, class T>                                                                  \
-  Ladder<RandomFunction<Exec, T>> operation##_ladder() {                                          \
+  VariantLadder<RandomFunction<Exec, T>> operation##_ladder() {                                          \
     static constexpr Variant<RandomFunction<Exec, T>> kLadder[] = {                               \
         {Draw::kPerElement, "", run_per_element<Draw, Exec, T>},                                  \
         {Draw::kPerBlock, "", run_per_block<Draw, Exec, T>},                                      \
@@ -258,10 +258,10 @@ SWITCHYARD_RANDOM_LADDER(random_uniform, DrawUniform)
 SWITCHYARD_RANDOM_LADDER(random_sign, DrawSign)
 
 #define SWITCHYARD_INSTANTIATE_NUMBERS(operation, T)                                          \
-  template Ladder<RandomFunction<KernelExecutor, T>> operation##_ladder<KernelExecutor, T>(); \
+  template VariantLadder<RandomFunction<KernelExecutor, T>> operation##_ladder<KernelExecutor, T>(); \
   template void operation(KernelExecutor&, std::int64_t, T*, RandomStretch);
 #define SWITCHYARD_INSTANTIATE_RANDOM(T)                                                     \
-  template Ladder<DropoutFunction<KernelExecutor, T>> dropout_ladder<KernelExecutor, T>();   \
+  template VariantLadder<DropoutFunction<KernelExecutor, T>> dropout_ladder<KernelExecutor, T>();   \
   template void dropout(KernelExecutor&, std::int64_t, const T*, T*, double, RandomStretch); \
   SWITCHYARD_INSTANTIATE_NUMBERS(random_normal, T)                                           \
   SWITCHYARD_INSTANTIATE_NUMBERS(random_uniform, T)                                          \

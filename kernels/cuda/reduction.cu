@@ -230,7 +230,7 @@ void run_sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t out
 }  // namespace
 
 template <class Exec, class T>
-Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder() {
+VariantLadder<SumMiddleFunction<Exec, T>> sum_middle_ladder() {
   static constexpr Variant<SumMiddleFunction<Exec, T>> kLadder[] = {
       {kThreadPerOutput, "", run_sum_middle<ThreadPerOutput, Exec, T>},
       {kWarpPerOutput, "", run_sum_middle<WarpPerOutput, Exec, T>},
@@ -240,7 +240,7 @@ Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<SumProductsFunction<Exec, T>> sum_products_ladder() {
+VariantLadder<SumProductsFunction<Exec, T>> sum_products_ladder() {
   static constexpr Variant<SumProductsFunction<Exec, T>> kLadder[] = {
       {kThreadPerOutput, "", run_sum_products<ThreadPerOutput, Exec, T>},
       {kWarpPerOutput, "", run_sum_products<WarpPerOutput, Exec, T>},
@@ -262,8 +262,8 @@ void sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t outer, 
 }
 
 #define SWITCHYARD_INSTANTIATE_REDUCTION(T)                                                       \
-  template Ladder<SumMiddleFunction<KernelExecutor, T>> sum_middle_ladder<KernelExecutor, T>();   \
-  template Ladder<SumProductsFunction<KernelExecutor, T>>                                         \
+  template VariantLadder<SumMiddleFunction<KernelExecutor, T>> sum_middle_ladder<KernelExecutor, T>();   \
+  template VariantLadder<SumProductsFunction<KernelExecutor, T>>                                         \
   sum_products_ladder<KernelExecutor, T>();                                                       \
   template void sum_middle(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,             \
                            std::int64_t);                                                         \

@@ -153,7 +153,7 @@ void run_shared(Exec& exec, const std::int64_t* indices, std::int64_t assignment
 }  // namespace
 
 template <class Exec>
-Ladder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder() {
+VariantLadder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder() {
   static constexpr Variant<SegmentOffsetsFunction<Exec>> kLadder[] = {
       {"segment_offsets_serial", "", run_serial<Exec>},
       {"segment_offsets_global_counters", "", run_global<Exec>},
@@ -168,7 +168,7 @@ void segment_offsets(Exec& exec, const std::int64_t* indices, std::int64_t assig
   run(exec, indices, assignments, experts, capacity, offsets);
 }
 
-template Ladder<SegmentOffsetsFunction<KernelExecutor>> segment_offsets_ladder<KernelExecutor>();
+template VariantLadder<SegmentOffsetsFunction<KernelExecutor>> segment_offsets_ladder<KernelExecutor>();
 template void segment_offsets(KernelExecutor&, const std::int64_t*, std::int64_t, std::int64_t,
                               std::int64_t, std::int64_t*);
 

@@ -160,7 +160,7 @@ void run_transpose_tile(Exec& exec, const T* x, T* y, std::int64_t rows, std::in
 }  // namespace
 
 template <class Exec, class From, class To>
-Ladder<ConvertFunction<Exec, From, To>> convert_ladder() {
+VariantLadder<ConvertFunction<Exec, From, To>> convert_ladder() {
   static constexpr Variant<ConvertFunction<Exec, From, To>> kLadder[] = {
       {"convert_thread_per_element", "", run_convert<Exec, From, To>},
       {"convert_packed", kPackAligned, run_convert_packed<Exec, From, To>}};
@@ -168,7 +168,7 @@ Ladder<ConvertFunction<Exec, From, To>> convert_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<FillFunction<Exec, T>> fill_ladder() {
+VariantLadder<FillFunction<Exec, T>> fill_ladder() {
   static constexpr Variant<FillFunction<Exec, T>> kLadder[] = {
       {"fill_thread_per_element", "", run_fill<Exec, T>},
       {"fill_wide", kAligned, run_fill_wide<Exec, T>}};
@@ -176,7 +176,7 @@ Ladder<FillFunction<Exec, T>> fill_ladder() {
 }
 
 template <class Exec, class T>
-Ladder<TransposeFunction<Exec, T>> transpose_ladder() {
+VariantLadder<TransposeFunction<Exec, T>> transpose_ladder() {
   static constexpr Variant<TransposeFunction<Exec, T>> kLadder[] = {
       {"transpose_thread_per_element", "", run_transpose<Exec, T>},
       {"transpose_tile", "", run_transpose_tile<Exec, T>}};
@@ -200,18 +200,18 @@ void transpose(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t col
 }
 
 #define SWITCHYARD_INSTANTIATE_CONVERT(From, To)             \
-  template Ladder<ConvertFunction<KernelExecutor, From, To>> \
+  template VariantLadder<ConvertFunction<KernelExecutor, From, To>> \
   convert_ladder<KernelExecutor, From, To>();                \
   template void convert(KernelExecutor&, const From*, To*, std::int64_t);
 SWITCHYARD_CONVERSIONS(SWITCHYARD_INSTANTIATE_CONVERT)
 
 #define SWITCHYARD_INSTANTIATE_FILL(T)                                               \
-  template Ladder<FillFunction<KernelExecutor, T>> fill_ladder<KernelExecutor, T>(); \
+  template VariantLadder<FillFunction<KernelExecutor, T>> fill_ladder<KernelExecutor, T>(); \
   template void fill(KernelExecutor&, T*, T, std::int64_t);
 SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_INSTANTIATE_FILL)
 
 #define SWITCHYARD_INSTANTIATE_TRANSPOSE(T)                                                    \
-  template Ladder<TransposeFunction<KernelExecutor, T>> transpose_ladder<KernelExecutor, T>(); \
+  template VariantLadder<TransposeFunction<KernelExecutor, T>> transpose_ladder<KernelExecutor, T>(); \
   template void transpose(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t);
 SWITCHYARD_INSTANTIATE_TRANSPOSE(float)
 SWITCHYARD_INSTANTIATE_TRANSPOSE(double)

@@ -230,7 +230,7 @@ void run_counting(Exec& exec, const std::int64_t* indices, std::int64_t assignme
 }  // namespace
 
 template <class Exec>
-Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder() {
+VariantLadder<SortAssignmentsFunction<Exec>> sort_assignments_ladder() {
   static constexpr Variant<SortAssignmentsFunction<Exec>> kLadder[] = {
       {"sort_assignments_serial", "", run_serial<Exec>},
       {"sort_assignments_block_per_expert", "", run_block_per_expert<Exec>},
@@ -246,7 +246,7 @@ void sort_assignments(Exec& exec, const std::int64_t* indices, std::int64_t assi
   run(exec, indices, assignments, experts, offsets, permutation, inverse);
 }
 
-template Ladder<SortAssignmentsFunction<KernelExecutor>> sort_assignments_ladder<KernelExecutor>();
+template VariantLadder<SortAssignmentsFunction<KernelExecutor>> sort_assignments_ladder<KernelExecutor>();
 template void sort_assignments(KernelExecutor&, const std::int64_t*, std::int64_t, std::int64_t,
                                const std::int64_t*, std::int64_t*, std::int64_t*);
 

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 
@@ -34,6 +35,7 @@ struct Cuda {
   int device = 0;
   cudaStream_t stream = nullptr;
   LaunchLimits limits;
+  std::uint64_t launches = 0;  ///< grids launched so far
   ConvolutionCode conv = ConvolutionCode::kOwn;
 
   struct Parts;  // kernels/cuda/parts.h: allocator, staging buffers, library handles

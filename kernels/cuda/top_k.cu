@@ -156,7 +156,7 @@ std::int64_t run_in_registers(Exec& exec, const T* logits, std::int64_t tokens,
 }  // namespace
 
 template <class Exec, class T>
-Ladder<TopKFunction<Exec, T>> top_k_ladder() {
+VariantLadder<TopKFunction<Exec, T>> top_k_ladder() {
   static constexpr Variant<TopKFunction<Exec, T>> kLadder[] = {
       {"topk_thread_per_token", "", run_thread_per_token<Exec, T>},
       {"topk_warp_per_token", "", run_warp_per_token<Exec, T>},
@@ -173,7 +173,7 @@ std::int64_t top_k(Exec& exec, const T* logits, std::int64_t tokens, std::int64_
 }
 
 #define SWITCHYARD_INSTANTIATE_TOP_K(T)                                                            \
-  template Ladder<TopKFunction<KernelExecutor, T>> top_k_ladder<KernelExecutor, T>();              \
+  template VariantLadder<TopKFunction<KernelExecutor, T>> top_k_ladder<KernelExecutor, T>();              \
   template std::int64_t top_k(KernelExecutor&, const T*, std::int64_t, std::int64_t, std::int64_t, \
                               std::int64_t*);
 SWITCHYARD_INSTANTIATE_TOP_K(float)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/api/kernel.h"
 #include "kernels/workbench/device.h"
 #include "kernels/workbench/problem.h"
 #include "kernels/workbench/sizes.h"
@@ -21,7 +22,7 @@ class Arguments {
     return static_cast<T*>(pointers_.at(i));
   }
   std::int64_t value() const { return value_; }  ///< Problem::value
-  std::int64_t returned = 0;  ///< set by a case whose entry point returns something
+  std::int64_t returned = 0;  ///< host memory for what a kernel reports beside its arrays
 
  private:
   std::vector<void*> pointers_;
@@ -45,6 +46,8 @@ struct TypedEntryPoint {
   ElementType type;
   /// Operands and reference. Errors: std::invalid_argument for sizes that do not go together.
   std::function<Problem(const Sizes&, std::uint64_t seed)> problem;
+  /// What a call on such a problem cannot avoid.
+  std::function<Work(const Sizes&, const Problem&)> work;
   std::vector<Implementation> implementations;
 };
 

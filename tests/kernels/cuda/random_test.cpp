@@ -44,7 +44,7 @@ class CudaRandom : public testing::Test {
   }
   /// Bit for bit what `formula` makes of each element's word, and what the CPU draws.
   template <class Formula>
-  void expect_numbers(kernels::Ladder<kernels::RandomFunction<Simt, T>> ladder,
+  void expect_numbers(kernels::VariantLadder<kernels::RandomFunction<Simt, T>> ladder,
                       kernels::RandomFunction<Simt, T>* entry,
                       kernels::RandomFunction<Cpu, T>* on_cpu, const Formula& formula) {
     for (const std::int64_t count : kCounts) {
