@@ -4,12 +4,14 @@
 
 #include "kernels/api/kernel.h"
 #include "kernels/api/registry.h"
+#include "kernels/common/type_list.h"
 
 // For the files that hold rungs. Such a file specialises kRungs for its kernels and ends with
 //
 //   template struct Provides<Cpu, SoftmaxForward<float>, SoftmaxForward<double>>;
 //
-// which makes their ladders known to the linker and to `switchyard kernels`.
+// which makes their ladders known to the linker and to `switchyard kernels`. A TypeList of kernels
+// stands for all of them.
 
 namespace switchyard::kernels {
 
@@ -23,26 +25,41 @@ Ladder<Exec, Op> ladder() {
   return kRungs<Exec, Op>;
 }
 
-/// Explicitly instantiated, it emits the ladders of `Ops` on `Exec` and registers their names.
-template <class Exec, class... Ops>
-struct Provides {
-  /// Taking the addresses keeps the functions in the object file, inlined or not.
-  static const std::tuple<Ladder<Exec, Ops> (*)()...> kLadders;
-  static const bool kRegistered;
+namespace internal {
 
-  template <class Op>
-  static void register_one() {
+/// Its rungs' names in the registry, and its ladder.
+template <class Exec, class Op>
+struct Provided {
+  using Ladders = std::tuple<Ladder<Exec, Op> (*)()>;
+  static Ladders ladders() { return {&ladder<Exec, Op>}; }
+  static void add() {
     for (const Rung<Exec, Op>& rung : kRungs<Exec, Op>) {
       register_rung(kDeviceName<Exec>, Op::kName, rung.name);
     }
   }
 };
+template <class Exec, class... Ops>
+struct Provided<Exec, TypeList<Ops...>> {
+  using Ladders = std::tuple<Ladder<Exec, Ops> (*)()...>;
+  static Ladders ladders() { return {&ladder<Exec, Ops>...}; }
+  static void add() { (Provided<Exec, Ops>::add(), ...); }
+};
+
+}  // namespace internal
+
+/// Explicitly instantiated, it emits the ladders of `Ops` on `Exec` and registers their names.
+template <class Exec, class... Ops>
+struct Provides {
+  /// Taking the addresses keeps the functions in the object file, inlined or not.
+  static const std::tuple<typename internal::Provided<Exec, Ops>::Ladders...> kLadders;
+  static const bool kRegistered;
+};
 
 template <class Exec, class... Ops>
-const std::tuple<Ladder<Exec, Ops> (*)()...> Provides<Exec, Ops...>::kLadders = {
-    &ladder<Exec, Ops>...};
+const std::tuple<typename internal::Provided<Exec, Ops>::Ladders...>
+    Provides<Exec, Ops...>::kLadders = {internal::Provided<Exec, Ops>::ladders()...};
 
 template <class Exec, class... Ops>
-const bool Provides<Exec, Ops...>::kRegistered = (register_one<Ops>(), ..., true);
+const bool Provides<Exec, Ops...>::kRegistered = (internal::Provided<Exec, Ops>::add(), ..., true);
 
 }  // namespace switchyard::kernels

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include "kernels/common/host_device.h"
+#include "kernels/common/type_list.h"
 
 // What one element of an elementwise operation computes, the same source for every executor. A
 // functor is a value: Affine carries its two scalars. NaN in, NaN out.
@@ -11,6 +13,7 @@ namespace switchyard::kernels {
 
 /// scale · x + shift. The scalars are rounded to the element type first.
 struct Affine {
+  static constexpr std::string_view kName = "affine";
   double scale = 1.0;
   double shift = 0.0;
   template <class T>
@@ -20,6 +23,7 @@ struct Affine {
 };
 
 struct Exp {
+  static constexpr std::string_view kName = "exp";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::exp(x);
@@ -27,6 +31,7 @@ struct Exp {
 };
 
 struct Log {
+  static constexpr std::string_view kName = "log";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::log(x);
@@ -34,6 +39,7 @@ struct Log {
 };
 
 struct Sqrt {
+  static constexpr std::string_view kName = "sqrt";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::sqrt(x);
@@ -41,6 +47,7 @@ struct Sqrt {
 };
 
 struct Square {
+  static constexpr std::string_view kName = "square";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return x * x;
@@ -48,6 +55,7 @@ struct Square {
 };
 
 struct Reciprocal {
+  static constexpr std::string_view kName = "reciprocal";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return T{1} / x;
@@ -55,6 +63,7 @@ struct Reciprocal {
 };
 
 struct Tanh {
+  static constexpr std::string_view kName = "tanh";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::tanh(x);
@@ -62,6 +71,7 @@ struct Tanh {
 };
 
 struct Erf {
+  static constexpr std::string_view kName = "erf";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::erf(x);
@@ -69,6 +79,7 @@ struct Erf {
 };
 
 struct Sigmoid {
+  static constexpr std::string_view kName = "sigmoid";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return T{1} / (T{1} + std::exp(-x));
@@ -78,6 +89,7 @@ struct Sigmoid {
 /// log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|): nothing overflows and small results keep their
 /// digits.
 struct Softplus {
+  static constexpr std::string_view kName = "softplus";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return (x > T{0} ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
@@ -86,6 +98,7 @@ struct Softplus {
 
 /// Written so that a NaN, which compares false, falls through to x.
 struct Relu {
+  static constexpr std::string_view kName = "relu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return x <= T{0} ? T{0} : x;
@@ -94,6 +107,7 @@ struct Relu {
 
 /// x Φ(x) with Φ(x) = erfc(-x/√2) / 2, which keeps its digits where Φ is small.
 struct Gelu {
+  static constexpr std::string_view kName = "gelu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     constexpr T kSqrtHalf = static_cast<T>(0.70710678118654752440);
@@ -102,6 +116,7 @@ struct Gelu {
 };
 
 struct Silu {
+  static constexpr std::string_view kName = "silu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return x / (T{1} + std::exp(-x));
@@ -109,6 +124,7 @@ struct Silu {
 };
 
 struct Add {
+  static constexpr std::string_view kName = "add";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a + b;
@@ -116,6 +132,7 @@ struct Add {
 };
 
 struct Sub {
+  static constexpr std::string_view kName = "sub";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a - b;
@@ -123,6 +140,7 @@ struct Sub {
 };
 
 struct Mul {
+  static constexpr std::string_view kName = "mul";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a * b;
@@ -130,6 +148,7 @@ struct Mul {
 };
 
 struct Div {
+  static constexpr std::string_view kName = "div";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a / b;
@@ -138,6 +157,7 @@ struct Div {
 
 /// gy where y > 0, else 0.
 struct ReluGrad {
+  static constexpr std::string_view kName = "relu_grad";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T gy, T y) const {
     return y > T{0} ? gy : T{0};
@@ -146,28 +166,16 @@ struct ReluGrad {
 
 /// The first argument: a broadcast copy.
 struct First {
+  static constexpr std::string_view kName = "first";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T /*b*/) const {
     return a;
   }
 };
 
+/// Every functor above, of one operand and of two.
+using UnaryFunctors = TypeList<Affine, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
+                               Softplus, Relu, Gelu, Silu>;
+using BinaryFunctors = TypeList<Add, Sub, Mul, Div, ReluGrad, First>;
+
 }  // namespace switchyard::kernels
-
-// Every functor above, for the executors' entry points: X(Op) once per operation.
-#define SWITCHYARD_UNARY_OPS(X) \
-  X(Affine)                     \
-  X(Exp)                        \
-  X(Log)                        \
-  X(Sqrt)                       \
-  X(Square)                     \
-  X(Reciprocal)                 \
-  X(Tanh)                       \
-  X(Erf)                        \
-  X(Sigmoid)                    \
-  X(Softplus)                   \
-  X(Relu)                       \
-  X(Gelu)                       \
-  X(Silu)
-
-#define SWITCHYARD_BINARY_OPS(X) X(Add) X(Sub) X(Mul) X(Div) X(ReluGrad) X(First)
