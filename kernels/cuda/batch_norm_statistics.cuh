@@ -118,7 +118,6 @@ template <class T>
 struct GradientStatistic {
   using Value = GradientSums;
   BatchNormBackward<T> a;
-  std::int64_t rows;
   T* p;
   T* q;
   T* r;
@@ -139,7 +138,7 @@ struct GradientStatistic {
   __device__ void finish(int c, const GradientSums& sums) const {
     const double inverse = 1.0 / std::sqrt(double{a.variance[c]} + a.epsilon);
     const double scale = double{a.gamma[c]} * inverse;
-    const auto count = static_cast<double>(rows);
+    const auto count = static_cast<double>(a.rows);
     a.gbeta[c] = static_cast<T>(sums.g);
     a.ggamma[c] = static_cast<T>(sums.gx * inverse);
     p[c] = static_cast<T>(scale);
