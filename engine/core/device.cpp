@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/core/executor.h"
+#include "kernels/api/registry.h"
 
 #ifdef SWITCHYARD_CUDA
 #include "kernels/cuda/conv2d_library.h"
@@ -72,13 +73,13 @@ void choose_convolutions(Device device, std::string_view code) {
                     code);
   check<UsageError>(!cudnn || device == Device::kCuda,
                     "convolutions by cudnn need the device cuda, not {}", name(device));
+  if (!cudnn) return;
 #ifdef SWITCHYARD_CUDA
-  using kernels::ConvolutionCode;
-  if (device == Device::kCuda) {
-    kernels::choose_convolutions(kernels::default_executor<kernels::Cuda>(),
-                                 cudnn ? ConvolutionCode::kCudnn : ConvolutionCode::kOwn);
-  }
+  kernels::start_cudnn(kernels::default_executor<kernels::Cuda>());
 #endif
+  for (const std::string face : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad"}) {
+    kernels::choose_rung(name(device), face, face + "_cudnn");
+  }
 }
 
 void synchronise(Device device) {

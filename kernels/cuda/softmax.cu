@@ -3,7 +3,7 @@
 #include <array>
 
 #include "kernels/api/provide.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/softmax_row.cuh"
 
 // Softmax and its relatives by rows. What happens to one row (softmax_row.cuh) is written for a

@@ -7,8 +7,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "kernels/api/executor.h"
 #include "kernels/common/dim3.h"
-#include "kernels/cuda/conv2d_library.h"
 
 namespace switchyard::kernels {
 
@@ -36,7 +36,6 @@ struct Cuda {
   cudaStream_t stream = nullptr;
   LaunchLimits limits;
   std::uint64_t launches = 0;  ///< grids launched so far
-  ConvolutionCode conv = ConvolutionCode::kOwn;
 
   struct Parts;  // kernels/cuda/parts.h: allocator, staging buffers, library handles
   std::unique_ptr<Parts> parts;
