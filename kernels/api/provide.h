@@ -11,7 +11,9 @@
 //   template struct Provides<Cpu, SoftmaxForward<float>, SoftmaxForward<double>>;
 //
 // which makes their ladders known to the linker and to `switchyard kernels`. A TypeList of kernels
-// stands for all of them.
+// stands for all of them. Where it also runs a kernel whose rungs another file holds, it says so:
+//
+//   extern template Ladder<Cpu, SumMiddle<float>> ladder();
 
 namespace switchyard::kernels {
 
@@ -21,7 +23,10 @@ inline constexpr std::array<Rung<Exec, Op>, 0> kRungs = {};
 
 template <class Exec, class Op>
 Ladder<Exec, Op> ladder() {
-  static_assert(!kRungs<Exec, Op>.empty(), "no rungs: specialise kRungs before Provides");
+  static_assert(
+      !kRungs<Exec, Op>.empty(),
+      "no rungs here: specialise kRungs before Provides, or declare the ladder of another "
+      "file `extern template`");
   return kRungs<Exec, Op>;
 }
 

@@ -9,11 +9,27 @@
 
 namespace switchyard::kernels {
 
+/// A conversion is called by its result's type.
+template <class To>
+inline constexpr std::string_view kConvertName = {};
+template <>
+inline constexpr std::string_view kConvertName<float> = "convert_to_float32";
+template <>
+inline constexpr std::string_view kConvertName<double> = "convert_to_float64";
+template <>
+inline constexpr std::string_view kConvertName<BFloat16> = "convert_to_bfloat16";
+template <>
+inline constexpr std::string_view kConvertName<std::int32_t> = "convert_to_int32";
+template <>
+inline constexpr std::string_view kConvertName<std::int64_t> = "convert_to_int64";
+template <>
+inline constexpr std::string_view kConvertName<std::uint8_t> = "convert_to_uint8";
+
 /// y[i] = x[i] as a To, by the rules of convert_element (kernels/common/convert.h). From and To are
 /// element types, equal or not, or one bfloat16 and the other float or double.
 template <class From, class To>
 struct Convert {
-  static constexpr std::string_view kName = "convert";
+  static constexpr std::string_view kName = kConvertName<To>;
   const From* x = nullptr;  ///< [count]
   To* y = nullptr;          ///< [count]; does not overlap x
   std::int64_t count = 0;
@@ -44,6 +60,10 @@ struct Transpose {
   std::int64_t columns = 0;
   Work work() const { return {.bytes = bytes_of<T>(2 * rows * columns)}; }
 };
+
+/// Fill of every element type.
+using Fills =
+    TypeList<Fill<float>, Fill<double>, Fill<std::int32_t>, Fill<std::int64_t>, Fill<std::uint8_t>>;
 
 /// Every conversion there is.
 using Conversions = Join<Combine<Convert, ElementTypes, ElementTypes>,
