@@ -13,21 +13,21 @@ template <class T>
 struct GateLogits {
   const T* logits;
   const T* deviation;  ///< null: no noise
-  T scale;             ///< 1 / temperature
+  T temperature;
   RandomStretch noise;
 
-  GateLogits(const GateOptions& options, const T* logits_in, const T* deviation_in)
-      : logits(logits_in),
-        deviation(deviation_in),
-        scale(static_cast<T>(1.0 / options.temperature)),
-        noise(options.noise) {}
+  explicit GateLogits(const Gate<T>& a)
+      : logits(a.logits),
+        deviation(a.deviation),
+        temperature(static_cast<T>(a.temperature)),
+        noise(a.noise) {}
 
   SWITCHYARD_HOST_DEVICE T operator()(std::int64_t i) const {
     T value = logits[i];
     if (deviation != nullptr) {
       value += static_cast<T>(random_normal_at(noise.seed, noise.offset, i)) * deviation[i];
     }
-    return value * scale;
+    return value / temperature;
   }
 };
 
