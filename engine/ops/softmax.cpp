@@ -2,10 +2,9 @@
 
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
 #include "engine/ops/reduction.h"
+#include "engine/ops/routing.h"
 #include "engine/ops/run.h"
-#include "kernels/api/routing.h"
 #include "kernels/api/softmax.h"
 
 namespace switchyard {
@@ -40,10 +39,7 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
         "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape().to_string(),
         name(labels.dtype()));
   check_same_device(op, {&logits, &labels});
-  const std::int64_t bad = on_device(labels.device(), op, [&](auto& executor) {
-    return kernels::first_out_of_range(executor, labels.data<std::int64_t>(), labels.numel(),
-                                       logits.size(1));
-  });
+  const std::int64_t bad = first_out_of_range(op, labels, logits.size(1));
   if (bad < 0) return;
   const Tensor host = labels.to(Device::kCpu);
   throw Error(fmt::format("[{}] label {} of row {} is outside [0, {})", op,

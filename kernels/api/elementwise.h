@@ -40,7 +40,7 @@ struct MapBinary {
 };
 
 /// Every map of one operand and of two.
-using UnaryMaps = Combine<MapUnary, UnaryFunctors, TypeList<float, double>>;
-using BinaryMaps = Combine<MapBinary, BinaryFunctors, TypeList<float, double>>;
+using UnaryMaps = EachOf<MapUnary, UnaryFunctors, TypeList<float, double>>;
+using BinaryMaps = EachOf<MapBinary, BinaryFunctors, TypeList<float, double>>;
 
 }  // namespace switchyard::kernels

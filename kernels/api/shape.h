@@ -66,7 +66,7 @@ using Fills =
     TypeList<Fill<float>, Fill<double>, Fill<std::int32_t>, Fill<std::int64_t>, Fill<std::uint8_t>>;
 
 /// Every conversion there is.
-using Conversions = Join<Combine<Convert, ElementTypes, ElementTypes>,
+using Conversions = Join<EachOf<Convert, ElementTypes, ElementTypes>,
                          TypeList<Convert<float, BFloat16>, Convert<double, BFloat16>,
                                   Convert<BFloat16, float>, Convert<BFloat16, double>>>;
 

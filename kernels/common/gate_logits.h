@@ -27,7 +27,7 @@ struct GateLogits {
     if (deviation != nullptr) {
       value += static_cast<T>(random_normal_at(noise.seed, noise.offset, i)) * deviation[i];
     }
-    return value / temperature;
+    return temperature == T{1} ? value : value / temperature;  // alike for all: no divergence
   }
 };
 

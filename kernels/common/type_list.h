@@ -37,6 +37,6 @@ using Join = typename internal::Joined<Lists...>::Type;
 
 /// Template<A, B> for every A of the first list and every B of the second.
 template <template <class, class> class Template, class First, class Second>
-using Combine = typename internal::Combined<Template, First, Second>::Type;
+using EachOf = typename internal::Combined<Template, First, Second>::Type;
 
 }  // namespace switchyard::kernels

@@ -256,10 +256,10 @@ void weight_grad_choices(KernelExecutor& exec, const CombineWeightGrad<T>& a) {
 }
 template <bool kWide, class T>
 void weight_grad_rows(KernelExecutor& exec, const CombineWeightGrad<T>& a) {
-  warp_per_row(exec,
-               kWide ? "combine_weight_grad_warp_per_choice_wide"
-                     : "combine_weight_grad_warp_per_choice",
-               combine_weight_grad_warp_per_choice<T, kWide>, a);
+  warp_per_row(
+      exec,
+      kWide ? "combine_weight_grad_warp_per_choice_wide" : "combine_weight_grad_warp_per_choice",
+      combine_weight_grad_warp_per_choice<T, kWide>, a);
 }
 
 }  // namespace

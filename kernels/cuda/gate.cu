@@ -135,8 +135,8 @@ const T* written_values(KernelExecutor& exec, const Gate<T>& a, std::int64_t cou
     values = space;
   }
   if (a.temperature != 1.0) {
-    run(exec, MapUnary<DivBy, T>{
-                  .op = DivBy{a.temperature}, .x = values, .y = space, .count = count});
+    run(exec, MapUnary<Quotient, T>{
+                  .op = Quotient{a.temperature}, .x = values, .y = space, .count = count});
     values = space;
   }
   return values;
@@ -155,8 +155,8 @@ void write_weights(KernelExecutor& exec, const Gate<T>& a, const T* values) {
   if (a.order == GateOrder::kTopKSoftmax) {
     const Workspace<T> kept(exec, a.tokens * a.k);
     gathered(values, kept.data());
-    run(exec, SoftmaxForward<T>{
-                  .x = kept.data(), .y = a.weights, .rows = a.tokens, .columns = a.k});
+    run(exec,
+        SoftmaxForward<T>{.x = kept.data(), .y = a.weights, .rows = a.tokens, .columns = a.k});
     return;
   }
   const Workspace<T> all(exec, a.tokens * a.experts);
@@ -165,8 +165,8 @@ void write_weights(KernelExecutor& exec, const Gate<T>& a, const T* values) {
   gathered(all.data(), a.weights);
   if (a.order == GateOrder::kSoftmaxTopK) return;
   const Workspace<T> sums(exec, a.tokens);
-  run(exec, SumMiddle<T>{
-                .x = a.weights, .y = sums.data(), .outer = a.tokens, .reduce = a.k, .inner = 1});
+  run(exec,
+      SumMiddle<T>{.x = a.weights, .y = sums.data(), .outer = a.tokens, .reduce = a.k, .inner = 1});
   const std::int64_t kept[] = {a.tokens, a.k};
   const std::int64_t rows[] = {a.tokens, 1};
   run(exec, MapBinary<Div, T>{.a = a.weights,
@@ -190,8 +190,8 @@ void separate_kernels(KernelExecutor& exec, const Gate<T>& a) {
                     .indices = a.indices,
                     .bad_row = a.bad_row});
   launch_blocks(exec, "gate_find_infinity", gate_find_infinity<T>,
-                {tiles_along(a.tokens, kThreads)}, kThreads, values, a.indices, a.tokens,
-                a.experts, a.k, a.bad_row);
+                {tiles_along(a.tokens, kThreads)}, kThreads, values, a.indices, a.tokens, a.experts,
+                a.k, a.bad_row);
   write_weights(exec, a, values);
 }
 

@@ -1,8 +1,9 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/warp.h"
-#include "kernels/cuda/lowest_report.cuh"
+#include "kernels/common/wide.h"
 #include "kernels/cuda/launch_blocks.cuh"
+#include "kernels/cuda/lowest_report.cuh"
 
 // Picking k columns of every row and adding back into them, each the other's transpose, and the
 // check of the indices that both need first.

@@ -144,12 +144,12 @@ bool fits_shared(const SegmentOffsets& a) { return a.experts <= kMostExperts; }
 
 template <>
 constexpr auto kRungs<KernelExecutor, SegmentOffsets> =
-    std::to_array<Rung<KernelExecutor, SegmentOffsets>>(
-        {{"segment_offsets_serial", serial},
-         {"segment_offsets_global_counters", global_counters},
-         {"segment_offsets_shared_counters",
-          shared_counters,
-          {"at most 12288 experts", fits_shared}}});
+    std::to_array<Rung<KernelExecutor, SegmentOffsets>>({{"segment_offsets_serial", serial},
+                                                         {"segment_offsets_global_counters",
+                                                          global_counters},
+                                                         {"segment_offsets_shared_counters",
+                                                          shared_counters,
+                                                          {"at most 12288 experts", fits_shared}}});
 
 template struct Provides<KernelExecutor, SegmentOffsets>;
 

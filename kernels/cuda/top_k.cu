@@ -1,7 +1,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
-#include "kernels/cuda/lowest_report.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
+#include "kernels/cuda/lowest_report.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The k largest of every row. The logits are read once if all goes well: E elements a token,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/api/kernel.h"
+#include "kernels/api/routing.h"
 #include "kernels/workbench/device.h"
 #include "kernels/workbench/problem.h"
 #include "kernels/workbench/sizes.h"
@@ -21,8 +22,9 @@ class Arguments {
   T* at(std::size_t i) const {
     return static_cast<T*>(pointers_.at(i));
   }
+  /// Array number i, a Problem::lowest.
+  LowestNumber* lowest(std::size_t i) const { return at<LowestNumber>(i); }
   std::int64_t value() const { return value_; }  ///< Problem::value
-  std::int64_t returned = 0;  ///< host memory for what a kernel reports beside its arrays
 
  private:
   std::vector<void*> pointers_;
@@ -33,7 +35,7 @@ class Arguments {
 struct Implementation {
   std::string device;      ///< "cpu", "simt" or "cuda"
   std::string variant;     ///< of the ladder, or kEntryPoint
-  std::string needs;       ///< as in Variant; refuses with std::invalid_argument what lacks it
+  std::string needs;       ///< what it takes, in words; it refuses other arguments
   double tolerance = 0.0;  ///< largest relative error
   std::function<void(Device&, const Sizes&, Arguments&)> run;
 };

@@ -145,6 +145,15 @@ Numbers& Problem::updated(Dims dims) {
   return *array.expected;
 }
 
+void Problem::lowest(std::int64_t expected) {
+  const std::int64_t none = -1;
+  arrays_.push_back({.type = ElementType::kInt64,
+                     .count = 1,
+                     .updated = true,
+                     .bytes = bytes_of<std::int64_t>(std::span(&none, 1)),
+                     .expected = Numbers{static_cast<double>(expected)}});
+}
+
 double Problem::bytes() const {
   double sum = 0.0;
   for (const Array& array : arrays_) {
