@@ -41,6 +41,10 @@ struct GatherCase : Picks {
       y[a] = x[a / s["k"] * s["columns"] + indices[a]];
     }
   }
+  template <class T>
+  static Gather<T> arguments(const Sizes& s, Arguments& p) {
+    return pick<Gather, T>(s, p);
+  }
 };
 
 struct ScatterCase : Picks {
@@ -54,6 +58,10 @@ struct ScatterCase : Picks {
     for (std::int64_t a = 0; a < s["tokens"] * s["k"]; ++a) {
       y[a / s["k"] * s["columns"] + indices[a]] += x[a];
     }
+  }
+  template <class T>
+  static ScatterAdd<T> arguments(const Sizes& s, Arguments& p) {
+    return pick<ScatterAdd, T>(s, p);
   }
 };
 
@@ -85,14 +93,6 @@ struct RangeCase {
             .count = s["count"],
             .bound = s["bound"],
             .position = p.lowest(1)};
-  }
-  template <class T>
-  static Gather<T> arguments(const Sizes& s, Arguments& p) {
-    return pick<Gather, T>(s, p);
-  }
-  template <class T>
-  static ScatterAdd<T> arguments(const Sizes& s, Arguments& p) {
-    return pick<ScatterAdd, T>(s, p);
   }
 };
 

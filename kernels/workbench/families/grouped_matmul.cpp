@@ -64,7 +64,6 @@ struct ForwardCase : Segments {
       }
     }
   }
-
   template <class T>
   static GroupedMatmul<T> arguments(const Sizes& s, Arguments& p) {
     return {.shape = shape(s),
@@ -106,7 +105,6 @@ struct WeightGradCase : Segments {
       }
     }
   }
-
   template <class T>
   static GroupedMatmulWeightGrad<T> arguments(const Sizes& s, Arguments& p) {
     return {.shape = shape(s),
