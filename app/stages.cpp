@@ -37,7 +37,7 @@ Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          stream(config, kTestSubset))};
 }
 
-nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
                             const Selection& selection, int threads) {
   const TrainConfig config = run.config();
   const LoadedRun loaded = load_run(run, config.dtype, parse_device(config.device));
@@ -53,8 +53,8 @@ nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
           {"test", test_json(test)}};
 }
 
-Curvature measure_curvature(Classifier& model, const Subsets& subsets,
-                            const AnalysisConfig& config) {
+Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
+                               const AnalysisConfig& config) {
   return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), config.curvature),
           measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
 }
@@ -65,14 +65,14 @@ LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
   return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
 }
 
-nlohmann::json curvature_json(const Curvature& curvature, const AnalysisConfig& config) {
+nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {
   return {{"dtype", name(config.dtype)},
           {"mode", "evaluation"},
           {"train", to_json(curvature.train)},
           {"test", to_json(curvature.test)}};
 }
 
-nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
+nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config) {
   const LossOperator train = cross_entropy_operator(model, subsets.train);
   const LossOperator test = cross_entropy_operator(model, subsets.test);
@@ -82,7 +82,7 @@ nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
                               top.largest.value, top.vector, config.perturbation));
 }
 
-nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config) {
   const LoadedRun loaded = load_run(run, DType::kFloat32, parse_device(run.config().device));
   const Shape& images = data.test.images.shape();  // [N, H, W, C]
