@@ -61,7 +61,7 @@ Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
-  LossOperator hessian = cross_entropy_operator(model, subsets.train, config.curvature.operators);
+  LossHessian hessian = cross_entropy_hessian(model, subsets.train, config.curvature.hessian);
   return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
 }
 
@@ -74,8 +74,8 @@ nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfi
 
 nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config) {
-  const LossOperator train = cross_entropy_operator(model, subsets.train);
-  const LossOperator test = cross_entropy_operator(model, subsets.test);
+  const LossHessian train = cross_entropy_hessian(model, subsets.train);
+  const LossHessian test = cross_entropy_hessian(model, subsets.test);
   const std::vector<Tensor> parameters = nn::tensors_of(model.parameters());
   return to_json(perturbation(parameters,
                               {[&] { return train.loss(); }, [&] { return test.loss(); }},
