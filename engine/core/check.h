@@ -2,18 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
-#include <string>
 #include <utility>
 
-namespace switchyard {
+#include "kernels/api/error.h"
 
-/// Something failed while running: a bad file, a full disk, a loss that became NaN. The command
-/// line exits with code 1. The message is one line: what was wrong, where, and what was expected.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+namespace switchyard {
 
 /// The caller asked for something that cannot be: an unknown field, k > experts, a bad option. The
 /// command line exits with code 2.

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+// The exceptions that kernels, their devices and the engine share: whoever catches Error also
+// catches a device fault and an allocator that has no memory left.
+
+namespace switchyard {
+
+/// Something failed while running: a bad file, a full disk, a device fault, no memory, a loss that
+/// became NaN. The command line exits with code 1. The message is one line: what was wrong, where,
+/// and what was expected.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// An allocator has no memory left. The message names the bytes that were asked for and the device;
+/// `detail` follows them.
+class OutOfMemory : public Error {
+ public:
+  OutOfMemory(std::size_t bytes, std::string_view device, std::string_view detail = {})
+      : Error("out of memory: could not allocate " + std::to_string(bytes) + " bytes on " +
+              std::string(device) + std::string(detail)) {}
+};
+
+}  // namespace switchyard
