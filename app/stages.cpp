@@ -76,10 +76,13 @@ nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config) {
   const LossHessian train = cross_entropy_hessian(model, subsets.train);
   const LossHessian test = cross_entropy_hessian(model, subsets.test);
-  const std::vector<Tensor> parameters = nn::tensors_of(model.parameters());
+  // A filter is a row of a published tensor, so the stacks of experts are taken apart.
+  const std::vector<Tensor> parameters = nn::tensors_of(nn::published(model.parameters()));
+  const std::vector<Tensor> eigenvector =
+      nn::tensors_of(nn::published(model.parameters(), top.vector));
   return to_json(perturbation(parameters,
                               {[&] { return train.loss(); }, [&] { return test.loss(); }},
-                              top.largest.value, top.vector, config.perturbation));
+                              top.largest.value, eigenvector, config.perturbation));
 }
 
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,

@@ -26,8 +26,8 @@ struct Options {
 
 void add_named(TensorMap& out, const std::string& prefix,
                const std::vector<nn::NamedTensor>& parameters, const std::vector<Tensor>& values) {
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    out[prefix + parameters[i].name] = to_file_layout(values[i], parameters[i].layout);
+  for (const nn::PublishedTensor& value : nn::published(parameters, values)) {
+    out[prefix + value.name] = to_file_layout(value.tensor, value.layout);
   }
 }
 
