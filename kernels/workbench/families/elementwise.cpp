@@ -16,6 +16,10 @@ template <class Op>
 Op make() {
   if constexpr (std::is_same_v<Op, Affine>) {
     return {1.5, -0.25};
+  } else if constexpr (std::is_same_v<Op, Quotient>) {
+    return {0.7};
+  } else if constexpr (std::is_same_v<Op, Clamp>) {
+    return {-1.0, 0.5};
   } else {
     return {};
   }
@@ -47,8 +51,13 @@ struct UnaryCase {
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = moderate<T>(element_count({{s["count"]}}), kPositive, p);
-    Numbers& y = p.result<T>({s["count"]});
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = make<Op>()(x[i]);
+    Expected& y = p.result<T>({s["count"]});
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      y[i] = make<Op>()(x[i]);
+      if constexpr (std::is_same_v<Op, Affine>) {  // its terms may cancel
+        y[i].magnitude = std::abs(make<Op>().scale * x[i]) + std::abs(make<Op>().shift);
+      }
+    }
   }
   template <class Exec, class T>
   static auto entry_point() {
@@ -124,7 +133,7 @@ struct BinaryCase {
     }
     const Numbers& a = moderate<T>(element_count(of_a), false, p);
     const Numbers& b = moderate<T>(element_count(of_b), false, p);
-    Numbers& y = p.result<T>({element_count(result)});
+    Expected& y = p.result<T>({element_count(result)});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto element = static_cast<std::int64_t>(i);
       y[i] = make<Op>()(a[place(result, of_a, element)], b[place(result, of_b, element)]);
