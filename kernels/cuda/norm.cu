@@ -13,21 +13,24 @@ namespace {
 
 // ---- maps
 
-/// y = [relu](x · scale + shift + residual). Reads 4 or, with a residual, 8 bytes an element
-/// (float32) and writes 4.
+/// y = [relu]((x - centre) · scale + shift + residual). Reads 4 or, with a residual, 8 bytes an
+/// element (float32) and writes 4.
 template <class T>
 struct AffineMap {
   using Number = T;
   const T* x;
-  const T* scale;  // [channels]
-  const T* shift;  // [channels] or null
+  const T* centre;  // [channels] or null
+  const T* scale;   // [channels]
+  const T* shift;   // [channels] or null
   AffineTail<T> tail;
   T* y;
 
   struct Channel {
-    T scale, shift;
+    T centre, scale, shift;
   };
-  __device__ Channel channel(int c) const { return {scale[c], shift != nullptr ? shift[c] : T{0}}; }
+  __device__ Channel channel(int c) const {
+    return {centre != nullptr ? centre[c] : T{0}, scale[c], shift != nullptr ? shift[c] : T{0}};
+  }
   template <int kCount>
   __device__ void apply(std::int64_t i, const Channel* channels) const {
     Pack<T, kCount> pack = load_pack<kCount>(x + i);
@@ -35,7 +38,7 @@ struct AffineMap {
     if (tail.residual != nullptr) residual = load_pack<kCount>(tail.residual + i);
     SWITCHYARD_UNROLL
     for (int n = 0; n < kCount; ++n) {
-      T value = pack.value[n] * channels[n].scale + channels[n].shift;
+      T value = (pack.value[n] - channels[n].centre) * channels[n].scale + channels[n].shift;
       if (tail.residual != nullptr) value += residual.value[n];
       pack.value[n] = tail.relu && value < T{0} ? T{0} : value;  // NaN passes
     }
@@ -52,14 +55,15 @@ template <class T>
 struct GradientMap {
   using Number = T;
   BatchNormBackward<T> a;
+  const T* g_centre;
   const T* p;
   const T* q;
   const T* r;
 
   struct Channel {
-    T mean, p, q, r;
+    T centre, g_centre, p, q, r;
   };
-  __device__ Channel channel(int c) const { return {a.mean[c], p[c], q[c], r[c]}; }
+  __device__ Channel channel(int c) const { return {a.mean[c], g_centre[c], p[c], q[c], r[c]}; }
   template <int kCount>
   __device__ void apply(std::int64_t i, const Channel* channels) const {
     Pack<T, kCount> g = load_pack<kCount>(a.gy + i);
@@ -70,7 +74,7 @@ struct GradientMap {
     for (int n = 0; n < kCount; ++n) {
       const Channel& c = channels[n];
       if (a.y != nullptr && !(y.value[n] > T{0})) g.value[n] = T{0};
-      x.value[n] = g.value[n] * c.p + (x.value[n] - c.mean) * c.q + c.r;
+      x.value[n] = (g.value[n] - c.g_centre) * c.p + (x.value[n] - c.centre) * c.q + c.r;
     }
     store_pack(a.gx + i, x);
     if (a.gtail != nullptr) store_pack(a.gtail + i, g);
@@ -121,7 +125,7 @@ void run_forward(Exec& exec, std::int64_t rows, std::int64_t channels, const T* 
   const Workspace<T> coefficients(exec, 2 * channels);
   T* const scale = coefficients.data();
   T* const shift = scale + channels;
-  const AffineMap<T> map{x, scale, shift, tail, y};
+  const AffineMap<T> map{x, mean, scale, shift, tail, y};
   Rung::Map::check(map, channels);
   using Statistic = typename Rung::template Moments<T>;
   Rung::Statistic::run(exec, Statistic{{gamma, beta, epsilon, mean, variance, scale, shift}, x},
@@ -133,20 +137,22 @@ template <class Rung, class Exec, class T>
 void run_backward(Exec& exec, std::int64_t rows, std::int64_t channels,
                   const BatchNormBackward<T>& arguments) {
   if (checked_extent(Rung::kName, "channels", channels) == 0) return;
-  const Workspace<T> coefficients(exec, 3 * channels);
-  T* const p = coefficients.data();
+  const Workspace<T> coefficients(exec, 4 * channels);
+  T* const g_centre = coefficients.data();
+  T* const p = g_centre + channels;
   T* const q = p + channels;
   T* const r = q + channels;
-  const GradientMap<T> map{arguments, p, q, r};
+  const GradientMap<T> map{arguments, g_centre, p, q, r};
   Rung::Map::check(map, channels);
-  Rung::Statistic::run(exec, GradientStatistic<T>{arguments, rows, p, q, r}, rows, channels);
+  Rung::Statistic::run(exec, GradientStatistic<T>{arguments, rows, g_centre, p, q, r}, rows,
+                       channels);
   Rung::Map::run(exec, map, rows, channels);
 }
 
 template <class Map, class Exec, class T>
 void run_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x, const T* scale,
                 const T* shift, AffineTail<T> tail, T* y) {
-  const AffineMap<T> map{x, scale, shift, tail, y};
+  const AffineMap<T> map{x, nullptr, scale, shift, tail, y};
   Map::check(map, channels);
   Map::run(exec, map, rows, channels);
 }
