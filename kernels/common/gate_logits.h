@@ -13,13 +13,13 @@ template <class T>
 struct GateLogits {
   const T* logits;
   const T* deviation;  ///< null: no noise
-  T scale;             ///< 1 / temperature
+  T temperature;
   RandomStretch noise;
 
   GateLogits(const GateOptions& options, const T* logits_in, const T* deviation_in)
       : logits(logits_in),
         deviation(deviation_in),
-        scale(static_cast<T>(1.0 / options.temperature)),
+        temperature(static_cast<T>(options.temperature)),
         noise(options.noise) {}
 
   SWITCHYARD_HOST_DEVICE T operator()(std::int64_t i) const {
@@ -27,7 +27,7 @@ struct GateLogits {
     if (deviation != nullptr) {
       value += static_cast<T>(random_normal_at(noise.seed, noise.offset, i)) * deviation[i];
     }
-    return value * scale;
+    return temperature == T{1} ? value : value / temperature;  // alike for all: no divergence
   }
 };
 

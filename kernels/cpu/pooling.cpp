@@ -15,19 +15,19 @@ template <class T>
 void pool(Cpu& cpu, const T* x, T* y, std::int64_t images, std::int64_t pixels,
           std::int64_t channels) {
   sum_middle(cpu, x, y, images, pixels, channels);
-  const T scale = static_cast<T>(1.0 / static_cast<double>(pixels));
-  std::for_each(y, y + images * channels, [=](T& mean) { mean *= scale; });
+  const T count = static_cast<T>(pixels);
+  std::for_each(y, y + images * channels, [=](T& mean) { mean /= count; });
 }
 
 template <class T>
 void unpool(const T* y, T* x, std::int64_t images, std::int64_t pixels, std::int64_t channels) {
-  const T scale = static_cast<T>(1.0 / static_cast<double>(pixels));
+  const T count = static_cast<T>(pixels);
   const std::int64_t image = std::max<std::int64_t>(1, pixels * channels);
   parallel_for(images, (kGrain + image - 1) / image, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t p = 0; p < pixels; ++p) {
         std::transform(y + i * channels, y + (i + 1) * channels, x + (i * pixels + p) * channels,
-                       [=](T value) { return value * scale; });
+                       [=](T value) { return value / count; });
       }
     }
   });

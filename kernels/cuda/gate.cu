@@ -139,7 +139,7 @@ const T* written_values(Exec& exec, std::int64_t count, const GateOptions& optio
     values = space.data();
   }
   if (options.temperature != 1.0) {
-    map_unary(exec, Affine{1.0 / options.temperature, 0.0}, values, space.data(), count);
+    map_unary(exec, Quotient{options.temperature}, values, space.data(), count);
     values = space.data();
   }
   return values;
