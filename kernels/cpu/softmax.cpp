@@ -54,22 +54,36 @@ T maximum_of(const T* x, std::int64_t columns) {
       [](T most, T value) { return value > most ? value : most; });
 }
 
-/// e = exp(x - max x), whose sum is returned.
+/// e = exp(x - maximum).
 template <class T>
-double shifted_exp(const T* x, T maximum, T* e, std::int64_t columns) {
+void shifted_exp(const T* x, T maximum, T* e, std::int64_t columns) {
 #pragma GCC ivdep
   for (std::int64_t j = 0; j < columns; ++j) e[j] = std::exp(x[j] - maximum);
-  return sum_of(columns, [=](std::int64_t j) { return double{e[j]}; });
 }
+
+template <class T>
+double total(const T* x, std::int64_t columns) {
+  return sum_of(columns, [=](std::int64_t j) { return double{x[j]}; });
+}
+
+/// Where the maximum stands; `columns` in a row of NaN.
+template <class T>
+std::int64_t place_of(T maximum, const T* x, std::int64_t columns) {
+  return std::find(x, x + columns, maximum) - x;
+}
+
+// log Σ exp(x - maximum) is log1p of the sum over all elements but the maximum, whose term is 1: it
+// keeps its digits where the maximum outweighs all others. In that sum the maximum stands for
+// `maximum - maximum`, 0, or NaN where it is infinite.
 
 template <class T>
 void softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for_each_row(rows, columns, [=](std::int64_t row) {
     const T* in = x + row * columns;
     T* out = y + row * columns;
-    const double sum = shifted_exp(in, maximum_of(in, columns), out, columns);
-    const T scale = static_cast<T>(1.0 / sum);
-    for (std::int64_t j = 0; j < columns; ++j) out[j] *= scale;
+    shifted_exp(in, maximum_of(in, columns), out, columns);
+    const T sum = static_cast<T>(total(out, columns));
+    for (std::int64_t j = 0; j < columns; ++j) out[j] /= sum;
   });
 }
 
@@ -90,7 +104,10 @@ void log_softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
     const T* in = x + row * columns;
     T* out = y + row * columns;
     const T maximum = maximum_of(in, columns);
-    const T log_sum = static_cast<T>(std::log(shifted_exp(in, maximum, out, columns)));
+    shifted_exp(in, maximum, out, columns);
+    const std::int64_t most = place_of(maximum, in, columns);
+    if (most < columns) out[most] = maximum - maximum;
+    const T log_sum = static_cast<T>(std::log1p(total(out, columns)));
 #pragma GCC ivdep
     for (std::int64_t j = 0; j < columns; ++j) out[j] = (in[j] - maximum) - log_sum;
   });
@@ -113,9 +130,11 @@ void cross_entropy(const T* x, const std::int64_t* labels, T* losses, std::int64
   for_each_row(rows, columns, [=](std::int64_t row) {
     const T* in = x + row * columns;
     const T maximum = maximum_of(in, columns);
-    const double sum =
-        sum_of(columns, [=](std::int64_t j) { return double{std::exp(in[j] - maximum)}; });
-    losses[row] = static_cast<T>(std::log(sum) - (in[labels[row]] - maximum));
+    const std::int64_t most = place_of(maximum, in, columns);
+    const double rest = sum_of(columns, [=](std::int64_t j) {
+      return double{j == most ? maximum - maximum : std::exp(in[j] - maximum)};
+    });
+    losses[row] = static_cast<T>(std::log1p(rest) - double{in[labels[row]] - maximum});
   });
 }
 
@@ -126,8 +145,11 @@ void cross_entropy_gradient(const T* g, const T* p, const std::int64_t* labels, 
   for_each_row(rows, columns, [=](std::int64_t row) {
     const std::int64_t begin = row * columns;
     for (std::int64_t i = begin; i < begin + columns; ++i) gx[i] = scale * p[i];
-    const std::int64_t at = begin + labels[row];
-    gx[at] = scale * (p[at] - T{1});
+    // p - 1 at the label, as minus the sum of the others: keeps its digits where p is nearly 1.
+    const std::int64_t label = labels[row];
+    const double others =
+        sum_of(columns, [=](std::int64_t j) { return j == label ? 0.0 : double{p[begin + j]}; });
+    gx[begin + label] = scale * -static_cast<T>(others);
   });
 }
 
