@@ -24,8 +24,8 @@ std::vector<LossTerm> cross_entropy_terms(Classifier& model, const std::vector<B
   return terms;
 }
 
-LossOperator cross_entropy_operator(Classifier& model, const std::vector<Batch>& batches,
-                                    LossOperatorOptions options) {
+LossHessian cross_entropy_hessian(Classifier& model, const std::vector<Batch>& batches,
+                                  LossHessianOptions options) {
   return {nn::tensors_of(model.parameters()), cross_entropy_terms(model, batches), options};
 }
 

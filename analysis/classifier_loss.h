@@ -13,9 +13,9 @@ namespace switchyard {
 /// terms refer to `model` and hold the batches on its device. Error when there is no image.
 std::vector<LossTerm> cross_entropy_terms(Classifier& model, const std::vector<Batch>& batches);
 
-/// The operator over those terms and all parameters of the model.
-LossOperator cross_entropy_operator(Classifier& model, const std::vector<Batch>& batches,
-                                    LossOperatorOptions options = {});
+/// The Hessian of that mean with respect to all parameters of the model.
+LossHessian cross_entropy_hessian(Classifier& model, const std::vector<Batch>& batches,
+                                  LossHessianOptions options = {});
 
 /// `count` images drawn from `indices` without replacement by `random` (all of them, in ascending
 /// order, when there are not more), in batches of `batch_size`, normalised and not augmented.

@@ -25,7 +25,7 @@ SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& b
                                   Generator random, CurvatureOptions options) {
   constexpr std::uint64_t kLanczosStream = 1;
   constexpr std::uint64_t kHutchinsonStream = 2;
-  LossOperator hessian = cross_entropy_operator(model, batches, options.operators);
+  LossHessian hessian = cross_entropy_hessian(model, batches, options.hessian);
   SubsetCurvature result;
   for (const Batch& batch : batches) result.images += batch.images.size(0);
   result.loss = hessian.loss();

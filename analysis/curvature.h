@@ -15,7 +15,7 @@ namespace switchyard {
 struct CurvatureOptions {
   LanczosOptions lanczos;
   HutchinsonOptions hutchinson;
-  LossOperatorOptions operators;
+  LossHessianOptions hessian;
 };
 
 /// Curvature of the mean cross-entropy over one subset, in evaluation mode.

@@ -27,33 +27,26 @@ struct LossTerm {
   double weight = 1.0;
 };
 
-struct LossOperatorOptions {
+struct LossHessianOptions {
   /// Gradient graphs are kept between products while the engine's memory that they hold stays below
   /// this; the batches that do not fit any more are rebuilt for each product (about 9 convolution
   /// passes instead of 6). 0 keeps none.
   std::size_t graph_memory_bytes = 2'000'000'000;
 };
 
-/// The loss Σᵢ weightᵢ·lossᵢ(θ), its gradient and its Hessian H v = Σᵢ weightᵢ·Hᵢ v (Pearlmutter,
-/// 1994), with at most one term's graph in memory beyond the kept ones.
-///
-/// Kept graphs belong to the parameter values at which they were built: call
-/// parameters_changed() after changing one in place.
-class LossOperator : public SymmetricOperator {
+/// The Hessian of the loss Σᵢ weightᵢ·lossᵢ(θ), H v = Σᵢ weightᵢ·Hᵢ v (Pearlmutter, 1994), and the
+/// loss itself, with at most one term's graph in memory beyond the kept ones. Kept graphs belong to
+/// the parameter values of the first product: products after a change of these mean nothing.
+class LossHessian : public SymmetricOperator {
  public:
   /// `parameters` are leaves that require gradients. Error when either list is empty.
-  LossOperator(std::vector<Tensor> parameters, std::vector<LossTerm> terms,
-               LossOperatorOptions options = {});
+  LossHessian(std::vector<Tensor> parameters, std::vector<LossTerm> terms,
+              LossHessianOptions options = {});
 
   std::span<const Tensor> like() const override { return parameters_; }
   std::vector<Tensor> apply(std::span<const Tensor> v) override;
-  /// Records no graph.
+  /// The loss at the parameters' present values. Records no graph.
   double loss() const;
-  std::vector<Tensor> gradient();
-
-  void parameters_changed();
-  /// How many terms have their graph in memory now.
-  std::size_t kept_graphs() const;
 
  private:
   using Graph = std::shared_ptr<const HessianOperator>;
@@ -61,7 +54,7 @@ class LossOperator : public SymmetricOperator {
 
   std::vector<Tensor> parameters_;
   std::vector<LossTerm> terms_;
-  LossOperatorOptions options_;
+  LossHessianOptions options_;
   std::vector<Graph> graphs_;  // one per term; null where not kept
   std::size_t kept_bytes_ = 0;
 };

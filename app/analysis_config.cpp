@@ -23,9 +23,9 @@ void read_curvature(JsonObject object, CurvatureOptions& options) {
   read_at_least(object, "max_iterations", options.lanczos.max_iterations, 1);
   read_positive(object, "tolerance", options.lanczos.tolerance);
   read_at_least(object, "trace_samples", options.hutchinson.samples, 1);
-  auto megabytes = static_cast<std::int64_t>(options.operators.graph_memory_bytes / 1'000'000);
+  auto megabytes = static_cast<std::int64_t>(options.hessian.graph_memory_bytes / 1'000'000);
   read_at_least<std::int64_t>(object, "graph_memory_megabytes", megabytes, 0);
-  options.operators.graph_memory_bytes = static_cast<std::size_t>(megabytes) * 1'000'000;
+  options.hessian.graph_memory_bytes = static_cast<std::size_t>(megabytes) * 1'000'000;
   object.finish();
 }
 
@@ -83,7 +83,7 @@ nlohmann::json to_json(const AnalysisConfig& config) {
            {{"max_iterations", curvature.lanczos.max_iterations},
             {"tolerance", curvature.lanczos.tolerance},
             {"trace_samples", curvature.hutchinson.samples},
-            {"graph_memory_megabytes", curvature.operators.graph_memory_bytes / 1'000'000}}},
+            {"graph_memory_megabytes", curvature.hessian.graph_memory_bytes / 1'000'000}}},
           {"perturbation",
            {{"eigenvector_limit", perturbation.eigenvector_limit},
             {"random_limit", perturbation.random_limit},

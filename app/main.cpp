@@ -1,5 +1,5 @@
-// The command line. Every subcommand lives in a file of its own; this one parses and reports
-// errors.
+// The command line. Every subcommand lives in a file of its own in app/commands; this file parses
+// the arguments, runs the chosen command and reports errors.
 
 #include <fmt/format.h>
 
@@ -17,14 +17,11 @@ namespace switchyard {
 namespace {
 
 constexpr const char* kDescription =
-    "Trains dense and mixture-of-experts image classifiers and analyses why they generalise as "
-    "they "
-    "do.";
+    "Trains dense and mixture-of-experts image classifiers, and analyses how they generalise.";
 
 constexpr const char* kFooter =
-    "'switchyard COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 bad usage, "
-    "130 "
-    "stopped by Ctrl-C.";
+    "'switchyard COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 bad usage,\n"
+    "130 stopped by Ctrl-C.";
 
 /// One line on stderr, whatever the message holds.
 int fail(std::string message, int code) {
@@ -48,21 +45,15 @@ int fail_parsing(const CLI::App& app, const CLI::ParseError& error) {
               kUsage);
 }
 
+/// Makes every registered subcommand known to the parser; the one that is given sets `action`.
 void add_commands(CLI::App& app, Action& action) {
-  add_study_command(app, action);
-  add_train_command(app, action);
-  add_hessian_command(app, action);
-  add_perturb_command(app, action);
-  add_probe_command(app, action);
-  add_route_command(app, action);
-  add_gradcheck_command(app, action);
-  add_kernels_command(app, action);
-  add_check_command(app, action);
-  add_resources_command(app, action);
-  add_fetch_command(app, action);
-  add_report_command(app, action);
-  add_devices_command(app, action);
-  add_version_command(app, action);
+  static constexpr const char* kHeadings[] = {"Studies and runs", "Models from files", "Kernels",
+                                              "This machine"};
+  for (const Command& each : commands()) {
+    CLI::App* command = app.add_subcommand(each.name, each.summary);
+    command->group(kHeadings[static_cast<std::size_t>(each.group)]);
+    command->callback([&action, chosen = each.add(*command)] { action = chosen; });
+  }
 }
 
 int run(int argc, char** argv) {

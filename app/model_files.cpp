@@ -72,14 +72,13 @@ std::vector<Tensor> read_direction(const TensorFile& file,
   }
   std::vector<Tensor> direction;
   if (given.empty()) return direction;
-  direction.reserve(parameters.size());  // named tensors point into it
-  std::vector<nn::NamedTensor> targets;
   for (const nn::NamedTensor& parameter : parameters) {
     direction.push_back(zeros_like(*parameter.tensor));
-    const std::string tensor = std::string(kDirectionPrefix) + parameter.name;
-    if (given.contains(tensor)) targets.push_back({tensor, &direction.back(), parameter.layout});
   }
-  import_tensors(targets, given, path.string());
+  std::vector<nn::PublishedTensor> targets = nn::published(parameters, direction);
+  for (nn::PublishedTensor& target : targets) target.name.insert(0, kDirectionPrefix);
+  std::erase_if(targets, [&](const auto& target) { return !given.contains(target.name); });
+  import_tensors(std::move(targets), given, path.string());
   return direction;
 }
 

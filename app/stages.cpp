@@ -37,7 +37,7 @@ Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          stream(config, kTestSubset))};
 }
 
-nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
                             const Selection& selection, int threads) {
   const TrainConfig config = run.config();
   const LoadedRun loaded = load_run(run, config.dtype, parse_device(config.device));
@@ -53,36 +53,39 @@ nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
           {"test", test_json(test)}};
 }
 
-Curvature measure_curvature(Classifier& model, const Subsets& subsets,
-                            const AnalysisConfig& config) {
+Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
+                               const AnalysisConfig& config) {
   return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), config.curvature),
           measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
 }
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
-  LossOperator hessian = cross_entropy_operator(model, subsets.train, config.curvature.operators);
+  LossHessian hessian = cross_entropy_hessian(model, subsets.train, config.curvature.hessian);
   return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
 }
 
-nlohmann::json curvature_json(const Curvature& curvature, const AnalysisConfig& config) {
+nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {
   return {{"dtype", name(config.dtype)},
           {"mode", "evaluation"},
           {"train", to_json(curvature.train)},
           {"test", to_json(curvature.test)}};
 }
 
-nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
+nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config) {
-  const LossOperator train = cross_entropy_operator(model, subsets.train);
-  const LossOperator test = cross_entropy_operator(model, subsets.test);
-  const std::vector<Tensor> parameters = nn::tensors_of(model.parameters());
+  const LossHessian train = cross_entropy_hessian(model, subsets.train);
+  const LossHessian test = cross_entropy_hessian(model, subsets.test);
+  // A filter is a row of a published tensor, so the stacks of experts are taken apart.
+  const std::vector<Tensor> parameters = nn::tensors_of(nn::published(model.parameters()));
+  const std::vector<Tensor> eigenvector =
+      nn::tensors_of(nn::published(model.parameters(), top.vector));
   return to_json(perturbation(parameters,
                               {[&] { return train.loss(); }, [&] { return test.loss(); }},
-                              top.largest.value, top.vector, config.perturbation));
+                              top.largest.value, eigenvector, config.perturbation));
 }
 
-nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config) {
   const LoadedRun loaded = load_run(run, DType::kFloat32, parse_device(run.config().device));
   const Shape& images = data.test.images.shape();  // [N, H, W, C]

@@ -23,28 +23,28 @@ Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          const AnalysisConfig& config);
 
 /// {"best_epoch", "best_validation_accuracy", "training_seconds", "data_set", "machine", "test"}.
-nlohmann::json measure_test(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
                             const Selection& selection, int threads);
 
 /// Curvature of both subsets.
 struct Curvature {
   SubsetCurvature train, test;
 };
-Curvature measure_curvature(Classifier& model, const Subsets& subsets,
-                            const AnalysisConfig& config);
+Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
+                               const AnalysisConfig& config);
 /// The `curvature` object.
-nlohmann::json curvature_json(const Curvature& curvature, const AnalysisConfig& config);
+nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 
-/// The training subset's top eigenvector alone, as measure_curvature() finds it.
+/// The training subset's top eigenvector alone, as curvature_of_subsets() finds it.
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config);
 
 /// The `perturbation` object: along `top`, the train subset's eigenvector, and at random.
-nlohmann::json measure_perturbation(Classifier& model, const Subsets& subsets,
+nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config);
 
 /// The `efficiency` object.
-nlohmann::json measure_efficiency(const RunDirectory& run, const DatasetPair& data,
+nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config);
 
 }  // namespace switchyard

@@ -8,6 +8,6 @@ target_link_libraries(switchyard_workbench PUBLIC switchyard_kernels
                               $<TARGET_NAME_IF_EXISTS:switchyard_cuda>)
 
 if(SWITCHYARD_CUDA)  # `switchyard resources` says which compiler its figures are of
-  set_source_files_properties(app/resources.cpp PROPERTIES COMPILE_DEFINITIONS
+  set_source_files_properties(app/commands/resources.cpp PROPERTIES COMPILE_DEFINITIONS
     "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
 endif()

@@ -1,7 +1,7 @@
 #include "models/balance.h"
 
 #include <cmath>
-#include <numbers>
+#include <limits>
 #include <vector>
 
 #include "engine/ops/matmul.h"
@@ -13,6 +13,7 @@ namespace switchyard {
 namespace {
 
 constexpr double kEpsilon = 1e-8;  // of the published code, in the same places
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Biased variance over squared (mean + shift): the deviation is never formed, so that perfect
 /// balance has a derivative (zero).
@@ -20,9 +21,6 @@ Tensor cv2(const Tensor& x, double shift) {
   const Tensor m = mean(x, {0}) + shift;
   return variance(x, {0}, false) / square(m);
 }
-
-/// Standard normal distribution function.
-Tensor normal_cdf(const Tensor& z) { return (erf(z * (1.0 / std::numbers::sqrt2)) + 1.0) * 0.5; }
 
 /// Column `column` of x [N, M] as [N, 1]: a product with a unit vector, which moves numbers
 /// exactly.
@@ -64,7 +62,7 @@ Tensor assignment_counts(const Tensor& indices, std::int64_t experts, DType dtyp
 
 Tensor uniform_kl(const Tensor& probabilities) {
   const auto experts = static_cast<double>(probabilities.size(1));
-  const Tensor p = relu(mean(probabilities, {0}) - kEpsilon) + kEpsilon;  // max(p, epsilon)
+  const Tensor p = clamp(mean(probabilities, {0}), kEpsilon, kInfinity);
   const double u = 1.0 / experts;
   return sum(log(p) * -u + u * std::log(u)) / experts;
 }

@@ -1,5 +1,7 @@
 #include "models/experts.h"
 
+#include "engine/nn/init.h"
+#include "engine/nn/layers.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/shape.h"
@@ -19,52 +21,49 @@ Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& b, const T
 
 Experts::Experts(const HeadConfig& config, std::int64_t features, DType dtype, Generator& random)
     : dropout_(config.dropout) {
-  for (std::int64_t e = 0; e < config.experts; ++e) {
-    // Braces evaluate in order: the first layer draws its numbers before the second.
-    experts_.push_back(std::unique_ptr<Expert>(
-        new Expert{nn::Linear(features, config.expert_width, dtype, random),
-                   nn::Linear(config.expert_width, config.classes, dtype, random)}));
-    register_child(fmt::format("{}.net.0", e), experts_.back()->hidden);
-    register_child(fmt::format("{}.net.3", e), experts_.back()->output);
+  const std::int64_t width = config.expert_width;
+  std::vector<Tensor> w1, b1, w2, b2;
+  for (std::int64_t e = 0; e < config.experts; ++e) {  // an expert draws all its numbers together
+    w1.push_back(nn::default_init({width, features}, features, dtype, random));
+    b1.push_back(nn::default_init({width}, features, dtype, random));
+    w2.push_back(nn::default_init({config.classes, width}, width, dtype, random));
+    b2.push_back(nn::default_init({config.classes}, width, dtype, random));
   }
-}
-
-template <class Select>
-std::vector<Tensor> Experts::each(Select&& select) const {
-  std::vector<Tensor> tensors;
-  for (const auto& expert : experts_) tensors.push_back(select(*expert));
-  return tensors;
+  w1_ = stack(w1);
+  b1_ = stack(b1);
+  w2_ = stack(w2);
+  b2_ = stack(b2);
+  using Layout = nn::NamedTensor::Layout;
+  register_parameter("*.net.0.weight", w1_, Layout::kStack);
+  register_parameter("*.net.0.bias", b1_, Layout::kStack);
+  register_parameter("*.net.3.weight", w2_, Layout::kStack);
+  register_parameter("*.net.3.bias", b2_, Layout::kStack);
 }
 
 Tensor Experts::mix(const Tensor& x, const Tensor& p, nn::Mode mode) const {
   const std::int64_t samples = x.size(0);
-  const auto experts = static_cast<std::int64_t>(experts_.size());
+  const std::int64_t experts = w1_.size(0);
+  const std::int64_t width = w1_.size(1);
+  const std::int64_t units = experts * width;
   // All hidden layers are one product with the experts' weights below each other.
-  const Tensor w1 = concat(each([](const Expert& e) { return e.hidden.weight(); }));  // [E·H, D]
-  const Tensor b1 = concat(each([](const Expert& e) { return e.hidden.bias(); }));    // [E·H]
-  const Tensor hidden = nn::dropout(relu(linear(x, w1, b1)), dropout_, mode);         // [N, E·H]
+  const Tensor w1 = reshape(w1_, {units, w1_.size(2)});
+  const Tensor b1 = reshape(b1_, {units});
+  const Tensor hidden = nn::dropout(relu(linear(x, w1, b1)), dropout_, mode);  // [N, E·H]
   // Σ_e p_e (W_e h_e + b_e) = [p_1 h_1 .. p_E h_E] [W_1 .. W_E]ᵀ + p B: weighing the hidden units
   // leaves one product for all experts, and no [N, E, C].
-  const std::int64_t width = hidden.size(1) / experts;
   const Tensor weighted =
       reshape(reshape(hidden, {samples, experts, width}) * reshape(p, {samples, experts, 1}),
-              {samples, experts * width});
-  const Tensor w2 =
-      concat(each([](const Expert& e) { return transpose(e.output.weight()); }));  // [E·H, C]
-  const Tensor b2 = stack(each([](const Expert& e) { return e.output.bias(); }));  // [E, C]
-  return matmul(weighted, w2) + matmul(p, b2);
+              {samples, units});
+  const Tensor w2 = reshape(transpose(w2_), {units, w2_.size(1)});  // [E·H, C]
+  return matmul(weighted, w2) + matmul(p, b2_);
 }
 
 Tensor Experts::route(const Tensor& x, const Tensor& weights, const Routing& routing,
                       nn::Mode mode) const {
-  const Tensor w1 = stack(each([](const Expert& e) { return e.hidden.weight(); }));  // [E, H, D]
-  const Tensor b1 = stack(each([](const Expert& e) { return e.hidden.bias(); }));    // [E, H]
-  const Tensor w2 = stack(each([](const Expert& e) { return e.output.weight(); }));  // [E, C, H]
-  const Tensor b2 = stack(each([](const Expert& e) { return e.output.bias(); }));    // [E, C]
-  const Tensor slots = dispatch(x, routing);                                         // [S, D]
-  const Tensor hidden = nn::dropout(relu(grouped_linear(slots, w1, b1, routing.offsets)), dropout_,
-                                    mode);                                 // [S, H]
-  const Tensor outputs = grouped_linear(hidden, w2, b2, routing.offsets);  // [S, C]
+  const Tensor slots = dispatch(x, routing);  // [S, D]
+  const Tensor hidden = nn::dropout(relu(grouped_linear(slots, w1_, b1_, routing.offsets)),
+                                    dropout_, mode);                         // [S, H]
+  const Tensor outputs = grouped_linear(hidden, w2_, b2_, routing.offsets);  // [S, C]
   return combine(outputs, weights, routing);
 }
 

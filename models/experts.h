@@ -1,17 +1,14 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include "engine/nn/layers.h"
+#include "engine/nn/module.h"
 #include "engine/ops/routing.h"
 #include "models/config.h"
 
 namespace switchyard {
 
-/// E experts of one shape: linear D -> H, ReLU, dropout, linear H -> C. Names 0.net.0.weight,
-/// 0.net.3.bias, ... Each expert's tensors are parameters of their own; the products below run on
-/// their stacked copies.
+/// E experts of one shape: linear D -> H, ReLU, dropout, linear H -> C. The experts' weights lie
+/// one behind the other in four parameters, as the products below read them; files hold each
+/// expert's under the names 0.net.0.weight, 0.net.3.bias, ...
 class Experts : public nn::Module {
  public:
   Experts(const HeadConfig& config, std::int64_t features, DType dtype, Generator& random);
@@ -24,16 +21,11 @@ class Experts : public nn::Module {
   Tensor route(const Tensor& x, const Tensor& weights, const Routing& routing, nn::Mode mode) const;
 
  private:
-  struct Expert {
-    nn::Linear hidden;
-    nn::Linear output;
-  };
-  // One tensor per expert, picked by `select`.
-  template <class Select>
-  std::vector<Tensor> each(Select&& select) const;
-
   double dropout_;
-  std::vector<std::unique_ptr<Expert>> experts_;
+  Tensor w1_;  // [E, H, D]
+  Tensor b1_;  // [E, H]
+  Tensor w2_;  // [E, C, H]
+  Tensor b2_;  // [E, C]
 };
 
 }  // namespace switchyard

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/nn/layers.h"
 #include "models/experts.h"
 #include "models/head.h"
 

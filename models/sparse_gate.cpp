@@ -47,7 +47,10 @@ GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
 
 Tensor standardise_rows(const Tensor& x) {
   const auto n = static_cast<double>(x.size(1));
-  Tensor centred = x - sum(x, {1}, true) / n;
+  // The first mean, a constant, leaves a row near zero, and a row of equal logits equal with a few
+  // digits each: the second mean of such a row is exact, and the row becomes zeros.
+  const Tensor near_zero = x - sum(x.detach(), {1}, true) / n;
+  const Tensor centred = near_zero - sum(near_zero, {1}, true) / n;
   if (x.size(1) == 1) return centred;  // one value has no unbiased deviation
   const Tensor variance = sum(square(centred), {1}, true) / (n - 1.0);
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);

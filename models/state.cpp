@@ -26,12 +26,12 @@ Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, st
   return y;
 }
 
-void check_names(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+void check_names(const std::vector<nn::PublishedTensor>& published, const TensorMap& tensors,
                  const std::string& file) {
   std::string missing;
   std::string extra;
   TensorMap rest = tensors;
-  for (const nn::NamedTensor& target : named) {
+  for (const nn::PublishedTensor& target : published) {
     if (rest.erase(target.name) == 0) missing += " " + target.name;
   }
   for (const auto& [unexpected, tensor] : rest) extra += " " + unexpected;
@@ -41,8 +41,8 @@ void check_names(const std::vector<nn::NamedTensor>& named, const TensorMap& ten
 }
 
 /// `tensor` in the engine's layout and the target's dtype, without history.
-Tensor converted(const nn::NamedTensor& target, const Tensor& tensor, const std::string& file) {
-  const Tensor& model = *target.tensor;
+Tensor converted(const nn::PublishedTensor& target, const Tensor& tensor, const std::string& file) {
+  const Tensor& model = target.tensor;
   const Shape expected = file_shape(model.shape(), target.layout);
   check(tensor.shape() == expected, "{}: {} must have shape {}, got {}", file, target.name,
         expected.to_string(), tensor.shape().to_string());
@@ -61,10 +61,10 @@ Tensor converted(const nn::NamedTensor& target, const Tensor& tensor, const std:
   return result;
 }
 
-std::vector<nn::NamedTensor> saved_tensors(Classifier& model) {
+std::vector<nn::PublishedTensor> saved_tensors(Classifier& model) {
   std::vector<nn::NamedTensor> named = model.parameters();
   for (nn::NamedTensor& buffer : model.buffers()) named.push_back(std::move(buffer));
-  return named;
+  return nn::published(named);
 }
 
 }  // namespace
@@ -87,10 +87,10 @@ Tensor from_file_layout(const Tensor& tensor, Layout layout) {
   return swap_last_axes(tensor, s[0], s[1], s[2] * s[3], {s[0], s[2], s[3], s[1]});
 }
 
-TensorMap export_tensors(const std::vector<nn::NamedTensor>& named) {
+TensorMap export_tensors(const std::vector<nn::PublishedTensor>& published) {
   TensorMap tensors;
-  for (const nn::NamedTensor& entry : named) {
-    const Tensor& tensor = *entry.tensor;
+  for (const nn::PublishedTensor& entry : published) {
+    const Tensor& tensor = entry.tensor;
     const bool on_host = tensor.device() == Device::kCpu;
     tensors[entry.name] =
         to_file_layout(on_host ? tensor.clone() : tensor.to(Device::kCpu), entry.layout);
@@ -98,14 +98,14 @@ TensorMap export_tensors(const std::vector<nn::NamedTensor>& named) {
   return tensors;
 }
 
-void import_tensors(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+void import_tensors(std::vector<nn::PublishedTensor> published, const TensorMap& tensors,
                     const std::string& file) {
-  check_names(named, tensors, file);
+  check_names(published, tensors, file);
   std::vector<Tensor> values;
-  for (const nn::NamedTensor& target : named) {
+  for (const nn::PublishedTensor& target : published) {
     values.push_back(converted(target, tensors.at(target.name), file));
   }
-  for (std::size_t i = 0; i < named.size(); ++i) named[i].tensor->copy_from(values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) published[i].tensor.copy_from(values[i]);
 }
 
 TensorMap state_dict(Classifier& model) { return export_tensors(saved_tensors(model)); }

@@ -10,24 +10,24 @@ namespace switchyard {
 
 using TensorMap = std::map<std::string, Tensor>;
 
-// Files hold PyTorch's layouts: convolution weights are OIHW there and OHWI in the engine.
+// Files hold PyTorch's layouts: convolution weights are OIHW there and OHWI in the engine. Stacks
+// are taken apart by nn::published() first.
 // Both return a tensor on the host: the one given where the layouts agree, else a copy; never
 // history. Only to_file_layout() takes tensors of other devices.
 Tensor to_file_layout(const Tensor& tensor, nn::NamedTensor::Layout layout);
 Tensor from_file_layout(const Tensor& tensor, nn::NamedTensor::Layout layout);
 
-/// Shape that a tensor of the engine has in a file.
+/// Shape that a published tensor of the engine has in a file.
 Shape file_shape(const Shape& shape, nn::NamedTensor::Layout layout);
 
-/// Copies of named tensors in file layout, on the host.
-TensorMap export_tensors(const std::vector<nn::NamedTensor>& named);
+/// Copies in file layout, on the host.
+TensorMap export_tensors(const std::vector<nn::PublishedTensor>& published);
 
-/// Overwrites every named tensor, on whatever device, with its namesake from `tensors`, which were
-/// read from `file`.
-/// Floating dtypes are converted to the target's. Error, before anything is overwritten, in one
-/// line naming the file: all missing and all extra names; a wrong shape or dtype; a value that is
-/// not finite.
-void import_tensors(const std::vector<nn::NamedTensor>& named, const TensorMap& tensors,
+/// Overwrites every published tensor, on whatever device, with its namesake from `tensors`, which
+/// were read from `file`. Floating dtypes are converted to the target's. Error, before anything is
+/// overwritten, in one line naming the file: all missing and all extra names; a wrong shape or
+/// dtype; a value that is not finite.
+void import_tensors(std::vector<nn::PublishedTensor> published, const TensorMap& tensors,
                     const std::string& file);
 
 /// Parameters and buffers under PyTorch's names: "backbone.backbone.bn1.running_var", ...

@@ -76,20 +76,21 @@ TensorMap merged(TensorMap a, TensorMap b) {
 }
 
 /// Everything that a checkpoint holds, for import_tensors().
-std::vector<nn::NamedTensor> all_tensors(Classifier& model, nn::Sgd& optimizer) {
+std::vector<nn::PublishedTensor> all_tensors(Classifier& model, nn::Sgd& optimizer) {
   std::vector<nn::NamedTensor> all = model.parameters();
   for (auto part : {model.buffers(), optimizer.state()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
-  return all;
+  return nn::published(all);
 }
 
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::Sgd& optimizer,
                      const TrainingState& state) {
-  write_safetensors(path, {merged(state_dict(model), export_tensors(optimizer.state())),
-                           {{kStateEntry, to_json(state).dump()}}});
+  write_safetensors(path,
+                    {merged(state_dict(model), export_tensors(nn::published(optimizer.state()))),
+                     {{kStateEntry, to_json(state).dump()}}});
 }
 
 TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& model,

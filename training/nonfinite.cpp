@@ -54,10 +54,11 @@ std::string nonfinite_groups(const std::vector<nn::NamedTensor>& parameters,
                              std::span<const Tensor> tensors) {
   constexpr std::size_t kShown = 4;
   std::vector<std::string> groups;
-  const std::vector<bool> finite = finite_flags(tensors);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
+  const std::vector<nn::PublishedTensor> published = nn::published(parameters, tensors);
+  const std::vector<bool> finite = finite_flags(nn::tensors_of(published));
+  for (std::size_t i = 0; i < published.size(); ++i) {
     if (finite[i]) continue;
-    std::string group = parameter_group(parameters[i].name);
+    std::string group = parameter_group(published[i].name);
     if (std::ranges::find(groups, group) == groups.end()) groups.push_back(std::move(group));
   }
   if (groups.size() <= kShown) return fmt::format("{}", fmt::join(groups, ", "));
@@ -70,8 +71,8 @@ std::string describe_parameters(const std::vector<nn::NamedTensor>& parameters) 
   if (!groups.empty()) return "not finite are the parameters " + groups;
   double largest = 0.0;
   std::string group;
-  for (const nn::NamedTensor& parameter : parameters) {
-    for (const double x : parameter.tensor->to_doubles()) {
+  for (const nn::PublishedTensor& parameter : nn::published(parameters)) {
+    for (const double x : parameter.tensor.to_doubles()) {
       if (std::abs(x) <= largest) continue;
       largest = std::abs(x);
       group = parameter_group(parameter.name);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/settings_options.h"
-#include "app/study/config.h"
+#include "app/study/study_config.h"
 #include "data/dataset.h"
 
 namespace switchyard {

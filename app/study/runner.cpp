@@ -98,22 +98,22 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
     return true;
   };
   return stage("test", "test set",
-               [&] { return measure_test(run, data_, selection, kernels::thread_count()); }) &&
+               [&] { return test_section(run, data_, selection, kernels::thread_count()); }) &&
          stage("perturbation", "curvature and perturbation",
                [&] {
                  const LoadedRun loaded =
                      load_run(run, config_.analysis.dtype, parse_device(config_.training.device));
                  const Subsets subsets = analysis_subsets(data_, selection, config_.analysis);
                  const Curvature curvature =
-                     measure_curvature(*loaded.model, subsets, config_.analysis);
+                     curvature_of_subsets(*loaded.model, subsets, config_.analysis);
                  return json{
-                     {"curvature", curvature_json(curvature, config_.analysis)},
+                     {"curvature", curvature_section(curvature, config_.analysis)},
                      {"perturbation",
-                      measure_perturbation(*loaded.model, subsets,
+                      perturbation_section(*loaded.model, subsets,
                                            curvature.train.largest_eigenvalue, config_.analysis)}};
                }) &&
          stage("efficiency", "efficiency", [&] {
-           return json{{"efficiency", measure_efficiency(run, data_, config_.analysis)}};
+           return json{{"efficiency", efficiency_section(run, data_, config_.analysis)}};
          });
 }
 

@@ -2,13 +2,14 @@
 
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "app/progress.h"
 #include "app/signals.h"
 #include "app/stages.h"
-#include "app/study/config.h"
+#include "app/study/study_config.h"
 
 namespace switchyard {
 

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "kernels/api/error.h"  // Error
+#include "kernels/api/error.h"
 
 namespace switchyard {
 

@@ -42,7 +42,7 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
   Tensor tensor = empty(shape, dtype, device);
-  clear_memory(device, tensor.storage_->data(), tensor.bytes());
+  clear_memory(device, tensor.address(), tensor.bytes());
   return tensor;
 }
 
@@ -61,7 +61,7 @@ Tensor Tensor::from(Shape shape, std::span<const T> values, Device device) {
   check(static_cast<std::int64_t>(values.size()) == shape.numel(),
         "{} values do not fill a tensor of shape {}", values.size(), shape.to_string());
   Tensor tensor = empty(shape, kDTypeOf<T>, device);
-  copy_memory(device, tensor.storage_->data(), Device::kCpu, values.data(), tensor.bytes());
+  copy_memory(device, tensor.address(), Device::kCpu, values.data(), tensor.bytes());
   return tensor;
 }
 template Tensor Tensor::from(Shape, std::span<const float>, Device);
@@ -98,6 +98,15 @@ Tensor Tensor::view(Shape shape) const {
   return other;
 }
 
+Tensor Tensor::entry(std::int64_t i) const {
+  check(defined() && rank() > 0 && i >= 0 && i < size(0), "shape {} has no entry {}",
+        shape_.to_string(), i);
+  Tensor other = detach();
+  other.shape_ = Shape(shape_.sizes().subspan(1));
+  other.offset_ += static_cast<std::size_t>(i) * other.bytes();
+  return other;
+}
+
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
   Tensor converted = empty(shape_, dtype, device());
@@ -122,7 +131,7 @@ void Tensor::copy_from(const Tensor& source) {
   check(defined() && source.defined() && shape_ == source.shape_ && dtype_ == source.dtype_,
         "cannot copy a {} tensor of shape {} into a {} tensor of shape {}", name(source.dtype_),
         source.shape_.to_string(), name(dtype_), shape_.to_string());
-  copy_memory(device(), storage_->data(), source.device(), source.storage_->data(), bytes());
+  copy_memory(device(), address(), source.device(), source.address(), bytes());
 }
 
 void Tensor::fill(double value) {

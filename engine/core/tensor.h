@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -54,12 +55,12 @@ class Tensor {
   template <class T>
   T* data() {
     require_dtype(kDTypeOf<T>);
-    return static_cast<T*>(storage_->data());
+    return static_cast<T*>(address());
   }
   template <class T>
   const T* data() const {
     require_dtype(kDTypeOf<T>);
-    return static_cast<const T*>(storage_->data());
+    return static_cast<const T*>(address());
   }
   /// The elements, for the host to read. Error as data(), and when the device is not kCpu.
   template <class T>
@@ -78,6 +79,9 @@ class Tensor {
   /// Same storage under another shape of equal element count, without history (ops/shape.h has the
   /// differentiable one).
   Tensor view(Shape shape) const;
+  /// Entry `i` of axis 0 with the remaining axes, in the same storage, without history. Error on a
+  /// scalar or for an entry that is not there.
+  Tensor entry(std::int64_t i) const;
   /// Converted copy without history; the tensor itself when nothing changes.
   Tensor to(DType dtype) const;
   /// Copy on another device, without history; the tensor itself when it is there already.
@@ -104,10 +108,12 @@ class Tensor {
   Tensor without_storage() const;
 
  private:
+  void* address() const { return static_cast<std::byte*>(storage_->data()) + offset_; }
   void require_dtype(DType wanted) const;
   void require_host() const;
 
   std::shared_ptr<Storage> storage_;
+  std::size_t offset_ = 0;  // of the first element, in bytes
   Shape shape_;
   DType dtype_ = DType::kFloat32;
   int output_index_ = 0;

@@ -1,6 +1,27 @@
 #include "engine/nn/module.h"
 
 namespace switchyard::nn {
+namespace {
+
+std::string prefix_of(const std::string& stack) { return stack.substr(0, stack.find('*')); }
+
+/// The end of the stacks from `begin` that are named and counted alike: one module's.
+std::size_t end_of_stacks(const std::vector<NamedTensor>& named, std::size_t begin) {
+  const NamedTensor& first = named[begin];
+  std::size_t end = begin + 1;
+  while (end < named.size() && named[end].layout == NamedTensor::Layout::kStack &&
+         prefix_of(named[end].name) == prefix_of(first.name) &&
+         named[end].tensor->size(0) == first.tensor->size(0)) {
+    ++end;
+  }
+  return end;
+}
+
+std::string entry_name(std::string name, std::int64_t entry) {
+  return name.replace(name.find('*'), 1, std::to_string(entry));
+}
+
+}  // namespace
 
 std::vector<NamedTensor> Module::parameters() { return collect(&Module::parameters_); }
 
@@ -40,9 +61,41 @@ std::vector<NamedTensor> Module::collect(std::vector<NamedTensor> Module::*own) 
   return all;
 }
 
+std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named,
+                                       std::span<const Tensor> values) {
+  check(named.size() == values.size(), "[published] {} tensors for {} names", values.size(),
+        named.size());
+  std::vector<PublishedTensor> result;
+  for (std::size_t begin = 0; begin < named.size();) {
+    if (named[begin].layout != NamedTensor::Layout::kStack) {
+      result.push_back({named[begin].name, values[begin].detach(), named[begin].layout});
+      ++begin;
+      continue;
+    }
+    const std::size_t end = end_of_stacks(named, begin);
+    for (std::int64_t entry = 0; entry < values[begin].size(0); ++entry) {
+      for (std::size_t i = begin; i < end; ++i) {
+        result.push_back({entry_name(named[i].name, entry), values[i].entry(entry)});
+      }
+    }
+    begin = end;
+  }
+  return result;
+}
+
+std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named) {
+  return published(named, tensors_of(named));
+}
+
 std::vector<Tensor> tensors_of(const std::vector<NamedTensor>& named) {
   std::vector<Tensor> tensors;
   for (const NamedTensor& entry : named) tensors.push_back(*entry.tensor);
+  return tensors;
+}
+
+std::vector<Tensor> tensors_of(const std::vector<PublishedTensor>& published) {
+  std::vector<Tensor> tensors;
+  for (const PublishedTensor& entry : published) tensors.push_back(entry.tensor);
   return tensors;
 }
 

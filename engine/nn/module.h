@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +27,25 @@ struct Mode {
 struct NamedTensor {
   std::string name;  ///< "layer2.0.conv1.weight": PyTorch's dotted path
   Tensor* tensor = nullptr;
-  /// How the engine's layout differs from PyTorch's, for files.
-  enum class Layout { kSame, kConvWeight /* OHWI here, OIHW in files */ } layout = Layout::kSame;
+  /// How the engine's layout differs from PyTorch's, for files: a convolution's weight is OHWI here
+  /// and OIHW there; the entries of a stack's axis 0 are tensors of their own there, whose numbers
+  /// take the place of the '*' in the name ("experts.*.net.0.weight").
+  enum class Layout { kSame, kConvWeight, kStack } layout = Layout::kSame;
 };
+
+/// A tensor under the name that it has in files: a module's, or one entry of a stack.
+struct PublishedTensor {
+  std::string name;
+  Tensor tensor;  ///< shares its elements with what it is a part of, without history
+  NamedTensor::Layout layout = NamedTensor::Layout::kSame;  ///< never kStack
+};
+
+/// `values`, one for each of `named` and of its shape, under their names in files, in PyTorch's
+/// order: neighbouring stacks of one module are listed entry by entry.
+std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named,
+                                       std::span<const Tensor> values);
+/// The same of the tensors themselves.
+std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named);
 
 /// Owner of parameters (trained), buffers (running statistics) and child modules, in registration
 /// order, which is also PyTorch's state_dict order. Children are members of the derived class.
@@ -64,5 +81,6 @@ class Module {
 
 /// The tensors behind the names, for grad() and optimisers.
 std::vector<Tensor> tensors_of(const std::vector<NamedTensor>& named);
+std::vector<Tensor> tensors_of(const std::vector<PublishedTensor>& published);
 
 }  // namespace switchyard::nn

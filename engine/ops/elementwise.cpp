@@ -1,5 +1,6 @@
 #include "engine/ops/elementwise.h"
 
+#include <cmath>
 #include <numbers>
 
 #include "engine/autograd/node.h"
@@ -45,6 +46,15 @@ Saved other_factor(const Tensor& a, const Tensor& b) {
 }
 
 using Gradients = std::vector<Tensor>;
+
+/// x as a factor of something that vanishes beyond ±2000 in float64 already: a product of an
+/// infinite x with that zero would be NaN, and the limit is zero.
+Tensor finite_factor(const Tensor& x) { return clamp(x, -2000.0, 2000.0); }
+
+/// φ(x) = e^(-x²/2) / √(2π).
+Tensor normal_density(const Tensor& x) {
+  return std::numbers::inv_sqrtpi * std::sqrt(0.5) * gaussian(x, 0.5);
+}
 
 }  // namespace
 
@@ -92,6 +102,20 @@ Tensor affine(const Tensor& x, double scale, double shift) {
 
 Tensor neg(const Tensor& x) { return affine(x, -1.0, 0.0); }
 
+Tensor div(const Tensor& x, double divisor) {
+  return record("div", map("div", kernels::Quotient{divisor}, x), {x}, Saved::nothing(),
+                [divisor](const Vjp& v) -> Gradients { return {div(v.cotangent(), divisor)}; });
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  check(low <= high, "[clamp] low is {}, high is {}", low, high);
+  return record("clamp", map("clamp", kernels::Clamp{low, high}, x), {x}, Saved::all_inputs(),
+                [low, high](const Vjp& v) -> Gradients {  // 1 between the ends, which exclude it
+                  const Tensor u = v.input(0).detach();
+                  return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
+                });
+}
+
 Tensor exp(const Tensor& x) {
   return record("exp", map("exp", kernels::Exp{}, x), {x}, Saved::output(),
                 [](const Vjp& v) -> Gradients { return {v.cotangent() * v.output()}; });
@@ -117,10 +141,14 @@ Tensor reciprocal(const Tensor& x) {
                 [](const Vjp& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
 }
 
+// The derivatives below never form a difference from one, such as 1 - y² or 1 - y: it has no digits
+// left where y is nearly 1. All are sigmoid_grad, normal_cdf and gaussian, whose derivatives are
+// again among them.
+
 Tensor tanh(const Tensor& x) {
-  return record("tanh", map("tanh", kernels::Tanh{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients {
-                  return {v.cotangent() * affine(square(v.output()), -1.0, 1.0)};
+  return record("tanh", map("tanh", kernels::Tanh{}, x), {x}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {  // tanh'(x) = 4 σ'(2x)
+                  return {v.cotangent() * (4.0 * sigmoid_grad(2.0 * v.input(0)))};
                 });
 }
 
@@ -128,15 +156,37 @@ Tensor erf(const Tensor& x) {
   return record("erf", map("erf", kernels::Erf{}, x), {x}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {
                   const double scale = 2.0 * std::numbers::inv_sqrtpi;
-                  return {v.cotangent() * (scale * exp(-square(v.input(0))))};
+                  return {v.cotangent() * (scale * gaussian(v.input(0), 1.0))};
                 });
 }
 
+Tensor gaussian(const Tensor& x, double rate) {
+  check(rate >= 0.5 && std::exp2(std::round(std::log2(rate))) == rate,
+        "[gaussian] the rate is {}, expected a power of two from 0.5 on", rate);
+  return record("gaussian", map("gaussian", kernels::Gaussian{rate}, x), {x}, Saved::all_inputs(),
+                [rate](const Vjp& v) -> Gradients {
+                  const Tensor slope = finite_factor(v.input(0)) * gaussian(v.input(0), rate);
+                  return {v.cotangent() * (-2.0 * rate * slope)};
+                });
+}
+
+Tensor normal_cdf(const Tensor& x) {
+  return record(
+      "normal_cdf", map("normal_cdf", kernels::NormalCdf{}, x), {x}, Saved::all_inputs(),
+      [](const Vjp& v) -> Gradients { return {v.cotangent() * normal_density(v.input(0))}; });
+}
+
 Tensor sigmoid(const Tensor& x) {
-  return record("sigmoid", map("sigmoid", kernels::Sigmoid{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& y = v.output();
-                  return {v.cotangent() * (y * affine(y, -1.0, 1.0))};
+  return record(
+      "sigmoid", map("sigmoid", kernels::Sigmoid{}, x), {x}, Saved::all_inputs(),
+      [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid_grad(v.input(0))}; });
+}
+
+Tensor sigmoid_grad(const Tensor& x) {
+  return record("sigmoid_grad", map("sigmoid_grad", kernels::SigmoidGrad{}, x), {x},
+                Saved::all_inputs(), [](const Vjp& v) -> Gradients {  // -σ'(x) tanh(x/2)
+                  const Tensor slope = sigmoid_grad(v.input(0)) * tanh(0.5 * v.input(0));
+                  return {v.cotangent() * -slope};
                 });
 }
 
@@ -154,18 +204,17 @@ Tensor gelu(const Tensor& x) {
   return record("gelu", map("gelu", kernels::Gelu{}, x), {x}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {  // Φ(x) + x φ(x)
                   const Tensor& u = v.input(0);
-                  const Tensor cdf = affine(erf(u * std::sqrt(0.5)), 0.5, 0.5);
-                  const double scale = std::sqrt(0.5) * std::numbers::inv_sqrtpi;
-                  const Tensor pdf = scale * exp(-0.5 * square(u));
-                  return {v.cotangent() * (cdf + u * pdf)};
+                  const Tensor slope = normal_cdf(u) + finite_factor(u) * normal_density(u);
+                  return {v.cotangent() * slope};
                 });
 }
 
 Tensor silu(const Tensor& x) {
   return record("silu", map("silu", kernels::Silu{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {  // σ(x) (1 + x (1 - σ(x)))
-                  const Tensor s = sigmoid(v.input(0));
-                  return {v.cotangent() * (s * (v.input(0) * affine(s, -1.0, 1.0) + 1.0))};
+                [](const Vjp& v) -> Gradients {  // σ(x) (1 + x σ(-x))
+                  const Tensor& u = v.input(0);
+                  const Tensor slope = sigmoid(u) * (finite_factor(u) * sigmoid(-u) + 1.0);
+                  return {v.cotangent() * slope};
                 });
 }
 

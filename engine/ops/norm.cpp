@@ -54,7 +54,7 @@ struct BatchStatistics {
 };
 
 /// (g, x, gamma) -> (gx, ggamma, gbeta) out of simple operations: the derivative of batch
-/// normalisation without its tail. g and x are [rows, channels].
+/// normalisation without its tail. g and x are [rows, channels]; x may be shifted by any constant.
 std::vector<Tensor> backward_composed(std::span<const Tensor> inputs, double epsilon) {
   const Tensor& g = inputs[0];
   const Tensor& x = inputs[1];
@@ -106,9 +106,10 @@ std::vector<Tensor> differentiable_backward(const Tensor& gy, const Tensor& x, c
   const Shape flat{rows_of(x), channels_of(x)};
   results =
       record("batch_norm_backward", std::move(results), {g, x, gamma}, Saved::all_inputs(),
-             [flat, epsilon = statistics.epsilon](const Vjp& vjp) {
-               const Tensor inputs[] = {reshape(vjp.input(0), flat), reshape(vjp.input(1), flat),
-                                        vjp.input(2)};
+             [flat, mean = statistics.mean, epsilon = statistics.epsilon](const Vjp& vjp) {
+               // A large mean is taken off first: what x is left with keeps its digits.
+               const Tensor inputs[] = {reshape(vjp.input(0), flat),
+                                        reshape(vjp.input(1), flat) - mean, vjp.input(2)};
                const Tensor& u = vjp.cotangent(0);
                const Tensor cotangents[] = {u.defined() ? reshape(u, flat) : u, vjp.cotangent(1),
                                             vjp.cotangent(2)};
@@ -172,7 +173,8 @@ Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& b
                            const NormTail& tail) {
   check_arguments("batch_norm", x, gamma, beta, tail);
   const Tensor flat = reshape(x, {rows_of(x), channels_of(x)});
-  const Tensor centred = flat - mean(flat, {0}, true);
+  const Tensor near_zero = flat - mean(flat.detach(), {0}, true);
+  const Tensor centred = near_zero - mean(near_zero, {0}, true);
   const Tensor deviation = sqrt(mean(square(centred), {0}, true) + epsilon);
   return apply_tail(reshape(centred / deviation * gamma + beta, x.shape()), tail);
 }
@@ -209,8 +211,8 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& 
                             const Tensor& running_mean, const Tensor& running_variance,
                             double epsilon, const NormTail& tail) {
   check_same_kind("batch_norm_inference", {&x, &gamma, &beta, &running_mean, &running_variance});
-  const Tensor scale = gamma * reciprocal(sqrt(running_variance.detach() + epsilon));  // (C)
-  const Tensor shift = beta - running_mean.detach() * scale;                           // (C)
+  const Tensor scale = gamma / sqrt(running_variance.detach() + epsilon);  // (C)
+  const Tensor shift = beta - running_mean.detach() * scale;               // (C)
   return channel_affine(x, scale, shift, tail);
 }
 

@@ -139,8 +139,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Shape kept = keep_axes("mean", x, axes);
   check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
-  return sum_axes("mean", x, axes, keep) *
-         (static_cast<double>(kept.numel()) / static_cast<double>(x.numel()));
+  return sum_axes("mean", x, axes, keep) / static_cast<double>(x.numel() / kept.numel());
 }
 
 Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bool keep) {

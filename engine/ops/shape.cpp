@@ -41,10 +41,18 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor transpose(const Tensor& x) {
   check_same_kind("transpose", {&x});
-  check(x.rank() == 2, "[transpose] needs a matrix, got shape {}", x.shape().to_string());
-  Tensor y = Tensor::empty({x.size(1), x.size(0)}, x.dtype(), x.device());
+  check(x.rank() == 2 || x.rank() == 3,
+        "[transpose] needs a matrix or a stack of them, got shape {}", x.shape().to_string());
+  const std::int64_t matrices = x.rank() == 3 ? x.size(0) : 1;
+  const std::int64_t rows = x.size(-2);
+  const std::int64_t columns = x.size(-1);
+  const Shape shape = x.rank() == 3 ? Shape({matrices, columns, rows}) : Shape({columns, rows});
+  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   launch("transpose", x, [&]<class T>(auto& executor) {
-    kernels::transpose(executor, x.data<T>(), y.data<T>(), x.size(0), x.size(1));
+    for (std::int64_t i = 0; i < matrices; ++i) {
+      const std::int64_t begin = i * rows * columns;
+      kernels::transpose(executor, x.data<T>() + begin, y.data<T>() + begin, rows, columns);
+    }
   });
   return record("transpose", y, {x}, Saved::nothing(),
                 [](const Vjp& v) -> Gradients { return {transpose(v.cotangent())}; });

@@ -147,13 +147,13 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
   return record("cross_entropy_backward", gx, {g, p}, Saved::all_inputs(),
                 [labels](const Vjp& v) -> Gradients {
                   const Tensor& u = v.cotangent();
-                  const double share = 1.0 / static_cast<double>(labels.numel());
+                  const auto rows = static_cast<double>(labels.numel());
                   Tensor to_g;
                   if (v.needs(0)) {
                     const Tensor one = Tensor::scalar(1.0, u.dtype(), u.device());
                     to_g = dot(u, cross_entropy_backward(one, v.input(1), labels));
                   }
-                  return {to_g, v.needs(1) ? u * (v.input(0) * share) : Tensor()};
+                  return {to_g, v.needs(1) ? u * (v.input(0) / rows) : Tensor()};
                 });
 }
 

@@ -21,7 +21,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
 Tensor softmax_backward(const Tensor& gy, const Tensor& y);
 /// gy - eʸ · Σ gy with y = log_softmax(x).
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y);
-/// g / N · (p - one_hot(labels)) with p = softmax(logits) and the loss's scalar cotangent g.
+/// g / N · (p - one_hot(labels)) with p = softmax(logits) and the loss's scalar cotangent g. At the
+/// label p - 1 is taken as minus the sum of the others, which keeps its digits where p is nearly 1;
+/// the derivative by p is that of the plain difference, the same along every change of logits.
 Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels);
 
 }  // namespace switchyard

@@ -9,8 +9,8 @@
 
 // What the engine needs of a device besides kernels: whether it is there, its memory, and copies.
 // Every executor (Cpu, Cuda, Simt) implements all of it; `void*` into and out of kernels is always
-// memory of the executor's device. Errors: std::runtime_error (CudaError on a GPU), one line that
-// names the call; out of memory names the bytes and the device.
+// memory of the executor's device. Errors: Error (CudaError on a GPU), one line that names the
+// call; OutOfMemory, which names the bytes and the device.
 
 namespace switchyard::kernels {
 

@@ -7,7 +7,7 @@
 #include "kernels/common/type_list.h"
 
 // What one element of an elementwise operation computes, the same source for every executor. A
-// functor is a value: Affine carries its two scalars. NaN in, NaN out.
+// functor is a value: Affine carries its two scalars. NaN in, NaN out; infinities give the limit.
 
 namespace switchyard::kernels {
 
@@ -19,6 +19,30 @@ struct Affine {
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return static_cast<T>(scale) * x + static_cast<T>(shift);
+  }
+};
+
+/// x / divisor. The divisor is rounded to the element type first; a count is exact in it up to 2²⁴
+/// (float32). A product with its reciprocal would be rounded twice: 1/49 of 49 is not 1.
+struct Quotient {
+  static constexpr std::string_view kName = "quotient";
+  double divisor = 1.0;
+  template <class T>
+  SWITCHYARD_HOST_DEVICE T operator()(T x) const {
+    return x / static_cast<T>(divisor);
+  }
+};
+
+/// x, but at least `low` and at most `high`, both rounded to the element type.
+struct Clamp {
+  static constexpr std::string_view kName = "clamp";
+  double low = 0.0;
+  double high = 1.0;
+  template <class T>
+  SWITCHYARD_HOST_DEVICE T operator()(T x) const {
+    const T least = static_cast<T>(low);
+    const T most = static_cast<T>(high);
+    return x < least ? least : (x > most ? most : x);
   }
 };
 
@@ -78,11 +102,24 @@ struct Erf {
   }
 };
 
+/// σ(x) = 1 / (1 + e^-x), out of e^-|x|: nothing overflows and small results keep their digits.
 struct Sigmoid {
   static constexpr std::string_view kName = "sigmoid";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
-    return T{1} / (T{1} + std::exp(-x));
+    const T e = std::exp(-std::abs(x));
+    return (x < T{0} ? e : T{1}) / (T{1} + e);
+  }
+};
+
+/// σ'(x) = σ(x) σ(-x) = e / (1 + e)² with e = e^-|x|. The difference 1 - σ(x) is never formed: it
+/// is 0 beyond x = 17 in float32 and 37 in float64.
+struct SigmoidGrad {
+  static constexpr std::string_view kName = "sigmoid_grad";
+  template <class T>
+  SWITCHYARD_HOST_DEVICE T operator()(T x) const {
+    const T e = std::exp(-std::abs(x));
+    return e / ((T{1} + e) * (T{1} + e));
   }
 };
 
@@ -105,21 +142,58 @@ struct Relu {
   }
 };
 
-/// x Φ(x) with Φ(x) = erfc(-x/√2) / 2, which keeps its digits where Φ is small.
+/// e^(-rate·x²); `rate` is a power of two, at least 1/2. The rounding error of x², which the
+/// exponential multiplies by rate·x², is known exactly and put right to first order.
+struct Gaussian {
+  static constexpr std::string_view kName = "gaussian";
+  double rate = 0.5;
+  template <class T>
+  SWITCHYARD_HOST_DEVICE T operator()(T x) const {
+    const T bounded = Clamp{-64.0, 64.0}(x);  // the result is 0 at both ends
+    const T square = bounded * bounded;
+    const T rest = std::fma(bounded, bounded, -square);
+    const T e = std::exp(-static_cast<T>(rate) * square);
+    return e - e * (static_cast<T>(rate) * rest);
+  }
+};
+
+/// Φ(x) = erfc(-x/√2) / 2, the standard normal distribution function, which keeps its digits where
+/// it is small. There the rounding error d of z = -x/√2 counts x² times over; it is put right to
+/// first order, with (log erfc)'(z) = -(z + √(z² + 3/2)) up to a tenth.
+struct NormalCdf {
+  static constexpr std::string_view kName = "normal_cdf";
+  template <class T>
+  SWITCHYARD_HOST_DEVICE T operator()(T x) const {
+    constexpr double kSqrtHalf = 0.70710678118654752440;
+    constexpr T kHigh = static_cast<T>(kSqrtHalf);
+    constexpr T kLow = static_cast<T>(kSqrtHalf - double{kHigh} - 4.8336466567264567e-17);
+    const T bounded = Clamp{-64.0, 64.0}(x);  // the result is 0 or 1 at the ends
+    const T z = -bounded * kHigh;
+    const T d = std::fma(-bounded, kHigh, -z) - bounded * kLow;
+    const T value = T{0.5} * std::erfc(z);
+    const T slope = z > T{0} ? z + std::sqrt(z * z + T{1.5}) : T{0};
+    return value - value * (d * slope);
+  }
+};
+
+/// x Φ(x); 0 at -∞.
 struct Gelu {
   static constexpr std::string_view kName = "gelu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
-    constexpr T kSqrtHalf = static_cast<T>(0.70710678118654752440);
-    return x * (T{0.5} * std::erfc(-x * kSqrtHalf));
+    return (x < T{-64} ? T{-64} : x) * NormalCdf{}(x);
   }
 };
 
+/// x σ(x); 0 at -∞. With h = e^(-|x|/2), of which no square is formed alone where x < 0: results of
+/// normal size come out of numbers of normal size.
 struct Silu {
   static constexpr std::string_view kName = "silu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
-    return x / (T{1} + std::exp(-x));
+    const T h = std::exp(T{-0.5} * std::abs(x));
+    const T bounded = x < T{-2000} ? T{-2000} : x;
+    return (x < T{0} ? bounded * h * h : bounded) / (T{1} + h * h);
   }
 };
 
@@ -174,8 +248,9 @@ struct First {
 };
 
 /// Every functor above, of one operand and of two.
-using UnaryFunctors = TypeList<Affine, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
-                               Softplus, Relu, Gelu, Silu>;
+using UnaryFunctors =
+    TypeList<Affine, Quotient, Clamp, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
+             SigmoidGrad, Softplus, Relu, Gaussian, NormalCdf, Gelu, Silu>;
 using BinaryFunctors = TypeList<Add, Sub, Mul, Div, ReluGrad, First>;
 
 }  // namespace switchyard::kernels

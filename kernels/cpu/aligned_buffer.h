@@ -3,17 +3,19 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
-#include <new>
+
+#include "kernels/api/error.h"
 
 namespace switchyard::kernels {
 
-/// Uninitialised memory, aligned to 64 bytes (a cache line and the widest vector).
+/// Uninitialised memory, aligned to 64 bytes (a cache line and the widest vector). Errors:
+/// OutOfMemory.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t bytes) : bytes_((bytes + kAlignment - 1) & ~(kAlignment - 1)) {
     block_.reset(std::aligned_alloc(kAlignment, bytes_));
-    if (block_ == nullptr && bytes_ > 0) throw std::bad_alloc();
+    if (block_ == nullptr && bytes_ > 0) throw OutOfMemory(bytes, "cpu");
   }
 
   void* data() const { return block_.get(); }

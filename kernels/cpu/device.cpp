@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <mutex>
-#include <stdexcept>
+#include <new>
 
+#include "kernels/api/error.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -19,6 +21,7 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // Smaller blocks go to malloc, which is good at them. Larger ones are kept here: handing 30 MB back
 // to the kernel after every operation costs more in page faults than the operation itself.
 constexpr std::size_t kLargeBlock = std::size_t{256} << 10;
+constexpr std::size_t kLargestRequest = std::numeric_limits<std::size_t>::max() - kHugePage;
 
 /// Best-fit cache of large host blocks. A free block serves a request that fills at least three
 /// quarters of it, so that reuse cannot inflate the resident size by more than a third. Live and
@@ -27,31 +30,33 @@ constexpr std::size_t kLargeBlock = std::size_t{256} << 10;
 class HostAllocator {
  public:
   MemoryBlock allocate(std::size_t bytes) {
-    const bool large = bytes >= kLargeBlock;
-    std::size_t capacity = large ? round_up(bytes, kHugePage / 8) : round_up(bytes, kAlignment);
+    if (bytes > kLargestRequest) throw OutOfMemory(bytes, "cpu");
+    MemoryBlock block{nullptr, capacity_for(bytes)};
     const std::lock_guard lock(mutex_);
-    void* data = large ? take_cached(&capacity) : nullptr;
-    if (data == nullptr) {
-      if (large) trim_to(limit() - std::min(limit(), stats_.live + capacity));
-      data = map_block(capacity, large);
+    if (is_large(block.capacity)) {
+      take_large(block);
+    } else {
+      block.data = std::aligned_alloc(kAlignment, block.capacity);
     }
-    if (data == nullptr) {
-      throw std::runtime_error("out of memory: could not allocate " + std::to_string(bytes) +
-                               " bytes on cpu");
-    }
-    stats_.live += capacity;
+    if (block.data == nullptr) throw OutOfMemory(bytes, "cpu");
+    stats_.live += block.capacity;
     stats_.peak = std::max(stats_.peak, stats_.live);
-    return {data, capacity};
+    return block;
   }
 
   void release(MemoryBlock block) noexcept {
     const std::lock_guard lock(mutex_);
     stats_.live -= block.capacity;
-    if (block.capacity < kLargeBlock) {
+    if (!is_large(block.capacity)) {
       std::free(block.data);
       return;
     }
-    free_.emplace(block.capacity, block.data);
+    try {
+      free_.emplace(block.capacity, block.data);
+    } catch (const std::bad_alloc&) {  // no room for the note: the block goes back at once
+      static_cast<void>(munmap(block.data, block.capacity));
+      return;
+    }
     stats_.cached += block.capacity;
     trim_to(limit() - std::min(limit(), stats_.live));
   }
@@ -76,22 +81,42 @@ class HostAllocator {
     return std::max((bytes + unit - 1) / unit, std::size_t{1}) * unit;
   }
 
-  void* take_cached(std::size_t* capacity) {
-    const auto fit = free_.lower_bound(*capacity);
-    if (fit == free_.end() || fit->first - *capacity > fit->first / 4) return nullptr;
-    *capacity = fit->first;
-    void* block = fit->second;
-    stats_.cached -= fit->first;
-    free_.erase(fit);
-    return block;
+  /// Whether a block is mapped and cached here. Its capacity alone decides, when it is made and
+  /// when it comes back: the request, which is up to 63 bytes smaller, may lie on the other side.
+  static bool is_large(std::size_t capacity) { return capacity >= kLargeBlock; }
+
+  static std::size_t capacity_for(std::size_t bytes) {
+    const std::size_t small = round_up(bytes, kAlignment);
+    return is_large(small) ? round_up(bytes, kHugePage / 8) : small;
   }
 
-  static void* map_block(std::size_t capacity, bool large) {
-    if (!large) return std::aligned_alloc(kAlignment, capacity);
+  /// Gives a large block memory from the cache, whose capacity it then has, or from the system;
+  /// leaves it null where there is none.
+  void take_large(MemoryBlock& block) {
+    if (take_cached(block)) return;
+    trim_to(limit() - std::min(limit(), stats_.live + block.capacity));
+    block.data = map_block(block.capacity);
+    if (block.data != nullptr) return;
+    trim_to(0);  // what is cached may be what the system lacks
+    block.data = map_block(block.capacity);
+  }
+
+  bool take_cached(MemoryBlock& block) {
+    const auto fit = free_.lower_bound(block.capacity);
+    if (fit == free_.end() || fit->first - block.capacity > fit->first / 4) return false;
+    block = {fit->second, fit->first};
+    stats_.cached -= fit->first;
+    free_.erase(fit);
+    return true;
+  }
+
+  static void* map_block(std::size_t capacity) {
     void* block =
         mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return nullptr;
-    if (capacity >= kHugePage) madvise(block, capacity, MADV_HUGEPAGE);  // advice: may be refused
+    if (capacity >= kHugePage) {  // advice: it may be refused
+      static_cast<void>(madvise(block, capacity, MADV_HUGEPAGE));
+    }
     return block;
   }
 
@@ -101,10 +126,12 @@ class HostAllocator {
     return std::max(stats_.peak + stats_.peak / 4, kSmallest);
   }
 
+  /// Gives the largest cached blocks back. The system may refuse one, where that would split a
+  /// mapping and the process has as many as it may have: the rest then stays cached.
   void trim_to(std::size_t cached) {
     while (stats_.cached > cached) {
       const auto largest = std::prev(free_.end());
-      munmap(largest->second, largest->first);
+      if (munmap(largest->second, largest->first) != 0) return;
       stats_.cached -= largest->first;
       free_.erase(largest);
     }

@@ -5,8 +5,8 @@
 
 #include <Eigen/Core>
 #include <algorithm>
-#include <stdexcept>
 
+#include "kernels/api/error.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -38,7 +38,7 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<float> a, M
   const dnnl_status_t status =
       dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0F, a.data,
                  a.stride, b.data, b.stride, accumulate ? 1.0F : 0.0F, c, c_stride);
-  if (status != dnnl_success) throw std::runtime_error("oneDNN refused a matrix product");
+  if (status != dnnl_success) throw Error("oneDNN refused a matrix product");
 }
 
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<double> a,

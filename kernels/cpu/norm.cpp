@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/batch_norm_form.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -60,27 +61,30 @@ std::vector<double> sum_all_rows(std::int64_t rows, std::int64_t channels, std::
 
 /// Mean and biased variance per channel in one pass over memory: each chunk takes its mean, then
 /// its squared deviations while it is cached; chunks combine by Chan, Golub & LeVeque (1983),
-/// eq. 2.1.
+/// eq. 2.1. Sums are of differences from the chunk's first row: exact in a constant channel.
+/// Returns the means, `variance` is rounded to T.
 template <class T>
-void channel_moments(std::int64_t rows, std::int64_t channels, const T* x, T* mean, T* variance) {
+std::vector<double> channel_moments(std::int64_t rows, std::int64_t channels, const T* x,
+                                    T* variance) {
   const std::int64_t per_chunk = chunk_rows(channels);
   const std::int64_t chunks = (rows + per_chunk - 1) / per_chunk;
   const auto width = static_cast<std::size_t>(channels);
   std::vector<double> means(static_cast<std::size_t>(chunks) * width);
   std::vector<double> squares(means.size());
   parallel_chunks(rows, per_chunk, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+    const auto count = static_cast<double>(end - begin);
     double* chunk_mean = means.data() + chunk * channels;
+    const T* first = x + begin * channels;
     sum_rows<T>(
         begin, end, channels,
         [&](std::int64_t row, T* partial) {
           const T* x_row = x + row * channels;
-          for (std::int64_t c = 0; c < channels; ++c) partial[c] += x_row[c];
+          for (std::int64_t c = 0; c < channels; ++c) partial[c] += x_row[c] - first[c];
         },
         chunk_mean);
     std::vector<T> centre(width);
     for (std::size_t c = 0; c < width; ++c) {
-      chunk_mean[c] /= static_cast<double>(end - begin);
-      centre[c] = static_cast<T>(chunk_mean[c]);
+      centre[c] = static_cast<T>(static_cast<double>(first[c]) + chunk_mean[c] / count);
       chunk_mean[c] = static_cast<double>(centre[c]);  // deviations are from the rounded mean
     }
     std::vector<double> sums(2 * width);
@@ -97,40 +101,50 @@ void channel_moments(std::int64_t rows, std::int64_t channels, const T* x, T* me
         },
         sums.data());
     // Correct for the rounding of the mean.
-    const auto count = static_cast<double>(end - begin);
     for (std::size_t c = 0; c < width; ++c) {
       const double shift = sums[width + c] / count;
       chunk_mean[c] += shift;
       squares[static_cast<std::size_t>(chunk) * width + c] = sums[c] - count * shift * shift;
     }
   });
+  std::vector<double> mean(means.begin(), means.begin() + channels);  // the first chunk's
   for (std::size_t c = 0; c < width; ++c) {
-    double total_mean = 0.0;
-    double total_square = 0.0;
-    double seen = 0.0;
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    double total_square = squares[c];
+    auto seen = static_cast<double>(std::min(per_chunk, rows));
+    for (std::int64_t chunk = 1; chunk < chunks; ++chunk) {
       const auto count = static_cast<double>(std::min(per_chunk, rows - chunk * per_chunk));
       const std::size_t i = static_cast<std::size_t>(chunk) * width + c;
-      const double delta = means[i] - total_mean;
+      const double delta = means[i] - mean[c];
       const double all = seen + count;
-      total_mean += delta * count / all;
+      mean[c] += delta * count / all;
       total_square += squares[i] + delta * delta * seen * count / all;
       seen = all;
     }
-    mean[c] = static_cast<T>(total_mean);
     variance[c] = static_cast<T>(std::max(total_square / seen, 0.0));
   }
+  return mean;
 }
+
+/// Numbers of the map y = [relu]((x - centre) · scale + shift + residual), [channels] each.
+template <class T>
+struct ChannelMap {
+  const T* centre;
+  const T* scale;
+  const T* shift;
+};
 
 template <class T, bool kResidual, bool kRelu>
 void affine_rows(std::int64_t begin, std::int64_t end, std::int64_t channels, const T* x,
-                 const T* scale, const T* shift, const T* residual, T* y) {
+                 const ChannelMap<T>& map, const T* residual, T* y) {
+  const T* centre = map.centre;
+  const T* scale = map.scale;
+  const T* shift = map.shift;
   for (std::int64_t row = begin; row < end; ++row) {
     const T* x_row = x + row * channels;
     const T* r_row = kResidual ? residual + row * channels : nullptr;
     T* y_row = y + row * channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      T value = x_row[c] * scale[c] + shift[c];
+      T value = (x_row[c] - centre[c]) * scale[c] + shift[c];
       if constexpr (kResidual) value += r_row[c];
       if constexpr (kRelu) value = value < T{0} ? T{0} : value;  // NaN passes
       y_row[c] = value;
@@ -139,11 +153,11 @@ void affine_rows(std::int64_t begin, std::int64_t end, std::int64_t channels, co
 }
 
 template <class T>
-void affine_map(const ChannelAffine<T>& a) {
+void affine_map(const ChannelAffine<T>& a, const T* centre) {
   const auto run = [&]<bool kResidual, bool kRelu>() {
     parallel_for(a.rows, chunk_rows(a.channels), [&](std::int64_t begin, std::int64_t end) {
-      affine_rows<T, kResidual, kRelu>(begin, end, a.channels, a.x, a.scale, a.shift, a.residual,
-                                       a.y);
+      affine_rows<T, kResidual, kRelu>(begin, end, a.channels, a.x, {centre, a.scale, a.shift},
+                                       a.residual, a.y);
     });
   };
   if (a.residual != nullptr) {
@@ -157,14 +171,15 @@ void affine_map(const ChannelAffine<T>& a) {
 
 template <class T>
 void batch_norm_forward_vector_loops(Cpu&, const BatchNormForward<T>& a) {
-  channel_moments(a.rows, a.channels, a.x, a.mean, a.variance);
+  const std::vector<double> means = channel_moments(a.rows, a.channels, a.x, a.variance);
   std::vector<T> scale(static_cast<std::size_t>(a.channels));
   std::vector<T> shift(scale.size());
-  for (std::int64_t c = 0; c < a.channels; ++c) {
-    const auto i = static_cast<std::size_t>(c);
-    const double by = double{a.gamma[c]} / std::sqrt(double{a.variance[c]} + a.epsilon);
-    scale[i] = static_cast<T>(by);
-    shift[i] = static_cast<T>(double{a.beta[c]} - double{a.mean[c]} * by);
+  for (std::size_t c = 0; c < scale.size(); ++c) {
+    a.mean[c] = static_cast<T>(means[c]);
+    const BatchNormForm<T> form(means[c], a.mean[c], a.variance[c], a.gamma[c], a.beta[c],
+                                a.epsilon);
+    scale[c] = form.scale;
+    shift[c] = form.shift;
   }
   affine_map(ChannelAffine<T>{.x = a.x,
                               .scale = scale.data(),
@@ -173,16 +188,17 @@ void batch_norm_forward_vector_loops(Cpu&, const BatchNormForward<T>& a) {
                               .relu = a.relu,
                               .y = a.y,
                               .rows = a.rows,
-                              .channels = a.channels});
+                              .channels = a.channels},
+             a.mean);
 }
 
 template <class T, bool kMasked>
 void backward(const BatchNormBackward<T>& a) {
   const std::int64_t rows = a.rows;
   const std::int64_t channels = a.channels;
-  // g = gy behind the ReLU; first Σ g and Σ g·(x - mean) per channel.
+  // g = gy behind the ReLU, d = x - mean; first Σ g, Σ g·d and Σ d per channel.
   const std::vector<double> sums =
-      sum_all_rows<T>(rows, channels, 2, [&](std::int64_t row, T* partial) {
+      sum_all_rows<T>(rows, channels, 3, [&](std::int64_t row, T* partial) {
         const T* gy = a.gy + row * channels;
         const T* x = a.x + row * channels;
         const T* y = kMasked ? a.y + row * channels : nullptr;
@@ -190,25 +206,27 @@ void backward(const BatchNormBackward<T>& a) {
           T g = gy[c];
           if constexpr (kMasked) g = y[c] > T{0} ? g : T{0};
           partial[c] += g;
-          partial[channels + c] += g * (x[c] - a.mean[c]);
+          const T d = x[c] - a.mean[c];
+          partial[channels + c] += g * d;
+          partial[2 * channels + c] += d;
         }
       });
-  // gx = gamma·inv·(g - mean(g) - x̂·mean(g·x̂)) = g·p + (x - mean)·q + r, per channel.
   const auto width = static_cast<std::size_t>(channels);
-  std::vector<T> p(width);
-  std::vector<T> q(width);
-  std::vector<T> r(width);
+  std::vector<T> numbers(4 * width);
+  T* const g_centre = numbers.data();
+  T* const p = g_centre + width;
+  T* const q = p + width;
+  T* const r = q + width;
   for (std::size_t c = 0; c < width; ++c) {
-    const double inverse = 1.0 / std::sqrt(static_cast<double>(a.variance[c]) + a.epsilon);
-    const double scale = static_cast<double>(a.gamma[c]) * inverse;
-    const double sum_g = sums[c];
-    const double sum_gx = sums[width + c];
-    const auto count = static_cast<double>(rows);
-    a.gbeta[c] = static_cast<T>(sum_g);
-    a.ggamma[c] = static_cast<T>(sum_gx * inverse);
-    p[c] = static_cast<T>(scale);
-    q[c] = static_cast<T>(-scale * inverse * inverse * sum_gx / count);
-    r[c] = static_cast<T>(-scale * sum_g / count);
+    const BatchNormGradientForm<T> form({sums[c], sums[width + c], sums[2 * width + c]},
+                                        static_cast<double>(rows), a.variance[c], a.gamma[c],
+                                        a.epsilon);
+    g_centre[c] = form.g_centre;
+    p[c] = form.p;
+    q[c] = form.q;
+    r[c] = form.r;
+    a.ggamma[c] = form.ggamma;
+    a.gbeta[c] = form.gbeta;
   }
   parallel_for(rows, chunk_rows(channels), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
@@ -220,9 +238,7 @@ void backward(const BatchNormBackward<T>& a) {
       for (std::int64_t c = 0; c < channels; ++c) {
         T g = gy[c];
         if constexpr (kMasked) g = y[c] > T{0} ? g : T{0};
-        gx[c] = g * p[static_cast<std::size_t>(c)] +
-                (x[c] - a.mean[c]) * q[static_cast<std::size_t>(c)] +
-                r[static_cast<std::size_t>(c)];
+        gx[c] = (g - g_centre[c]) * p[c] + (x[c] - a.mean[c]) * q[c] + r[c];
       }
       if (gtail != nullptr) {
         for (std::int64_t c = 0; c < channels; ++c) {
@@ -242,11 +258,10 @@ void batch_norm_backward_vector_loops(Cpu&, const BatchNormBackward<T>& a) {
 
 template <class T>
 void channel_affine_vector_loops(Cpu&, const ChannelAffine<T>& a) {
-  if (a.shift != nullptr) return affine_map(a);
   const std::vector<T> zeros(static_cast<std::size_t>(a.channels), T{0});
   ChannelAffine<T> shifted = a;
-  shifted.shift = zeros.data();
-  affine_map(shifted);
+  if (a.shift == nullptr) shifted.shift = zeros.data();
+  affine_map(shifted, zeros.data());
 }
 
 // ---- plain loops: the definitions, on one thread

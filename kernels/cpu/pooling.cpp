@@ -23,20 +23,20 @@ template <class T>
 void global_average_pool_vector_loops(Cpu& exec, const GlobalAveragePool<T>& a) {
   run(exec,
       SumMiddle<T>{.x = a.x, .y = a.y, .outer = a.images, .reduce = a.pixels, .inner = a.channels});
-  const T scale = static_cast<T>(1.0 / static_cast<double>(a.pixels));
-  std::for_each(a.y, a.y + a.images * a.channels, [=](T& mean) { mean *= scale; });
+  const T count = static_cast<T>(a.pixels);
+  std::for_each(a.y, a.y + a.images * a.channels, [=](T& mean) { mean /= count; });
 }
 
 template <class T>
 void global_average_unpool_vector_loops(Cpu&, const GlobalAverageUnpool<T>& a) {
-  const T scale = static_cast<T>(1.0 / static_cast<double>(a.pixels));
+  const T count = static_cast<T>(a.pixels);
   const std::int64_t image = std::max<std::int64_t>(1, a.pixels * a.channels);
   parallel_for(a.images, (kGrain + image - 1) / image, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t p = 0; p < a.pixels; ++p) {
         std::transform(a.y + i * a.channels, a.y + (i + 1) * a.channels,
                        a.x + (i * a.pixels + p) * a.channels,
-                       [=](T value) { return value * scale; });
+                       [=](T value) { return value / count; });
       }
     }
   });

@@ -54,24 +54,38 @@ T maximum_of(const T* x, std::int64_t columns) {
       [](T most, T value) { return value > most ? value : most; });
 }
 
-/// e = exp(x - max x), whose sum is returned.
+/// e = exp(x - maximum).
 template <class T>
-double shifted_exp(const T* x, T maximum, T* e, std::int64_t columns) {
+void shifted_exp(const T* x, T maximum, T* e, std::int64_t columns) {
 #pragma GCC ivdep
   for (std::int64_t j = 0; j < columns; ++j) e[j] = std::exp(x[j] - maximum);
-  return sum_of(columns, [=](std::int64_t j) { return double{e[j]}; });
+}
+
+template <class T>
+double total(const T* x, std::int64_t columns) {
+  return sum_of(columns, [=](std::int64_t j) { return double{x[j]}; });
+}
+
+/// Where the maximum stands; `columns` in a row of NaN.
+template <class T>
+std::int64_t place_of(T maximum, const T* x, std::int64_t columns) {
+  return std::find(x, x + columns, maximum) - x;
 }
 
 // ---- vector loops: rows over threads, each row in loops that vectorise
+
+// log Σ exp(x - maximum) is log1p of the sum over all elements but the maximum, whose term is 1: it
+// keeps its digits where the maximum outweighs all others. In that sum the maximum stands for
+// `maximum - maximum`, 0, or NaN where it is infinite.
 
 template <class T>
 void softmax_vector_loops(Cpu&, const SoftmaxForward<T>& a) {
   for_each_row(a.rows, a.columns, [=](std::int64_t row) {
     const T* in = a.x + row * a.columns;
     T* out = a.y + row * a.columns;
-    const double sum = shifted_exp(in, maximum_of(in, a.columns), out, a.columns);
-    const T scale = static_cast<T>(1.0 / sum);
-    for (std::int64_t j = 0; j < a.columns; ++j) out[j] *= scale;
+    shifted_exp(in, maximum_of(in, a.columns), out, a.columns);
+    const T sum = static_cast<T>(total(out, a.columns));
+    for (std::int64_t j = 0; j < a.columns; ++j) out[j] /= sum;
   });
 }
 
@@ -92,7 +106,10 @@ void log_softmax_vector_loops(Cpu&, const LogSoftmaxForward<T>& a) {
     const T* in = a.x + row * a.columns;
     T* out = a.y + row * a.columns;
     const T maximum = maximum_of(in, a.columns);
-    const T log_sum = static_cast<T>(std::log(shifted_exp(in, maximum, out, a.columns)));
+    shifted_exp(in, maximum, out, a.columns);
+    const std::int64_t most = place_of(maximum, in, a.columns);
+    if (most < a.columns) out[most] = maximum - maximum;
+    const T log_sum = static_cast<T>(std::log1p(total(out, a.columns)));
 #pragma GCC ivdep
     for (std::int64_t j = 0; j < a.columns; ++j) out[j] = (in[j] - maximum) - log_sum;
   });
@@ -114,9 +131,11 @@ void cross_entropy_vector_loops(Cpu&, const CrossEntropyForward<T>& a) {
   for_each_row(a.rows, a.columns, [=](std::int64_t row) {
     const T* in = a.x + row * a.columns;
     const T maximum = maximum_of(in, a.columns);
-    const double sum =
-        sum_of(a.columns, [=](std::int64_t j) { return double{std::exp(in[j] - maximum)}; });
-    a.losses[row] = static_cast<T>(std::log(sum) - (in[a.labels[row]] - maximum));
+    const std::int64_t most = place_of(maximum, in, a.columns);
+    const double rest = sum_of(a.columns, [=](std::int64_t j) {
+      return double{j == most ? maximum - maximum : std::exp(in[j] - maximum)};
+    });
+    a.losses[row] = static_cast<T>(std::log1p(rest) - double{in[a.labels[row]] - maximum});
   });
 }
 
@@ -126,19 +145,25 @@ void cross_entropy_backward_vector_loops(Cpu&, const CrossEntropyBackward<T>& a)
   for_each_row(a.rows, a.columns, [=](std::int64_t row) {
     const std::int64_t begin = row * a.columns;
     for (std::int64_t i = begin; i < begin + a.columns; ++i) a.gx[i] = scale * a.p[i];
-    const std::int64_t at = begin + a.labels[row];
-    a.gx[at] = scale * (a.p[at] - T{1});
+    // p - 1 at the label, as minus the sum of the others: keeps its digits where p is nearly 1.
+    const std::int64_t label = a.labels[row];
+    const double others = sum_of(
+        a.columns, [=](std::int64_t j) { return j == label ? 0.0 : double{a.p[begin + j]}; });
+    a.gx[begin + label] = scale * -static_cast<T>(others);
   });
 }
 
 // ---- plain loops: the definitions, on one thread
 
-/// log Σ eˣ of a row, less its maximum.
+/// log Σ eˣ of a row, less its maximum, whose own term, 1, is left to log1p.
 template <class T>
 double log_sum_of_shifted(const T* x, std::int64_t columns, T maximum) {
-  double sum = 0.0;
-  for (std::int64_t j = 0; j < columns; ++j) sum += std::exp(double{x[j]} - double{maximum});
-  return std::log(sum);
+  double rest = double{maximum} - double{maximum};  // NaN where the maximum is infinite
+  const std::int64_t most = place_of(maximum, x, columns);
+  for (std::int64_t j = 0; j < columns; ++j) {
+    if (j != most) rest += std::exp(double{x[j]} - double{maximum});
+  }
+  return std::log1p(rest);
 }
 
 /// Calls body(first element's index, maximum, log Σ e^(x - maximum)) for each row of x.
@@ -202,10 +227,15 @@ void log_softmax_backward_plain_loops(Cpu&, const LogSoftmaxBackward<T>& a) {
 
 template <class T>
 void cross_entropy_backward_plain_loops(Cpu&, const CrossEntropyBackward<T>& a) {
-  for (std::int64_t i = 0; i < a.rows * a.columns; ++i) {
-    const bool is_label = a.labels[i / a.columns] == i % a.columns;
-    const double p = a.p[i];
-    a.gx[i] = static_cast<T>(double{*a.g} * (is_label ? p - 1.0 : p) / static_cast<double>(a.rows));
+  const double scale = double{*a.g} / static_cast<double>(a.rows);
+  for (std::int64_t row = 0; row < a.rows; ++row) {
+    const T* const p = a.p + row * a.columns;
+    double others = 0.0;  // 1 - p at the label, with all its digits
+    for (std::int64_t j = 0; j < a.columns; ++j) others += j == a.labels[row] ? 0.0 : double{p[j]};
+    for (std::int64_t j = 0; j < a.columns; ++j) {
+      const double difference = j == a.labels[row] ? -others : double{p[j]};
+      a.gx[row * a.columns + j] = static_cast<T>(scale * difference);
+    }
   }
 }
 

@@ -3,10 +3,11 @@
 #include <cmath>
 
 #include "kernels/api/norm.h"
+#include "kernels/common/batch_norm_form.h"
 #include "kernels/cuda/channel_statistic.cuh"
 
-// What batch normalisation finds of every channel: the moments forward, two sums backward. Sums are
-// doubles, rounded once.
+// What batch normalisation finds of every channel: the moments forward, three sums backward. Sums
+// are doubles, rounded once.
 
 namespace switchyard::kernels {
 
@@ -29,7 +30,7 @@ __device__ __forceinline__ Moments from_lane(const Moments& value, int distance)
           __shfl_xor_sync(kFullWarp, value.squares, distance)};
 }
 
-/// What the map of the forward pass needs, from a channel's moments.
+/// Turns a channel's moments into what the map of the forward pass needs (batch_norm_form.h).
 template <class T>
 struct ForwardResult {
   const T* gamma;
@@ -37,15 +38,15 @@ struct ForwardResult {
   double epsilon;
   T* mean;
   T* variance;
-  T* scale;  // gamma / sqrt(variance + epsilon)
-  T* shift;  // beta - mean · scale
+  T* scale;
+  T* shift;
 
   __device__ void finish(int c, const Moments& moments) const {
     mean[c] = static_cast<T>(moments.mean);
     variance[c] = static_cast<T>(moments.squares / moments.count);
-    const double a = double{gamma[c]} / std::sqrt(double{variance[c]} + epsilon);
-    scale[c] = static_cast<T>(a);
-    shift[c] = static_cast<T>(double{beta[c]} - double{mean[c]} * a);
+    const BatchNormForm<T> form(moments.mean, mean[c], variance[c], gamma[c], beta[c], epsilon);
+    scale[c] = form.scale;
+    shift[c] = form.shift;
   }
 };
 
@@ -55,7 +56,8 @@ __device__ __forceinline__ double walk_count(std::int64_t begin, std::int64_t st
   return begin < end ? static_cast<double>((end - begin + step - 1) / step) : 0.0;
 }
 
-/// The textbook's two passes: the mean, then the squared deviations from it.
+/// The textbook's two passes: the mean, then the squared deviations from it. The deviations' own
+/// sum, 0 but for the rounding of the mean, corrects both (Chan, Golub & LeVeque 1983, eq. 1.7).
 template <class T>
 struct TwoPassMoments : ForwardResult<T> {
   using Value = Moments;
@@ -67,11 +69,14 @@ struct TwoPassMoments : ForwardResult<T> {
     if (m.count == 0.0) return m;
     for (std::int64_t row = begin; row < end; row += step) m.mean += double{x[row * channels + c]};
     m.mean /= m.count;
+    double rest = 0.0;
     for (std::int64_t row = begin; row < end; row += step) {
       const double d = double{x[row * channels + c]} - m.mean;
       m.squares += d * d;
+      rest += d;
     }
-    return m;
+    rest /= m.count;
+    return {m.count, m.mean + rest, m.squares - m.count * rest * rest};
   }
 };
 
@@ -100,50 +105,52 @@ struct ShiftedMoments : ForwardResult<T> {
   }
 };
 
-/// Σ g and Σ g · (x - mean), g being gy behind the ReLU.
-struct GradientSums {
-  double g, gx;
-
+/// BatchNormSums of a part of a channel's rows.
+struct GradientSums : BatchNormSums {
   __device__ static GradientSums merge(const GradientSums& a, const GradientSums& b) {
-    return {a.g + b.g, a.gx + b.gx};
+    return {{a.g + b.g, a.gd + b.gd, a.d + b.d}};
   }
 };
 __device__ __forceinline__ GradientSums from_lane(const GradientSums& value, int distance) {
-  return {__shfl_xor_sync(kFullWarp, value.g, distance),
-          __shfl_xor_sync(kFullWarp, value.gx, distance)};
+  return {{__shfl_xor_sync(kFullWarp, value.g, distance),
+           __shfl_xor_sync(kFullWarp, value.gd, distance),
+           __shfl_xor_sync(kFullWarp, value.d, distance)}};
 }
 
-/// gx = gamma / σ · (g - mean(g) - x̂ · mean(g · x̂)) = g · p + (x - mean) · q + r.
+/// Turns a channel's sums into what the map of the backward pass needs (batch_norm_form.h).
 template <class T>
 struct GradientStatistic {
   using Value = GradientSums;
   BatchNormBackward<T> a;
+  T* g_centre;
   T* p;
   T* q;
   T* r;
 
   __device__ GradientSums walk(std::int64_t begin, std::int64_t step, std::int64_t end,
                                int channels, int c) const {
-    GradientSums sums{0.0, 0.0};
+    GradientSums sums{{0.0, 0.0, 0.0}};
     const auto mean = double{a.mean[c]};
     SWITCHYARD_UNROLL_BY(4)  // loads in flight
     for (std::int64_t row = begin; row < end; row += step) {
       const std::int64_t i = row * channels + c;
       const double g = a.y == nullptr || a.y[i] > T{0} ? double{a.gy[i]} : 0.0;
+      const double d = double{a.x[i]} - mean;
       sums.g += g;
-      sums.gx += g * (double{a.x[i]} - mean);
+      sums.gd += g * d;
+      sums.d += d;
     }
     return sums;
   }
   __device__ void finish(int c, const GradientSums& sums) const {
-    const double inverse = 1.0 / std::sqrt(double{a.variance[c]} + a.epsilon);
-    const double scale = double{a.gamma[c]} * inverse;
-    const auto count = static_cast<double>(a.rows);
-    a.gbeta[c] = static_cast<T>(sums.g);
-    a.ggamma[c] = static_cast<T>(sums.gx * inverse);
-    p[c] = static_cast<T>(scale);
-    q[c] = static_cast<T>(-scale * inverse * inverse * sums.gx / count);
-    r[c] = static_cast<T>(-scale * sums.g / count);
+    const BatchNormGradientForm<T> form(sums, static_cast<double>(a.rows), a.variance[c],
+                                        a.gamma[c], a.epsilon);
+    g_centre[c] = form.g_centre;
+    p[c] = form.p;
+    q[c] = form.q;
+    r[c] = form.r;
+    a.ggamma[c] = form.ggamma;
+    a.gbeta[c] = form.gbeta;
   }
 };
 

@@ -62,10 +62,9 @@ void PoolAllocator::fail(std::size_t bytes) {
   std::size_t free = 0;
   std::size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  throw CudaError(fmt::format(
-      "out of memory: could not allocate {} bytes on cuda: {} of {} bytes are free, {} are live "
-      "here",
-      bytes, free, total, stats().live));
+  throw OutOfMemory(
+      bytes, "cuda",
+      fmt::format(": {} of {} bytes are free, {} are live here", free, total, stats().live));
 }
 
 void PoolAllocator::release(cudaStream_t stream, MemoryBlock block) noexcept {

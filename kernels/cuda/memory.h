@@ -20,8 +20,8 @@ class PoolAllocator {
   /// Errors: CudaError, also where the device has no memory pools.
   explicit PoolAllocator(int device);
 
-  /// Tries again with the pool's free memory given back, then throws CudaError with the bytes asked
-  /// for, free, in all and live.
+  /// Tries again with the pool's free memory given back, then throws OutOfMemory with the bytes
+  /// asked for, free, in all and live.
   MemoryBlock allocate(cudaStream_t stream, std::size_t bytes);
   void release(cudaStream_t stream, MemoryBlock block) noexcept;
   MemoryStats stats();

@@ -16,12 +16,13 @@ namespace {
 
 // ---- maps
 
-/// y = [relu](x · scale + shift + residual). Reads 4 or, with a residual, 8 bytes an element
-/// (float32) and writes 4.
+/// y = [relu]((x - centre) · scale + shift + residual). Reads 4 or, with a residual, 8 bytes an
+/// element (float32) and writes 4.
 template <class T>
 struct AffineMap {
   using Number = T;
   const T* x;
+  const T* centre;    // [channels] or null
   const T* scale;     // [channels]
   const T* shift;     // [channels] or null
   const T* residual;  // [rows, channels] or null
@@ -29,9 +30,11 @@ struct AffineMap {
   T* y;
 
   struct Channel {
-    T scale, shift;
+    T centre, scale, shift;
   };
-  __device__ Channel channel(int c) const { return {scale[c], shift != nullptr ? shift[c] : T{0}}; }
+  __device__ Channel channel(int c) const {
+    return {centre != nullptr ? centre[c] : T{0}, scale[c], shift != nullptr ? shift[c] : T{0}};
+  }
   template <int kCount>
   __device__ void apply(std::int64_t i, const Channel* channels) const {
     Pack<T, kCount> pack = load_pack<kCount>(x + i);
@@ -39,7 +42,7 @@ struct AffineMap {
     if (residual != nullptr) added = load_pack<kCount>(residual + i);
     SWITCHYARD_UNROLL
     for (int n = 0; n < kCount; ++n) {
-      T value = pack.value[n] * channels[n].scale + channels[n].shift;
+      T value = (pack.value[n] - channels[n].centre) * channels[n].scale + channels[n].shift;
       if (residual != nullptr) value += added.value[n];
       pack.value[n] = relu && value < T{0} ? T{0} : value;  // NaN passes
     }
@@ -53,14 +56,15 @@ template <class T>
 struct GradientMap {
   using Number = T;
   BatchNormBackward<T> a;
+  const T* g_centre;
   const T* p;
   const T* q;
   const T* r;
 
   struct Channel {
-    T mean, p, q, r;
+    T centre, g_centre, p, q, r;
   };
-  __device__ Channel channel(int c) const { return {a.mean[c], p[c], q[c], r[c]}; }
+  __device__ Channel channel(int c) const { return {a.mean[c], g_centre[c], p[c], q[c], r[c]}; }
   template <int kCount>
   __device__ void apply(std::int64_t i, const Channel* channels) const {
     Pack<T, kCount> g = load_pack<kCount>(a.gy + i);
@@ -71,7 +75,7 @@ struct GradientMap {
     for (int n = 0; n < kCount; ++n) {
       const Channel& c = channels[n];
       if (a.y != nullptr && !(y.value[n] > T{0})) g.value[n] = T{0};
-      x.value[n] = g.value[n] * c.p + (x.value[n] - c.mean) * c.q + c.r;
+      x.value[n] = (g.value[n] - c.g_centre) * c.p + (x.value[n] - c.centre) * c.q + c.r;
     }
     store_pack(a.gx + i, x);
     if (a.gtail != nullptr) store_pack(a.gtail + i, g);
@@ -134,23 +138,26 @@ void run_forward(KernelExecutor& exec, const BatchNormForward<T>& a) {
   Way::Statistic::run(
       exec, Statistic{{a.gamma, a.beta, a.epsilon, a.mean, a.variance, scale, shift}, a.x}, a.rows,
       a.channels);
-  Way::Map::run(exec, AffineMap<T>{a.x, scale, shift, a.residual, a.relu, a.y}, a.rows, a.channels);
+  Way::Map::run(exec, AffineMap<T>{a.x, a.mean, scale, shift, a.residual, a.relu, a.y}, a.rows,
+                a.channels);
 }
 
 template <class Way, class T>
 void run_backward(KernelExecutor& exec, const BatchNormBackward<T>& a) {
   if (checked_extent(Way::kName, "channels", a.channels) == 0) return;
-  const Workspace<T> coefficients(exec, 3 * a.channels);
-  T* const p = coefficients.data();
+  const Workspace<T> coefficients(exec, 4 * a.channels);
+  T* const g_centre = coefficients.data();
+  T* const p = g_centre + a.channels;
   T* const q = p + a.channels;
   T* const r = q + a.channels;
-  Way::Statistic::run(exec, GradientStatistic<T>{a, p, q, r}, a.rows, a.channels);
-  Way::Map::run(exec, GradientMap<T>{a, p, q, r}, a.rows, a.channels);
+  Way::Statistic::run(exec, GradientStatistic<T>{a, g_centre, p, q, r}, a.rows, a.channels);
+  Way::Map::run(exec, GradientMap<T>{a, g_centre, p, q, r}, a.rows, a.channels);
 }
 
 template <class Map, class T>
 void run_affine(KernelExecutor& exec, const ChannelAffine<T>& a) {
-  Map::run(exec, AffineMap<T>{a.x, a.scale, a.shift, a.residual, a.relu, a.y}, a.rows, a.channels);
+  Map::run(exec, AffineMap<T>{a.x, nullptr, a.scale, a.shift, a.residual, a.relu, a.y}, a.rows,
+           a.channels);
 }
 
 }  // namespace

@@ -102,11 +102,11 @@ __global__ void global_average_pool_block_per_tile(const T* __restrict__ x, T* _
 // Writes 4 bytes an element of x (float32) and reads y, which the caches keep.
 template <class T>
 __global__ void global_average_unpool_thread_per_element(const T* __restrict__ y, T* __restrict__ x,
-                                                         Images s, T scale) {
+                                                         Images s, T count) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= s.images * s.pixels * s.channels) return;
   const std::int64_t image = i / (s.pixels * s.channels);
-  x[i] = y[image * s.channels + i % s.channels] * scale;
+  x[i] = y[image * s.channels + i % s.channels] / count;
 }
 
 // global_average_unpool_thread_per_channel
@@ -115,11 +115,11 @@ __global__ void global_average_unpool_thread_per_element(const T* __restrict__ y
 // threads suffice.
 template <class T>
 __global__ void global_average_unpool_thread_per_channel(const T* __restrict__ y, T* __restrict__ x,
-                                                         Images s, T scale) {
+                                                         Images s, T count) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= s.images * s.channels) return;
   T* const out = x + i / s.channels * s.pixels * s.channels + i % s.channels;
-  const T value = y[i] * scale;
+  const T value = y[i] / count;
   for (std::int64_t p = 0; p < s.pixels; ++p) out[p * s.channels] = value;
 }
 
@@ -128,14 +128,14 @@ __global__ void global_average_unpool_thread_per_channel(const T* __restrict__ y
 // A quarter of the requests (float32). Pointers 16-byte aligned, channels a multiple of 16 bytes.
 template <class T>
 __global__ void global_average_unpool_wide(const T* __restrict__ y, T* __restrict__ x, Images s,
-                                           T scale) {
+                                           T count) {
   constexpr int kCount = Wide<T>::kCount;
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
   if (i >= s.images * s.channels) return;
   T* const out = x + i / s.channels * s.pixels * s.channels + i % s.channels;
   Wide<T> value = load128(y + i);
   SWITCHYARD_UNROLL
-  for (int j = 0; j < kCount; ++j) value.value[j] *= scale;
+  for (int j = 0; j < kCount; ++j) value.value[j] /= count;
   for (std::int64_t p = 0; p < s.pixels; ++p) store128(out + p * s.channels, value);
 }
 
@@ -144,10 +144,6 @@ __global__ void global_average_unpool_wide(const T* __restrict__ y, T* __restric
 template <class Op>
 Images images_of(const Op& a) {
   return {a.images, a.pixels, a.channels};
-}
-template <class T>
-T one_over(std::int64_t pixels) {
-  return static_cast<T>(1.0 / static_cast<double>(pixels));
 }
 
 template <class T>
@@ -174,20 +170,20 @@ void run_unpool_per_element(KernelExecutor& exec, const GlobalAverageUnpool<T>& 
   launch_blocks(exec, "global_average_unpool_thread_per_element",
                 global_average_unpool_thread_per_element<T>,
                 {tiles_along(a.images * a.pixels * a.channels, kThreads)}, kThreads, a.y, a.x,
-                images_of(a), one_over<T>(a.pixels));
+                images_of(a), static_cast<T>(a.pixels));
 }
 template <class T>
 void run_unpool_per_channel(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
   launch_blocks(exec, "global_average_unpool_thread_per_channel",
                 global_average_unpool_thread_per_channel<T>,
                 {tiles_along(a.images * a.channels, kThreads)}, kThreads, a.y, a.x, images_of(a),
-                one_over<T>(a.pixels));
+                static_cast<T>(a.pixels));
 }
 template <class T>
 void run_unpool_wide(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
   launch_blocks(exec, "global_average_unpool_wide", global_average_unpool_wide<T>,
                 {tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads, a.y,
-                a.x, images_of(a), one_over<T>(a.pixels));
+                a.x, images_of(a), static_cast<T>(a.pixels));
 }
 
 // ---- what the rungs take, and where they pay

@@ -11,21 +11,27 @@
 
 namespace switchyard::kernels {
 
-/// What softmax has to know of a row: its maximum and Σ e^(x - maximum). A sum in double costs
-/// nothing beside the memory that it waits for and keeps float32 exact over long rows.
+/// What softmax has to know of a row: its maximum and `rest`, Σ e^(x - maximum) over all elements
+/// but one that is the maximum. The whole sum is 1 + rest; its logarithm, log1p(rest), keeps its
+/// digits where the maximum outweighs all others. A sum in double costs nothing beside the memory
+/// that it waits for and keeps float32 exact over long rows.
 template <class T>
 struct Exponentials {
   T maximum;
-  double sum;
+  double rest;
 
-  /// Online (Milakov & Gimelshein 2018): a new maximum scales the sum found so far. A NaN is never
-  /// a new maximum but makes the sum NaN; so does +inf, whose x - x is NaN; -inf adds nothing.
+  __device__ double sum() const { return 1.0 + rest; }
+  __device__ double log_sum() const { return std::log1p(rest); }
+
+  /// Online (Milakov & Gimelshein 2018): a new maximum scales the sum found so far, the old
+  /// maximum's 1 included. A NaN is never a new maximum but makes the rest NaN; so does +inf, whose
+  /// x - x is NaN; -inf adds nothing.
   __device__ void add(T x) {
     if (x > maximum) {
-      sum = sum * double{std::exp(maximum - x)} + double{T{1} + (x - x)};
+      rest = (rest + 1.0) * double{std::exp(maximum - x)} + double{x - x};
       maximum = x;
     } else if (x != -std::numeric_limits<T>::infinity()) {
-      sum += double{std::exp(x - maximum)};
+      rest += double{std::exp(x - maximum)};
     }
   }
 };
@@ -43,13 +49,13 @@ struct MergeExponentials {
     const Exponentials<T>& low = a.maximum >= b.maximum ? b : a;
     // Equal maxima may both be infinite, and their difference NaN.
     const T scale = low.maximum == high.maximum ? T{1} : std::exp(low.maximum - high.maximum);
-    return {high.maximum, high.sum + low.sum * double{scale}};
+    return {high.maximum, (high.rest + low.rest * double{scale}) + double{scale}};
   }
 };
 template <class T>
 __device__ __forceinline__ Exponentials<T> from_lane(const Exponentials<T>& value, int distance) {
   return {__shfl_xor_sync(kFullWarp, value.maximum, distance),
-          __shfl_xor_sync(kFullWarp, value.sum, distance)};
+          __shfl_xor_sync(kFullWarp, value.rest, distance)};
 }
 
 /// In one walk of the row: each thread its columns, then the team puts the parts together.
@@ -65,7 +71,12 @@ template <class T>
 __device__ __forceinline__ Exponentials<T> exponentials(const OneThread&, const T* x, int columns) {
   Exponentials<T> row = empty_exponentials<T>();
   for (int j = 0; j < columns; ++j) row.maximum = x[j] > row.maximum ? x[j] : row.maximum;
-  for (int j = 0; j < columns; ++j) row.sum += double{std::exp(x[j] - row.maximum)};
+  bool met = false;  // the maximum
+  for (int j = 0; j < columns; ++j) {
+    const T below = x[j] - row.maximum;  // NaN where both are infinite
+    row.rest += x[j] == row.maximum && !met ? double{below} : double{std::exp(below)};
+    met = met || x[j] == row.maximum;
+  }
   return row;
 }
 
@@ -93,9 +104,9 @@ struct SoftmaxForwardRow {
     const T* const in = a.x + row * m.columns;
     T* const out = a.y + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
-    const auto scale = static_cast<T>(1.0 / e.sum);
+    const auto sum = static_cast<T>(e.sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      out[j] = std::exp(in[j] - e.maximum) * scale;
+      out[j] = std::exp(in[j] - e.maximum) / sum;
     }
   }
 };
@@ -111,7 +122,7 @@ struct LogSoftmaxForwardRow {
     const T* const in = a.x + row * m.columns;
     T* const out = a.y + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
-    const auto log_sum = static_cast<T>(std::log(e.sum));
+    const auto log_sum = static_cast<T>(e.log_sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
       out[j] = (in[j] - e.maximum) - log_sum;
     }
@@ -168,12 +179,13 @@ struct CrossEntropyForwardRow {
     const T* const in = a.x + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
     if (team.rank() == 0) {
-      a.losses[row] = static_cast<T>(std::log(e.sum) - double{in[a.labels[row]] - e.maximum});
+      a.losses[row] = static_cast<T>(e.log_sum() - double{in[a.labels[row]] - e.maximum});
     }
   }
 };
 
-/// Reads p and writes gx, 8 bytes an element (float32); nothing to combine.
+/// Reads p twice and writes gx: 12 bytes an element (float32) of which 8 reach memory. At the label
+/// p - 1 is taken as minus the sum of the others, which keeps its digits where p is nearly 1.
 template <class T>
 struct CrossEntropyBackwardRow {
   SWITCHYARD_TEAM_NAMES("cross_entropy_backward");
@@ -184,8 +196,13 @@ struct CrossEntropyBackwardRow {
     const std::int64_t at = row * m.columns;
     const T scale = *a.g / static_cast<T>(m.rows);
     const std::int64_t label = a.labels[row];
+    double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      a.gx[at + j] = scale * (a.p[at + j] - (j == label ? T{1} : T{0}));
+      if (j != label) part += double{a.p[at + j]};
+    }
+    const auto others = static_cast<T>(team.combine(part, Plus{}));
+    for (int j = team.rank(); j < m.columns; j += team.size()) {
+      a.gx[at + j] = scale * (j == label ? -others : a.p[at + j]);
     }
   }
 };

@@ -5,17 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 
 #include "kernels/api/executor.h"
+#include "kernels/api/error.h"
 #include "kernels/common/dim3.h"
 
 namespace switchyard::kernels {
 
 /// A CUDA call that failed: one line with the call or kernel and the driver's own words.
-class CudaError : public std::runtime_error {
+class CudaError : public Error {
  public:
-  using std::runtime_error::runtime_error;
+  using Error::Error;
 };
 
 /// Throws CudaError naming `what` unless `status` is success. An error that does not break the

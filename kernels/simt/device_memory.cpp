@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
+#include <limits>
+#include <new>
 #include <string>
+
+#include "kernels/api/error.h"
 
 namespace switchyard::kernels::simt {
 namespace {
@@ -33,15 +36,24 @@ void explain_fault(int signal, siginfo_t* info, void*) {
         "copy; on a GPU this would crash as well\n";
     [[maybe_unused]] const auto ignored = write(STDERR_FILENO, kText, sizeof(kText) - 1);
   }
-  sigaction(signal, &previous_action[signal == SIGBUS ? 1 : 0], nullptr);
+  // Cannot fail: it names a signal that may be caught and an action that the system gave.
+  static_cast<void>(sigaction(signal, &previous_action[signal == SIGBUS ? 1 : 0], nullptr));
+}
+
+[[noreturn]] void fail(const char* call) {
+  throw Error(std::string("device simt: ") + call + ": " + std::strerror(errno));
+}
+
+void protect(void* begin, std::size_t bytes, int protection) {
+  if (bytes > 0 && mprotect(begin, bytes, protection) != 0) fail("mprotect");
 }
 
 void install_handler() {
   struct sigaction action = {};
   action.sa_sigaction = explain_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigaction(SIGSEGV, &action, &previous_action[0]);
-  sigaction(SIGBUS, &action, &previous_action[1]);
+  if (sigaction(SIGSEGV, &action, &previous_action[0]) != 0) fail("sigaction");
+  if (sigaction(SIGBUS, &action, &previous_action[1]) != 0) fail("sigaction");
 }
 
 }  // namespace
@@ -57,11 +69,12 @@ DeviceMemory::DeviceMemory() {
         mmap(nullptr, reserved_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) continue;  // a limit on addresses, such as ulimit -v
     base_ = static_cast<std::byte*>(range);
-    madvise(base_, reserved_, MADV_HUGEPAGE);  // fewer pages to protect; may be refused
+    // Fewer pages to protect. This is advice, which may be refused.
+    static_cast<void>(madvise(base_, reserved_, MADV_HUGEPAGE));
     install_handler();
     return;
   }
-  throw std::runtime_error("device simt: the system refuses even 1 GiB of addresses");
+  throw Error("device simt: the system refuses even 1 GiB of addresses");
 }
 
 bool DeviceMemory::contains(const void* address) const {
@@ -69,26 +82,22 @@ bool DeviceMemory::contains(const void* address) const {
   return byte >= base_ && byte < base_ + reserved_;
 }
 
-void DeviceMemory::protect(int protection) {
-  if (used_ == 0) return;
-  if (mprotect(base_, used_, protection) != 0) {
-    throw std::runtime_error(std::string("device simt: mprotect: ") + std::strerror(errno));
-  }
-}
-
 void DeviceMemory::open() {
   const std::lock_guard lock(mutex_);
-  if (open_ == 0) protect(PROT_READ | PROT_WRITE);
+  if (open_ == 0) protect(base_, used_, PROT_READ | PROT_WRITE);
   ++open_;
 }
 
 void DeviceMemory::close() noexcept {
   const std::lock_guard lock(mutex_);
-  if (--open_ == 0) protect(PROT_NONE);
+  if (--open_ > 0 || used_ == 0) return;
+  // Where the system refuses, the memory stays open: results are right, stray accesses not found.
+  static_cast<void>(mprotect(base_, used_, PROT_NONE));
 }
 
-/// Offset of `bytes` free bytes: of the smallest free block that holds them, else at the top.
-std::size_t DeviceMemory::take(std::size_t bytes) {
+/// Offset of `bytes` free bytes: of the smallest free block that holds them, else at the top. None
+/// where the range is used up.
+std::optional<std::size_t> DeviceMemory::take(std::size_t bytes) {
   auto best = free_.end();
   for (auto block = free_.begin(); block != free_.end(); ++block) {
     if (block->second < bytes) continue;
@@ -101,30 +110,35 @@ std::size_t DeviceMemory::take(std::size_t bytes) {
     stats_.cached -= bytes;
     return offset;
   }
-  if (bytes > reserved_ - top_) {
-    throw std::runtime_error("out of memory: could not allocate " + std::to_string(bytes) +
-                             " bytes on simt");
-  }
+  return take_from_top(bytes);
+}
+
+std::optional<std::size_t> DeviceMemory::take_from_top(std::size_t bytes) {
+  if (bytes > reserved_ - top_) return std::nullopt;
   const std::size_t offset = top_;
-  top_ += bytes;
-  if (top_ > used_) {
-    const std::size_t grown = round_up(top_, kProtectedUnit);
-    if (open_ > 0) mprotect(base_ + used_, grown - used_, PROT_READ | PROT_WRITE);
+  if (offset + bytes > used_) {
+    const std::size_t grown = round_up(offset + bytes, kProtectedUnit);
+    if (open_ > 0) protect(base_ + used_, grown - used_, PROT_READ | PROT_WRITE);
     used_ = grown;
   }
+  top_ = offset + bytes;
   return offset;
 }
 
 MemoryBlock DeviceMemory::allocate(std::size_t bytes) {
+  if (bytes > std::numeric_limits<std::size_t>::max() - kAlignment)
+    throw OutOfMemory(bytes, "simt");
   const std::size_t capacity = round_up(std::max(bytes, std::size_t{1}), kAlignment);
   MemoryBlock block{nullptr, capacity};
+  const DeviceMemoryAccess access;  // before anything is taken, which would be lost if this failed
   {
     const std::lock_guard lock(mutex_);
-    block.data = base_ + take(capacity);
+    const std::optional<std::size_t> offset = take(capacity);
+    if (!offset) throw OutOfMemory(bytes, "simt");
+    block.data = base_ + *offset;
     stats_.live += capacity;
     stats_.peak = std::max(stats_.peak, stats_.live);
   }
-  const DeviceMemoryAccess access;
   std::memset(block.data, 0xFF, capacity);
   return block;
 }
@@ -169,7 +183,8 @@ void DeviceMemory::trim() {
   const auto give_back = [&](std::size_t begin, std::size_t end) {
     begin = round_up(begin, kProtectedUnit);
     end = end / kProtectedUnit * kProtectedUnit;
-    if (begin < end) madvise(base_ + begin, end - begin, MADV_DONTNEED);
+    // Pages that the system does not take back stay ours, as before.
+    if (begin < end) static_cast<void>(madvise(base_ + begin, end - begin, MADV_DONTNEED));
   };
   for (const auto& [offset, size] : free_) give_back(offset, offset + size);
   give_back(top_, used_);

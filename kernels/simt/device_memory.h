@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "kernels/api/device.h"
 
@@ -19,7 +20,7 @@ class DeviceMemory {
   /// The process's, never destroyed: tensors in static storage may outlive everything.
   static DeviceMemory& instance();
 
-  /// Errors: std::runtime_error where the range is used up.
+  /// Errors: OutOfMemory where the range is used up.
   MemoryBlock allocate(std::size_t bytes);
   void release(MemoryBlock block) noexcept;
   MemoryStats stats();
@@ -27,15 +28,16 @@ class DeviceMemory {
   /// Gives the pages of free blocks back to the operating system.
   void trim();
 
-  /// Opens the memory while at least one Access exists, on all threads.
+  /// Opens the memory while at least one Access exists, on all threads. Errors: Error where the
+  /// system refuses.
   void open();
   void close() noexcept;
   bool contains(const void* address) const;
 
  private:
   DeviceMemory();
-  std::size_t take(std::size_t bytes);
-  void protect(int protection);
+  std::optional<std::size_t> take(std::size_t bytes);
+  std::optional<std::size_t> take_from_top(std::size_t bytes);
 
   std::mutex mutex_;
   std::byte* base_ = nullptr;

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <source_location>
-#include <stdexcept>
 
+#include "kernels/api/error.h"
 #include "kernels/common/dim3.h"
 
 namespace switchyard::kernels {
@@ -23,9 +23,9 @@ namespace simt {
 
 /// A launch that cannot continue: a deadlock, a barrier that some thread never reaches, a
 /// collective that names an absent lane. One line with kernel, block, thread and source line.
-class KernelError : public std::runtime_error {
+class KernelError : public Error {
  public:
-  using std::runtime_error::runtime_error;
+  using Error::Error;
 };
 
 /// Runs `thread_body` once per CUDA thread of the launch. Blocks start in ascending order (x

@@ -3,9 +3,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
-#include <new>
+#include <cstring>
+#include <string>
+
+#include "kernels/api/error.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -92,8 +96,13 @@ Fiber::Fiber(void (*entry)(void*), void* argument) : entry_(entry), argument_(ar
   const std::size_t guard = page_bytes();
   void* mapping = mmap(nullptr, kStackBytes + guard, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (mapping == MAP_FAILED) throw std::bad_alloc();
-  mprotect(mapping, guard, PROT_NONE);  // an overflowing kernel stack faults instead of corrupting
+  if (mapping == MAP_FAILED) throw OutOfMemory(kStackBytes + guard, "simt");
+  // An overflowing kernel stack faults instead of corrupting.
+  if (mprotect(mapping, guard, PROT_NONE) != 0) {
+    const std::string reason = std::strerror(errno);
+    static_cast<void>(munmap(mapping, kStackBytes + guard));
+    throw Error("device simt: mprotect of a thread's stack: " + reason);
+  }
   stack_ = static_cast<std::byte*>(mapping);
   auto* top = reinterpret_cast<std::uint64_t*>(stack_ + guard + kStackBytes);
   // From the top: the return address, then rbp, rbx, r12 .. r15 in the order they are popped.
@@ -120,7 +129,7 @@ Fiber::~Fiber() {
 #if defined(__SANITIZE_THREAD__)
   __tsan_destroy_fiber(sanitizer_state_);
 #endif
-  munmap(stack_, kStackBytes + page_bytes());
+  static_cast<void>(munmap(stack_, kStackBytes + page_bytes()));  // nothing can be done about it
 }
 
 void Fiber::switch_to(Fiber& from, Fiber& to) {

@@ -55,4 +55,20 @@ constexpr double tolerance(ElementType type) {
   return 0.0;
 }
 
+/// What a correct result of this dtype may be off by beside that, relative to the magnitudes of the
+/// terms that it is a sum of: some ten units of rounding of the arithmetic, float32 for bfloat16.
+/// It is all that is allowed where the terms cancel.
+constexpr double rounding(ElementType type) {
+  switch (type) {
+    case ElementType::kFloat32:
+    case ElementType::kBFloat16:
+      return 1e-6;
+    case ElementType::kFloat64:
+      return 2e-15;
+    case ElementType::kInt64:
+      return 0.0;
+  }
+  return 0.0;
+}
+
 }  // namespace switchyard::kernels::workbench

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -71,6 +72,13 @@ std::uint64_t next_seed(std::uint64_t& seed) { return seed += 0x9E3779B97F4A7C15
 
 }  // namespace
 
+Numbers values_of(const Expected& expected) {
+  Numbers values(expected.size());
+  std::transform(expected.begin(), expected.end(), values.begin(),
+                 [](const Measured& measured) { return measured.value; });
+  return values;
+}
+
 std::int64_t element_count(std::span<const std::int64_t> dims) {
   double product = 1.0;
   for (const std::int64_t extent : dims) product *= static_cast<double>(extent);
@@ -127,21 +135,22 @@ const Indices& Problem::indices(Indices values) {
 void Problem::absent() { arrays_.push_back({.absent = true}); }
 
 template <class T>
-Numbers& Problem::result(Dims dims) {
+Expected& Problem::result(Dims dims) {
   const auto count = static_cast<std::size_t>(element_count(dims));
   const std::vector<T> poisoned(count, poison<T>());
   arrays_.push_back({.type = element_type<T>(),
                      .count = static_cast<std::int64_t>(count),
                      .bytes = bytes_of<T>(poisoned),
-                     .expected = Numbers(count)});
+                     .expected = Expected(count)});
   return *arrays_.back().expected;
 }
 
 template <class T>
-Numbers& Problem::updated(Dims dims) {
+Expected& Problem::updated(Dims dims) {
   Array& array = add<T>(random_normal(element_count(dims)));
   array.updated = true;
-  array.expected = doubles_of<T>(array.bytes);
+  const Numbers held = doubles_of<T>(array.bytes);
+  array.expected = Expected(held.begin(), held.end());
   return *array.expected;
 }
 
@@ -176,28 +185,28 @@ Numbers to_doubles(ElementType type, std::span<const std::byte> bytes) {
   return {};
 }
 
-double relative_error(std::span<const double> a, std::span<const double> b, double least_norm) {
+double relative_error(std::span<const double> got, const Expected& want, double share) {
   double difference = 0.0;
-  double norm = 0.0;
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    difference += (a[i] - b[i]) * (a[i] - b[i]);
-    norm += b[i] * b[i];
+  double scale = 0.0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const auto [value, magnitude] = want[i];
+    difference += (got[i] - value) * (got[i] - value);
+    scale += std::pow(std::max(std::abs(value), share * magnitude), 2);
   }
-  if (difference == 0.0) return 0.0;
-  return std::sqrt(difference) / std::max(std::sqrt(norm), least_norm);
+  return difference == 0.0 ? 0.0 : std::sqrt(difference / scale);
 }
 
 #define SWITCHYARD_INSTANTIATE_OPERANDS(T)              \
   template const Numbers& Problem::normal<T>(Dims);     \
   template const Numbers& Problem::operand<T>(Numbers); \
-  template Numbers& Problem::result<T>(Dims);
+  template Expected& Problem::result<T>(Dims);
 SWITCHYARD_INSTANTIATE_OPERANDS(float)
 SWITCHYARD_INSTANTIATE_OPERANDS(double)
 SWITCHYARD_INSTANTIATE_OPERANDS(BFloat16)
 template const Numbers& Problem::normal<std::int64_t>(Dims);
 template const Numbers& Problem::operand<std::int64_t>(Numbers);
-template Numbers& Problem::result<std::int64_t>(Dims);
-template Numbers& Problem::updated<float>(Dims);
-template Numbers& Problem::updated<double>(Dims);
+template Expected& Problem::result<std::int64_t>(Dims);
+template Expected& Problem::updated<float>(Dims);
+template Expected& Problem::updated<double>(Dims);
 
 }  // namespace switchyard::kernels::workbench

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "kernels/workbench/element_type.h"
+#include "kernels/workbench/measured.h"
 
 namespace switchyard::kernels::workbench {
 
 using Numbers = std::vector<double>;
+using Expected = std::vector<Measured>;
 using Indices = std::vector<std::int64_t>;
 /// Extents of an array; the product of them is its size.
 using Dims = std::initializer_list<std::int64_t>;
@@ -24,10 +26,7 @@ struct Array {
   bool absent = false;                ///< the kernel gets a null pointer
   bool updated = false;               ///< a result that is read first
   std::vector<std::byte> bytes = {};  ///< what it holds before the call; poison in a plain result
-  std::optional<Numbers> expected = {};  ///< of a result: what it must hold afterwards
-  /// ‖a - b‖ is taken relative to ‖b‖ or this, whichever is larger: for results that cancel to
-  /// nothing, the size of what cancelled.
-  double least_norm = 0.0;
+  std::optional<Expected> expected = {};  ///< of a result: what it must hold afterwards
 };
 
 /// Operands on random data, and what plain loops in float64 make of them. A case adds the arrays in
@@ -52,15 +51,14 @@ class Problem {
   void absent();
 
   /// A result, poisoned before the call so that every element must be written. Returns what it must
-  /// come to, all zero: the case fills it in.
+  /// come to, all zero: the case fills it in. What adds up terms writes y[i] += term, so that the
+  /// terms' magnitudes add up beside them.
   template <class T>
-  Numbers& result(Dims dims);
+  Expected& result(Dims dims);
   /// A result that also is an operand, of standard normal numbers; returns what it must come to,
   /// at first what it holds.
   template <class T>
-  Numbers& updated(Dims dims);
-  /// Norm below which an error of the result added last is not measured against the result itself.
-  void least_norm(double norm) { arrays_.back().least_norm = norm; }
+  Expected& updated(Dims dims);
   /// A number that the call needs besides the sizes, such as how many assignments are kept.
   void value(std::int64_t number) { value_ = number; }
   std::int64_t value() const { return value_; }
@@ -92,14 +90,17 @@ class Problem {
   double flops_ = 0.0;
 };
 
+Numbers values_of(const Expected& expected);
+
 /// Product of the extents. Errors: std::invalid_argument for more than the workbench takes.
 std::int64_t element_count(std::span<const std::int64_t> dims);
 
 /// The elements of an array as doubles.
 Numbers to_doubles(ElementType type, std::span<const std::byte> bytes);
 
-/// ‖a - b‖ / max(‖b‖, least_norm); 0 where a equals b, NaN where either holds one.
-double relative_error(std::span<const double> a, std::span<const double> b,
-                      double least_norm = 0.0);
+/// ‖got - want‖ / ‖scale‖ with scaleᵢ = max(|wantᵢ|, share · magnitudeᵢ): relative to the result,
+/// or where that cancels to a share of what cancelled. 0 where both are equal, NaN where one holds
+/// one.
+double relative_error(std::span<const double> got, const Expected& want, double share);
 
 }  // namespace switchyard::kernels::workbench

@@ -25,7 +25,7 @@ struct Outcome {
     kFailed      ///< threw something else
   };
   Status status = Status::kAgrees;
-  double error = 0.0;      ///< largest relative error of the results; NaN where one holds a NaN
+  double error = 0.0;      ///< largest relative_error() of the results; NaN where one holds a NaN
   double tolerance = 0.0;  ///< that it had to meet
   double seconds = 0.0;    ///< of one call; 0: not timed
   std::string reason;      ///< why it does not agree, one line

@@ -12,17 +12,17 @@ namespace {
 
 const CurvatureOptions kOptions{.lanczos = {.max_iterations = 25, .tolerance = 1e-4},
                                 .hutchinson = {.samples = 4},
-                                .operators = {}};
+                                .hessian = {}};
 
 TEST(Curvature, DescribesASubset) {
   SmallProblem problem("sparse_moe", 12);
   const std::vector<Batch> batches = problem.batches(5);
   const SubsetCurvature result = measure_curvature(*problem.model, batches, Generator(1), kOptions);
   EXPECT_EQ(result.images, 12);
-  EXPECT_EQ(result.loss, cross_entropy_operator(*problem.model, batches).loss());
+  EXPECT_EQ(result.loss, cross_entropy_hessian(*problem.model, batches).loss());
   EXPECT_TRUE(result.largest_eigenvalue.converged);
   // The vector is an eigenvector of the same operator.
-  LossOperator hessian = cross_entropy_operator(*problem.model, batches);
+  LossHessian hessian = cross_entropy_hessian(*problem.model, batches);
   std::vector<Tensor> residual = hessian.apply(result.largest_eigenvalue.vector);
   axpy(-result.largest_eigenvalue.largest.value, result.largest_eigenvalue.vector, residual);
   EXPECT_LE(norm(residual), 1.01e-4 * result.largest_eigenvalue.largest.value);
@@ -51,7 +51,7 @@ TEST(Curvature, HasAMarginOnlyWhereExpertsAreChosen) {
   for (const std::string head : {"dense", "soft_moe"}) {
     SmallProblem problem(head, 3);
     const CurvatureOptions options{
-        .lanczos = {.max_iterations = 2}, .hutchinson = {.samples = 1}, .operators = {}};
+        .lanczos = {.max_iterations = 2}, .hutchinson = {.samples = 1}, .hessian = {}};
     const SubsetCurvature result =
         measure_curvature(*problem.model, problem.batches(3), Generator(1), options);
     EXPECT_FALSE(result.routing_margin.has_value()) << head;
@@ -62,7 +62,7 @@ TEST(Curvature, HasAMarginOnlyWhereExpertsAreChosen) {
 TEST(Curvature, PredictsTheLossAlongTheTopEigenvector) {
   // L(α) + L(-α) - 2 L(0) = λ α² + O(α⁴): the perturbation tool and the Hessian agree.
   SmallProblem problem("sparse_moe", 8);
-  LossOperator loss = cross_entropy_operator(*problem.model, problem.batches(4));
+  LossHessian loss = cross_entropy_hessian(*problem.model, problem.batches(4));
   const LanczosResult top = lanczos(loss, Generator(2), {.max_iterations = 60, .tolerance = 1e-7});
   const double alpha = 1e-3;
   const std::vector<double> losses = loss_along(

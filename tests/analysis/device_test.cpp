@@ -30,7 +30,7 @@ TEST_P(DeviceAnalysisTest, CurvatureIsTheCpus) {
     const SmallProblem small = problem(device);
     const CurvatureOptions options{.lanczos = {.max_iterations = 4, .tolerance = 1e-12},
                                    .hutchinson = {.samples = 2},
-                                   .operators = {}};
+                                   .hessian = {}};
     return measure_curvature(*small.model, small.batches(4), Generator(1), options);
   };
   const SubsetCurvature ours = measure(GetParam());
@@ -44,7 +44,7 @@ TEST_P(DeviceAnalysisTest, CurvatureIsTheCpus) {
 TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
   const auto measure = [](Device device) {
     const SmallProblem small = problem(device);
-    const LossOperator loss = cross_entropy_operator(*small.model, small.batches(6));
+    const LossHessian loss = cross_entropy_hessian(*small.model, small.batches(6));
     const auto value = [&] { return loss.loss(); };
     const PerturbationOptions options{.points = 3, .random_directions = 1};
     return perturbation(loss.like(), {value, value}, 0.0, {}, options);

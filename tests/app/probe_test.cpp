@@ -68,8 +68,8 @@ TEST_F(ProbeTest, WritesTheDocumentedTensors) {
     EXPECT_EQ(out.at("gate.indices").dtype(), DType::kInt64);
     EXPECT_EQ(out.at("logits").dtype(), parse_dtype(dtype));
     std::size_t parameters = 0;
-    for (const nn::NamedTensor& parameter : model_->parameters()) {
-      const Shape shape = file_shape(parameter.tensor->shape(), parameter.layout);
+    for (const nn::PublishedTensor& parameter : nn::published(model_->parameters())) {
+      const Shape shape = file_shape(parameter.tensor.shape(), parameter.layout);
       EXPECT_EQ(out.at("grad." + parameter.name).shape(), shape) << parameter.name;
       EXPECT_EQ(out.at("hvp." + parameter.name).shape(), shape) << parameter.name;
       ++parameters;
@@ -88,7 +88,7 @@ TEST_F(ProbeTest, GradientsAndProductsAgreeWithFiniteDifferences) {
     TensorMap sides[2];
     for (int side = 0; side < 2; ++side) {
       TensorFile shifted = weights_;
-      for (const nn::NamedTensor& parameter : model_->parameters()) {
+      for (const nn::PublishedTensor& parameter : nn::published(model_->parameters())) {
         const std::string& name = parameter.name;
         Tensor value = weights_.tensors.at(name).clone();
         const Tensor& direction = batch_.tensors.at("direction." + name);
@@ -102,7 +102,7 @@ TEST_F(ProbeTest, GradientsAndProductsAgreeWithFiniteDifferences) {
     }
     write();
     double slope = 0.0;
-    for (const nn::NamedTensor& parameter : model_->parameters()) {
+    for (const nn::PublishedTensor& parameter : nn::published(model_->parameters())) {
       const std::string& name = parameter.name;
       const std::vector<double> gradient = centre.at("grad." + name).to_doubles();
       const std::vector<double> direction = batch_.tensors.at("direction." + name).to_doubles();

@@ -136,5 +136,20 @@ TEST(Balance, CountsAssignmentsOfEmptyExpertsToo) {
   test::expect_error([&] { assignment_counts(indices, 3, DType::kFloat32); }, "3");
 }
 
+/// With two experts and one choice, P = Φ((clean - other) / deviation). Beyond eight deviations
+/// 1 + erf has no digits left in float64, beyond five none in float32.
+TEST(Balance, SmoothLoadKeepsTheDigitsOfSmallProbabilities) {
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    for (const double z : {-1.0, -4.0, -5.5, -8.0, -12.0}) {
+      const Tensor logits = Tensor::from<double>({1, 2}, {z, 0.0}).to(dtype);
+      const Tensor ones = Tensor::full({1, 2}, 1.0, dtype);
+      const double load = smooth_load(logits, logits, ones, 1).to_doubles()[0];
+      const long double exact = 0.5L * std::erfc(-z / std::numbers::sqrt2_v<long double>);
+      EXPECT_NEAR(static_cast<double>(load / exact), 1.0, dtype == DType::kFloat32 ? 1e-6 : 1e-14)
+          << z;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace switchyard

@@ -36,8 +36,8 @@ std::unique_ptr<Classifier> model(const std::string& head, const std::string& ba
 
 std::vector<std::string> actual_parameters(Classifier& classifier) {
   std::vector<std::string> all;
-  for (const nn::NamedTensor& p : classifier.parameters()) {
-    all.push_back(p.name + " " + file_shape(p.tensor->shape(), p.layout).to_string());
+  for (const nn::PublishedTensor& p : nn::published(classifier.parameters())) {
+    all.push_back(p.name + " " + file_shape(p.tensor.shape(), p.layout).to_string());
   }
   return all;
 }

@@ -12,8 +12,8 @@ namespace {
 using Row = std::vector<double>;
 
 Row values(Head& head, const std::string& name) {
-  for (const nn::NamedTensor& parameter : head.parameters()) {
-    if (parameter.name == name) return parameter.tensor->to_doubles();
+  for (const nn::PublishedTensor& parameter : nn::published(head.parameters())) {
+    if (parameter.name == name) return parameter.tensor.to_doubles();
   }
   ADD_FAILURE() << "no parameter " << name;
   return {};

@@ -57,6 +57,23 @@ TEST(State, LoadedParametersStayTheSameLeaves) {
   EXPECT_TRUE(weight->shares_storage_with(before));
 }
 
+TEST(State, ExpertsAreViewsOfTheirStacks) {
+  const auto model = small_model(1);
+  TensorMap state = state_dict(*model);
+  EXPECT_EQ(state.at("head.experts.2.net.3.weight").shape(), (Shape{10, 4}));
+  state["head.experts.2.net.3.weight"] = Tensor::full({10, 4}, 7.0, DType::kFloat32);
+  load_state_dict(*model, state, "x");
+  std::size_t stacks = 0;
+  for (const nn::NamedTensor& parameter : model->parameters()) {
+    stacks += parameter.layout == nn::NamedTensor::Layout::kStack ? 1 : 0;
+    if (parameter.name != "head.experts.*.net.3.weight") continue;
+    EXPECT_EQ(parameter.tensor->shape(), (Shape{3, 10, 4}));
+    EXPECT_EQ(parameter.tensor->entry(2).to_doubles(), std::vector<double>(40, 7.0));
+    test::expect_same_bits(parameter.tensor->entry(1), state.at("head.experts.1.net.3.weight"));
+  }
+  EXPECT_EQ(stacks, 4U);
+}
+
 TEST(State, IsACopy) {
   const auto model = small_model(1);
   const TensorMap state = state_dict(*model);

@@ -17,9 +17,9 @@ const Sizes kSizes(std::vector<SizeParameter>{{"count", 5}});
 Problem doubling() {
   Problem p(1);
   const Numbers& x = p.normal<float>({5});
-  Numbers& y = p.result<float>({5});
+  Expected& y = p.result<float>({5});
   for (std::size_t i = 0; i < 5; ++i) y[i] = 2.0 * x[i];
-  Numbers& order = p.result<std::int64_t>({5});
+  Expected& order = p.result<std::int64_t>({5});
   for (std::size_t i = 0; i < 5; ++i) order[i] = static_cast<double>(i);
   p.returns(7);
   return p;
@@ -147,13 +147,29 @@ TEST(RunCase, OtherBitsInASecondRunAreFound) {
                "other bits in a second run");
 }
 
-TEST(RelativeError, MeasuresAgainstTheNormOrWhatCancelled) {
-  EXPECT_EQ(relative_error(Numbers{3, 4}, Numbers{3, 4}), 0.0);
-  EXPECT_EQ(relative_error(Numbers{}, Numbers{}), 0.0);
-  EXPECT_DOUBLE_EQ(relative_error(Numbers{3, 5}, Numbers{3, 4}), 0.2);
-  EXPECT_DOUBLE_EQ(relative_error(Numbers{1}, Numbers{0}, 10.0), 0.1);
-  EXPECT_EQ(relative_error(Numbers{1}, Numbers{0}), std::numeric_limits<double>::infinity());
-  EXPECT_TRUE(std::isnan(relative_error(Numbers{std::nan("")}, Numbers{1})));
+TEST(RelativeError, MeasuresAgainstTheResultOrAShareOfWhatCancelled) {
+  EXPECT_EQ(relative_error(Numbers{3, 4}, {3, 4}, 0.0), 0.0);
+  EXPECT_EQ(relative_error(Numbers{}, {}, 0.0), 0.0);
+  EXPECT_DOUBLE_EQ(relative_error(Numbers{3, 5}, {3, 4}, 0.5), 0.2);
+  EXPECT_DOUBLE_EQ(relative_error(Numbers{1}, {{0, 20}}, 0.5), 0.1);
+  EXPECT_DOUBLE_EQ(relative_error(Numbers{3, 1}, {{3, 3}, {0, 8}}, 0.5), 0.2);
+  EXPECT_EQ(relative_error(Numbers{1}, {0}, 0.5), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(relative_error(Numbers{std::nan("")}, {1}, 0.5)));
+}
+
+TEST(Measured, CarriesTheMagnitudeOfItsTermsAlong) {
+  const auto expect = [](const Measured& got, double value, double magnitude) {
+    EXPECT_DOUBLE_EQ(got.value, value);
+    EXPECT_DOUBLE_EQ(got.magnitude, magnitude);
+  };
+  const Measured difference = Measured(5.0) - 4.5;  // 0.5 out of 9.5
+  expect(difference, 0.5, 9.5);
+  expect(-difference / 2.0, -0.25, 4.75);
+  expect(Measured(-2.0) * 3.0, -6.0, 6.0);
+  expect(difference * -2.0, -1.0, 19.0);
+  Measured sum;
+  for (const double term : {1.0, -3.0, 2.0}) sum += term;
+  expect(sum, 0.0, 6.0);
 }
 
 TEST(Devices, ThoseThatAreNotThereSayWhy) {

@@ -44,6 +44,18 @@ std::vector<OpCase> elementwise_cases() {
        [](std::int64_t size, CaseSource& source) -> OpSample {
          return {{any(size, source)}, [](Inputs in) { return affine(in[0], -1.5, 0.25); }, nullptr};
        }},
+      {"div_scalar",
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{any(size, source)},
+                 [](Inputs in) { return in[0] / 7.0; },
+                 [](Inputs in) { return in[0] * (1.0 / 7.0); }};
+       }},
+      {"clamp",  // its kinks lie where no input does
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{away_from_zero(size, source)},
+                 [](Inputs in) { return clamp(in[0], -0.25, 0.25) + clamp(in[0], -99.0, 99.0); },
+                 [](Inputs in) { return in[0] + 0.25 * (in[0] / sqrt(square(in[0]))); }};
+       }},
       unary("neg", neg, any),
       unary("exp", exp, any),
       unary("log", log, positive),
@@ -53,7 +65,17 @@ std::vector<OpCase> elementwise_cases() {
             [](Inputs in) { return Tensor::scalar(1.0, in[0].dtype(), in[0].device()) / in[0]; }),
       unary("tanh", tanh, any, [](Inputs in) { return affine(sigmoid(2.0 * in[0]), 2.0, -1.0); }),
       unary("erf", erf, any),
+      {"gaussian",
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{any(size, source)},
+                 [](Inputs in) { return gaussian(in[0], 0.5); },
+                 [](Inputs in) { return exp(-0.5 * square(in[0])); }};
+       }},
+      unary("normal_cdf", normal_cdf, any,
+            [](Inputs in) { return 0.5 * (erf(in[0] * 0.70710678118654752440) + 1.0); }),
       unary("sigmoid", sigmoid, any, [](Inputs in) { return reciprocal(exp(-in[0]) + 1.0); }),
+      unary("sigmoid_grad", sigmoid_grad, any,
+            [](Inputs in) { return sigmoid(in[0]) * affine(sigmoid(in[0]), -1.0, 1.0); }),
       unary("softplus", softplus, any, [](Inputs in) { return log(exp(in[0]) + 1.0); }),
       unary("relu", relu, away_from_zero,
             [](Inputs in) { return 0.5 * (in[0] + sqrt(square(in[0]))); }),

@@ -26,6 +26,18 @@ std::vector<OpCase> shape_cases() {
                  [](Inputs in) { return transpose(in[0]); },
                  nullptr};
        }},
+      {"transpose_stack",
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         return {{normal_input({3, size, 2}, source)},
+                 [](Inputs in) { return transpose(in[0]); },
+                 [size](Inputs in) {  // matrix by matrix
+                   std::vector<Tensor> parts;
+                   for (std::int64_t i = 0; i < 3; ++i) {
+                     parts.push_back(transpose(reshape(slice_rows(in[0], i, i + 1), {size, 2})));
+                   }
+                   return stack(parts);
+                 }};
+       }},
       {"concat",
        [](std::int64_t size, CaseSource& source) -> OpSample {
          return {{normal_input({size, 2}, source), normal_input({3, 2}, source)},

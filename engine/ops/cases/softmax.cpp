@@ -75,12 +75,14 @@ std::vector<OpCase> softmax_cases() {
       {"cross_entropy_backward",
        [](std::int64_t size, CaseSource& source) -> OpSample {
          const Tensor labels = index_input({size}, kClasses, source);
-         return {{normal_input({}, source), softmax(normal_input({size, kClasses}, source))},
-                 [labels](Inputs in) { return cross_entropy_backward(in[0], in[1], labels); },
-                 [labels](Inputs in) {
-                   return in[0] * (in[1] - one_hot(labels, in[1])) /
-                          static_cast<double>(labels.numel());
-                 }};
+         // A function of the logits: p is a softmax, whatever the derivatives are taken along.
+         return {
+             {normal_input({}, source), normal_input({size, kClasses}, source)},
+             [labels](Inputs in) { return cross_entropy_backward(in[0], softmax(in[1]), labels); },
+             [labels](Inputs in) {
+               return in[0] * (composed_softmax(in[1]) - one_hot(labels, in[1])) /
+                      static_cast<double>(labels.numel());
+             }};
        },
        1},
   };

@@ -82,7 +82,7 @@ struct ForwardCase : Convolution {
     const ConvShape s = shape(sizes);
     const Numbers& x = p.normal<T>({s.x_size()});
     const Numbers& w = p.normal<T>({s.w_size()});
-    Numbers& y = p.result<ResultOf<T>>({s.y_size()});
+    Expected& y = p.result<ResultOf<T>>({s.y_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { y[iy] += x[ix] * w[iw]; });
   }
@@ -105,7 +105,7 @@ struct InputGradCase : Convolution {
     const ConvShape s = shape(sizes);
     const Numbers& gy = p.normal<T>({s.y_size()});
     const Numbers& w = p.normal<T>({s.w_size()});
-    Numbers& gx = p.result<ResultOf<T>>({s.x_size()});
+    Expected& gx = p.result<ResultOf<T>>({s.x_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { gx[ix] += gy[iy] * w[iw]; });
   }
@@ -130,7 +130,7 @@ struct WeightGradCase : Convolution {
     const ConvShape s = shape(sizes);
     const Numbers& x = p.normal<T>({s.x_size()});
     const Numbers& gy = p.normal<T>({s.y_size()});
-    Numbers& gw = p.result<ResultOf<T>>({s.w_size()});
+    Expected& gw = p.result<ResultOf<T>>({s.w_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { gw[iw] += gy[iy] * x[ix]; });
   }

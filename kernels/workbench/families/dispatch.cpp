@@ -59,7 +59,7 @@ struct DispatchCase : Routed {
     p.indices(sorted.permutation);
     const Numbers& x = p.normal<T>({s["tokens"], s["width"]});
     const Numbers w = weights<T>(s, p);
-    Numbers& y = p.result<T>({slots(sorted), s["width"]});
+    Expected& y = p.result<T>({slots(sorted), s["width"]});
     for_each_kept(
         s, sorted.permutation,
         [&](std::int64_t a, std::int64_t token, std::int64_t slot) { y[slot] = w[a] * x[token]; });
@@ -83,7 +83,7 @@ struct CombineCase : Routed {
     p.indices(sorted.inverse);
     const Numbers& x = p.normal<T>({slots(sorted), s["width"]});
     const Numbers w = weights<T>(s, p);
-    Numbers& y = p.result<T>({s["tokens"], s["width"]});
+    Expected& y = p.result<T>({s["tokens"], s["width"]});
     for_each_kept(
         s, sorted.permutation,
         [&](std::int64_t a, std::int64_t token, std::int64_t slot) { y[token] += w[a] * x[slot]; });
@@ -108,7 +108,7 @@ struct WeightGradCase : Routed {
     p.indices(sorted.inverse);
     const Numbers& x = p.normal<T>({slots(sorted), s["width"]});
     const Numbers& gy = p.normal<T>({s["tokens"], s["width"]});
-    Numbers& gweights = p.result<T>({s["tokens"], s["k"]});
+    Expected& gweights = p.result<T>({s["tokens"], s["k"]});
     for_each_kept(s, sorted.permutation,
                   [&](std::int64_t a, std::int64_t token, std::int64_t slot) {
                     gweights[a] += gy[token] * x[slot];

@@ -16,6 +16,10 @@ template <class Functor>
 Functor make() {
   if constexpr (std::is_same_v<Functor, Affine>) {
     return {1.5, -0.25};
+  } else if constexpr (std::is_same_v<Functor, Quotient>) {
+    return {0.7};
+  } else if constexpr (std::is_same_v<Functor, Clamp>) {
+    return {-1.0, 0.5};
   } else {
     return {};
   }
@@ -46,8 +50,14 @@ struct UnaryCase {
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = moderate<T>(element_count({{s["count"]}}), kPositive, p);
-    Numbers& y = p.result<T>({s["count"]});
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = make<Functor>()(x[i]);
+    Expected& y = p.result<T>({s["count"]});
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      y[i] = make<Functor>()(x[i]);
+      if constexpr (std::is_same_v<Functor, Affine>) {  // its terms may cancel
+        const Affine affine = make<Functor>();
+        y[i].magnitude = std::abs(affine.scale * x[i]) + std::abs(affine.shift);
+      }
+    }
   }
   template <class T>
   static MapUnary<Functor, T> arguments(const Sizes& s, Arguments& p) {
@@ -114,7 +124,7 @@ struct BinaryCase {
     }
     const Numbers& a = moderate<T>(element_count(of_a), false, p);
     const Numbers& b = moderate<T>(element_count(of_b), false, p);
-    Numbers& y = p.result<T>({element_count(result)});
+    Expected& y = p.result<T>({element_count(result)});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto element = static_cast<std::int64_t>(i);
       y[i] = make<Functor>()(a[place(result, of_a, element)], b[place(result, of_b, element)]);

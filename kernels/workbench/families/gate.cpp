@@ -74,8 +74,8 @@ struct GateCase {
           fmt::format("k: must be at most the {} experts, got {}", experts, k));
     }
     const Numbers v = ranked<T>(s, p);
-    Numbers& weights = p.result<T>({tokens, k});
-    Numbers& indices = p.result<std::int64_t>({tokens, k});
+    Expected& weights = p.result<T>({tokens, k});
+    Expected& indices = p.result<std::int64_t>({tokens, k});
     std::vector<std::size_t> best(static_cast<std::size_t>(experts));
     for (std::int64_t t = 0; t < tokens; ++t) {
       const double* const row = v.data() + t * experts;

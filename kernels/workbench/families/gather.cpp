@@ -36,7 +36,7 @@ struct GatherCase : Picks {
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["tokens"], s["columns"]});
     const Indices& indices = columns_of(s, p);
-    Numbers& y = p.result<T>({s["tokens"], s["k"]});
+    Expected& y = p.result<T>({s["tokens"], s["k"]});
     for (std::int64_t a = 0; a < s["tokens"] * s["k"]; ++a) {
       y[a] = x[a / s["k"] * s["columns"] + indices[a]];
     }
@@ -54,7 +54,7 @@ struct ScatterCase : Picks {
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["tokens"], s["k"]});
     const Indices& indices = columns_of(s, p);
-    Numbers& y = p.result<T>({s["tokens"], s["columns"]});
+    Expected& y = p.result<T>({s["tokens"], s["columns"]});
     for (std::int64_t a = 0; a < s["tokens"] * s["k"]; ++a) {
       y[a / s["k"] * s["columns"] + indices[a]] += x[a];
     }

@@ -51,7 +51,7 @@ struct ForwardCase : Segments {
     const Indices& at = offsets(sizes, p);
     const Numbers& x = p.normal<T>({s.rows, s.inner});
     const Numbers& w = p.normal<T>({s.experts, s.inner, s.cols});
-    Numbers& y = p.result<T>({s.rows, s.cols});
+    Expected& y = p.result<T>({s.rows, s.cols});
     for (std::int64_t e = 0; e < s.experts; ++e) {
       const std::int64_t matrix = e * s.inner * s.cols;
       for (std::int64_t row = at[e]; row < at[e + 1]; ++row) {
@@ -95,7 +95,7 @@ struct WeightGradCase : Segments {
     const Indices& at = offsets(sizes, p);
     const Numbers& x = p.normal<T>({s.rows, s.inner});
     const Numbers& gy = p.normal<T>({s.rows, s.cols});
-    Numbers& gw = p.result<T>({s.experts, s.inner, s.cols});
+    Expected& gw = p.result<T>({s.experts, s.inner, s.cols});
     for (std::int64_t e = 0; e < s.experts; ++e) {
       for (std::int64_t row = at[e]; row < at[e + 1]; ++row) {
         for (std::int64_t i = 0; i < s.inner * s.cols; ++i) {

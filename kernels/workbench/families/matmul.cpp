@@ -47,7 +47,7 @@ struct MatmulCase {
     const MatmulShape s = shape(sizes);
     const Numbers& a = p.normal<T>({s.m, s.k});
     const Numbers& b = p.normal<T>({s.k, s.n});
-    Numbers& c = p.result<ResultOf<T>>({s.m, s.n});
+    Expected& c = p.result<ResultOf<T>>({s.m, s.n});
     for (std::int64_t i = 0; i < s.m; ++i) {
       for (std::int64_t j = 0; j < s.n; ++j) {
         for (std::int64_t d = 0; d < s.k; ++d) {

@@ -11,12 +11,12 @@ constexpr SgdStep kStep = {.rate = 0.1, .momentum = 0.9, .decay = 0.05};
 /// Adds w, g and m of `count` elements, and what a step makes of w and m.
 template <class T>
 void add_stepped(std::int64_t count, Problem& p) {
-  Numbers& w = p.updated<T>({count});
+  Expected& w = p.updated<T>({count});
   const Numbers& g = p.normal<T>({count});
-  Numbers& m = p.updated<T>({count});
+  Expected& m = p.updated<T>({count});
   for (std::size_t i = 0; i < w.size(); ++i) {
     m[i] = kStep.momentum * m[i] + (g[i] + kStep.decay * w[i]);
-    w[i] -= kStep.rate * m[i];
+    w[i] = w[i] - kStep.rate * m[i];
   }
 }
 

@@ -27,7 +27,7 @@ struct PoolCase : Images {
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["images"], s["pixels"], s["channels"]});
-    Numbers& y = p.result<T>({s["images"], s["channels"]});
+    Expected& y = p.result<T>({s["images"], s["channels"]});
     const auto channels = static_cast<std::size_t>(s["channels"]);
     const std::size_t image = static_cast<std::size_t>(s["pixels"]) * channels;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -51,7 +51,7 @@ struct UnpoolCase : Images {
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& y = p.normal<T>({s["images"], s["channels"]});
-    Numbers& x = p.result<T>({s["images"], s["pixels"], s["channels"]});
+    Expected& x = p.result<T>({s["images"], s["pixels"], s["channels"]});
     const auto channels = static_cast<std::size_t>(s["channels"]);
     const std::size_t image = static_cast<std::size_t>(s["pixels"]) * channels;
     for (std::size_t i = 0; i < x.size(); ++i) {

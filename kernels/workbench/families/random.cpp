@@ -33,7 +33,7 @@ struct DropoutCase : Elements {
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["count"]});
-    Numbers& y = p.result<T>({s["count"]});
+    Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) {
       y[i] = word(i) < std::floor(kDrop * kTwoTo32) ? 0.0 : x[i] / (1.0 - kDrop);
     }
@@ -65,7 +65,7 @@ struct NormalCase : Drawn {
   static constexpr const char* kComputes = "y standard normal: Box and Muller's pairs";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
-    Numbers& y = p.result<T>({s["count"]});
+    Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const std::size_t pair = i / 2 * 2;
       const double radius = std::sqrt(-2.0 * std::log((word(pair) + 0.5) / kTwoTo32));
@@ -90,7 +90,7 @@ struct UniformCase : Drawn {
   static constexpr const char* kComputes = "y uniform in [0, 1), multiples of 2^-24";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
-    Numbers& y = p.result<T>({s["count"]});
+    Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = std::ldexp(word(i) >> 8, -24);
   }
   template <class Exec, class T>
@@ -110,7 +110,7 @@ struct SignCase : Drawn {
   static constexpr const char* kComputes = "y = 1 or -1 with equal probability";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
-    Numbers& y = p.result<T>({s["count"]});
+    Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = word(i) >= kTwoTo32 / 2 ? 1.0 : -1.0;
   }
   template <class Exec, class T>

@@ -30,7 +30,7 @@ struct MiddleAxis {
   /// Adds the result: sums of `terms` over the middle axis.
   template <class T>
   static void sum(const Sizes& s, const Numbers& terms, Problem& p) {
-    Numbers& y = p.result<T>({s["outer"], s["inner"]});
+    Expected& y = p.result<T>({s["outer"], s["inner"]});
     std::vector<long double> totals(y.size());
     const auto inner = static_cast<std::size_t>(s["inner"]);
     const std::size_t stretch = static_cast<std::size_t>(s["reduce"]) * inner;

@@ -23,7 +23,8 @@ struct ConvertCase : Elements {
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["count"]});
     Problem rounding(0);
-    p.result<To>({s["count"]}) = rounding.operand<To>(x);
+    const Numbers& y = rounding.operand<To>(x);
+    p.result<To>({s["count"]}).assign(y.begin(), y.end());
   }
   template <class Exec, class T>
   static auto entry_point() {
@@ -75,7 +76,7 @@ struct TransposeCase {
   static void problem(const Sizes& s, Problem& p) {
     const std::int64_t rows = s["rows"];
     const Numbers& x = p.normal<T>({rows, s["columns"]});
-    Numbers& y = p.result<T>({s["columns"], rows});
+    Expected& y = p.result<T>({s["columns"], rows});
     for (std::int64_t i = 0; i < rows * s["columns"]; ++i) {
       y[i] = x[i % rows * s["columns"] + i / rows];
     }

@@ -18,15 +18,17 @@ struct Rows {
   }
 };
 
-/// log-softmax of every row of x.
+/// log-softmax of every row of x: log Σ eˣ is log1p of what the others add to the maximum's 1.
 Numbers log_softmax_rows(const Numbers& x, std::int64_t columns) {
   Numbers y(x.size());
   for (auto row = x.begin(); row != x.end(); row += columns) {
-    const double most = *std::max_element(row, row + columns);
-    double sum = 0.0;
-    for (auto value = row; value != row + columns; ++value) sum += std::exp(*value - most);
+    const auto most = std::max_element(row, row + columns);
+    double rest = 0.0;
+    for (auto value = row; value != row + columns; ++value) {
+      if (value != most) rest += std::exp(*value - *most);
+    }
     std::transform(row, row + columns, y.begin() + (row - x.begin()),
-                   [&](double value) { return (value - most) - std::log(sum); });
+                   [&](double value) { return (value - *most) - std::log1p(rest); });
   }
   return y;
 }
@@ -34,12 +36,6 @@ Numbers log_softmax_rows(const Numbers& x, std::int64_t columns) {
 Numbers exponentials(Numbers values) {
   for (double& value : values) value = std::exp(value);
   return values;
-}
-
-double norm(const Numbers& values) {
-  double sum = 0.0;
-  for (const double value : values) sum += value * value;
-  return std::sqrt(sum);
 }
 
 /// Any label for each row.
@@ -57,7 +53,8 @@ struct ForwardCase : Rows {
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["rows"], s["columns"]});
     Numbers y = log_softmax_rows(x, s["columns"]);
-    p.result<T>({s["rows"], s["columns"]}) = kLog ? y : exponentials(y);
+    if (!kLog) y = exponentials(y);
+    p.result<T>({s["rows"], s["columns"]}).assign(y.begin(), y.end());
   }
   template <class T>
   static auto arguments(const Sizes& s, Arguments& p) {
@@ -79,15 +76,14 @@ struct BackwardCase : Rows {
     const Numbers log_y =
         log_softmax_rows(p.random_normal(static_cast<std::int64_t>(gy.size())), s["columns"]);
     const Numbers& y = p.operand<T>(kLog ? log_y : exponentials(log_y));
-    Numbers& gx = p.result<T>({s["rows"], s["columns"]});
+    Expected& gx = p.result<T>({s["rows"], s["columns"]});
     for (std::size_t row = 0; row < gy.size(); row += columns) {
-      double sum = 0.0;
+      Measured sum;
       for (std::size_t i = row; i < row + columns; ++i) sum += kLog ? gy[i] : gy[i] * y[i];
       for (std::size_t i = row; i < row + columns; ++i) {
         gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (gy[i] - sum);
       }
     }
-    if (columns == 1) p.least_norm(norm(gy));  // both terms cancel
   }
   template <class T>
   static auto arguments(const Sizes& s, Arguments& p) {
@@ -106,13 +102,12 @@ struct CrossEntropyCase : Rows {
   static void problem(const Sizes& s, Problem& p) {
     const Numbers& x = p.normal<T>({s["rows"], s["columns"]});
     const Indices& labels = p.indices(labels_for(s["rows"], s["columns"]));
-    Numbers& losses = p.result<T>({s["rows"]});
+    Expected& losses = p.result<T>({s["rows"]});
     const Numbers log_p = log_softmax_rows(x, s["columns"]);
     for (std::size_t r = 0; r < losses.size(); ++r) {
       losses[r] =
           -log_p[r * static_cast<std::size_t>(s["columns"]) + static_cast<std::size_t>(labels[r])];
     }
-    if (s["columns"] == 1) p.least_norm(norm(x));  // both terms cancel
   }
   template <class T>
   static CrossEntropyForward<T> arguments(const Sizes& s, Arguments& p) {
@@ -133,12 +128,15 @@ struct CrossEntropyGradientCase : Rows {
     const Numbers& y = p.operand<T>(exponentials(log_softmax_rows(
         p.random_normal(element_count({{s["rows"], s["columns"]}})), s["columns"])));
     const Indices& labels = p.indices(labels_for(s["rows"], s["columns"]));
-    Numbers& gx = p.result<T>({s["rows"], s["columns"]});
+    Expected& gx = p.result<T>({s["rows"], s["columns"]});
+    const double scale = g[0] / static_cast<double>(s["rows"]);
     for (std::size_t i = 0; i < gx.size(); ++i) {
-      const bool is_label = labels[i / columns] == static_cast<std::int64_t>(i % columns);
-      gx[i] = g[0] / static_cast<double>(s["rows"]) * (y[i] - (is_label ? 1.0 : 0.0));
+      const std::size_t label =
+          i / columns * columns + static_cast<std::size_t>(labels[i / columns]);
+      if (i == label) continue;
+      gx[i] = scale * y[i];
+      gx[label] += -scale * y[i];  // y - 1 there
     }
-    if (columns == 1) p.least_norm(g[0]);  // both terms cancel
   }
   template <class T>
   static CrossEntropyBackward<T> arguments(const Sizes& s, Arguments& p) {

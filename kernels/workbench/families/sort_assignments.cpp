@@ -25,7 +25,7 @@ struct Assignments {
 };
 
 void add_result(Problem& p, const Indices& expected) {
-  Numbers& result = p.result<std::int64_t>({static_cast<std::int64_t>(expected.size())});
+  Expected& result = p.result<std::int64_t>({static_cast<std::int64_t>(expected.size())});
   result.assign(expected.begin(), expected.end());
 }
 

@@ -35,7 +35,7 @@ struct TopKCase {
     Numbers coarse = p.random_normal(element_count({{s["tokens"], s["experts"]}}));
     for (double& value : coarse) value = std::round(3.0 * value) / 3.0;
     const Numbers& logits = p.operand<T>(std::move(coarse));
-    Numbers& indices = p.result<std::int64_t>({s["tokens"], k});
+    Expected& indices = p.result<std::int64_t>({s["tokens"], k});
     std::vector<std::size_t> order(experts);
     for (std::int64_t t = 0; t < s["tokens"]; ++t) {
       const double* const row = logits.data() + t * s["experts"];

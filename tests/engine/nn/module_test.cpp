@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
 namespace switchyard {
@@ -59,6 +60,50 @@ TEST(Module, ParametersRequireGradientsAndBuffersDoNot) {
   for (const nn::NamedTensor& entry : outer.buffers()) {
     EXPECT_FALSE(entry.tensor->requires_grad()) << entry.name;
   }
+}
+
+/// Two stacks, such as the weights and biases of two experts, between other parameters.
+struct Stacks : nn::Module {
+  Stacks() {
+    register_parameter("first", first);
+    register_parameter("experts.*.weight", weights, nn::NamedTensor::Layout::kStack);
+    register_parameter("experts.*.bias", biases, nn::NamedTensor::Layout::kStack);
+    register_parameter("last", last, nn::NamedTensor::Layout::kConvWeight);
+  }
+  Tensor first = test::random_tensor({1}, 1);
+  Tensor weights = test::random_tensor({2, 3, 4}, 2);
+  Tensor biases = test::random_tensor({2, 3}, 3);
+  Tensor last = test::random_tensor({1, 1, 1, 1}, 4);
+};
+
+TEST(Module, StacksArePublishedEntryByEntry) {
+  Stacks module;
+  const std::vector<nn::PublishedTensor> published = nn::published(module.parameters());
+  std::vector<std::string> list;
+  for (const nn::PublishedTensor& entry : published) {
+    list.push_back(entry.name + " " + entry.tensor.shape().to_string());
+    EXPECT_FALSE(entry.tensor.requires_grad()) << entry.name;
+    EXPECT_NE(entry.layout, nn::NamedTensor::Layout::kStack) << entry.name;
+  }
+  EXPECT_EQ(list, (std::vector<std::string>{"first [1]", "experts.0.weight [3, 4]",
+                                            "experts.0.bias [3]", "experts.1.weight [3, 4]",
+                                            "experts.1.bias [3]", "last [1, 1, 1, 1]"}));
+  EXPECT_EQ(published.back().layout, nn::NamedTensor::Layout::kConvWeight);
+  test::expect_same_bits(published[4].tensor, module.biases.entry(1));
+  EXPECT_TRUE(published[4].tensor.shares_storage_with(module.biases));
+}
+
+TEST(Module, ValuesArePublishedUnderTheNamesOfTheirParameters) {
+  Stacks module;
+  const std::vector<Tensor> gradients = {
+      test::random_tensor({1}, 5), test::random_tensor({2, 3, 4}, 6),
+      test::random_tensor({2, 3}, 7), test::random_tensor({1, 1, 1, 1}, 8)};
+  const auto published = nn::published(module.parameters(), gradients);
+  EXPECT_EQ(published[3].name, "experts.1.weight");
+  EXPECT_TRUE(published[3].tensor.shares_storage_with(gradients[1]));
+  test::expect_same_bits(published[3].tensor, gradients[1].entry(1));
+  test::expect_error([&] { nn::published(module.parameters(), std::span(gradients).first(3)); },
+                     "[published] 3 tensors for 4 names");
 }
 
 }  // namespace

@@ -49,6 +49,31 @@ TEST(Transpose, SwapsRowsAndColumns) {
   }
 }
 
+TEST(Transpose, SwapsRowsAndColumnsOfEveryMatrixOfAStack) {
+  const Tensor y = transpose(counting({2, 2, 3}));
+  EXPECT_EQ(y.shape(), (Shape{2, 3, 2}));
+  EXPECT_EQ(y.to_doubles(), (std::vector<double>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
+}
+
+TEST(Entry, SharesTheStorageOfTheWhole) {
+  Tensor x = counting({3, 2, 2});
+  Tensor middle = x.entry(1);
+  EXPECT_TRUE(middle.shares_storage_with(x));
+  EXPECT_EQ(middle.shape(), (Shape{2, 2}));
+  EXPECT_EQ(middle.to_doubles(), values_of(4, 8));
+  EXPECT_EQ(middle.entry(1).entry(0).item(), 6.0);
+  EXPECT_EQ(middle.clone().to_doubles(), values_of(4, 8));
+  EXPECT_EQ(middle.view({4}).to_doubles(), values_of(4, 8));
+  middle.copy_from(Tensor::zeros({2, 2}, DType::kFloat64));
+  EXPECT_EQ(x.to_doubles(), (std::vector<double>{0, 1, 2, 3, 0, 0, 0, 0, 8, 9, 10, 11}));
+  middle.fill(1.0);
+  EXPECT_EQ(x.entry(0).to_doubles(), values_of(0, 4));
+  EXPECT_EQ(x.entry(1).to_doubles(), std::vector<double>(4, 1.0));
+  expect_error([&] { x.entry(3); }, "shape [3, 2, 2] has no entry 3");
+  expect_error([&] { x.entry(-1); }, "has no entry -1");
+  expect_error([&] { Tensor::scalar(1.0, DType::kFloat32).entry(0); }, "shape [] has no entry 0");
+}
+
 TEST(Concat, JoinsRows) {
   const Tensor a = counting({2, 3});
   const Tensor none = counting({0, 3});
@@ -94,7 +119,8 @@ TEST(Shape, NamesTheOperationInErrors) {
   const Tensor scalar = Tensor::scalar(1.0, DType::kFloat64);
   expect_error([&] { reshape(x, {4}); },
                "[reshape] shape [4] does not hold the elements of [2, 3]");
-  expect_error([&] { transpose(scalar); }, "[transpose] needs a matrix, got shape []");
+  expect_error([&] { transpose(scalar); },
+               "[transpose] needs a matrix or a stack of them, got shape []");
   expect_error([&] { concat({}); }, "[concat] needs at least one tensor");
   expect_error(
       [&] {

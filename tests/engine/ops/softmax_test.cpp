@@ -8,6 +8,7 @@
 
 #include "engine/autograd/grad.h"
 #include "engine/ops/elementwise.h"
+#include "tests/support/devices.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -110,6 +111,38 @@ TEST(CrossEntropy, KeepsTheDigitsOfASmallLossInFloat32) {
   EXPECT_NEAR(loss.item() / std::exp(-20.0), 1.0, 1e-6);
   const std::vector<double> gradient = grad(loss, std::vector<Tensor>{logits})[0].to_doubles();
   EXPECT_NEAR(gradient[1] / std::exp(-20.0), 1.0, 1e-6);
+}
+
+/// log(1 + e^-margin) and its gradient, however sure the row: 1 + e^-margin is 1 from 17 on in
+/// float32 and from 37 on in float64.
+TEST(CrossEntropy, KeepsTheDigitsOfSureRows) {
+  for (const Device device : {Device::kCpu, Device::kSimt}) {
+    if (!unavailable_reason(device).empty()) continue;
+    for (const DType dtype : kFloating) {
+      for (const double margin : {10.0, 17.5, 30.0, 40.0, 80.0}) {
+        for (const std::int64_t columns : {2, 3, 40}) {
+          SCOPED_TRACE(fmt::format("{} {} {} {}", name(device), name(dtype), margin, columns));
+          const auto wide = static_cast<std::size_t>(columns);
+          std::vector<double> values(wide, -margin);
+          values[wide - 1] = 0.0;
+          Tensor logits = Tensor::from({1, columns}, values).to(dtype).to(device);
+          logits.set_requires_grad();
+          const Tensor labels =
+              Tensor::full({1}, static_cast<double>(columns - 1), DType::kInt64).to(device);
+          const double small = std::exp(-margin);
+          const double others = static_cast<double>(columns - 1) * small;
+          const double digits = precise(dtype) * 2.0;
+          const Tensor loss = cross_entropy(logits, labels);
+          EXPECT_NEAR(loss.item() / std::log1p(others), 1.0, digits);
+          const std::vector<double> g = grad(loss, std::vector<Tensor>{logits})[0].to_doubles();
+          EXPECT_NEAR(g[0] / (small / (1.0 + others)), 1.0, digits);
+          EXPECT_NEAR(g[wide - 1] / (-others / (1.0 + others)), 1.0, digits);
+          const std::vector<double> log_p = log_softmax(logits.detach()).to_doubles();
+          EXPECT_NEAR(log_p[wide - 1] / -std::log1p(others), 1.0, digits);
+        }
+      }
+    }
+  }
 }
 
 TEST(CrossEntropy, GradientOfEachRowSumsToZero) {

@@ -66,6 +66,7 @@ cudaError_t FakeCuda::allocate(void** data, std::size_t bytes) {
     *data = std::aligned_alloc(256, bytes);
   }
   handed_out_.emplace(*data, bytes);
+  if (zeroed) enqueue([block = *data, bytes] { std::memset(block, 0, bytes); });
   return cudaSuccess;
 }
 
@@ -226,6 +227,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  ++fake().waits;
   fake().run_all();
   return fake().enter("cudaStreamSynchronize");
 }
@@ -249,6 +251,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event_of(event).reached < event_of(event).recorded) ++fake().waits;
   fake().run_until([&] { return event_of(event).reached == event_of(event).recorded; });
   return fake().enter("cudaEventSynchronize");
 }

@@ -30,12 +30,14 @@ class FakeCuda {
   int minor = 0;
   std::size_t total_bytes = std::size_t{64} << 20;
   int memory_pools = 1;
+  bool zeroed = false;  ///< every block is handed out full of zeros
   /// The named call fails this way once.
   std::map<std::string, cudaError_t> fail_once;
 
   // ---- what was done
   std::vector<std::string> calls;  ///< names, in order
   int count(const std::string& call) const;
+  int waits = 0;                     ///< of the host for a stream or for what is not there yet
   std::size_t device_bytes() const;  ///< taken from the device: handed out and cached
   std::size_t cached_bytes() const;
   std::size_t pinned_bytes = 0;

@@ -2,6 +2,7 @@
 #include <limits>
 #include <optional>
 #include <thread>
+#include <type_traits>
 
 #include "tests/kernels/cuda_runtime/cuda_test.h"
 #include "tests/support/expect_error.h"
@@ -12,6 +13,8 @@ namespace {
 using namespace kernels;
 
 using CudaMemoryTest = CudaTest;
+
+static_assert(std::is_base_of_v<Error, CudaError>);  // one catch serves every fault of a device
 
 TEST_F(CudaMemoryTest, BlocksAreAlignedNeverNullAndCounted) {
   Cuda cuda;
@@ -67,13 +70,13 @@ TEST_F(CudaMemoryTest, OutOfMemorySaysWhatWasAskedForFreeAndThere) {
   fake_.total_bytes = 10240;
   Cuda cuda;
   const MemoryBlock block = allocate(cuda, 4096);
-  EXPECT_EQ(error_text<CudaError>([&] { allocate(cuda, 8000); }),
+  EXPECT_EQ(error_text<OutOfMemory>([&] { allocate(cuda, 8000); }),
             "out of memory: could not allocate 8000 bytes on cuda: 6144 of 10240 bytes are free, "
             "4096 are live here");
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(memory_stats(cuda).live, 4096U);
-  expect_error<CudaError>([&] { allocate(cuda, std::numeric_limits<std::size_t>::max()); },
-                          "could not allocate 18446744073709551615 bytes");
+  expect_error<OutOfMemory>([&] { allocate(cuda, std::numeric_limits<std::size_t>::max()); },
+                            "could not allocate 18446744073709551615 bytes");
   release(cuda, block);
 }
 

@@ -5,13 +5,18 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string>
+#include <type_traits>
 #include <vector>
 
+#include "kernels/api/error.h"
 #include "kernels/api/shape.h"
 #include "kernels/simt/executor.h"
 
 namespace switchyard::kernels {
 namespace {
+
+static_assert(std::is_base_of_v<Error, simt::KernelError>);
 
 Simt& simt() { return default_executor<Simt>(); }
 
@@ -136,12 +141,17 @@ TEST(SimtMemoryTest, BlocksNeverOverlapAndAllComeBack) {
 }
 
 TEST(SimtMemoryTest, OutOfMemorySaysSo) {
-  try {
-    allocate(simt(), std::size_t{1} << 50);
-    FAIL() << "got a pebibyte";
-  } catch (const std::runtime_error& error) {
-    EXPECT_STREQ(error.what(), "out of memory: could not allocate 1125899906842624 bytes on simt");
+  const std::size_t live = memory_stats(simt()).live;
+  for (const std::size_t bytes : {(std::size_t{1} << 50) + 1, ~std::size_t{0}}) {
+    try {
+      allocate(simt(), bytes);
+      FAIL() << "got " << bytes << " bytes";
+    } catch (const OutOfMemory& error) {
+      EXPECT_EQ(error.what(),
+                "out of memory: could not allocate " + std::to_string(bytes) + " bytes on simt");
+    }
   }
+  EXPECT_EQ(memory_stats(simt()).live, live);
 }
 
 }  // namespace

@@ -77,32 +77,31 @@ the loss along its eigenvector and along random directions, latency and memory. 
 
 Ctrl-C saves and leaves; --resume continues where the study was, and may add heads and seeds.)";
 
-}  // namespace
-
-void add_study_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("study", "Train the heads, analyse them, write the report: the main job");
-  command->footer(kFooter);
+Action add_study(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
   add_settings_options(
-      *command, options->study.settings,
+      command, options->study.settings,
       fmt::format("quick: minutes on two cores; paper: the published configuration, "
                   "hours; tiny: a\nminute, for tests (default {})",
                   preset_names().front()));
-  command->add_option("--heads", options->study.heads, "Heads to train, separated by commas")
+  command.add_option("--heads", options->study.heads, "Heads to train, separated by commas")
       ->delimiter(',')
       ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
-  command->add_option("--seeds", options->study.seeds, "Runs per head, with seeds 1, 2, ...")
+  command.add_option("--seeds", options->study.seeds, "Runs per head, with seeds 1, 2, ...")
       ->check(at_least(1));
-  add_data_option(*command, options->data);
-  command->add_option("--out", options->out, "Study directory, new or empty")
-      ->capture_default_str();
-  command->add_flag("--resume", options->resume, "Continue the study in --out");
-  command->add_flag("--print-config", options->print_config,
-                    "Print the configuration that would be used, for --config, and stop");
-  command->add_flag("--json", options->json, "Print the results as JSON");
-  command->callback(
-      [=, &action] { action = [=] { return study(*options, command_text(*command)); }; });
+  add_data_option(command, options->data);
+  command.add_option("--out", options->out, "Study directory, new or empty")->capture_default_str();
+  command.add_flag("--resume", options->resume, "Continue the study in --out");
+  command.add_flag("--print-config", options->print_config,
+                   "Print the configuration that would be used, for --config, and stop");
+  command.add_flag("--json", options->json, "Print the results as JSON");
+  return [options, &command] { return study(*options, command_text(command)); };
 }
 
+const CommandRegistration kStudy({Command::Group::kStudies, "study",
+                                  "Train the heads, analyse them, write the report: the main job",
+                                  add_study});
+
+}  // namespace
 }  // namespace switchyard

@@ -157,24 +157,25 @@ watched for writes. Without sizes: the standard ones, timed, and the odd ones (1
 'refused' means that the variant said, before any launch, that what it needs is not there. Exit code 1
 where a variant is wrong. Times on simt are the host's: they say nothing about a GPU.)";
 
-}  // namespace
-
-void add_check_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("check", "Compare the variants of a kernel with a float64 reference");
-  command->footer(kFooter);
+Action add_check(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
   options->device = usual_kernel_device();
-  command->add_option("FAMILY", options->family, "A family, an entry point or all; see 'kernels'")
+  command.add_option("FAMILY", options->family, "A family, an entry point or all; see 'kernels'")
       ->required();
-  command->add_option("NAME=VALUE", options->sizes, "Sizes; those left out are the standard ones");
-  command->add_option("--variant", options->variant,
-                      "One variant, or entry_point: the one that the engine would use");
-  command->add_option("--dtype", options->dtype, "float32, float64, bfloat16 or int64");
-  command->add_option("--device", options->device, "cpu, simt or cuda")->capture_default_str();
-  command->add_option("--seed", options->seed, "Of the operands")->capture_default_str();
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return run_check(*options); }; });
+  command.add_option("NAME=VALUE", options->sizes, "Sizes; those left out are the standard ones");
+  command.add_option("--variant", options->variant,
+                     "One variant, or entry_point: the one that the engine would use");
+  command.add_option("--dtype", options->dtype, "float32, float64, bfloat16 or int64");
+  command.add_option("--device", options->device, "cpu, simt or cuda")->capture_default_str();
+  command.add_option("--seed", options->seed, "Of the operands")->capture_default_str();
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] { return run_check(*options); };
 }
 
+const CommandRegistration kCheck({Command::Group::kKernels, "check",
+                                  "Compare the variants of a kernel with a float64 reference",
+                                  add_check});
+
+}  // namespace
 }  // namespace switchyard

@@ -33,13 +33,14 @@ int print_version(bool as_json) {
   return kSuccess;
 }
 
-}  // namespace
-
-void add_version_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("version", "Version, commit, libraries, machine, devices");
+Action add_version(CLI::App& command) {
   const auto as_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *as_json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return print_version(*as_json); }; });
+  command.add_flag("--json", *as_json, "Print JSON");
+  return [=] { return print_version(*as_json); };
 }
 
+const CommandRegistration kVersion({Command::Group::kMachine, "version",
+                                    "Version, commit, libraries, machine, devices", add_version});
+
+}  // namespace
 }  // namespace switchyard

@@ -1,4 +1,4 @@
-#include "app/study/config.h"
+#include "app/study/study_config.h"
 
 #include <map>
 

@@ -26,8 +26,8 @@ struct Options {
 
 void add_named(TensorMap& out, const std::string& prefix,
                const std::vector<nn::NamedTensor>& parameters, const std::vector<Tensor>& values) {
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    out[prefix + parameters[i].name] = to_file_layout(values[i], parameters[i].layout);
+  for (const nn::PublishedTensor& value : nn::published(parameters, values)) {
+    out[prefix + value.name] = to_file_layout(value.tensor, value.layout);
   }
 }
 
@@ -77,32 +77,33 @@ constexpr const char* kFooter =
 The batch may hold direction.<parameter> for any parameters; the others' direction is zero. Top-k
 makes the loss piecewise smooth: its Hessian is that of the present routing.)";
 
-}  // namespace
-
-void add_probe_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "probe", "Logits, loss, gate, gradients and Hessian-vector products of a model on a batch");
-  command->footer(kFooter);
+Action add_probe(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  for (CLI::Option* option : add_model_options(*command, options->files)) option->required();
-  command->add_option("--out", options->out, "safetensors file to write")->required();
-  command->add_option("--dtype", options->dtype, "Arithmetic: float32 or float64")
+  for (CLI::Option* option : add_model_options(command, options->files)) option->required();
+  command.add_option("--out", options->out, "safetensors file to write")->required();
+  command.add_option("--dtype", options->dtype, "Arithmetic: float32 or float64")
       ->check(CLI::IsMember({"float32", "float64"}))
       ->capture_default_str();
-  add_device_options(*command, options->device);
+  add_device_options(command, options->device);
   command
-      ->add_option("--mode", options->mode,
-                   "eval; train has batch statistics, dropout and gate noise")
+      .add_option("--mode", options->mode,
+                  "eval; train has batch statistics, dropout and gate noise")
       ->check(CLI::IsMember({"eval", "train"}))
       ->capture_default_str();
   command
-      ->add_option("--loss", options->loss,
-                   "cross_entropy alone, or objective: plus the balance losses, as in training")
+      .add_option("--loss", options->loss,
+                  "cross_entropy alone, or objective: plus the balance losses, as in training")
       ->check(CLI::IsMember({"cross_entropy", "objective"}))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "Of dropout and noise in training mode")
+  command.add_option("--seed", options->seed, "Of dropout and noise in training mode")
       ->capture_default_str();
-  command->callback([=, &action] { action = [=] { return probe(*options); }; });
+  return [=] { return probe(*options); };
 }
 
+const CommandRegistration kProbe(
+    {Command::Group::kModels, "probe",
+     "Logits, loss, gate, gradients and Hessian-vector products of a model on a batch", add_probe});
+
+}  // namespace
 }  // namespace switchyard

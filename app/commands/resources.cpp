@@ -76,24 +76,25 @@ std::string objects_of_this_build() {
   return (program.parent_path() / "CMakeFiles/switchyard_cuda.dir/kernels/cuda").string();
 }
 
-}  // namespace
-
-void add_resources_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "resources", "Registers, shared memory and occupancy of the compiled kernels");
-  command->footer(
+Action add_resources(CLI::App& command) {
+  command.footer(
       "From the report that ptxas gave when the kernels were compiled. No GPU is needed.\n"
       "Exit code 1 where --compare finds a kernel that got worse, 77 where nvcc was not there.");
   const auto options = std::make_shared<Options>();
   options->objects = objects_of_this_build();
-  command->add_option("--objects", options->objects, "Folder of nvcc's objects and reports");
-  auto* write = command->add_option("--write", options->write,
-                                    "Write resources.md and resources.json into this folder");
-  command->add_option("--compare", options->compare, "A resources.json to compare with")
+  command.add_option("--objects", options->objects, "Folder of nvcc's objects and reports");
+  auto* write = command.add_option("--write", options->write,
+                                   "Write resources.md and resources.json into this folder");
+  command.add_option("--compare", options->compare, "A resources.json to compare with")
       ->excludes(write);
-  command->add_flag("--all", options->all, "A row for each instantiation");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return run_resources(*options); }; });
+  command.add_flag("--all", options->all, "A row for each instantiation");
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] { return run_resources(*options); };
 }
 
+const CommandRegistration kResources(
+    {Command::Group::kKernels, "resources",
+     "Registers, shared memory and occupancy of the compiled kernels", add_resources});
+
+}  // namespace
 }  // namespace switchyard

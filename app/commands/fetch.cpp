@@ -30,20 +30,21 @@ int fetch(const std::string& directory) {
   return kSuccess;
 }
 
-}  // namespace
-
-void add_fetch_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("fetch", "Download CIFAR-10 from its home");
-  command->footer(
+Action add_fetch(CLI::App& command) {
+  command.footer(
       "170 MB; checked against its SHA-256 and unpacked. A download that was interrupted "
       "continues.\n"
       "Prints the folder, which --data and SWITCHYARD_DATA take; in the default place it is found "
       "by itself.");
   const auto directory = std::make_shared<std::string>();
-  command->add_option(
+  command.add_option(
       "--out", *directory,
       fmt::format("Directory to put it into (default {})", cache_directory().string()));
-  command->callback([=, &action] { action = [=] { return fetch(*directory); }; });
+  return [=] { return fetch(*directory); };
 }
 
+const CommandRegistration kFetch({Command::Group::kMachine, "fetch",
+                                  "Download CIFAR-10 from its home", add_fetch});
+
+}  // namespace
 }  // namespace switchyard

@@ -105,7 +105,7 @@ int train(const Options& options) {
                               run.path().string()));
     return kInterrupted;
   }
-  json fields = measure_test(run, data, select_images(config, data), config.threads);
+  json fields = test_section(run, data, select_images(config, data), config.threads);
   fields["status"] = "complete";
   run.update_results(fields);
   print_outcome(run, options.json);
@@ -123,22 +123,23 @@ constexpr const char* kFooter =
 Fields that --config leaves out have the preset's values; without --preset, the published ones.
 Ctrl-C finishes the step, saves and leaves; --resume continues bit for bit.)";
 
-}  // namespace
-
-void add_train_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("train", "Train one classifier");
-  command->footer(kFooter);
+Action add_train(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  add_settings_options(*command, options->settings,
+  add_settings_options(command, options->settings,
                        fmt::format("Configuration to start from (default {}, without --config)",
                                    preset_names().front()));
-  command->add_option("--head", options->head, "Head with its published settings")
+  command.add_option("--head", options->head, "Head with its published settings")
       ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
-  add_data_option(*command, options->data);
-  command->add_option("--out", options->out, "Run directory, new or empty")->capture_default_str();
-  command->add_flag("--resume", options->resume, "Continue the run in --out");
-  command->add_flag("--json", options->json, "Print results.json");
-  command->callback([=, &action] { action = [=] { return train(*options); }; });
+  add_data_option(command, options->data);
+  command.add_option("--out", options->out, "Run directory, new or empty")->capture_default_str();
+  command.add_flag("--resume", options->resume, "Continue the run in --out");
+  command.add_flag("--json", options->json, "Print results.json");
+  return [=] { return train(*options); };
 }
 
+const CommandRegistration kTrain({Command::Group::kStudies, "train", "Train one classifier",
+                                  add_train});
+
+}  // namespace
 }  // namespace switchyard

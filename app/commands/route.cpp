@@ -65,31 +65,32 @@ constexpr const char* kFooter =
 
 A row with NaN or with -inf only is an error that names the row, as is one with +inf.)";
 
-}  // namespace
-
-void add_route_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "route", "What the router does with given logits: choices, weights, order");
-  command->footer(kFooter);
+Action add_route(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  command->add_option("--logits", options->logits, "safetensors with logits [T, E]")->required();
-  command->add_option("--k", options->k, "Experts per token")->required();
-  command->add_option("--out", options->out, "safetensors file to write")->required();
+  command.add_option("--logits", options->logits, "safetensors with logits [T, E]")->required();
+  command.add_option("--k", options->k, "Experts per token")->required();
+  command.add_option("--out", options->out, "safetensors file to write")->required();
   command
-      ->add_option("--order", options->order,
-                   "topk_softmax, softmax_topk or softmax_topk_renormalized")
+      .add_option("--order", options->order,
+                  "topk_softmax, softmax_topk or softmax_topk_renormalized")
       ->check(CLI::IsMember({"topk_softmax", "softmax_topk", "softmax_topk_renormalized"}))
       ->capture_default_str();
   command
-      ->add_option("--capacity", options->capacity,
-                   "Assignments per expert at most, later ones are dropped; 0: no limit")
+      .add_option("--capacity", options->capacity,
+                  "Assignments per expert at most, later ones are dropped; 0: no limit")
       ->check(at_least(0))
       ->capture_default_str();
-  add_device_option(*command, options->device);
-  command->add_option("--impl", options->variant,
-                      "Variant of the gate's kernel, on --device simt or cuda "
-                      "(see switchyard kernels gate); without it the best for these sizes");
-  command->callback([=, &action] { action = [=] { return route(*options); }; });
+  add_device_option(command, options->device);
+  command.add_option("--impl", options->variant,
+                     "Variant of the gate's kernel, on --device simt or cuda "
+                     "(see switchyard kernels gate); without it the best for these sizes");
+  return [=] { return route(*options); };
 }
 
+const CommandRegistration kRoute({Command::Group::kModels, "route",
+                                  "What the router does with given logits: choices, weights, order",
+                                  add_route});
+
+}  // namespace
 }  // namespace switchyard

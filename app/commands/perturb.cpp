@@ -29,7 +29,7 @@ int perturb(const Options& options) {
   Progress progress(options.json);
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
   const LanczosResult top = top_eigenvector(*run.model, run.subsets, run.config);
-  const json section = measure_perturbation(*run.model, run.subsets, top, run.config);
+  const json section = perturbation_section(*run.model, run.subsets, top, run.config);
   run.directory.update_results({{"perturbation", section}});
   if (options.json) {
     fmt::print("{}\n", section.dump(2));
@@ -51,16 +51,17 @@ constexpr const char* kFooter =
 unit top eigenvector of the training subset's Hessian, random Gaussian directions of norm 1, and
 random directions whose filters have the norms of the model's (Li et al., 2018).)";
 
-}  // namespace
-
-void add_perturb_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("perturb", "Loss along the top eigenvector and along random directions");
-  command->footer(kFooter);
+Action add_perturb(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  add_analysis_options(*command, options->analysis)->required();
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return perturb(*options); }; });
+  add_analysis_options(command, options->analysis)->required();
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] { return perturb(*options); };
 }
 
+const CommandRegistration kPerturb({Command::Group::kStudies, "perturb",
+                                    "Loss along the top eigenvector and along random directions",
+                                    add_perturb});
+
+}  // namespace
 }  // namespace switchyard

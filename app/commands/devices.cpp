@@ -106,14 +106,15 @@ int print_devices(bool as_json) {
   return kSuccess;
 }
 
-}  // namespace
-
-void add_devices_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("devices", "What --device can be here, or why not: cpu, cuda, simt");
+Action add_devices(CLI::App& command) {
   const auto as_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *as_json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return print_devices(*as_json); }; });
+  command.add_flag("--json", *as_json, "Print JSON");
+  return [=] { return print_devices(*as_json); };
 }
 
+const CommandRegistration kDevices({Command::Group::kMachine, "devices",
+                                    "What --device can be here, or why not: cpu, cuda, simt",
+                                    add_devices});
+
+}  // namespace
 }  // namespace switchyard

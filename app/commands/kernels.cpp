@@ -118,16 +118,17 @@ constexpr const char* kFooter =
     "Each entry point is a function of kernels/api; below it the ways to compute it, from the\n"
     "textbook's to the one that the engine mostly uses. 'switchyard check' runs them.";
 
-}  // namespace
-
-void add_kernels_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("kernels", "List the kernel families, their variants and what each needs");
-  command->footer(kFooter);
+Action add_kernels(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  command->add_option("FAMILY", options->family, "A family or an entry point; all if left out");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return list_kernels(*options); }; });
+  command.add_option("FAMILY", options->family, "A family or an entry point; all if left out");
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] { return list_kernels(*options); };
 }
 
+const CommandRegistration kKernels({Command::Group::kKernels, "kernels",
+                                    "List the kernel families, their variants and what each needs",
+                                    add_kernels});
+
+}  // namespace
 }  // namespace switchyard

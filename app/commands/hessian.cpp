@@ -49,8 +49,8 @@ int analyse_batch(const Options& options) {
 int analyse_run(const Options& options) {
   Progress progress(options.json);
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
-  const Curvature curvature = measure_curvature(*run.model, run.subsets, run.config);
-  const json section = curvature_json(curvature, run.config);
+  const Curvature curvature = curvature_of_subsets(*run.model, run.subsets, run.config);
+  const json section = curvature_section(curvature, run.config);
   run.directory.update_results({{"curvature", section}});
   if (options.json) {
     fmt::print("{}\n", section.dump(2));
@@ -69,23 +69,24 @@ constexpr const char* kFooter =
 the mean cross-entropy with respect to all parameters, in evaluation mode; with --run on a subset of
 its training and of its test images. Routing is held fixed, as it is at these weights.)";
 
-}  // namespace
-
-void add_hessian_command(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("hessian", "Curvature of the loss: largest eigenvalue, trace");
-  command->footer(kFooter);
+Action add_hessian(CLI::App& command) {
+  command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  CLI::Option* run = add_analysis_options(*command, options->analysis);
-  for (CLI::Option* file : add_model_options(*command, options->files)) file->excludes(run);
-  CLI::Option* model = command->get_option("--model");
+  CLI::Option* run = add_analysis_options(command, options->analysis);
+  for (CLI::Option* file : add_model_options(command, options->files)) file->excludes(run);
+  CLI::Option* model = command.get_option("--model");
   model->needs("--weights")->needs("--batch");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] {
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] {
     check<UsageError>(run->count() + model->count() == 1,
                       "hessian: give either --run, or --model, --weights and --batch");
-    action = [=] { return hessian(*options); };
-  });
+    return hessian(*options);
+  };
 }
 
+const CommandRegistration kHessian({Command::Group::kStudies, "hessian",
+                                    "Curvature of the loss: largest eigenvalue, trace",
+                                    add_hessian});
+
+}  // namespace
 }  // namespace switchyard

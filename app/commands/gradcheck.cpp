@@ -71,30 +71,31 @@ int run_gradcheck(const Options& options) {
   return all_good ? kSuccess : kFailed;
 }
 
-}  // namespace
-
-void add_gradcheck_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "gradcheck", "Compare derivatives of operations with finite differences, in float64");
-  command->footer(
+Action add_gradcheck(CLI::App& command) {
+  command.footer(
       "Prints the largest relative error over the inputs and the orders checked, and the order and "
       "the\ninput where it was found. Exit code 1 where one is above the tolerance.");
   const auto options = std::make_shared<Options>();
-  command->add_option("OP", options->op, "An operation, or all")->capture_default_str();
-  command->add_option("--order", options->order, "Check derivatives of orders 1 to this")
+  command.add_option("OP", options->op, "An operation, or all")->capture_default_str();
+  command.add_option("--order", options->order, "Check derivatives of orders 1 to this")
       ->check(CLI::Range(1, 4))
       ->capture_default_str();
-  command->add_option("--size", options->size, "Elements along the largest axis, or so")
+  command.add_option("--size", options->size, "Elements along the largest axis, or so")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "Of inputs, cotangents and directions")
+  command.add_option("--seed", options->seed, "Of inputs, cotangents and directions")
       ->capture_default_str();
-  command->add_option("--tolerance", options->tolerance, "Largest relative error that passes")
+  command.add_option("--tolerance", options->tolerance, "Largest relative error that passes")
       ->check(above_zero())
       ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([=, &action] { action = [=] { return run_gradcheck(*options); }; });
+  add_device_options(command, options->device);
+  command.add_flag("--json", options->json, "Print JSON");
+  return [=] { return run_gradcheck(*options); };
 }
 
+const CommandRegistration kGradcheck(
+    {Command::Group::kKernels, "gradcheck",
+     "Compare derivatives of operations with finite differences, in float64", add_gradcheck});
+
+}  // namespace
 }  // namespace switchyard
