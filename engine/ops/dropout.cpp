@@ -1,7 +1,7 @@
 #include "engine/ops/dropout.h"
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/ops/run.h"
 #include "kernels/api/random.h"
 
 namespace switchyard {
@@ -17,8 +17,12 @@ Tensor dropout(const Tensor& x, double p, RandomPosition position) {
   check(x.defined(), "[dropout] the input is undefined");
   check(p >= 0.0 && p < 1.0, "[dropout] probability {} is outside [0, 1)", p);
   Tensor y = empty_like(x);
-  launch("dropout", x, [&]<class T>(auto& exec) {
-    kernels::dropout(exec, x.numel(), x.data<T>(), y.data<T>(), p, stretch_at(position));
+  run("dropout", x, [&]<class T>() {
+    return kernels::Dropout<T>{.x = x.data<T>(),
+                               .y = y.data<T>(),
+                               .count = x.numel(),
+                               .p = p,
+                               .stretch = stretch_at(position)};
   });
   return record("dropout", std::move(y), {x}, Saved::nothing(), [p, position](const Vjp& vjp) {
     return std::vector{dropout(vjp.cotangent(), p, position)};
@@ -27,24 +31,27 @@ Tensor dropout(const Tensor& x, double p, RandomPosition position) {
 
 Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position, Device device) {
   Tensor y = Tensor::empty(shape, dtype, device);
-  launch("random_normal", y, [&]<class T>(auto& exec) {
-    kernels::random_normal(exec, y.numel(), y.data<T>(), stretch_at(position));
+  run("random_normal", y, [&]<class T>() {
+    return kernels::RandomNormal<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
   });
   return y;
 }
 
 Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position, Device device) {
   Tensor y = Tensor::empty(shape, dtype, device);
-  launch("random_uniform", y, [&]<class T>(auto& exec) {
-    kernels::random_uniform(exec, y.numel(), y.data<T>(), stretch_at(position));
+  run("random_uniform", y, [&]<class T>() {
+    return kernels::RandomUniform<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
   });
   return y;
 }
 
 Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position, Device device) {
   Tensor y = Tensor::empty(shape, dtype, device);
-  launch("random_sign", y, [&]<class T>(auto& exec) {
-    kernels::random_sign(exec, y.numel(), y.data<T>(), stretch_at(position));
+  run("random_sign", y, [&]<class T>() {
+    return kernels::RandomSign<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
   });
   return y;
 }

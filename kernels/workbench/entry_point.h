@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/api/kernel.h"
@@ -25,10 +27,18 @@ class Arguments {
   /// Array number i, a Problem::lowest.
   LowestNumber* lowest(std::size_t i) const { return at<LowestNumber>(i); }
   std::int64_t value() const { return value_; }  ///< Problem::value
+  /// Keeps host memory alive that a kernel's arguments point to, until the next call of keep().
+  template <class Value>
+  const Value& keep(Value value) {
+    auto kept = std::make_shared<const Value>(std::move(value));
+    kept_ = kept;
+    return *kept;
+  }
 
  private:
   std::vector<void*> pointers_;
   std::int64_t value_;
+  std::shared_ptr<const void> kept_;
 };
 
 /// One way to compute an entry point's result on one device.
