@@ -57,7 +57,6 @@ Tensor transpose(const Tensor& x) {
                                    .columns = columns};
     });
   }
-@@  });
   return record("transpose", y, {x}, Saved::nothing(),
                 [](const Vjp& v) -> Gradients { return {transpose(v.cotangent())}; });
 }
