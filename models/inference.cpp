@@ -4,7 +4,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
+#include "engine/core/executor.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/inference_network.h"
 #include "models/backbone.h"

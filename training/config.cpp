@@ -5,7 +5,7 @@
 #include "engine/core/device.h"
 #include "engine/io/json.h"
 #include "engine/nn/schedule.h"
-#include "engine/ops/executor.h"
+#include "engine/core/executor.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard {

@@ -37,19 +37,4 @@ decltype(auto) on_device(Device device, std::string_view user, F&& f) {
   return std::forward<F>(f)(cpu_executor());
 }
 
-/// Within its scope what is enqueued bears `name` in a profiler.
-template <class Exec>
-class ProfiledRange {
- public:
-  ProfiledRange(Exec& executor, std::string_view name) : executor_(executor) {
-    kernels::begin_range(executor, name);
-  }
-  ~ProfiledRange() { kernels::end_range(executor_); }
-  ProfiledRange(const ProfiledRange&) = delete;
-  ProfiledRange& operator=(const ProfiledRange&) = delete;
-
- private:
-  Exec& executor_;
-};
-
 }  // namespace switchyard
