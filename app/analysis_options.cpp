@@ -1,37 +1,33 @@
 #include "app/analysis_options.h"
 
 #include "app/data_options.h"
-#include "app/device_option.h"
-#include "app/validators.h"
+#include "app/settings_options.h"
 #include "engine/io/json.h"
-#include "kernels/cpu/parallel.h"
 #include "training/settings.h"
 
 namespace switchyard {
 
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
-  CLI::Option* run = command.add_option("--run", options.run,
-                                        "Run directory; the result is stored in its results.json");
+  CLI::Option* run =
+      command.add_option("--run", options.run,
+                         "Analyse the run in this directory and store the result in its\n"
+                         "results.json");
+  run->type_name("DIR");
   add_data_option(command, options.data);
   command.add_option("--config", options.config_file,
-                     "JSON file with fields of a study configuration's `analysis`");
+                     "JSON file with fields of the `analysis` of a study's configuration");
   command
       .add_option("--set", options.settings,
-                  "PATH=VALUE sets one of them: images=500, dtype=float64, "
-                  "curvature.trace_samples=30 (repeatable)")
+                  "Set one of these fields, for example images=500, dtype=float64 or\n"
+                  "curvature.trace_samples=30 (can be repeated)")
+      ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
-  command.add_option("--threads", options.threads, "Worker threads (default: one per core)")
-      ->check(at_least(1));
-  command.add_option("--device", options.device,
-                     std::string(kDeviceHelp) + "; default: the run's, else cpu");
-  command.add_option("--conv", options.conv, std::string(kConvHelp) + "; default: the run's");
+  add_compute_options(command, options.compute, "the run's, else cpu");
   return run;
 }
 
 Device analysis_device(const AnalysisOptions& options, const TrainConfig& run) {
-  const DeviceOptions usual =
-      options.device ? DeviceOptions() : DeviceOptions{run.device, run.conv};
-  return use_device({options.device.value_or(usual.device), options.conv.value_or(usual.conv)});
+  return start_computing(options.compute, run.device, run.conv);
 }
 
 AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
@@ -41,9 +37,10 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
   for (const std::string& setting : options.settings) {
     config = merge_settings(config, parse_setting(setting));
   }
-  if (options.threads) kernels::set_thread_count(*options.threads);
   return parse_analysis_config(JsonObject(config, file ? options.config_file : "configuration"));
 }
+
+std::vector<std::string> analysis_fields() { return field_paths(to_json(AnalysisConfig())); }
 
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress) {
   const AnalysisConfig config = resolve_analysis(options);

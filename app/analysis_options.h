@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/analysis_config.h"
+#include "app/compute_options.h"
 #include "app/progress.h"
 #include "app/stages.h"
 #include "training/run_directory.h"
@@ -18,20 +19,20 @@ struct AnalysisOptions {
   std::string data;
   std::string config_file;
   std::vector<std::string> settings;
-  std::optional<int> threads;
-  std::optional<std::string> device;
-  std::optional<std::string> conv;
+  ComputeOptions compute;
 };
 
 /// Adds them and returns --run.
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options);
 
-/// --device with --conv; where they are not given, those of `run`. UsageError where the machine
-/// lacks them.
+/// Sets the number of threads and returns the device, with its convolutions chosen: --device and
+/// --conv or, where they are not given, those of `run`. UsageError where the machine lacks them.
 Device analysis_device(const AnalysisOptions& options, const TrainConfig& run = {});
 
-/// Defaults, then --config, then --set. Sets the number of threads.
+/// Lays the defaults, --config and --set over one another, in this order.
 AnalysisConfig resolve_analysis(const AnalysisOptions& options);
+/// Returns the dotted paths that --set takes.
+std::vector<std::string> analysis_fields();
 
 /// A run with its best weights and the images that it is analysed on.
 struct AnalysedRun {
@@ -40,7 +41,8 @@ struct AnalysedRun {
   std::unique_ptr<Classifier> model;
   Subsets subsets;
 };
-/// Error where the run has no finished epoch; UsageError where the data set is another one.
+/// Opens the run that the options name. Error where it has no finished epoch; UsageError where the
+/// data set is another one.
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress);
 
 }  // namespace switchyard

@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "app/output.h"
+
 namespace switchyard {
 namespace {
 
 using kernels::workbench::Outcome;
 using nlohmann::json;
 
-constexpr int kMostShown = 3;  // wrong odd sizes of a variant
+constexpr int kMostShown = 3;  // this many wrong odd sizes of a variant are printed
 
 const char* word_for(Outcome::Status status) {
   switch (status) {
@@ -29,7 +31,7 @@ bool is_wrong(const Outcome& outcome) {
          outcome.status == Outcome::Status::kFailed;
 }
 
-/// What the times of a device are times of.
+/// Says what is timed on a device.
 const char* clock_of(const std::string& device) {
   if (device == "simt") return "kernels on the host, thread by thread: its times, not a GPU's";
   if (device == "cuda") return "GPU time between events, median of a few calls, caches warm";
@@ -49,7 +51,7 @@ std::string rate_text(const CheckRow& row) {
 }
 
 std::string error_text(const Outcome& outcome) {
-  return fmt::format("error {:7.1e} of {:7.1e}", outcome.error, outcome.tolerance);
+  return fmt::format("error {:7.1e} of {:7.1e}", unsigned_nan(outcome.error), outcome.tolerance);
 }
 
 json to_json(const CheckRow& row, const std::string& device) {
@@ -74,20 +76,19 @@ json to_json(const CheckRow& row, const std::string& device) {
 }
 
 void print_wrong(const CheckRow& row) {
-  fmt::print("  BAD      {:<40} {:<8} {}{}: {}; {}\n", row.variant, row.dtype,
+  print_text("  BAD      {:<40} {:<8} {}{}: {}; {}\n", row.variant, row.dtype,
              row.sizes.to_string(), row.is_aligned ? "" : ", unaligned", error_text(row.outcome),
              row.outcome.reason);
 }
 
 }  // namespace
 
-CheckReport::CheckReport(std::string device, bool as_json)
-    : device_(std::move(device)), as_json_(as_json) {
-  if (!as_json_) fmt::print("device {}: {}\n", device_, clock_of(device_));
+CheckReport::CheckReport(std::string device) : device_(std::move(device)) {
+  if (!json_wanted()) print_text("device {}: {}\n", device_, clock_of(device_));
 }
 
 void CheckReport::note(const CheckRow& row) {
-  if (as_json_) rows_.push_back(to_json(row, device_));
+  if (json_wanted()) rows_.push_back(to_json(row, device_));
   all_agree_ = all_agree_ && !is_wrong(row.outcome);
   if (row.outcome.status != Outcome::Status::kRefused) {
     some_ran_ = true;
@@ -98,16 +99,16 @@ void CheckReport::note(const CheckRow& row) {
 
 void CheckReport::add(const CheckRow& row) {
   note(row);
-  if (as_json_) return;
+  if (json_wanted()) return;
   const std::string heading = fmt::format("{}  {}", row.entry_point, row.sizes.to_string());
-  if (heading != heading_) fmt::print("{}\n", heading);
+  if (heading != heading_) print_text("{}\n", heading);
   heading_ = heading;
   if (is_wrong(row.outcome)) {
     print_wrong(row);
   } else if (row.outcome.status == Outcome::Status::kRefused) {
-    fmt::print("  refused  {:<40} {:<8} {}\n", row.variant, row.dtype, row.outcome.reason);
+    print_text("  refused  {:<40} {:<8} {}\n", row.variant, row.dtype, row.outcome.reason);
   } else {
-    fmt::print("  ok       {:<40} {:<8} {}  {}  {}\n", row.variant, row.dtype,
+    print_text("  ok       {:<40} {:<8} {}  {}  {}\n", row.variant, row.dtype,
                error_text(row.outcome), time_text(row.outcome.seconds), rate_text(row));
   }
 }
@@ -115,7 +116,7 @@ void CheckReport::add(const CheckRow& row) {
 void CheckReport::add_odd(const CheckRow& row) {
   note(row);
   if (is_wrong(row.outcome)) {
-    if (!as_json_ && odd_.wrong < kMostShown) print_wrong(row);
+    if (!json_wanted() && odd_.wrong < kMostShown) print_wrong(row);
     ++odd_.wrong;
   } else if (row.outcome.status == Outcome::Status::kRefused) {
     ++odd_.refused;
@@ -126,20 +127,20 @@ void CheckReport::add_odd(const CheckRow& row) {
 }
 
 void CheckReport::end_odd_sizes(std::size_t count) {
-  if (!as_json_ && odd_.worst && odd_.wrong == 0) {
-    fmt::print("  ok       {:<40} {:<8} {}  over {} odd sizes, aligned and not{}\n",
+  if (!json_wanted() && odd_.worst && odd_.wrong == 0) {
+    print_text("  ok       {:<40} {:<8} {}  over {} odd sizes, aligned and not{}\n",
                odd_.worst->variant, odd_.worst->dtype, error_text(odd_.worst->outcome), count,
                odd_.refused > 0 ? fmt::format(" ({} refused)", odd_.refused) : "");
   }
-  if (!as_json_ && odd_.wrong > kMostShown) {
-    fmt::print("           ... and {} more of {} odd sizes, aligned and not (--json has all)\n",
+  if (!json_wanted() && odd_.wrong > kMostShown) {
+    print_text("           ... and {} more of {} odd sizes, aligned and not (--json has all)\n",
                odd_.wrong - kMostShown, count);
   }
   odd_ = {};
 }
 
 void CheckReport::finish() {
-  if (as_json_) fmt::print("{}\n", rows_.dump(2));
+  if (json_wanted()) print_json(rows_);
 }
 
 }  // namespace switchyard

@@ -18,10 +18,10 @@ struct CheckRow {
   kernels::workbench::Outcome outcome;
 };
 
-/// Prints the rows of `switchyard check` as they come, or all of them as JSON at the end.
+/// Prints the rows of `switchyard check` as they come, or with --json all of them at the end.
 class CheckReport {
  public:
-  CheckReport(std::string device, bool as_json);
+  explicit CheckReport(std::string device);
 
   void add(const CheckRow& row);
   /// A row of the odd sizes, which are printed one by one only where something is wrong.
@@ -38,7 +38,6 @@ class CheckReport {
   void note(const CheckRow& row);
 
   std::string device_;
-  bool as_json_;
   bool all_agree_ = true;
   bool some_ran_ = false;
   std::string first_refusal_;

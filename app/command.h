@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace switchyard {
@@ -24,8 +25,11 @@ struct Command {
   Group group;
   const char* name;
   const char* summary;
-  /// Adds the options to `command`, and returns what reads them and does the work.
+  /// Adds the options to `command`, and returns what reads them and does the work. --help and
+  /// --json are there already.
   Action (*add)(CLI::App& command);
+  /// The dotted paths that --set takes, where the command has a configuration.
+  std::vector<std::string> (*fields)() = nullptr;
 };
 
 /// Registers a subcommand while the program starts: a constant in the subcommand's file.
@@ -34,7 +38,7 @@ class CommandRegistration {
   explicit CommandRegistration(const Command& command);
 };
 
-/// All registered subcommands, by group and then by name.
+/// Returns all registered subcommands, by group and then by name.
 std::vector<Command> commands();
 
 }  // namespace switchyard

@@ -9,10 +9,13 @@
 namespace switchyard {
 
 void add_data_option(CLI::App& command, std::string& directory) {
-  command.add_option("--data", directory,
-                     "Directory with CIFAR-10's binary files or MNIST's IDX files. Without it: "
-                     "SWITCHYARD_DATA,\nCIFAR-10 in the cache, CIFAR-10 from its home, "
-                     "Fashion-MNIST of the operating system");
+  command
+      .add_option(
+          "--data", directory,
+          "Directory with the binary files of CIFAR-10 or the IDX files of MNIST. Without it:\n"
+          "SWITCHYARD_DATA, CIFAR-10 in the cache, CIFAR-10 from its home page,\n"
+          "Fashion-MNIST of the operating system")
+      ->type_name("DIR");
 }
 
 DatasetPair find_data(const std::string& directory, Progress& progress, const StopSignal* stop) {

@@ -13,12 +13,13 @@ namespace switchyard {
 
 void add_data_option(CLI::App& command, std::string& directory);
 
-/// The data set to work with; says through `progress` which one it is, and fetches CIFAR-10 with a
-/// bar where none is at hand. FetchStopped when `stop`, which may be null, is requested meanwhile.
+/// Finds the data set to work with; says through `progress` which one it is, and fetches CIFAR-10
+/// with a bar where none is at hand. FetchStopped when `stop`, which may be null, is requested
+/// meanwhile.
 DatasetPair find_data(const std::string& directory, Progress& progress,
                       const StopSignal* stop = nullptr);
 
-/// The `data_set` object of results.json and study.json.
+/// Makes the `data_set` object of results.json and study.json.
 nlohmann::json describe_data(const DatasetPair& data, const Selection& selection,
                              bool augmentation);
 

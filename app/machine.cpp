@@ -16,7 +16,7 @@
 namespace switchyard {
 namespace {
 
-/// What follows `key`, `separator` and blanks in the first line that begins with `key`.
+/// Returns the text behind `key`, `separator` and blanks in the first line that begins with `key`.
 std::string field_of(const char* file, const std::string& key, char separator) {
   std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {

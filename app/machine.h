@@ -6,10 +6,10 @@
 
 namespace switchyard {
 
-/// The `machine` object of results.json and study.json. `threads` are those in use.
+/// Makes the `machine` object of results.json and study.json. `threads` are those in use.
 nlohmann::json describe_machine(const std::string& device, int threads);
 
-/// The instruction sets of this machine's processor that matter here, as the kernel names them:
+/// Lists those instruction sets of this processor that matter here, named as Linux names them:
 /// "avx2", "avx512f", "amx_bf16".
 std::vector<std::string> instruction_sets();
 

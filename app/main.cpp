@@ -1,15 +1,16 @@
 // The command line. Every subcommand lives in a file of its own in app/commands; this file parses
 // the arguments, runs the chosen command and reports errors.
 
-#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <new>
 #include <string>
 
 #include "app/command.h"
 #include "app/machine.h"
+#include "app/output.h"
+#include "app/parse_errors.h"
 #include "data/fetch.h"
 #include "engine/core/check.h"
 
@@ -20,30 +21,10 @@ constexpr const char* kDescription =
     "Trains dense and mixture-of-experts image classifiers, and analyses how they generalise.";
 
 constexpr const char* kFooter =
-    "'switchyard COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 bad usage,\n"
+    "'switchyard help COMMAND' explains a command. Exit codes: 0 done, 1 failed, 2 bad usage,\n"
     "130 stopped by Ctrl-C.";
 
-/// One line on stderr, whatever the message holds.
-int fail(std::string message, int code) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "switchyard: {}\n", message);
-  return code;
-}
-
-/// CLI11's message, with the command that it is about.
-int fail_parsing(const CLI::App& app, const CLI::ParseError& error) {
-  if (app.get_subcommands().empty() && app.remaining_size() > 0) {
-    return fail(fmt::format("no command or option '{}' ('switchyard --help' lists the commands)",
-                            app.remaining().front()),
-                kUsage);
-  }
-  std::string command;
-  for (const CLI::App* chosen : app.get_subcommands()) command = chosen->get_name() + " ";
-  return fail(fmt::format("{}: {} ('switchyard {}--help' lists the options)",
-                          command.empty() ? "command line" : command.substr(0, command.size() - 1),
-                          error.what(), command),
-              kUsage);
-}
+constexpr const char* kJsonHelp = "Print one JSON document on stdout, whatever happens";
 
 /// Makes every registered subcommand known to the parser; the one that is given sets `action`.
 void add_commands(CLI::App& app, Action& action) {
@@ -53,24 +34,60 @@ void add_commands(CLI::App& app, Action& action) {
     CLI::App* command = app.add_subcommand(each.name, each.summary);
     command->group(kHeadings[static_cast<std::size_t>(each.group)]);
     command->callback([&action, chosen = each.add(*command)] { action = chosen; });
+    command->add_flag_callback("--json", want_json, kJsonHelp);
   }
+}
+
+/// Prints what --help or --version asks for.
+int print_answer(const char* name, const std::string& text) {
+  if (json_wanted()) {
+    print_json({{name, text}});
+  } else {
+    print_text(text);
+  }
+  return kSuccess;
+}
+
+std::string help_text(const CLI::App& app) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  return chosen.empty() ? app.help() : chosen.front()->help(app.get_name());
 }
 
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "switchyard");
   app.footer(kFooter);
   app.set_version_flag("--version", version_text());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   Action action;
   add_commands(app, action);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
+  } catch (const CLI::CallForVersion&) {
+    return print_answer("version", version_text() + "\n");
+  } catch (const CLI::Success&) {
+    return print_answer("help", help_text(app));
   } catch (const CLI::ParseError& error) {
-    return fail_parsing(app, error);
+    return report_error(parse_error_text(app, error), kUsage);
   }
-  return action();
+  return action ? action() : print_answer("help", help_text(app));
+}
+
+/// run() with every error reported.
+int run_reporting(int argc, char** argv) {
+  // Arguments that cannot be parsed are reported as --json asks for, too.
+  const auto is_json_flag = [](const char* argument) { return std::string(argument) == "--json"; };
+  if (std::any_of(argv, argv + argc, is_json_flag)) want_json();
+  try {
+    return run(argc, argv);
+  } catch (const FetchStopped&) {
+    return report_error("stopped; the same command continues the download", kInterrupted);
+  } catch (const UsageError& error) {
+    return report_error(error.what(), kUsage);
+  } catch (const std::bad_alloc&) {
+    return report_error("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return report_error(error.what(), kFailed);
+  }
 }
 
 }  // namespace
@@ -78,15 +95,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace switchyard;
-  try {
-    return run(argc, argv);
-  } catch (const FetchStopped&) {
-    return fail("stopped; the same command continues the download", kInterrupted);
-  } catch (const UsageError& error) {
-    return fail(error.what(), kUsage);
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory", kFailed);
-  } catch (const std::exception& error) {
-    return fail(error.what(), kFailed);
-  }
+  open_standard_streams();
+  return finish_output(run_reporting(argc, argv));
 }

@@ -85,14 +85,17 @@ std::vector<Tensor> read_direction(const TensorFile& file,
 }  // namespace
 
 std::vector<CLI::Option*> add_model_options(CLI::App& command, ModelFiles& files) {
-  return {command.add_option("--model", files.model,
-                             "The `model` object of a configuration: JSON text, or a file with it"),
-          command.add_option("--weights", files.weights,
-                             "safetensors with all parameters and buffers, PyTorch's names and "
-                             "layouts"),
-          command.add_option("--batch", files.batch,
-                             "safetensors: images [N, C, H, W] float32 (normalised), labels [N] "
-                             "int64")};
+  CLI::Option* model =
+      command.add_option("--model", files.model,
+                         "The `model` object of a configuration: JSON text, or a file with it");
+  CLI::Option* weights = command.add_option(
+      "--weights", files.weights,
+      "safetensors file with all parameters and buffers, in PyTorch's names and layouts");
+  CLI::Option* batch = command.add_option(
+      "--batch", files.batch,
+      "safetensors file with images [N, C, H, W] float32 (normalised) and labels [N]\nint64");
+  for (CLI::Option* option : {weights, batch}) option->type_name("FILE");
+  return {model, weights, batch};
 }
 
 std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype, Device device) {

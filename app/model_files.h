@@ -11,8 +11,7 @@
 
 namespace switchyard {
 
-/// A model and a batch given by files in PyTorch's layouts: what `probe` and `hessian` take from
-/// outside.
+/// Names a model and a batch in files with PyTorch's layouts, which `probe` and `hessian` take.
 struct ModelFiles {
   std::string model;    ///< the `model` object of a configuration: JSON text, or a file with it
   std::string weights;  ///< safetensors, PyTorch's names
@@ -22,7 +21,7 @@ struct ModelFiles {
 /// Adds --model, --weights and --batch and returns them, in this order.
 std::vector<CLI::Option*> add_model_options(CLI::App& command, ModelFiles& files);
 
-/// The model with its weights, on `device`.
+/// Makes the model with its weights, on `device`.
 std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype, Device device);
 
 /// A batch and the direction of a Hessian-vector product, one tensor per parameter in order (zero

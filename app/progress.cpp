@@ -7,11 +7,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/output.h"
+#include "kernels/api/text.h"
+
 namespace switchyard {
 namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 constexpr std::size_t kBarWidth = 24;
+const std::string kEraseLine = "\r\033[K";
 
 std::size_t terminal_columns() {
   winsize size = {};
@@ -21,8 +25,7 @@ std::size_t terminal_columns() {
 
 }  // namespace
 
-Progress::Progress(bool json_on_stdout)
-    : lines_(json_on_stdout ? stderr : stdout), terminal_(::isatty(STDERR_FILENO) == 1) {}
+Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { clear(); }
 
@@ -54,22 +57,26 @@ void Progress::status(const std::string& text) {
 
 void Progress::draw(std::string text) {
   drawn_ = true;
+  text = one_line(text);
   text.resize(std::min(text.size(), terminal_columns() - 1));
-  fmt::print(stderr, "\r\033[K{}", text);
-  std::fflush(stderr);
+  write_stderr(kEraseLine + text);
 }
 
 void Progress::clear() {
   if (!drawn_) return;
   drawn_ = false;
-  fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  write_stderr(kEraseLine);
 }
 
 void Progress::line(const std::string& text) {
   clear();
-  fmt::print(lines_, "{}\n", text);
-  std::fflush(lines_);
+  const std::string line = one_line(text) + "\n";
+  if (json_wanted()) {
+    write_stderr(line);
+  } else {
+    print_text(line);
+    flush_stdout();
+  }
 }
 
 std::string duration_text(double seconds) {

@@ -1,16 +1,16 @@
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 #include <string>
 
 namespace switchyard {
 
-/// How a command goes on: a bar on stderr that redraws itself, where that is a terminal, and lines
-/// on stdout, or on stderr where stdout is for JSON.
+/// Shows how a command goes on: a bar on stderr that redraws itself, where that is a terminal, and
+/// lines on stdout, or on stderr where stdout is for JSON. A line that cannot be written to stdout
+/// is reported at the end of the program (output.h); what stderr does not take is lost.
 class Progress {
  public:
-  explicit Progress(bool json_on_stdout);
+  Progress();
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -29,7 +29,6 @@ class Progress {
   void draw(std::string text);
   std::string time_left(double fraction, std::chrono::steady_clock::time_point now);
 
-  std::FILE* lines_;
   bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_;   // drawn

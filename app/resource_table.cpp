@@ -40,7 +40,7 @@ std::string label(const KernelResources& k) {
   return fmt::format("{}: {}, {}", k.source, k.kernel, k.architecture);
 }
 
-/// What is worse about `now`, in words; empty if nothing is.
+/// Says in words what is worse about `now`; empty if nothing is.
 std::string worse(const KernelResources& before, const KernelResources& now) {
   const auto grew = [](const char* what, int from, int to) {
     return fmt::format("{} bytes of {} instead of {}", to, what, from);

@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-/// What the kernels of one build ask of a GPU, and the compiler that said so.
+/// Holds what the kernels of one build ask of a GPU, and which compiler said so.
 struct ResourceTable {
   std::string toolkit;                                       ///< "13.0"
   std::vector<kernels::workbench::KernelResources> kernels;  ///< by source, name, architecture
@@ -18,17 +18,19 @@ struct ResourceTable {
 /// where it holds none.
 ResourceTable read_reports(const std::filesystem::path& objects, const std::string& toolkit);
 
-/// The checked-in table: JSON, a line a kernel. Errors: Error naming the file.
+/// Reads and writes the checked-in table: JSON with a line for each kernel. Errors: Error naming
+/// the file.
 ResourceTable read_table(const std::filesystem::path& file);
 std::string to_json_lines(const ResourceTable& table);
 
-/// Where `now` is worse than `before`, a line each: a kernel that spills, uses more local or shared
-/// memory, fits a multiprocessor fewer times, or is in only one of the two.
+/// Returns a line for each kernel that is worse in `now` than in `before`: it spills, uses more
+/// local or shared memory, fits a multiprocessor fewer times, or is in only one of the two.
 std::vector<std::string> regressions(const ResourceTable& before, const ResourceTable& now);
 
-/// A table a source, a row a kernel with all that it is instantiated for.
+/// Writes a table for each source file, with a row for each kernel and all that it is instantiated
+/// for.
 std::string to_markdown(const ResourceTable& table);
-/// The same as text; `each_instantiation`: a row for each.
+/// Writes the same as plain text; with `each_instantiation` each of them gets a row.
 std::string to_text(const ResourceTable& table, bool each_instantiation);
 
 }  // namespace switchyard

@@ -13,7 +13,7 @@ using kernels::workbench::KernelResources;
 using kernels::workbench::Occupancy;
 using kernels::workbench::occupancy;
 
-/// A kernel with all that it is instantiated for.
+/// A kernel and everything that it is instantiated for.
 struct Group {
   std::string source, name;
   std::vector<const KernelResources*> members;

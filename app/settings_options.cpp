@@ -2,37 +2,52 @@
 
 #include <fmt/format.h>
 
-#include "app/device_option.h"
-#include "app/validators.h"
+#include "app/option_values.h"
 #include "engine/io/json.h"
 #include "training/presets.h"
 #include "training/settings.h"
 
 namespace switchyard {
 
+namespace {
+
+void add_paths(const nlohmann::json& config, const std::string& above,
+               std::vector<std::string>& paths) {
+  for (const auto& [field, value] : config.items()) {
+    if (value.is_object()) {
+      add_paths(value, above + field + ".", paths);
+    } else {
+      paths.push_back(above + field);
+    }
+  }
+}
+
+}  // namespace
+
 void add_settings_options(CLI::App& command, SettingsOptions& options,
-                          const std::string& preset_help) {
+                          const std::string& preset_help, const std::string& example) {
   const std::string group = "Configuration";
   const auto add = [&](const char* name, auto& value, const std::string& help) {
     return command.add_option(name, value, help)->group(group);
   };
-  add("--preset", options.preset, preset_help)->check(CLI::IsMember(preset_names()));
-  add("--config", options.config_file, "JSON file whose fields replace the preset's");
-  add("--set", options.settings, "PATH=VALUE replaces one field: optimizer.rate=0.2 (repeatable)")
+  add("--preset", options.preset, preset_help)->check(one_of(preset_names()));
+  add("--config", options.config_file, "JSON file whose fields replace those of the preset")
+      ->type_name("FILE");
+  add("--set", options.settings,
+      fmt::format("Replace one field, for example {} (can be repeated)", example))
+      ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   // Not a flag of an optional: CLI11 2.1 would set it whether it is given or not.
   const auto set_augment = [&options](std::int64_t count) { options.augment = count > 0; };
   command
       .add_flag_function("--augment,!--no-augment", set_augment,
-                         "Random crops and mirror images in training, or not")
+                         "Train with random crops and mirror images, or without")
       ->group(group);
-  add("--device", options.device, kDeviceHelp);
-  add("--conv", options.conv, kConvHelp);
-  add("--threads", options.threads, "Worker threads (default: one per core)")->check(at_least(1));
   command
       .add_flag("--reproducible", options.reproducible,
-                "Same bits for any number of threads; slower")
+                "Compute the same bits with any number of threads; slower")
       ->group(group);
+  add_compute_options(command, options.compute, "the configuration's, which is cpu in the presets");
 }
 
 std::vector<nlohmann::json> upper_layers(const SettingsOptions& options,
@@ -44,15 +59,27 @@ std::vector<nlohmann::json> upper_layers(const SettingsOptions& options,
     layers.push_back(parse_setting(training + field + "=" + value.dump()));
   };
   if (options.augment) add("data.augment", *options.augment);
-  if (options.device) add("device", *options.device);
-  if (options.conv) add("conv", *options.conv);
-  if (options.threads) add("threads", *options.threads);
+  const ComputeOptions& compute = options.compute;
+  if (compute.device) add("device", *compute.device);
+  if (compute.conv) add("conv", *compute.conv);
+  if (compute.threads) add("threads", *compute.threads);
   if (options.reproducible) add("reproducible", true);
   return layers;
 }
 
 std::string settings_source(const SettingsOptions& options) {
   return options.config_file.empty() ? "configuration" : options.config_file;
+}
+
+std::vector<std::string> field_paths(const nlohmann::json& config) {
+  std::vector<std::string> paths;
+  add_paths(config, "", paths);
+  return paths;
+}
+
+const std::vector<std::string>& head_names() {
+  static const std::vector<std::string> names = {"dense", "soft_moe", "sparse_moe", "hard_moe"};
+  return names;
 }
 
 }  // namespace switchyard

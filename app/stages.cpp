@@ -12,7 +12,7 @@
 namespace switchyard {
 namespace {
 
-/// Purposes for which the analysis seed is forked.
+/// The analysis seed is forked for each of these purposes.
 enum Stream : std::uint64_t { kTrainSubset, kTestSubset, kTrainVectors, kTestVectors };
 
 Generator stream(const AnalysisConfig& config, Stream purpose) {

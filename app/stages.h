@@ -22,28 +22,30 @@ struct Subsets {
 Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          const AnalysisConfig& config);
 
-/// {"best_epoch", "best_validation_accuracy", "training_seconds", "data_set", "machine", "test"}.
+/// Measures the test set and returns the fields best_epoch, best_validation_accuracy,
+/// training_seconds, data_set, machine and test.
 nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
                             const Selection& selection, int threads);
 
-/// Curvature of both subsets.
+/// The curvature of both subsets.
 struct Curvature {
   SubsetCurvature train, test;
 };
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
                                const AnalysisConfig& config);
-/// The `curvature` object.
+/// Makes the `curvature` object.
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 
-/// The training subset's top eigenvector alone, as curvature_of_subsets() finds it.
+/// Finds the training subset's top eigenvector alone, as curvature_of_subsets() finds it.
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config);
 
-/// The `perturbation` object: along `top`, the train subset's eigenvector, and at random.
+/// Measures the `perturbation` object: the loss along `top`, the training subset's eigenvector, and
+/// along random directions.
 nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
                                     const LanczosResult& top, const AnalysisConfig& config);
 
-/// The `efficiency` object.
+/// Measures the `efficiency` object.
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/core/check.h"
+#include "engine/core/suggest.h"
 
 namespace switchyard {
 
@@ -13,9 +14,12 @@ using namespace kernels::workbench;
 std::vector<ChosenEntry> choose_entries(const std::string& family_or_entry) {
   std::vector<ChosenEntry> chosen;
   std::vector<std::string> families;
+  std::vector<std::string> known;
   for (const Family& family : kernel_families()) {
     families.push_back(family.name);
+    known.push_back(family.name);
     for (const EntryPoint& entry : family.entry_points) {
+      known.push_back(entry.name);
       if (family_or_entry == family.name || family_or_entry == "all")
         chosen.push_back({&family, &entry});
     }
@@ -27,9 +31,10 @@ std::vector<ChosenEntry> choose_entries(const std::string& family_or_entry) {
     }
   }
   check<UsageError>(!chosen.empty(),
-                    "no kernel family or entry point '{}' (families: {}; 'switchyard kernels' "
+                    "no kernel family or entry point '{}'{} (families: {}; 'switchyard kernels' "
                     "lists their entry points)",
-                    family_or_entry, fmt::join(families, ", "));
+                    family_or_entry, did_you_mean(family_or_entry, known),
+                    fmt::join(families, ", "));
   return chosen;
 }
 

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "app/check_report.h"
 #include "app/command.h"
+#include "app/compute_options.h"
+#include "app/option_values.h"
 #include "app/workbench_options.h"
 #include "engine/core/check.h"
 
@@ -13,18 +14,20 @@ namespace switchyard {
 namespace {
 
 using namespace kernels::workbench;
+using BenchDevice = kernels::workbench::Device;
 
 struct Options {
   std::string family;
   std::vector<std::string> sizes;
-  std::string variant, dtype, device;
+  std::string variant, dtype;
+  std::string device;  ///< the one of `compute`, or the usual one
+  ComputeOptions compute;
   std::uint64_t seed = 1;
-  bool json = false;
 };
 
 constexpr int kTimedCalls = 5;
 
-/// Runs `call`; what it says of its arguments becomes bad usage.
+/// Runs `call`, and turns what it says of its arguments into bad usage.
 template <class Call>
 auto as_usage(const Call& call) {
   try {
@@ -36,16 +39,16 @@ auto as_usage(const Call& call) {
 
 std::pair<std::string, std::int64_t> parse_size(const std::string& text) {
   const std::size_t equals = text.find('=');
-  const std::size_t first = equals == std::string::npos ? text.size() : equals + 1;
-  const char* const end = text.data() + text.size();
-  std::int64_t value = 0;
-  const auto [stop, problem] = std::from_chars(text.data() + first, end, value);
-  check<UsageError>(first > 1 && problem == std::errc{} && stop == end,
+  const std::string number = equals == std::string::npos ? "" : text.substr(equals + 1);
+  const bool is_negative = number.starts_with('-');
+  const auto value = parse_whole_number(is_negative ? number.substr(1) : number);
+  check<UsageError>(equals != 0 && value && *value <= kAnySigned,
                     "check: sizes are given as NAME=INTEGER, got '{}'", text);
-  return {text.substr(0, equals), value};
+  const auto size = static_cast<std::int64_t>(*value);
+  return {text.substr(0, equals), is_negative ? -size : size};
 }
 
-/// The given sizes for every entry point that has them. A name that none has is bad usage.
+/// Returns the given sizes for every entry point that has them. A name that none has is bad usage.
 std::vector<Sizes> parse_sizes(const std::vector<ChosenEntry>& chosen, const Options& options) {
   std::vector<Sizes> list;
   for (const ChosenEntry& each : chosen) list.emplace_back(each.entry->parameters);
@@ -62,7 +65,7 @@ std::vector<Sizes> parse_sizes(const std::vector<ChosenEntry>& chosen, const Opt
   return list;
 }
 
-/// Those implementations of the entry points that the options name.
+/// One of the implementations that the options name.
 struct Chosen {
   const EntryPoint* entry;
   const TypedEntryPoint* typed;
@@ -99,7 +102,7 @@ std::vector<Chosen> choose(const Options& options) {
   return chosen;
 }
 
-CheckRow run_one(Device& device, const Chosen& chosen, const Sizes& sizes, std::int64_t shift,
+CheckRow run_one(BenchDevice& device, const Chosen& chosen, const Sizes& sizes, std::int64_t shift,
                  const Options& options) {
   const Problem problem = as_usage([&] { return chosen.typed->problem(sizes, options.seed); });
   const int timed_calls = shift == 0 ? kTimedCalls : 0;
@@ -114,8 +117,8 @@ CheckRow run_one(Device& device, const Chosen& chosen, const Sizes& sizes, std::
                               {.shift = shift, .timed_calls = timed_calls})};
 }
 
-/// The variant over all odd sizes, with aligned and with unaligned operands.
-void check_odd_sizes(Device& device, const Chosen& chosen, const Options& options,
+/// Checks the variant over all odd sizes, with aligned and with unaligned operands.
+void check_odd_sizes(BenchDevice& device, const Chosen& chosen, const Options& options,
                      CheckReport& report) {
   for (const auto& values : chosen.entry->odd_sizes) {
     const Sizes sizes(chosen.entry->parameters, values);
@@ -126,10 +129,12 @@ void check_odd_sizes(Device& device, const Chosen& chosen, const Options& option
   report.end_odd_sizes(chosen.entry->odd_sizes.size());
 }
 
-int run_check(const Options& options) {
-  const std::unique_ptr<Device> device = as_usage([&] { return open_device(options.device); });
+int run_check(Options options) {
+  const std::string usual = usual_kernel_device();
+  options.device = name(start_computing(options.compute, usual));
+  const std::unique_ptr<BenchDevice> device = as_usage([&] { return open_device(options.device); });
   const std::vector<Chosen> chosen = choose(options);
-  CheckReport report(options.device, options.json);
+  CheckReport report(options.device);
   for (const Chosen& each : chosen) {
     if (!options.sizes.empty()) {
       report.add(run_one(*device, each, each.sizes, 0, options));
@@ -146,30 +151,32 @@ int run_check(const Options& options) {
 }
 
 constexpr const char* kFooter =
-    R"(Compares with plain loops in float64; results are poisoned before, and memory around them is
-watched for writes. Without sizes: the standard ones, timed, and the odd ones (1, 31, 33, 127, empty,
-...), with aligned and unaligned operands.
+    R"(Compares each variant with plain loops in float64. Results are poisoned before the call, and the
+memory around them is watched for writes. Without sizes it takes the standard ones, which it times, and
+the odd ones (1, 31, 33, 127, empty, ...), with aligned and unaligned operands.
 
   switchyard check matmul
   switchyard check matmul --variant matmul_shared_tile --dtype float32 m=31 n=33 k=127
   switchyard check top_k experts=160 k=8 --device cpu
 
-'refused' means that the variant said, before any launch, that what it needs is not there. Exit code 1
-where a variant is wrong. Times on simt are the host's: they say nothing about a GPU.)";
+'refused' means that the variant said, before any launch, that what it needs is not there. The exit
+code is 1 where a variant is wrong. Times on simt are those of the host and say nothing about a GPU.)";
 
 Action add_check(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  options->device = usual_kernel_device();
   command.add_option("FAMILY", options->family, "A family, an entry point or all; see 'kernels'")
       ->required();
-  command.add_option("NAME=VALUE", options->sizes, "Sizes; those left out are the standard ones");
+  command.add_option("NAME=VALUE", options->sizes,
+                     "Set a size; those that are left out have their standard values");
   command.add_option("--variant", options->variant,
-                     "One variant, or entry_point: the one that the engine would use");
-  command.add_option("--dtype", options->dtype, "float32, float64, bfloat16 or int64");
-  command.add_option("--device", options->device, "cpu, simt or cuda")->capture_default_str();
-  command.add_option("--seed", options->seed, "Of the operands")->capture_default_str();
-  command.add_flag("--json", options->json, "Print JSON");
+                     "Check one variant alone, or entry_point: the one that the engine would use");
+  command.add_option("--dtype", options->dtype,
+                     "Check one element type alone: float32, float64, bfloat16 or int64");
+  command.add_option("--seed", options->seed, "Seed of the operands")
+      ->check(whole_number(0, kAnyUnsigned))
+      ->capture_default_str();
+  add_compute_options(command, options->compute, usual_kernel_device());
   return [=] { return run_check(*options); };
 }
 

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
 #include "app/machine.h"
+#include "app/output.h"
 #include "engine/core/device.h"
 #include "kernels/cpu/parallel.h"
 
@@ -63,7 +63,7 @@ json describe_cuda() {
   return cuda;
 }
 
-void print_line(const char* head, const std::string& text) { fmt::print("{:<6}{}\n", head, text); }
+void print_line(const char* head, const std::string& text) { print_text("{:<6}{}\n", head, text); }
 
 void print_cuda(const json& cuda) {
   if (!cuda["available"]) {
@@ -89,12 +89,12 @@ void print_cuda(const json& cuda) {
                              cuda["compiled_for"].get<std::string>()));
 }
 
-int print_devices(bool as_json) {
+int print_devices() {
   const json cpu = describe_cpu();
   const json cuda = describe_cuda();
   const json simt = describe_simt();
-  if (as_json) {
-    fmt::print("{}\n", json{{"cpu", cpu}, {"cuda", cuda}, {"simt", simt}}.dump(2));
+  if (json_wanted()) {
+    print_json({{"cpu", cpu}, {"cuda", cuda}, {"simt", simt}});
     return kSuccess;
   }
   print_line("cpu", fmt::format("{}, {} threads, {}", cpu["cpu"].get<std::string>(),
@@ -107,13 +107,12 @@ int print_devices(bool as_json) {
 }
 
 Action add_devices(CLI::App& command) {
-  const auto as_json = std::make_shared<bool>(false);
-  command.add_flag("--json", *as_json, "Print JSON");
-  return [=] { return print_devices(*as_json); };
+  command.footer("--device of the other commands takes one that is available.");
+  return print_devices;
 }
 
 const CommandRegistration kDevices({Command::Group::kMachine, "devices",
-                                    "What --device can be here, or why not: cpu, cuda, simt",
+                                    "List the devices of this machine, and say why one is missing",
                                     add_devices});
 
 }  // namespace

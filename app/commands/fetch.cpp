@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "app/command.h"
+#include "app/output.h"
 #include "app/progress.h"
 #include "app/signals.h"
 #include "data/dataset.h"
@@ -15,7 +17,7 @@ namespace {
 
 int fetch(const std::string& directory) {
   const StopSignal stop;
-  Progress progress(/*json_on_stdout=*/false);
+  Progress progress;
   FetchOptions options;
   options.progress = [&](std::int64_t done, std::int64_t total) {
     progress.update(static_cast<double>(done) / static_cast<double>(total),
@@ -26,16 +28,20 @@ int fetch(const std::string& directory) {
       directory.empty() ? cache_directory() : std::filesystem::path(directory);
   const std::filesystem::path folder = fetch_cifar10(target, options);
   progress.clear();
-  fmt::print("{}\n", folder.string());
+  if (json_wanted()) {
+    print_json({{"directory", folder.string()}});
+  } else {
+    print_text("{}\n", folder.string());
+  }
   return kSuccess;
 }
 
 Action add_fetch(CLI::App& command) {
   command.footer(
-      "170 MB; checked against its SHA-256 and unpacked. A download that was interrupted "
-      "continues.\n"
-      "Prints the folder, which --data and SWITCHYARD_DATA take; in the default place it is found "
-      "by itself.");
+      "Downloads 170 MB, compares them with their SHA-256 and unpacks them. A download that was\n"
+      "interrupted continues. Prints the folder, which --data and SWITCHYARD_DATA take; without "
+      "--out\n"
+      "the other commands find it by themselves.");
   const auto directory = std::make_shared<std::string>();
   command.add_option(
       "--out", *directory,
@@ -44,7 +50,7 @@ Action add_fetch(CLI::App& command) {
 }
 
 const CommandRegistration kFetch({Command::Group::kMachine, "fetch",
-                                  "Download CIFAR-10 from its home", add_fetch});
+                                  "Download the data set CIFAR-10 from its home page", add_fetch});
 
 }  // namespace
 }  // namespace switchyard

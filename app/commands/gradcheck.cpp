@@ -1,15 +1,17 @@
 #include "engine/autograd/gradcheck.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
-#include "app/device_option.h"
-#include "app/validators.h"
+#include "app/compute_options.h"
+#include "app/option_values.h"
+#include "app/output.h"
 #include "engine/core/check.h"
+#include "engine/core/suggest.h"
 #include "engine/ops/cases.h"
 
 namespace switchyard {
@@ -21,17 +23,17 @@ struct Options {
   std::int64_t size = 3;
   std::uint64_t seed = 1;
   double tolerance = 1e-7;
-  DeviceOptions device;
-  bool json = false;
+  ComputeOptions compute;
 };
 
 std::vector<OpCase> chosen_cases(const std::string& op) {
   std::vector<OpCase> cases = op_cases();
   if (op == "all") return cases;
-  std::string known;
-  for (const OpCase& each : cases) known += (known.empty() ? "" : ", ") + each.name;
+  std::vector<std::string> known;
+  for (const OpCase& each : cases) known.push_back(each.name);
   std::erase_if(cases, [&](const OpCase& each) { return each.name != op; });
-  check<UsageError>(!cases.empty(), "gradcheck: no operation '{}' (there are: {})", op, known);
+  check<UsageError>(!cases.empty(), "gradcheck: no operation '{}' (there are: {}){}", op,
+                    fmt::join(known, ", "), did_you_mean(op, known));
   return cases;
 }
 
@@ -48,7 +50,7 @@ GradcheckResult worst_order(const OpSample& sample, const Options& options, int&
 }
 
 int run_gradcheck(const Options& options) {
-  const Device device = use_device(options.device);
+  const Device device = start_computing(options.compute);
   nlohmann::json rows = nlohmann::json::array();
   bool all_good = true;
   for (const OpCase& each : chosen_cases(options.op)) {
@@ -63,33 +65,37 @@ int run_gradcheck(const Options& options) {
                     {"order", order},
                     {"worst", result.worst},
                     {"passed", good}});
-    if (options.json) continue;
-    fmt::print("{:<4} {:<32} error {:8.1e}  order {}  {}\n", good ? "ok" : "BAD", each.name,
-               result.error, order, result.worst);
+    if (json_wanted()) continue;
+    print_text("{:<4} {:<32} error {:8.1e}  order {}  {}\n", good ? "ok" : "BAD", each.name,
+               unsigned_nan(result.error), order, result.worst);
   }
-  if (options.json) fmt::print("{}\n", rows.dump(2));
+  if (json_wanted()) print_json(rows);
   return all_good ? kSuccess : kFailed;
 }
 
 Action add_gradcheck(CLI::App& command) {
   command.footer(
-      "Prints the largest relative error over the inputs and the orders checked, and the order and "
-      "the\ninput where it was found. Exit code 1 where one is above the tolerance.");
+      "Prints the largest relative error over the inputs and the orders checked, with the order "
+      "and the\n"
+      "input where it was found. The exit code is 1 where an error is above the tolerance.");
   const auto options = std::make_shared<Options>();
   command.add_option("OP", options->op, "An operation, or all")->capture_default_str();
-  command.add_option("--order", options->order, "Check derivatives of orders 1 to this")
-      ->check(CLI::Range(1, 4))
+  command.add_option("--order", options->order, "Check the derivatives of orders 1 to this")
+      ->check(whole_number(1, 4))
       ->capture_default_str();
-  command.add_option("--size", options->size, "Elements along the largest axis, or so")
-      ->check(CLI::Range(0, 64))
+  command
+      .add_option("--size", options->size, "Use about this many elements along the largest axis")
+      ->check(whole_number(0, 64))
       ->capture_default_str();
-  command.add_option("--seed", options->seed, "Of inputs, cotangents and directions")
+  command.add_option("--seed", options->seed, "Seed of inputs, cotangents and directions")
+      ->check(whole_number(0, kAnyUnsigned))
       ->capture_default_str();
-  command.add_option("--tolerance", options->tolerance, "Largest relative error that passes")
-      ->check(above_zero())
+  command
+      .add_option("--tolerance", options->tolerance,
+                  "Pass where the relative error is at most this")
+      ->check(positive_number())
       ->capture_default_str();
-  add_device_options(command, options->device);
-  command.add_flag("--json", options->json, "Print JSON");
+  add_compute_options(command, options->compute, "cpu");
   return [=] { return run_gradcheck(*options); };
 }
 

@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/data_options.h"
 #include "app/model_files.h"
+#include "app/output.h"
 #include "app/stages.h"
 #include "engine/core/check.h"
 
@@ -18,7 +19,6 @@ using nlohmann::json;
 struct Options {
   AnalysisOptions analysis;
   ModelFiles files;
-  bool json = false;
 };
 
 std::string text(const SubsetCurvature& subset) {
@@ -26,36 +26,37 @@ std::string text(const SubsetCurvature& subset) {
   return fmt::format(
       "{} images, loss {:.4f}: largest eigenvalue {:.5g} (residual {:.1e}, {} products), trace "
       "{:.5g} (standard error {:.2g}, {} vectors)",
-      subset.images, subset.loss, top.largest.value, top.largest.residual, top.iterations,
-      subset.trace.mean, subset.trace.standard_error, subset.trace.samples.size());
+      subset.images, unsigned_nan(subset.loss), unsigned_nan(top.largest.value),
+      unsigned_nan(top.largest.residual), top.iterations, unsigned_nan(subset.trace.mean),
+      unsigned_nan(subset.trace.standard_error), subset.trace.samples.size());
 }
 
-/// Of the one batch that a file gives.
+/// Measures the curvature on the one batch that a file gives.
 int analyse_batch(const Options& options) {
   const AnalysisConfig config = resolve_analysis(options.analysis);
   const auto model = load_model(options.files, config.dtype, analysis_device(options.analysis));
   const Batch batch = read_batch(options.files.batch, *model, /*allow_direction=*/false).batch;
   const SubsetCurvature curvature =
       measure_curvature(*model, {batch}, Generator(config.seed), config.curvature);
-  if (options.json) {
-    fmt::print("{}\n", to_json(curvature).dump(2));
+  if (json_wanted()) {
+    print_json(to_json(curvature));
   } else {
-    fmt::print("{}\n", text(curvature));
+    print_text("{}\n", text(curvature));
   }
   return kSuccess;
 }
 
-/// Of a run's training and test images; stored in its results.
+/// Measures the curvature on training and test images of a run and stores it in the run's results.
 int analyse_run(const Options& options) {
-  Progress progress(options.json);
+  Progress progress;
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
   const Curvature curvature = curvature_of_subsets(*run.model, run.subsets, run.config);
   const json section = curvature_section(curvature, run.config);
   run.directory.update_results({{"curvature", section}});
-  if (options.json) {
-    fmt::print("{}\n", section.dump(2));
+  if (json_wanted()) {
+    print_json(section);
   } else {
-    fmt::print("train  {}\ntest   {}\n", text(curvature.train), text(curvature.test));
+    print_text("train  {}\ntest   {}\n", text(curvature.train), text(curvature.test));
   }
   return kSuccess;
 }
@@ -65,9 +66,10 @@ int hessian(const Options& options) {
 }
 
 constexpr const char* kFooter =
-    R"(Largest eigenvalue by the Lanczos iteration and trace by Hutchinson's estimator, of the Hessian of
-the mean cross-entropy with respect to all parameters, in evaluation mode; with --run on a subset of
-its training and of its test images. Routing is held fixed, as it is at these weights.)";
+    R"(Finds the largest eigenvalue by the Lanczos iteration and the trace by Hutchinson's estimator. Both
+are of the Hessian of the mean cross-entropy with respect to all parameters, in evaluation mode. The
+images are a subset of the training and of the test images with --run, else those of --batch. Routing
+stays as it is at these weights.)";
 
 Action add_hessian(CLI::App& command) {
   command.footer(kFooter);
@@ -76,7 +78,6 @@ Action add_hessian(CLI::App& command) {
   for (CLI::Option* file : add_model_options(command, options->files)) file->excludes(run);
   CLI::Option* model = command.get_option("--model");
   model->needs("--weights")->needs("--batch");
-  command.add_flag("--json", options->json, "Print JSON");
   return [=] {
     check<UsageError>(run->count() + model->count() == 1,
                       "hessian: give either --run, or --model, --weights and --batch");
@@ -85,8 +86,8 @@ Action add_hessian(CLI::App& command) {
 }
 
 const CommandRegistration kHessian({Command::Group::kStudies, "hessian",
-                                    "Curvature of the loss: largest eigenvalue, trace",
-                                    add_hessian});
+                                    "Measure the curvature of the loss: largest eigenvalue, trace",
+                                    add_hessian, analysis_fields});
 
 }  // namespace
 }  // namespace switchyard

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/output.h"
 #include "app/workbench_options.h"
 
 namespace switchyard {
@@ -13,12 +14,7 @@ namespace {
 using namespace kernels::workbench;
 using nlohmann::json;
 
-struct Options {
-  std::string family;
-  bool json = false;
-};
-
-/// One rung, over the element types that have it.
+/// One rung and the element types that have it.
 struct Rung {
   std::string name, needs;
   std::vector<std::string> dtypes;
@@ -62,7 +58,7 @@ json to_json(const EntryPoint& entry) {
           {"sizes", sizes},     {"odd_sizes", entry.odd_sizes.size()}, {"variants", variants}};
 }
 
-/// Sizes and rungs, as lines: the same text for entry points that share a ladder.
+/// Writes sizes and rungs as lines. Entry points that share a ladder give the same text.
 std::string details(const EntryPoint& entry) {
   std::vector<std::string> dtypes;
   for (const TypedEntryPoint& typed : entry.types) dtypes.emplace_back(name(typed.type));
@@ -78,19 +74,19 @@ std::string details(const EntryPoint& entry) {
   return text;
 }
 
-void print(const Family& family, const std::vector<const EntryPoint*>& entries) {
-  fmt::print("{}  ({}; {})\n", family.name, fmt::join(family.sources, ", "), family.page);
+void print_family(const Family& family, const std::vector<const EntryPoint*>& entries) {
+  print_text("{}  ({}; {})\n", family.name, fmt::join(family.sources, ", "), family.page);
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    fmt::print("  {:<28} {}\n", entries[i]->name, entries[i]->computes);
+    print_text("  {:<28} {}\n", entries[i]->name, entries[i]->computes);
     const std::string text = details(*entries[i]);
-    if (i + 1 == entries.size() || details(*entries[i + 1]) != text) fmt::print("{}", text);
+    if (i + 1 == entries.size() || details(*entries[i + 1]) != text) print_text(text);
   }
-  fmt::print("\n");
+  print_text("\n");
 }
 
-int list_kernels(const Options& options) {
+int list_kernels(const std::string& family_or_entry) {
   std::vector<ChosenEntry> chosen;
-  if (!options.family.empty()) chosen = choose_entries(options.family);
+  if (!family_or_entry.empty()) chosen = choose_entries(family_or_entry);
   json families = json::array();
   for (const Family& family : kernel_families()) {
     std::vector<const EntryPoint*> entries;
@@ -101,7 +97,7 @@ int list_kernels(const Options& options) {
       }
     }
     if (entries.empty()) continue;
-    if (!options.json) print(family, entries);
+    if (!json_wanted()) print_family(family, entries);
     families.push_back({{"family", family.name},
                         {"sources", family.sources},
                         {"page", family.page},
@@ -110,20 +106,21 @@ int list_kernels(const Options& options) {
       families.back()["entry_points"].push_back(to_json(*entry));
     }
   }
-  if (options.json) fmt::print("{}\n", families.dump(2));
+  if (json_wanted()) print_json(families);
   return kSuccess;
 }
 
 constexpr const char* kFooter =
-    "Each entry point is a function of kernels/api; below it the ways to compute it, from the\n"
-    "textbook's to the one that the engine mostly uses. 'switchyard check' runs them.";
+    "Each entry point is a function of kernels/api. Below it stand the ways to compute it, from "
+    "the\n"
+    "textbook's to the one that the engine mostly uses. 'switchyard check' compares and times "
+    "them.";
 
 Action add_kernels(CLI::App& command) {
   command.footer(kFooter);
-  const auto options = std::make_shared<Options>();
-  command.add_option("FAMILY", options->family, "A family or an entry point; all if left out");
-  command.add_flag("--json", options->json, "Print JSON");
-  return [=] { return list_kernels(*options); };
+  const auto family = std::make_shared<std::string>();
+  command.add_option("FAMILY", *family, "A family or an entry point; without it, all are listed");
+  return [=] { return list_kernels(*family); };
 }
 
 const CommandRegistration kKernels({Command::Group::kKernels, "kernels",

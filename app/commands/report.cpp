@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/output.h"
 
 namespace switchyard {
 
@@ -13,19 +14,26 @@ namespace {
 
 Action add_report(CLI::App& command) {
   command.footer(
-      "The page is self-contained: it loads nothing from anywhere. It is written from study.json "
-      "and the\nfiles of each run, and may be written again at any time.");
+      "Writes DIR/report.html from study.json and the files of each run. The page loads nothing "
+      "from\n"
+      "anywhere. It can be written again at any time.");
   const auto directory = std::make_shared<std::string>();
-  command.add_option("DIR", *directory, "Study directory, or a run directory")->required();
+  command.add_option("DIR", *directory, "The directory of a study or of a run")->required();
   return [=] {
     write_report(*directory);
-    fmt::print("{}/report.html\n", *directory);
+    const std::string page = (std::filesystem::path(*directory) / "report.html").string();
+    if (json_wanted()) {
+      print_json({{"report", page}});
+    } else {
+      print_text("{}\n", page);
+    }
     return kSuccess;
   };
 }
 
 const CommandRegistration kReport({Command::Group::kStudies, "report",
-                                   "Write report.html of a study or of a single run", add_report});
+                                   "Write the page report.html about a study or a single run",
+                                   add_report});
 
 }  // namespace
 }  // namespace switchyard

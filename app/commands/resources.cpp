@@ -1,10 +1,11 @@
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/output.h"
 #include "app/resource_table.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
@@ -24,16 +25,19 @@ constexpr int kSkipped = 77;  // what CMake's tests take for "skipped"
 struct Options {
   std::string objects, write, compare;
   bool all = false;
-  bool json = false;
 };
 
 int skip(const std::string& reason) {
-  fmt::print("switchyard: resources: skipped: {}\n", reason);
+  if (json_wanted()) {
+    print_json({{"skipped", reason}});
+  } else {
+    print_text("switchyard: resources: skipped: {}\n", reason);
+  }
   return kSkipped;
 }
 
 /// Prints a line for each kernel that is worse than in the checked-in table. Errors: Error with the
-/// first of them and how to update the table.
+/// first of them and how to update the table; with --json it is the document.
 int compare(const std::string& file, const ResourceTable& now) {
   const ResourceTable before = read_table(file);
   if (before.toolkit != now.toolkit) {
@@ -42,10 +46,14 @@ int compare(const std::string& file, const ResourceTable& now) {
   }
   const std::vector<std::string> lines = regressions(before, now);
   if (lines.empty()) {
-    fmt::print("{} kernels, none worse than in {}\n", now.kernels.size(), file);
+    if (json_wanted()) {
+      print_json({{"kernels", now.kernels.size()}, {"worse", 0}});
+    } else {
+      print_text("{} kernels, none worse than in {}\n", now.kernels.size(), file);
+    }
     return kSuccess;
   }
-  for (const std::string& line : lines) fmt::print("{}\n", line);
+  if (!json_wanted()) print_text("{}\n", fmt::join(lines, "\n"));
   throw Error(
       fmt::format("resources: {}{}; if that is meant: ./run resources --write {}", lines.front(),
                   lines.size() > 1 ? fmt::format(", and {} kernels more", lines.size() - 1) : "",
@@ -60,16 +68,21 @@ int run_resources(const Options& options) {
     check<UsageError>(fs::is_directory(options.write), "--write: no folder {}", options.write);
     write_file_atomic(fs::path(options.write) / "resources.json", to_json_lines(table));
     write_file_atomic(fs::path(options.write) / "resources.md", to_markdown(table));
-    fmt::print("{} kernels in {}/resources.md and .json\n", table.kernels.size(), options.write);
-  } else if (options.json) {
-    fmt::print("{}", to_json_lines(table));
+    if (json_wanted()) {
+      print_json({{"kernels", table.kernels.size()}, {"written", options.write}});
+    } else {
+      print_text("{} kernels in {} and .json\n", table.kernels.size(),
+                 (fs::path(options.write) / "resources.md").string());
+    }
+  } else if (json_wanted()) {
+    print_json_text(to_json_lines(table));
   } else {
-    fmt::print("{}", to_text(table, options.all));
+    print_text(to_text(table, options.all));
   }
   return kSuccess;
 }
 
-/// Where the build that made this program keeps nvcc's objects.
+/// The folder in which the build that made this program keeps the objects of nvcc.
 std::string objects_of_this_build() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -78,23 +91,28 @@ std::string objects_of_this_build() {
 
 Action add_resources(CLI::App& command) {
   command.footer(
-      "From the report that ptxas gave when the kernels were compiled. No GPU is needed.\n"
-      "Exit code 1 where --compare finds a kernel that got worse, 77 where nvcc was not there.");
+      "Reads the reports that ptxas, the assembler of nvcc, wrote when the kernels were compiled, "
+      "so no\n"
+      "GPU is needed. The exit code is 1 where --compare finds a kernel that got worse, and 77 "
+      "where this\n"
+      "program was built without nvcc or by another version of it.");
   const auto options = std::make_shared<Options>();
   options->objects = objects_of_this_build();
-  command.add_option("--objects", options->objects, "Folder of nvcc's objects and reports");
+  command.add_option("--objects", options->objects,
+                     "Folder with the objects of nvcc and their reports (default: this build's)");
   auto* write = command.add_option("--write", options->write,
                                    "Write resources.md and resources.json into this folder");
-  command.add_option("--compare", options->compare, "A resources.json to compare with")
+  command
+      .add_option("--compare", options->compare,
+                  "Compare with this file, a resources.json of an earlier build")
       ->excludes(write);
-  command.add_flag("--all", options->all, "A row for each instantiation");
-  command.add_flag("--json", options->json, "Print JSON");
+  command.add_flag("--all", options->all, "Print a row for each instantiation of a kernel");
   return [=] { return run_resources(*options); };
 }
 
 const CommandRegistration kResources(
     {Command::Group::kKernels, "resources",
-     "Registers, shared memory and occupancy of the compiled kernels", add_resources});
+     "List registers, shared memory and occupancy of the compiled kernels", add_resources});
 
 }  // namespace
 }  // namespace switchyard

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "app/command.h"
-#include "app/device_option.h"
-#include "app/validators.h"
+#include "app/compute_options.h"
+#include "app/option_values.h"
+#include "app/output.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
 #include "engine/io/safetensors.h"
@@ -18,7 +20,7 @@ struct Options {
   std::string logits;
   std::string out;
   std::string order = "topk_softmax";
-  std::string device = "cpu";
+  ComputeOptions compute;
   std::string variant;
   std::int64_t k = 0;
   std::int64_t capacity = 0;
@@ -37,7 +39,7 @@ Tensor read_logits(const std::string& path) {
 
 int route(const Options& options) {
   const NoGrad no_grad;
-  const Device device = parse_device(options.device);
+  const Device device = start_computing(options.compute);
   const Tensor logits = read_logits(options.logits).to(device);
   const std::int64_t experts = logits.size(1);
   check(experts >= 1, "{}: logits {} have no experts", options.logits, logits.shape().to_string());
@@ -51,8 +53,16 @@ int route(const Options& options) {
                                    {"offsets", routing.offsets},
                                    {"permutation", routing.permutation}},
                                   {}});
-  fmt::print("{}: {} tokens, {} experts, k {}, {} dropped\n", options.out, logits.size(0), experts,
-             options.k, routing.dropped);
+  if (json_wanted()) {
+    print_json({{"out", options.out},
+                {"tokens", logits.size(0)},
+                {"experts", experts},
+                {"k", options.k},
+                {"dropped", routing.dropped}});
+  } else {
+    print_text("{}: {} tokens, {} experts, k {}, {} dropped\n", options.out, logits.size(0),
+               experts, options.k, routing.dropped);
+  }
   return kSuccess;
 }
 
@@ -63,34 +73,42 @@ constexpr const char* kFooter =
   offsets      [E+1] int64: slots offsets[e] to offsets[e+1] belong to expert e
   permutation  [S] int64: slot -> token*k + choice; experts ascending, tokens ascending within one
 
-A row with NaN or with -inf only is an error that names the row, as is one with +inf.)";
+A row with NaN, with +inf or with -inf alone is an error that names the row.)";
 
 Action add_route(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  command.add_option("--logits", options->logits, "safetensors with logits [T, E]")->required();
-  command.add_option("--k", options->k, "Experts per token")->required();
-  command.add_option("--out", options->out, "safetensors file to write")->required();
+  command
+      .add_option("--logits", options->logits,
+                  "Read this safetensors file, which has logits [T, E]")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("--k", options->k, "Choose this many experts for each token")
+      ->check(whole_number(0, kAnySigned))
+      ->required();
+  command.add_option("--out", options->out, "Write this safetensors file")
+      ->type_name("FILE")
+      ->required();
   command
       .add_option("--order", options->order,
                   "topk_softmax, softmax_topk or softmax_topk_renormalized")
-      ->check(CLI::IsMember({"topk_softmax", "softmax_topk", "softmax_topk_renormalized"}))
+      ->check(one_of({"topk_softmax", "softmax_topk", "softmax_topk_renormalized"}))
       ->capture_default_str();
   command
       .add_option("--capacity", options->capacity,
-                  "Assignments per expert at most, later ones are dropped; 0: no limit")
-      ->check(at_least(0))
+                  "Give an expert at most this many tokens and drop later ones; 0: no limit")
+      ->check(whole_number(0, kAnySigned))
       ->capture_default_str();
-  add_device_option(command, options->device);
   command.add_option("--impl", options->variant,
-                     "Variant of the gate's kernel, on --device simt or cuda "
-                     "(see switchyard kernels gate); without it the best for these sizes");
+                     "Variant of the gate's kernel, on the devices simt and cuda ('switchyard\n"
+                     "kernels gate' lists them); without it the best for these sizes");
+  add_compute_options(command, options->compute, "cpu");
   return [=] { return route(*options); };
 }
 
-const CommandRegistration kRoute({Command::Group::kModels, "route",
-                                  "What the router does with given logits: choices, weights, order",
-                                  add_route});
+const CommandRegistration kRoute(
+    {Command::Group::kModels, "route",
+     "Choose experts for given logits: write choices, weights and order", add_route});
 
 }  // namespace
 }  // namespace switchyard

@@ -5,11 +5,12 @@
 
 #include "app/command.h"
 #include "app/data_options.h"
+#include "app/option_values.h"
+#include "app/output.h"
 #include "app/settings_options.h"
 #include "app/study/resolve.h"
 #include "app/study/runner.h"
 #include "app/study/summary.h"
-#include "app/validators.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "training/presets.h"
@@ -23,16 +24,15 @@ struct Options {
   std::string out = "switchyard-study";
   bool resume = false;
   bool print_config = false;
-  bool json = false;
 };
 
 int study(const Options& options, const std::string& command) {
   if (options.print_config) {
-    fmt::print("{}\n", to_json(resolve_study(options.study, nullptr)).dump(2));
+    print_json(to_json(resolve_study(options.study, nullptr)));
     return kSuccess;
   }
   const StopSignal stop;
-  Progress progress(options.json);
+  Progress progress;
   const auto earlier =
       options.resume ? std::optional(read_study_config(options.out)) : std::nullopt;
   const StudyConfig first = resolve_study(options.study, nullptr, earlier);
@@ -48,14 +48,14 @@ int study(const Options& options, const std::string& command) {
 
   StudyRunner runner(options.out, config, data, stop, progress, command);
   const bool complete = runner.run();
-  print_summary(options.out, runner.finished(), options.json);
+  print_summary(options.out, runner.finished());
   if (complete) return kSuccess;
   progress.line(
       fmt::format("stopped; 'switchyard study --resume --out {}' continues", options.out));
   return kInterrupted;
 }
 
-/// The command line without the directories that lead to files: it is for reports.
+/// Returns the command line for the report: of each file only the name, not the directory.
 std::string command_text(const CLI::App& command) {
   std::string text = "switchyard study";
   for (const CLI::Option* option : command.get_options()) {
@@ -69,39 +69,50 @@ std::string command_text(const CLI::App& command) {
   return text;
 }
 
-constexpr const char* kFooter =
-    R"(Trains every head with every seed and measures each on the test set: accuracy, which expert serves
-which class, the largest eigenvalue and the trace of the loss's Hessian on training and test images,
-the loss along its eigenvector and along random directions, latency and memory. Writes everything to
---out: study.json, report.html and a directory per run.
+/// Lists the fields of every preset.
+std::vector<std::string> study_fields() {
+  nlohmann::json all = nlohmann::json::object();
+  for (const std::string& preset : preset_names()) all.merge_patch(to_json(study_preset(preset)));
+  return field_paths(all);
+}
 
-Ctrl-C saves and leaves; --resume continues where the study was, and may add heads and seeds.)";
+constexpr const char* kFooter =
+    R"(Trains every head with every seed and measures each: the accuracy on the test set, which expert
+serves which class, the largest eigenvalue and the trace of the Hessian of the loss on training and test
+images, the loss along its eigenvector and along random directions, latency and memory. Writes
+study.json, report.html and a directory for each run into --out.
+
+Ctrl-C saves and leaves; --resume continues where the study was, and can add heads and seeds.)";
 
 Action add_study(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
   add_settings_options(
       command, options->study.settings,
-      fmt::format("quick: minutes on two cores; paper: the published configuration, "
-                  "hours; tiny: a\nminute, for tests (default {})",
-                  preset_names().front()));
-  command.add_option("--heads", options->study.heads, "Heads to train, separated by commas")
+      fmt::format("quick: minutes on two cores; paper: the published configuration, hours;\n"
+                  "tiny: a minute, for tests (default: {})",
+                  preset_names().front()),
+      "training.optimizer.rate=0.2");
+  command.add_option("--heads", options->study.heads, "Train these heads, separated by commas")
       ->delimiter(',')
-      ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
-  command.add_option("--seeds", options->study.seeds, "Runs per head, with seeds 1, 2, ...")
-      ->check(at_least(1));
+      ->check(one_of(head_names()));
+  command
+      .add_option("--seeds", options->study.seeds,
+                  "Train every head this many times, with the seeds 1, 2, ...")
+      ->check(whole_number(1, kMostSeeds));
   add_data_option(command, options->data);
-  command.add_option("--out", options->out, "Study directory, new or empty")->capture_default_str();
-  command.add_flag("--resume", options->resume, "Continue the study in --out");
+  command.add_option("--out", options->out, "Study directory, which must be new or empty")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command.add_flag("--resume", options->resume, "Continue the study that is in --out");
   command.add_flag("--print-config", options->print_config,
                    "Print the configuration that would be used, for --config, and stop");
-  command.add_flag("--json", options->json, "Print the results as JSON");
   return [options, &command] { return study(*options, command_text(command)); };
 }
 
 const CommandRegistration kStudy({Command::Group::kStudies, "study",
-                                  "Train the heads, analyse them, write the report: the main job",
-                                  add_study});
+                                  "Train the heads, analyse them and write the report", add_study,
+                                  study_fields});
 
 }  // namespace
 }  // namespace switchyard

@@ -5,6 +5,8 @@
 
 #include "app/command.h"
 #include "app/data_options.h"
+#include "app/option_values.h"
+#include "app/output.h"
 #include "app/settings_options.h"
 #include "app/stages.h"
 #include "app/train_run.h"
@@ -23,10 +25,10 @@ struct Options {
   std::string data;
   std::string out = "switchyard-run";
   bool resume = false;
-  bool json = false;
 };
 
-/// Preset, what the data set dictates, file, options: each over the one before.
+/// Lays the preset, the fields that the data set dictates, the file and the options over one
+/// another, in this order.
 TrainConfig resolve_config(const Options& options, const ImageDataset* data) {
   const SettingsOptions& settings = options.settings;
   const bool bare = settings.preset.empty() && !settings.config_file.empty();
@@ -60,13 +62,13 @@ void refuse_settings_on_resume(const Options& options) {
       options.out);
 }
 
-void print_outcome(const RunDirectory& run, bool as_json) {
+void print_outcome(const RunDirectory& run) {
   const json results = run.results();
-  if (as_json) {
-    fmt::print("{}\n", results.dump(2));
+  if (json_wanted()) {
+    print_json(results);
     return;
   }
-  fmt::print("{}: best epoch {}, validation accuracy {:.2f} %, test accuracy {:.2f} %\n",
+  print_text("{}: best epoch {}, validation accuracy {:.2f} %, test accuracy {:.2f} %\n",
              run.path().string(), results.at("best_epoch").get<int>(),
              100.0 * results.at("best_validation_accuracy").get<double>(),
              100.0 * results.at("test").at("accuracy").get<double>());
@@ -94,22 +96,35 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
 
 int train(const Options& options) {
   const StopSignal stop;
-  Progress progress(options.json);
+  Progress progress;
   DatasetPair data;
   const RunDirectory run = prepare(options, stop, progress, data);
   const TrainConfig config = run.config();
   const bool stopped =
       train_run(run, data, stop, progress, config.model.head.name) == TrainingOutcome::kStopped;
   if (stopped) {
-    progress.line(fmt::format("stopped; 'switchyard train --resume --out {}' continues",
-                              run.path().string()));
+    const std::string how =
+        fmt::format("stopped; 'switchyard train --resume --out {}' continues", run.path().string());
+    progress.line(how);
+    if (json_wanted()) print_json({{"error", how}, {"exit_code", kInterrupted}});
     return kInterrupted;
   }
   json fields = test_section(run, data, select_images(config, data), config.threads);
   fields["status"] = "complete";
   run.update_results(fields);
-  print_outcome(run, options.json);
+  print_outcome(run);
   return kSuccess;
+}
+
+/// Lists the fields of every preset with every head.
+std::vector<std::string> training_fields() {
+  json all = json::object();
+  for (const std::string& preset : preset_names())
+    all.merge_patch(to_json(training_preset(preset)));
+  for (const std::string& head : head_names()) {
+    all.merge_patch({{"model", to_json(ModelConfig{.backbone = {}, .head = {.name = head}})}});
+  }
+  return field_paths(all);
 }
 
 constexpr const char* kFooter =
@@ -117,29 +132,33 @@ constexpr const char* kFooter =
   config.json              the configuration, every field
   metrics.jsonl            one line per epoch
   checkpoint.safetensors   the last state, for --resume
-  best.safetensors         weights of the best epoch on the validation images
-  results.json             how these do on the test set
+  best.safetensors         the weights of the best epoch on the validation images
+  results.json             the accuracy of these weights on the test set, and more; --json prints it
 
-Fields that --config leaves out have the preset's values; without --preset, the published ones.
+Fields that --config leaves out have the values of the preset; without --preset, the published ones.
 Ctrl-C finishes the step, saves and leaves; --resume continues bit for bit.)";
 
 Action add_train(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
-  add_settings_options(command, options->settings,
-                       fmt::format("Configuration to start from (default {}, without --config)",
-                                   preset_names().front()));
-  command.add_option("--head", options->head, "Head with its published settings")
-      ->check(CLI::IsMember({"dense", "soft_moe", "sparse_moe", "hard_moe"}));
+  add_settings_options(
+      command, options->settings,
+      fmt::format("Configuration to start from (default: {}, or with --config the\n"
+                  "published one)",
+                  preset_names().front()),
+      "optimizer.rate=0.2");
+  command.add_option("--head", options->head, "Train this head, with its published settings")
+      ->check(one_of(head_names()));
   add_data_option(command, options->data);
-  command.add_option("--out", options->out, "Run directory, new or empty")->capture_default_str();
-  command.add_flag("--resume", options->resume, "Continue the run in --out");
-  command.add_flag("--json", options->json, "Print results.json");
+  command.add_option("--out", options->out, "Run directory, which must be new or empty")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command.add_flag("--resume", options->resume, "Continue the run that is in --out");
   return [=] { return train(*options); };
 }
 
 const CommandRegistration kTrain({Command::Group::kStudies, "train", "Train one classifier",
-                                  add_train});
+                                  add_train, training_fields});
 
 }  // namespace
 }  // namespace switchyard

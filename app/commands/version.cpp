@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <memory>
-
 #include "app/command.h"
 #include "app/machine.h"
+#include "app/output.h"
 #include "engine/core/device.h"
 #include "kernels/cpu/parallel.h"
 
@@ -17,30 +16,27 @@ nlohmann::json device_names() {
   return names;
 }
 
-int print_version(bool as_json) {
+int print_version() {
   nlohmann::json machine = describe_machine("cpu", kernels::thread_count());
-  if (as_json) {
+  if (json_wanted()) {
     machine["devices"] = device_names();
-    fmt::print("{}\n", machine.dump(2));
+    print_json(machine);
     return kSuccess;
   }
-  fmt::print("switchyard {}\n", version_text());
-  fmt::print("  compiler {}, oneDNN {}\n", machine["compiler"].get<std::string>(),
+  print_text("switchyard {}\n", version_text());
+  print_text("  compiler {}, oneDNN {}\n", machine["compiler"].get<std::string>(),
              machine["onednn"].get<std::string>());
-  fmt::print("  {}, {} cores, {} threads\n", machine["cpu"].get<std::string>(),
+  print_text("  {}, {} cores, {} threads\n", machine["cpu"].get<std::string>(),
              machine["cores"].get<int>(), kernels::thread_count());
-  fmt::print("  devices: {}\n", device_names().dump());
+  print_text("  devices: {}\n", device_names().dump());
   return kSuccess;
 }
 
-Action add_version(CLI::App& command) {
-  const auto as_json = std::make_shared<bool>(false);
-  command.add_flag("--json", *as_json, "Print JSON");
-  return [=] { return print_version(*as_json); };
-}
+Action add_version(CLI::App&) { return print_version; }
 
-const CommandRegistration kVersion({Command::Group::kMachine, "version",
-                                    "Version, commit, libraries, machine, devices", add_version});
+const CommandRegistration kVersion(
+    {Command::Group::kMachine, "version",
+     "Print the version, the commit, the libraries, the machine and its devices", add_version});
 
 }  // namespace
 }  // namespace switchyard

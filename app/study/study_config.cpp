@@ -26,7 +26,7 @@ TrainConfig parse_training(JsonObject& object, const std::string& where) {
   return parse_train_config(training, where + ": training");
 }
 
-/// A head from its name or its object; `index` is its place in the list.
+/// Reads a head from its name or its object; `index` is its place in the list.
 HeadConfig parse_head(const json& head, std::size_t index, const std::string& where) {
   const json object = head.is_string() ? json{{"name", head}} : head;
   return parse_model_config({{"head", object}}, fmt::format("{}: heads[{}]", where, index)).head;
@@ -83,8 +83,8 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
   config.backbone = parse_backbone(object, where);
   config.heads = parse_heads(object, where);
   config.seeds = object.optional<std::int64_t>("seeds", config.seeds);
-  if (config.seeds < 1) {
-    object.fail("seeds", fmt::format("must be at least 1, got {}", config.seeds));
+  if (config.seeds < 1 || config.seeds > kMostSeeds) {
+    object.fail("seeds", fmt::format("must be from 1 to {}, got {}", kMostSeeds, config.seeds));
   }
   config.training = parse_training(object, where);
   config.analysis = parse_analysis_config(object.optional_object("analysis"));

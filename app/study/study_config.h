@@ -10,7 +10,9 @@
 
 namespace switchyard {
 
-/// What a study trains and measures: every head with every seed.
+inline constexpr std::int64_t kMostSeeds = 10'000;
+
+/// A study trains and measures every head with every seed.
 struct StudyConfig {
   std::string preset = "quick";  ///< what the configuration started from
   BackboneConfig backbone;
@@ -20,7 +22,7 @@ struct StudyConfig {
   AnalysisConfig analysis;
 };
 
-/// The study that a preset of training belongs to: dense, soft and sparse heads. UsageError for an
+/// Makes the study of a preset: dense, soft and sparse heads. UsageError for an
 /// unknown name.
 StudyConfig study_preset(const std::string& name);
 
@@ -34,7 +36,8 @@ struct StudyRun {
   TrainConfig config;
 };
 
-/// In the order in which they are trained: all heads with the first seed, then with the next.
+/// Lists the runs in the order in which they are trained: all heads with the first seed, then with
+/// the next.
 std::vector<StudyRun> study_runs(const StudyConfig& config);
 
 }  // namespace switchyard

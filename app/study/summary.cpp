@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/output.h"
 #include "app/progress.h"
 #include "training/run_directory.h"
 
@@ -30,7 +31,7 @@ std::string pair_text(const json& curvature, const char* figure, const char* fie
 
 void print_row(const std::string& run, const json& results) {
   const json& curvature = results.at("curvature");
-  fmt::print("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", run,
+  print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", run,
              percent_text(results.at("best_validation_accuracy")),
              percent_text(results.at("test").at("accuracy")),
              pair_text(curvature, "largest_eigenvalue", "value"),
@@ -40,23 +41,22 @@ void print_row(const std::string& run, const json& results) {
 
 }  // namespace
 
-void print_summary(const std::filesystem::path& directory, const std::vector<std::string>& runs,
-                   bool as_json) {
+void print_summary(const std::filesystem::path& directory, const std::vector<std::string>& runs) {
   const std::string report = (directory / "report.html").string();
-  if (as_json) {
+  if (json_wanted()) {
     json all = {{"directory", directory.string()}, {"runs", json::object()}};
     for (const std::string& run : runs) {
       all["runs"][run] = RunDirectory::open(directory / run).results();
     }
     if (!runs.empty()) all["report"] = report;
-    fmt::print("{}\n", all.dump(2));
+    print_json(all);
     return;
   }
   if (runs.empty()) return;
-  fmt::print("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
+  print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
              "lambda max tr/te", "trace tr/te", "training");
   for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
-  fmt::print("report: {}\n", report);
+  print_text("report: {}\n", report);
 }
 
 }  // namespace switchyard

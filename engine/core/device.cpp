@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/core/executor.h"
+#include "engine/core/suggest.h"
 #include "kernels/api/registry.h"
 
 #ifdef SWITCHYARD_CUDA
@@ -58,8 +59,11 @@ std::vector<Device> available_devices() {
 
 Device parse_device(std::string_view text) {
   const auto found = std::find(kNames.begin(), kNames.end(), text);
-  check<UsageError>(found != kNames.end(), "unknown device '{}', available devices: {}", text,
-                    available_names());
+  if (found == kNames.end()) {
+    const std::vector<std::string> known(kNames.begin(), kNames.end());
+    throw UsageError(fmt::format("unknown device '{}', available devices: {}{}", text,
+                                 available_names(), did_you_mean(text, known)));
+  }
   const auto device = static_cast<Device>(found - kNames.begin());
   const std::string reason = unavailable_reason(device);
   check<UsageError>(reason.empty(), "device '{}' is not available: {}; available devices: {}", text,

@@ -147,7 +147,7 @@ TEST_F(StudyTest, RunsCanBeAnalysedAgain) {
   EXPECT_EQ(perturbation["eigenvector"]["alphas"].size(), 5U);
   EXPECT_EQ(read("study/hard_moe-seed1/results.json")["perturbation"], perturbation);
   fs::remove(path("study/report.html"));
-  expect_success({"report", path("study")});
+  EXPECT_EQ(expect_success({"report", path("study") + "/"}), path("study/report.html") + "\n");
   EXPECT_TRUE(fs::exists(path("study/report.html")));
   expect_success({"report", run});
   EXPECT_TRUE(fs::exists(run + "/report.html"));

@@ -72,7 +72,8 @@ TEST(CheckCommand, BadUsageNamesWhatThereIs) {
   expect_failure({"check", "matmull"}, 2, "grouped_matmul");
   expect_failure({"check", "matmul", "--variant", "fastest"}, 2, "(there are: ");
   expect_failure({"check", "matmul", "--dtype", "int8"}, 2, "(there are: float32, ");
-  expect_failure({"check", "matmul", "--device", "tpu"}, 2, "no device 'tpu' (there are: cpu");
+  expect_failure({"check", "matmul", "--device", "tpu"}, 2,
+                 "unknown device 'tpu', available devices: cpu");
   expect_failure({"check", "matmul", "q=3"}, 2, "no size 'q' (there are: m, n, k");
   expect_failure({"check", "matmul", "m=-1"}, 2, "m: must be from 0 to 2147483647, got -1");
   for (const char* malformed : {"m=", "m", "=3", "m=3x", "m=99999999999999999999", ""}) {
