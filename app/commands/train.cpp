@@ -81,10 +81,13 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
     refuse_settings_on_resume(options);
     const RunDirectory run = RunDirectory::open(options.out);
     apply_execution(run.config());
+    apply_kernel_options(options.settings.compute, parse_device(run.config().device));
     data = find_data(options.data, progress, &stop);
     return run;
   }
-  apply_execution(resolve_config(options, nullptr));
+  const TrainConfig without_data = resolve_config(options, nullptr);
+  apply_execution(without_data);
+  apply_kernel_options(options.settings.compute, parse_device(without_data.device));
   RunDirectory::check_free(options.out);
   data = find_data(options.data, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);

@@ -86,6 +86,29 @@ void choose_convolutions(Device device, std::string_view code) {
   }
 }
 
+void choose_variant(Device device, std::string_view kernel_and_rung) {
+  const std::size_t equals = kernel_and_rung.find('=');
+  check<UsageError>(equals != std::string_view::npos, "variant '{}': expected KERNEL=RUNG",
+                    kernel_and_rung);
+  const std::string_view kernel = kernel_and_rung.substr(0, equals);
+  const std::string_view rung = kernel_and_rung.substr(equals + 1);
+  std::vector<std::string> names;
+  for (const kernels::RegisteredKernel& each : kernels::registered_kernels()) {
+    if (each.device != name(device)) continue;
+    names.emplace_back(each.kernel);
+    if (each.kernel != kernel) continue;
+    const std::vector<std::string> rungs(each.rungs.begin(), each.rungs.end());
+    check<UsageError>(std::find(rungs.begin(), rungs.end(), rung) != rungs.end(),
+                      "variant '{}': on device {} {} has no rung '{}'{}; there are {}",
+                      kernel_and_rung, name(device), kernel, rung, did_you_mean(rung, rungs),
+                      fmt::join(rungs, ", "));
+    return kernels::choose_rung(name(device), kernel, rung);
+  }
+  throw UsageError(fmt::format("variant '{}': device {} has no kernel '{}'{}; there are {}",
+                               kernel_and_rung, name(device), kernel, did_you_mean(kernel, names),
+                               fmt::join(names, ", ")));
+}
+
 void synchronise(Device device) {
   on_device(device, "synchronise", [](auto& exec) { kernels::synchronise(exec); });
 }

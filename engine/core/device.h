@@ -28,6 +28,11 @@ Device parse_device(std::string_view text);
 /// device; CudaError where cuDNN cannot be started.
 void choose_convolutions(Device device, std::string_view code);
 
+/// Chooses one rung of one kernel on `device` for all calls whose arguments it takes, from now on:
+/// "KERNEL=RUNG", such as "matmul=matmul_thread_per_output" (`switchyard kernels` lists them).
+/// UsageError naming what there is for an unknown kernel or rung.
+void choose_variant(Device device, std::string_view kernel_and_rung);
+
 /// Waits until everything that was enqueued on the device has run.
 void synchronise(Device device);
 

@@ -82,7 +82,7 @@ struct Family {
   std::vector<EntryPoint> entry_points;
 };
 
-/// Every family, in the order of the design.
+/// Every family, by name.
 const std::vector<Family>& kernel_families();
 
 }  // namespace switchyard::kernels::workbench

@@ -4,7 +4,6 @@
 
 #include "kernels/common/philox.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {

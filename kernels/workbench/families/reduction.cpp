@@ -1,7 +1,6 @@
 #include "kernels/api/reduction.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
