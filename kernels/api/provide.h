@@ -1,7 +1,5 @@
 #pragma once
 
-#include <tuple>
-
 #include "kernels/api/kernel.h"
 #include "kernels/api/registry.h"
 #include "kernels/common/type_list.h"
@@ -32,12 +30,12 @@ Ladder<Exec, Op> ladder() {
 
 namespace internal {
 
-/// Its rungs' names in the registry, and its ladder.
+/// Registers the names of a kernel's rungs, and emits its ladder: the address that is handed out
+/// keeps the function in the object file, inlined or not.
 template <class Exec, class Op>
 struct Provided {
-  using Ladders = std::tuple<Ladder<Exec, Op> (*)()>;
-  static Ladders ladders() { return {&ladder<Exec, Op>}; }
   static void add() {
+    keep_function(reinterpret_cast<void (*)()>(&ladder<Exec, Op>));
     for (const Rung<Exec, Op>& rung : kRungs<Exec, Op>) {
       register_rung(kDeviceName<Exec>, Op::kName, rung.name);
     }
@@ -45,8 +43,6 @@ struct Provided {
 };
 template <class Exec, class... Ops>
 struct Provided<Exec, TypeList<Ops...>> {
-  using Ladders = std::tuple<Ladder<Exec, Ops> (*)()...>;
-  static Ladders ladders() { return {&ladder<Exec, Ops>...}; }
   static void add() { (Provided<Exec, Ops>::add(), ...); }
 };
 
@@ -55,14 +51,8 @@ struct Provided<Exec, TypeList<Ops...>> {
 /// Explicitly instantiated, it emits the ladders of `Ops` on `Exec` and registers their names.
 template <class Exec, class... Ops>
 struct Provides {
-  /// Taking the addresses keeps the functions in the object file, inlined or not.
-  static const std::tuple<typename internal::Provided<Exec, Ops>::Ladders...> kLadders;
   static const bool kRegistered;
 };
-
-template <class Exec, class... Ops>
-const std::tuple<typename internal::Provided<Exec, Ops>::Ladders...>
-    Provides<Exec, Ops...>::kLadders = {internal::Provided<Exec, Ops>::ladders()...};
 
 template <class Exec, class... Ops>
 const bool Provides<Exec, Ops...>::kRegistered = (internal::Provided<Exec, Ops>::add(), ..., true);

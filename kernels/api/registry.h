@@ -40,6 +40,9 @@ std::vector<ChosenRung> chosen_rungs();
 
 namespace internal {
 
+/// Does nothing, which the compiler does not know.
+void keep_function(void (*function)());
+
 /// Whether any rung is chosen: all that run() asks when none is.
 bool any_rung_chosen();
 /// The chosen rung of a kernel, or an empty name.
