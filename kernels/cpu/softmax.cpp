@@ -87,14 +87,20 @@ void softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   });
 }
 
+/// y · (gy - Σ gy·y), with gy counted from its value at the greatest y. That changes nothing, since
+/// the y add up to 1, and where one of them is nearly 1 it takes the place of a difference from 1.
 template <class T>
 void softmax_gradient(const T* gy, const T* y, T* gx, std::int64_t rows, std::int64_t columns) {
   for_each_row(rows, columns, [=](std::int64_t row) {
     const std::int64_t begin = row * columns;
-    const T mean = static_cast<T>(
-        sum_of(columns, [=](std::int64_t j) { return double{gy[begin + j]} * y[begin + j]; }));
+    const T base = gy[std::max_element(y + begin, y + begin + columns) - y];
+    const T mean = static_cast<T>(sum_of(columns, [=](std::int64_t j) {
+      return double{gy[begin + j] - base} * double{y[begin + j]};
+    }));
 #pragma GCC ivdep
-    for (std::int64_t i = begin; i < begin + columns; ++i) gx[i] = y[i] * (gy[i] - mean);
+    for (std::int64_t i = begin; i < begin + columns; ++i) {
+      gx[i] = y[i] * ((gy[i] - base) - mean);
+    }
   });
 }
 
