@@ -13,6 +13,7 @@
 #include "app/parse_errors.h"
 #include "data/fetch.h"
 #include "engine/core/check.h"
+#include "engine/core/wait_policy.h"
 
 namespace switchyard {
 namespace {
@@ -95,6 +96,7 @@ int run_reporting(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace switchyard;
+  share_processor(argv);
   open_standard_streams();
   return finish_output(run_reporting(argc, argv));
 }

@@ -9,6 +9,8 @@
 
 #include "bench/benchmark.h"
 #include "engine/core/check.h"
+#include "engine/core/wait_policy.h"
+#include "engine/io/json.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::bench {
@@ -93,6 +95,7 @@ int run(int argc, char** argv) {
 }  // namespace switchyard::bench
 
 int main(int argc, char** argv) {
+  switchyard::share_processor(argv);
   try {
     return switchyard::bench::run(argc, argv);
   } catch (const switchyard::UsageError& error) {
