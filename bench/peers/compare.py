@@ -69,11 +69,19 @@ class Comparison:
                        + ([] if name == 'convolutions' else ['--model', self.options.model]))
         return {entry['name']: entry for entry in json.loads(out)['benchmarks']}
 
+    def leaves_out(self, mode, fastest):
+        """Compiled modes take a minute each and choose the convolutions' layouts themselves: they are tried on the
+        layout of the fastest mode before them."""
+        if 'compile' not in mode:
+            return False
+        return self.options.quick or (fastest is not None and not self.options.every_layout
+                                      and mode.split()[-1] != fastest.split()[-1])
+
     def choose(self, peer, work, directory, repeats):
         """(worker of the fastest mode that agrees, or None; what came of every mode)."""
         best, tried = None, []
         for mode in peer.modes[work]:
-            if self.options.quick and 'compile' in mode:
+            if self.leaves_out(mode, best and best[0].mode):
                 continue
             began = time.monotonic()
             worker = Worker(peer, work, mode, directory, self.options.threads, self.options.limit)
@@ -100,7 +108,7 @@ class Comparison:
         chosen, tried = {}, {}
         for work in works:
             for peer in self.peers:
-                worker, tried[work, peer.name] = self.choose(peer, work, directory, min(repeats, 2))
+                worker, tried[work, peer.name] = self.choose(peer, work, directory, repeats)
                 if worker:
                     chosen[work, peer.name] = worker
         turns = []
@@ -165,6 +173,7 @@ def parse_arguments():
     parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--limit', type=int, default=600, help='seconds that a mode may take to be ready')
     parser.add_argument('--quick', action='store_true', help='leave out torch.compile')
+    parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
     parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
     parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')
     parser.add_argument('--source', default='PyPI', help='where PyTorch comes from, for the table')

@@ -23,7 +23,7 @@ class Peer:
         self.version, self.modes = None, {}
         if done.returncode == 0:
             listed = json.loads(done.stdout)
-            self.version, self.modes = listed['version'], listed['modes']
+            self.version, self.modes = listed['version'].split('+')[0], listed['modes']
         else:
             reason = (done.stderr.strip().splitlines() or ['no reason given'])[-1]
             print(f'{name}: not here ({reason})', flush=True)
