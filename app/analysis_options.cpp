@@ -14,8 +14,10 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
                          "results.json");
   run->type_name("DIR");
   add_data_option(command, options.data);
-  command.add_option("--config", options.config_file,
-                     "JSON file with fields of the `analysis` of a study's configuration");
+  command
+      .add_option("--config", options.config_file,
+                  "JSON file with fields of the `analysis` of a study's configuration")
+      ->type_name("FILE");
   command
       .add_option("--set", options.settings,
                   "Set one of these fields, for example images=500, dtype=float64 or\n"

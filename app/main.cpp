@@ -27,6 +27,16 @@ constexpr const char* kFooter =
 
 constexpr const char* kJsonHelp = "Print one JSON document on stdout, whatever happens";
 
+/// Refuses "" for files and directories, which would be taken for an option that is not given.
+void refuse_empty_paths(CLI::App& command) {
+  const CLI::Validator not_empty(
+      [](std::string& text) { return text.empty() ? "must not be empty" : std::string(); }, "");
+  for (CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type == "FILE" || type == "DIR") option->check(not_empty);
+  }
+}
+
 /// Makes every registered subcommand known to the parser; the one that is given sets `action`.
 void add_commands(CLI::App& app, Action& action) {
   static constexpr const char* kHeadings[] = {"Studies and runs", "Models from files", "Kernels",
@@ -35,7 +45,8 @@ void add_commands(CLI::App& app, Action& action) {
     CLI::App* command = app.add_subcommand(each.name, each.summary);
     command->group(kHeadings[static_cast<std::size_t>(each.group)]);
     command->callback([&action, chosen = each.add(*command)] { action = chosen; });
-    command->add_flag_callback("--json", want_json, kJsonHelp);
+    command->add_flag_callback("--json", want_json, kJsonHelp)->disable_flag_override();
+    refuse_empty_paths(*command);
   }
 }
 

@@ -63,7 +63,7 @@ TEST(HostMemory, OutOfMemorySaysSo) {
     }
   }
   EXPECT_EQ(memory_stats(cpu()).live, live);
-#ifndef __SANITIZE_ADDRESS__  // its heap ends the program instead
+#ifndef __SANITIZE_ADDRESS__                                 // its heap ends the program instead
   EXPECT_THROW(AlignedBuffer(std::size_t{1} << 50), Error);  // a kernel's own scratch memory
 #endif
 }
