@@ -48,7 +48,7 @@ AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress
   const AnalysisConfig config = resolve_analysis(options);
   const RunDirectory run = RunDirectory::open(options.run);
   LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config()));
-  const DatasetPair data = find_data(options.data, progress);
+  const DatasetPair data = find_data(options.data, loaded.config.data.set, progress);
   const Selection selection = select_images(loaded.config, data);
   return {run, config, std::move(loaded.model), analysis_subsets(data, selection, config)};
 }

@@ -81,12 +81,13 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
     refuse_settings_on_resume(options);
     const RunDirectory run = RunDirectory::open(options.out);
     apply_execution(run.config());
-    data = find_data(options.data, progress, &stop);
+    data = find_data(options.data, run.config().data.set, progress, &stop);
     return run;
   }
-  apply_execution(resolve_config(options, nullptr));
+  const TrainConfig first = resolve_config(options, nullptr);
+  apply_execution(first);
   RunDirectory::check_free(options.out);
-  data = find_data(options.data, progress, &stop);
+  data = find_data(options.data, first.data.set, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);
   select_images(config, data);  // for its errors
   config.threads = apply_execution(config);
