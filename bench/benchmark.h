@@ -7,7 +7,7 @@
 #include "analysis/timing.h"
 #include "engine/core/device.h"
 #include "engine/core/dtype.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard::bench {
 
