@@ -3,8 +3,8 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "analysis/vectors.h"
 #include "engine/core/check.h"
@@ -24,13 +24,14 @@ struct Projected {
   Eigen::VectorXd weights;  // of the basis vectors
 };
 
-struct ExtremePairs {
+struct RitzValues {
   Projected smallest, largest;
+  Eigen::VectorXd all;
 };
 
 /// `next_beta` couples the last basis vector to the one that the iteration would add: it carries
 /// the residual ‖A y - θ y‖ = β·|last weight| (Parlett, 1998, 13.2).
-ExtremePairs extreme_pairs(const Tridiagonal& t, double next_beta) {
+RitzValues ritz_values(const Tridiagonal& t, double next_beta) {
   const auto n = static_cast<Eigen::Index>(t.diagonal.size());
   Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
   solver.computeFromTridiagonal(Eigen::Map<const Eigen::VectorXd>(t.diagonal.data(), n),
@@ -39,7 +40,22 @@ ExtremePairs extreme_pairs(const Tridiagonal& t, double next_beta) {
     const Eigen::VectorXd weights = solver.eigenvectors().col(i);
     return Projected{{solver.eigenvalues()[i], next_beta * std::abs(weights[n - 1])}, weights};
   };
-  return {pair(0), pair(n - 1)};
+  return {pair(0), pair(n - 1), solver.eigenvalues()};
+}
+
+/// Bound on the probability that an eigenvalue of `mu` or more was missed in `dimension` dimensions
+/// (lanczos.h). In logarithms: the products leave the range of a double.
+double probability_above(double mu, const Tridiagonal& t, double next_beta,
+                         const Eigen::VectorXd& values, std::int64_t dimension) {
+  if (next_beta == 0.0) return 0.0;
+  double log = 0.5 * std::log(2.0 * static_cast<double>(dimension) / std::numbers::pi);
+  log += std::log(next_beta);
+  for (const double beta : t.below) log += std::log(beta);
+  for (const double value : values) {
+    if (!(mu > value)) return 1.0;
+    log -= std::log(mu - value);
+  }
+  return std::min(std::exp(log), 1.0);
 }
 
 /// Removes from w its components along the orthonormal basis. Two passes leave it orthogonal to
@@ -50,9 +66,12 @@ void orthogonalise(std::span<Tensor> w, const std::vector<std::vector<Tensor>>& 
   }
 }
 
-double rounding_of(std::span<const Tensor> x) {
-  return x[0].dtype() == DType::kFloat64 ? std::numeric_limits<double>::epsilon()
-                                         : double{std::numeric_limits<float>::epsilon()};
+/// A power of two near the norm of w, by which the products are divided: exact, and the squares of
+/// all that follows are within a double's range.
+double unit_of(std::span<const Tensor> w) {
+  const double length = norm(w);
+  if (length == 0.0 || !std::isfinite(length)) return 1.0;
+  return std::ldexp(1.0, std::max(std::ilogb(length), -1000));
 }
 
 std::vector<Tensor> combination(const std::vector<std::vector<Tensor>>& basis,
@@ -80,38 +99,45 @@ LanczosResult lanczos(SymmetricOperator& a, Generator random, LanczosOptions opt
   std::vector<std::vector<Tensor>> basis = {random_normal_like(a.like(), random)};
   normalise(basis[0]);
   Tridiagonal t;
-  ExtremePairs pairs;
+  RitzValues values;
   LanczosResult result;
+  double unit = 1.0;
   while (true) {
     std::vector<Tensor> w = a.apply(basis.back());
-    ++result.iterations;
+    if (result.iterations++ == 0) unit = unit_of(w);
+    if (unit != 1.0) divide(w, unit);
     t.diagonal.push_back(dot(w, basis.back()));
     check(std::isfinite(t.diagonal.back()), "[lanczos] product {} is not finite",
           result.iterations);
     orthogonalise(w, basis);
-    const double beta = norm(w);
-    pairs = extreme_pairs(t, beta);
-    const double magnitude =
-        std::max(std::abs(pairs.smallest.ritz.value), std::abs(pairs.largest.ritz.value));
+    // Nothing is left over once the basis spans the whole space, or all that b reaches of it.
+    const double beta = result.iterations == dimension(a.like()) ? 0.0 : norm(w);
+    values = ritz_values(t, beta);
+    const RitzValue& top = values.largest.ritz;
+    const double allowed = options.tolerance * std::abs(top.value);
+    result.missed_probability =
+        probability_above(top.value + allowed, t, beta, values.all, dimension(a.like()));
     result.converged =
-        pairs.largest.ritz.residual <= options.tolerance * std::abs(pairs.largest.ritz.value);
-    const bool exhausted = beta <= 10.0 * rounding_of(w) * magnitude;
-    result.converged = result.converged || exhausted;
-    if (result.converged || result.iterations == steps) break;
-    scale(w, 1.0 / beta);
+        top.residual <= allowed && result.missed_probability <= options.failure_probability;
+    if (beta == 0.0 || result.converged || result.iterations == steps) break;
+    divide(w, beta);
     t.below.push_back(beta);
     basis.push_back(std::move(w));
   }
-  result.largest = pairs.largest.ritz;
-  result.smallest = pairs.smallest.ritz;
-  result.vector = combination(basis, pairs.largest.weights);
+  const auto in_units = [unit](const RitzValue& ritz) {
+    return RitzValue{ritz.value * unit, ritz.residual * unit};
+  };
+  result.largest = in_units(values.largest.ritz);
+  result.smallest = in_units(values.smallest.ritz);
+  result.vector = combination(basis, values.largest.weights);
   return result;
 }
 
 nlohmann::json to_json(const LanczosResult& result) {
   return {{"value", result.largest.value},
           {"residual", result.largest.residual},
-          {"iterations", result.iterations}};
+          {"iterations", result.iterations},
+          {"converged", result.converged}};
 }
 
 }  // namespace switchyard

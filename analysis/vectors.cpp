@@ -90,6 +90,23 @@ void device_update(Tensor& y, const Tensor& value) { y.copy_from(value.to(y.dtyp
 
 bool on_host(std::span<const Tensor> x) { return x.empty() || x[0].device() == Device::kCpu; }
 
+/// x = on_element(x) per element on the host, x = on_tensor(x) elsewhere, both in float64.
+template <class OnElement, class OnTensor>
+void map_in_place(std::string_view op, std::span<Tensor> x, OnElement on_element,
+                  OnTensor on_tensor) {
+  const NoGrad no_grad;
+  for (Tensor& tensor : x) {
+    if (!on_host(x)) {
+      device_update(tensor, on_tensor(tensor.to(DType::kFloat64)));
+      continue;
+    }
+    dispatch_floating(tensor.dtype(), op, [&]<class T>() {
+      update_elements(tensor.data<T>(), tensor.data<T>(), tensor.numel(),
+                      [on_element](double xi, double) { return on_element(xi); });
+    });
+  }
+}
+
 }  // namespace
 
 double dot(std::span<const Tensor> a, std::span<const Tensor> b) {
@@ -106,7 +123,18 @@ double dot(std::span<const Tensor> a, std::span<const Tensor> b) {
   return total;
 }
 
-double norm(std::span<const Tensor> x) { return std::sqrt(dot(x, x)); }
+double norm(std::span<const Tensor> x) {
+  constexpr double kLeast = 1e-290;  // of a square's range, below which digits are lost
+  const double square = dot(x, x);
+  if (std::isnan(square) || (square > kLeast && std::isfinite(square))) return std::sqrt(square);
+  for (const int power : {600, -600}) {
+    std::vector<Tensor> scaled = copy_of(x);
+    scale(scaled, std::ldexp(1.0, power));
+    const double other = dot(scaled, scaled);
+    if (other > kLeast && std::isfinite(other)) return std::ldexp(std::sqrt(other), -power);
+  }
+  return std::sqrt(square);  // of zeros, or with an infinite element
+}
 
 void axpy(double alpha, std::span<const Tensor> x, std::span<Tensor> y) {
   check_alike("axpy", x, y);
@@ -124,24 +152,22 @@ void axpy(double alpha, std::span<const Tensor> x, std::span<Tensor> y) {
 }
 
 void scale(std::span<Tensor> x, double alpha) {
-  const NoGrad no_grad;
-  for (Tensor& tensor : x) {
-    if (!on_host(x)) {
-      device_update(tensor, alpha * tensor.to(DType::kFloat64));
-      continue;
-    }
-    dispatch_floating(tensor.dtype(), "scale", [&]<class T>() {
-      update_elements(tensor.data<T>(), tensor.data<T>(), tensor.numel(),
-                      [alpha](double xi, double) { return alpha * xi; });
-    });
-  }
+  map_in_place(
+      "scale", x, [alpha](double xi) { return alpha * xi; },
+      [alpha](const Tensor& wide) { return alpha * wide; });
+}
+
+void divide(std::span<Tensor> x, double divisor) {
+  map_in_place(
+      "divide", x, [divisor](double xi) { return xi / divisor; },
+      [divisor](const Tensor& wide) { return wide / divisor; });
 }
 
 double normalise(std::span<Tensor> x) {
   const double length = norm(x);
   check(std::isfinite(length) && length > 0.0, "[normalise] a vector of norm {} has no direction",
         length);
-  scale(x, 1.0 / length);
+  divide(x, length);
   return length;
 }
 

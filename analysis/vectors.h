@@ -15,12 +15,14 @@ namespace switchyard {
 
 /// Σ over all elements of a·b.
 double dot(std::span<const Tensor> a, std::span<const Tensor> b);
-/// √dot(x, x).
+/// √dot(x, x), also where the squares leave the range of a double.
 double norm(std::span<const Tensor> x);
 /// y += alpha·x, in place.
 void axpy(double alpha, std::span<const Tensor> x, std::span<Tensor> y);
 /// x *= alpha, in place.
 void scale(std::span<Tensor> x, double alpha);
+/// x /= divisor, in place.
+void divide(std::span<Tensor> x, double divisor);
 /// Scales x to norm 1 and returns the norm that it had. Error when it is 0 or not finite.
 double normalise(std::span<Tensor> x);
 

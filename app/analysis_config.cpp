@@ -3,15 +3,25 @@
 #include <cmath>
 
 #include "engine/io/json.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 namespace {
 
+// What an analysis may ask for: far above any use, low enough that nothing computed of it
+// overflows.
+constexpr int kMaxIterations = 100'000;
+constexpr int kMaxSamples = 1'000'000;
+constexpr int kMaxPoints = 100'001;
+constexpr int kMaxDirections = 100'000;
+constexpr int kMaxRepeats = 1'000'000;
+constexpr std::size_t kMaxBatchSizes = 100;
+constexpr std::int64_t kMaxMegabytes = 100'000'000;
+
 template <class T>
-void read_at_least(JsonObject& object, const std::string& field, T& value, T minimum) {
-  value = object.optional<T>(field, value);
-  if (value < minimum)
-    object.fail(field, fmt::format("must be at least {}, got {}", minimum, value));
+void read_integer(JsonObject& object, const std::string& field, T& value,
+                  std::type_identity_t<T> minimum, std::type_identity_t<T> maximum) {
+  value = object.bounded_or(field, value, minimum, maximum);
 }
 
 void read_positive(JsonObject& object, const std::string& field, double& value) {
@@ -20,11 +30,11 @@ void read_positive(JsonObject& object, const std::string& field, double& value) 
 }
 
 void read_curvature(JsonObject object, CurvatureOptions& options) {
-  read_at_least(object, "max_iterations", options.lanczos.max_iterations, 1);
+  read_integer(object, "max_iterations", options.lanczos.max_iterations, 1, kMaxIterations);
   read_positive(object, "tolerance", options.lanczos.tolerance);
-  read_at_least(object, "trace_samples", options.hutchinson.samples, 1);
+  read_integer(object, "trace_samples", options.hutchinson.samples, 1, kMaxSamples);
   auto megabytes = static_cast<std::int64_t>(options.hessian.graph_memory_bytes / 1'000'000);
-  read_at_least<std::int64_t>(object, "graph_memory_megabytes", megabytes, 0);
+  read_integer(object, "graph_memory_megabytes", megabytes, 0, kMaxMegabytes);
   options.hessian.graph_memory_bytes = static_cast<std::size_t>(megabytes) * 1'000'000;
   object.finish();
 }
@@ -32,9 +42,9 @@ void read_curvature(JsonObject object, CurvatureOptions& options) {
 void read_perturbation(JsonObject object, PerturbationOptions& options) {
   read_positive(object, "eigenvector_limit", options.eigenvector_limit);
   read_positive(object, "random_limit", options.random_limit);
-  read_at_least(object, "points", options.points, 3);
+  read_integer(object, "points", options.points, 3, kMaxPoints);
   if (options.points % 2 == 0) object.fail("points", "must be odd, so that 0 is among them");
-  read_at_least(object, "random_directions", options.random_directions, 1);
+  read_integer(object, "random_directions", options.random_directions, 1, kMaxDirections);
   object.finish();
 }
 
@@ -42,12 +52,17 @@ void read_efficiency(JsonObject object, EfficiencyOptions& options) {
   options.batch_sizes =
       object.optional<std::vector<std::int64_t>>("batch_sizes", options.batch_sizes);
   for (const std::int64_t size : options.batch_sizes) {
-    if (size < 1) object.fail("batch_sizes", fmt::format("must be at least 1, got {}", size));
+    if (size < 1 || size > kMaxBatchSize) {
+      object.fail("batch_sizes", fmt::format("must be from 1 to {}, got {}", kMaxBatchSize, size));
+    }
+  }
+  if (options.batch_sizes.size() > kMaxBatchSizes) {
+    object.fail("batch_sizes", fmt::format("must be at most {} sizes", kMaxBatchSizes));
   }
   if (options.batch_sizes.empty()) object.fail("batch_sizes", "must not be empty");
-  read_at_least(object, "warm_up", options.timing.warm_up, 0);
-  read_at_least(object, "min_repeats", options.timing.min_repeats, 1);
-  read_at_least(object, "max_repeats", options.timing.max_repeats, 1);
+  read_integer(object, "warm_up", options.timing.warm_up, 0, kMaxRepeats);
+  read_integer(object, "min_repeats", options.timing.min_repeats, 1, kMaxRepeats);
+  read_integer(object, "max_repeats", options.timing.max_repeats, 1, kMaxRepeats);
   read_positive(object, "target_seconds", options.timing.target_seconds);
   object.finish();
 }
@@ -56,8 +71,8 @@ void read_efficiency(JsonObject object, EfficiencyOptions& options) {
 
 AnalysisConfig parse_analysis_config(JsonObject object) {
   AnalysisConfig config;
-  read_at_least<std::int64_t>(object, "images", config.images, 1);
-  read_at_least<std::int64_t>(object, "batch_size", config.batch_size, 1);
+  read_integer(object, "images", config.images, 1, kMaxImages);
+  read_integer(object, "batch_size", config.batch_size, 1, kMaxBatchSize);
   const auto dtype = object.optional<std::string>("dtype", std::string(name(config.dtype)));
   if (dtype != "float32" && dtype != "float64") {
     object.fail("dtype", fmt::format("must be float32 or float64, got '{}'", dtype));

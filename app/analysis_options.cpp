@@ -14,8 +14,10 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
                          "results.json");
   run->type_name("DIR");
   add_data_option(command, options.data);
-  command.add_option("--config", options.config_file,
-                     "JSON file with fields of the `analysis` of a study's configuration");
+  command
+      .add_option("--config", options.config_file,
+                  "JSON file with fields of the `analysis` of a study's configuration")
+      ->type_name("FILE");
   command
       .add_option("--set", options.settings,
                   "Set one of these fields, for example images=500, dtype=float64 or\n"
@@ -46,7 +48,7 @@ AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress
   const AnalysisConfig config = resolve_analysis(options);
   const RunDirectory run = RunDirectory::open(options.run);
   LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config()));
-  const DatasetPair data = find_data(options.data, progress);
+  const DatasetPair data = find_data(options.data, loaded.config.data.set, progress);
   const Selection selection = select_images(loaded.config, data);
   return {run, config, std::move(loaded.model), analysis_subsets(data, selection, config)};
 }

@@ -18,7 +18,8 @@ void add_data_option(CLI::App& command, std::string& directory) {
       ->type_name("DIR");
 }
 
-DatasetPair find_data(const std::string& directory, Progress& progress, const StopSignal* stop) {
+DatasetPair find_data(const std::string& directory, const std::string& set, Progress& progress,
+                      const StopSignal* stop) {
   FetchOptions fetch;
   fetch.progress = [&](std::int64_t done, std::int64_t total) {
     progress.update(static_cast<double>(done) / static_cast<double>(total),
@@ -30,6 +31,7 @@ DatasetPair find_data(const std::string& directory, Progress& progress, const St
   DatasetPair data = find_dataset(
       given, [&](const std::string& text) { progress.line(text); }, fetch);
   progress.clear();
+  take_users_word(data, set);
   return data;
 }
 

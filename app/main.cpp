@@ -14,6 +14,7 @@
 #include "app/profile_report.h"
 #include "data/fetch.h"
 #include "engine/core/check.h"
+#include "engine/core/wait_policy.h"
 
 namespace switchyard {
 namespace {
@@ -27,6 +28,16 @@ constexpr const char* kFooter =
 
 constexpr const char* kJsonHelp = "Print one JSON document on stdout, whatever happens";
 
+/// Refuses "" for files and directories, which would be taken for an option that is not given.
+void refuse_empty_paths(CLI::App& command) {
+  const CLI::Validator not_empty(
+      [](std::string& text) { return text.empty() ? "must not be empty" : std::string(); }, "");
+  for (CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type == "FILE" || type == "DIR") option->check(not_empty);
+  }
+}
+
 /// Makes every registered subcommand known to the parser; the one that is given sets `action`.
 void add_commands(CLI::App& app, Action& action) {
   static constexpr const char* kHeadings[] = {"Studies and runs", "Models from files", "Kernels",
@@ -35,7 +46,8 @@ void add_commands(CLI::App& app, Action& action) {
     CLI::App* command = app.add_subcommand(each.name, each.summary);
     command->group(kHeadings[static_cast<std::size_t>(each.group)]);
     command->callback([&action, chosen = each.add(*command)] { action = chosen; });
-    command->add_flag_callback("--json", want_json, kJsonHelp);
+    command->add_flag_callback("--json", want_json, kJsonHelp)->disable_flag_override();
+    refuse_empty_paths(*command);
   }
 }
 
@@ -99,6 +111,7 @@ int run_reporting(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace switchyard;
+  share_processor(argv);
   open_standard_streams();
   return finish_output(run_reporting(argc, argv));
 }

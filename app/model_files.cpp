@@ -20,8 +20,11 @@ ModelConfig read_model_config(const std::string& option) {
 const Tensor& required(const TensorFile& file, const std::string& tensor,
                        const std::filesystem::path& path) {
   const auto found = file.tensors.find(tensor);
-  check(found != file.tensors.end(), "{}: the tensor {} is missing", path.string(), tensor);
-  return found->second;
+  if (found != file.tensors.end()) return found->second;
+  const auto skipped = file.skipped.find(tensor);
+  check(skipped == file.skipped.end(), "{}: the tensor {} has the dtype {}, which is not read",
+        path.string(), tensor, skipped == file.skipped.end() ? "" : printable(skipped->second));
+  throw Error(fmt::format("{}: the tensor {} is missing", path.string(), tensor));
 }
 
 /// [N, C, H, W] of a file -> [N, H, W, C].
@@ -52,14 +55,16 @@ void check_labels(const Tensor& labels, std::int64_t count, std::int64_t classes
 }
 
 void check_known(const TensorFile& file, bool allow_direction, const std::filesystem::path& path) {
-  std::string extra;
+  std::vector<std::string> extra;
   for (const auto& [tensor, value] : file.tensors) {
     if (tensor == "images" || tensor == "labels") continue;
     if (allow_direction && tensor.starts_with(kDirectionPrefix)) continue;
-    extra += " " + tensor;
+    extra.push_back(tensor);
   }
-  check(extra.empty(), "{}: unknown tensors:{} (there are: images, labels{})", path.string(), extra,
-        allow_direction ? ", direction.<parameter>" : "");
+  if (extra.empty()) return;
+  throw Error(fmt::format("{}: unknown tensors: {} (there are: images, labels{})", path.string(),
+                          printable_list(extra, " "),
+                          allow_direction ? ", direction.<parameter>" : ""));
 }
 
 /// Directions in the engine's layouts, in the order of `parameters`, zero where the file has none.
@@ -100,7 +105,8 @@ std::vector<CLI::Option*> add_model_options(CLI::App& command, ModelFiles& files
 
 std::unique_ptr<Classifier> load_model(const ModelFiles& files, DType dtype, Device device) {
   auto model = make_classifier(read_model_config(files.model), Generator(0), dtype, device);
-  load_state_dict(*model, read_weights(files.weights), files.weights);
+  const TensorFile weights = read_weights(files.weights);
+  load_state_dict(*model, weights.tensors, files.weights, weights.skipped);
   return model;
 }
 

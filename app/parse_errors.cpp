@@ -89,6 +89,16 @@ std::string extra_arguments_text(const CLI::App& command) {
                      fmt::join(rest, " "));
 }
 
+/// Says of an option that has too few values or too many what is wrong: CLI11's words are its own.
+std::string mismatch_text(const std::string& message) {
+  if (const std::size_t mark = message.find(" was given a disallowed"); mark != std::string::npos) {
+    return fmt::format("--{} takes no value", message.substr(0, mark));
+  }
+  const std::string option = message.substr(0, message.find(':'));
+  return message.ends_with("missing") ? fmt::format("{} needs a value", option)
+                                      : fmt::format("{} is given more than once", option);
+}
+
 std::string unknown_command_text(const std::string& given) {
   return is_option(given)
              ? fmt::format("no option '{}'", given)
@@ -109,8 +119,12 @@ std::string parse_error_text(const CLI::App& app, const CLI::ParseError& error) 
   const bool is_about_names = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                               dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
   const bool has_extras = is_about_names && command.remaining_size() > 0;
+  const bool is_mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
   return fmt::format("{}: {} ('switchyard {} --help' lists the options)", command.get_name(),
-                     has_extras ? extra_arguments_text(command) : error.what(), command.get_name());
+                     has_extras    ? extra_arguments_text(command)
+                     : is_mismatch ? mismatch_text(error.what())
+                                   : error.what(),
+                     command.get_name());
 }
 
 }  // namespace switchyard

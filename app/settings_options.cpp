@@ -53,10 +53,15 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
 std::vector<nlohmann::json> upper_layers(const SettingsOptions& options,
                                          const std::string& training) {
   std::vector<nlohmann::json> layers;
-  if (!options.config_file.empty()) layers.push_back(read_json(options.config_file));
+  if (!options.config_file.empty()) {
+    if (!options.config) {
+      options.config = std::make_shared<const nlohmann::json>(read_json(options.config_file));
+    }
+    layers.push_back(*options.config);
+  }
   for (const std::string& setting : options.settings) layers.push_back(parse_setting(setting));
   const auto add = [&](const std::string& field, const nlohmann::json& value) {
-    layers.push_back(parse_setting(training + field + "=" + value.dump()));
+    layers.push_back(parse_setting(training + field + "=" + json_text(value)));
   };
   if (options.augment) add("data.augment", *options.augment);
   const ComputeOptions& compute = options.compute;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@ namespace switchyard {
 struct SettingsOptions {
   std::string preset;       ///< empty: not given
   std::string config_file;  ///< empty: not given
+  /// The contents of config_file once upper_layers() has read it: a pipe can be read only once.
+  mutable std::shared_ptr<const nlohmann::json> config;
   std::vector<std::string> settings;
   std::optional<bool> augment;
   ComputeOptions compute;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "app/output.h"
+
 namespace switchyard {
 namespace {
 
@@ -10,13 +12,15 @@ std::string epoch_line(const std::string& label, const EpochMetrics& metrics, st
   return fmt::format(
       "{}: epoch {}/{}  train loss {:.4f}, accuracy {:.2f} %  validation loss {:.4f}, accuracy "
       "{:.2f} %  {:.1f} s",
-      label, metrics.epoch, epochs, metrics.train.loss, 100.0 * metrics.train.accuracy,
-      validation.loss, 100.0 * validation.accuracy, metrics.seconds);
+      label, metrics.epoch, epochs, unsigned_nan(metrics.train.loss),
+      100.0 * metrics.train.accuracy, unsigned_nan(validation.loss), 100.0 * validation.accuracy,
+      metrics.seconds);
 }
 
 std::string step_text(const std::string& label, const StepProgress& at) {
   return fmt::format("{}: epoch {}/{}, step {}/{}, loss {:.3f}, accuracy {:.1f} %", label, at.epoch,
-                     at.epochs, at.step, at.steps, at.train.loss, 100.0 * at.train.accuracy);
+                     at.epochs, at.step, at.steps, unsigned_nan(at.train.loss),
+                     100.0 * at.train.accuracy);
 }
 
 }  // namespace

@@ -7,17 +7,18 @@
 #include "analysis/timing.h"
 #include "engine/core/device.h"
 #include "engine/core/dtype.h"
+#include "models/model_config.h"
 
 namespace switchyard::bench {
 
 struct BenchOptions {
-  std::string backbone = "resnet18";
+  ModelConfig model;
   std::int64_t batch = 128;
   Device device = Device::kCpu;
   TimingOptions timing;
 };
 
-// One benchmark each, for images of 32x32x3 and the dense head. Returns an array of entry()s.
+// One benchmark each, for images of 32x32. Returns an array of entry()s.
 // Results are compared with their reference before anything is timed: a wrong one throws.
 
 /// Forward, backward and SGD step in training mode, and the process's peak resident memory so far.

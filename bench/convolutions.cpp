@@ -100,7 +100,8 @@ Faces best_faces(const ConvShape& shape, const TimingOptions& timing) {
 }  // namespace
 
 nlohmann::json convolutions(const BenchOptions& options) {
-  check<UsageError>(options.backbone == "resnet18", "convolutions: only resnet18 is listed");
+  check<UsageError>(options.model.backbone.name == "resnet18",
+                    "convolutions: only resnet18 is listed");
   Faces total;
   double first_input_grad = 0.0;
   double multiply_adds = 0.0;

@@ -9,6 +9,8 @@
 
 #include "bench/benchmark.h"
 #include "engine/core/check.h"
+#include "engine/core/wait_policy.h"
+#include "engine/io/json.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::bench {
@@ -50,7 +52,11 @@ int run(int argc, char** argv) {
   app.add_option("benchmark", names, "what to time; all in the study's sizes if none is named")
       ->check(CLI::IsMember(known));
   app.add_option("--batch", batch, "images per batch")->check(CLI::PositiveNumber);
-  app.add_option("--backbone", options.backbone, "resnet18 or small")->capture_default_str();
+  app.add_option("--backbone", options.model.backbone.name, "resnet18 or small")
+      ->capture_default_str();
+  std::string model;
+  app.add_option("--model", model, "a configuration's model object (default: the dense head)")
+      ->excludes("--backbone");
   std::string device = "cpu";
   app.add_option("--device", device, "cpu, cuda or simt")->capture_default_str();
   app.add_option("--repeats", options.timing.min_repeats, "timed calls at least")
@@ -68,6 +74,9 @@ int run(int argc, char** argv) {
   for (const std::string& name : names) runs.push_back({name, batch > 0 ? batch : 128});
   nlohmann::json results = {{"threads", threads}, {"benchmarks", nlohmann::json::array()}};
   options.device = parse_device(device);
+  if (!model.empty()) {
+    options.model = parse_model_config(parse_json(model, "--model"), "--model");
+  }
   results["device"] = device;
   for (const Run& r : runs.empty() ? kDefault : runs) {
     if (r.name == "convolutions" && options.device != Device::kCpu) {
@@ -93,6 +102,7 @@ int run(int argc, char** argv) {
 }  // namespace switchyard::bench
 
 int main(int argc, char** argv) {
+  switchyard::share_processor(argv);
   try {
     return switchyard::bench::run(argc, argv);
   } catch (const switchyard::UsageError& error) {

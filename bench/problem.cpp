@@ -11,8 +11,7 @@ namespace switchyard::bench {
 
 Problem::Problem(const BenchOptions& options, DType dtype) {
   constexpr std::int64_t kSide = 32;
-  ModelConfig config;
-  config.backbone.name = options.backbone;
+  const ModelConfig& config = options.model;
   Generator random(1);
   model = make_classifier(config, random.fork(1), dtype, options.device);
   parameters = nn::tensors_of(model->parameters());

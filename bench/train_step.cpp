@@ -5,6 +5,7 @@
 #include "bench/problem.h"
 #include "engine/autograd/grad.h"
 #include "engine/nn/optimizer.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard::bench {
@@ -15,9 +16,10 @@ nlohmann::json train_step(const BenchOptions& options) {
   nn::Sgd optimizer(problem.model->parameters(), {.momentum = 0.9, .weight_decay = 5e-4});
   Generator random(2);
   const auto step = [&] {
-    const Tensor logits =
-        problem.model->forward(problem.batch.images, nn::Mode::train(random)).logits;
-    const Tensor loss = cross_entropy(logits, problem.batch.labels);
+    const ClassifierOutput output =
+        problem.model->forward(problem.batch.images, nn::Mode::train(random));
+    const Tensor fit = cross_entropy(output.logits, problem.batch.labels);
+    const Tensor loss = output.balance_loss.defined() ? fit + output.balance_loss : fit;
     optimizer.step(grad(loss, problem.parameters), kRate);
   };
   nlohmann::json result = entry("train_step", options.batch, DType::kFloat32,

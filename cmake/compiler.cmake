@@ -55,15 +55,19 @@ endfunction()
 
 if(SWITCHYARD_SANITIZE)
   # GCC 12 takes libstdc++'s <regex> for uninitialised once sanitizers stand between (GCC PR 105562).
-  set(_flags -fsanitize=${SWITCHYARD_SANITIZE} -fno-omit-frame-pointer -Wno-maybe-uninitialized)
+  set(_flags -fsanitize=${SWITCHYARD_SANITIZE} -fno-omit-frame-pointer
+             $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   if(SWITCHYARD_SANITIZE MATCHES "undefined")
     list(APPEND _flags -fno-sanitize-recover=undefined)
   endif()
   target_compile_options(switchyard_flags INTERFACE ${_flags})
   target_link_options(switchyard_flags INTERFACE ${_flags})
 endif()
-if(SWITCHYARD_SANITIZE MATCHES "thread")
-  # libgomp is not instrumented: ThreadSanitizer would see a race at each of its barriers.
-  # kernels/cpu/parallel.h runs on std::thread where this is defined.
+if(SWITCHYARD_FUZZ)  # libFuzzer's counters in our own code, so that it sees which input goes new ways
+  target_compile_options(switchyard_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(SWITCHYARD_SANITIZE MATCHES "thread" OR SWITCHYARD_FUZZ)
+  # libgomp is not instrumented: ThreadSanitizer would see a race at each of its barriers, and clang
+  # has another runtime. kernels/cpu/parallel.h runs on std::thread where this is defined.
   target_compile_definitions(switchyard_flags INTERFACE SWITCHYARD_SANITIZE_THREAD)
 endif()

@@ -18,7 +18,7 @@ endif()
 
 # The threads behind kernels/cpu/parallel.h: libgomp, the runtime that oneDNN uses, so that both
 # share one pool.
-if(SWITCHYARD_SANITIZE MATCHES "thread")
+if(SWITCHYARD_SANITIZE MATCHES "thread" OR SWITCHYARD_FUZZ)
   set(SWITCHYARD_THREADING Threads::Threads)
 else()
   find_package(OpenMP REQUIRED COMPONENTS CXX)

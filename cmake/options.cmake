@@ -13,6 +13,7 @@ endif()
 
 option(SWITCHYARD_WERROR "Treat warnings as errors" ${_werror})
 option(SWITCHYARD_TESTS "Build the tests" ON)
+option(SWITCHYARD_FUZZ "Build the fuzz targets (needs clang)" OFF)
 option(SWITCHYARD_CCACHE "Compile through ccache where it is installed" ON)
 set(SWITCHYARD_MARCH "x86-64-v3" CACHE STRING
     "Instruction set of our own loops (-march); empty for the compiler's default")

@@ -136,6 +136,13 @@ endif()
 add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
 set_tests_properties(format PROPERTIES SKIP_RETURN_CODE 77)
 
+# The scripts that compare with PyTorch and JAX, as far as they need neither. Not where there is no Python.
+find_program(_python python3)
+if(_python)
+  add_test(NAME bench.peers COMMAND "${_python}" -m unittest discover --pattern "*_test.py"
+                                    --start-directory "${PROJECT_SOURCE_DIR}/tests/bench/peers")
+endif()
+
 # The guide's commands, typed in order. Not with sanitizers: app tests cover the same commands there.
 if(TARGET switchyard AND NOT SWITCHYARD_SANITIZE)
   add_test(NAME guide COMMAND "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"

@@ -2,6 +2,9 @@
 
 #include "data/dataset.h"
 #include "engine/io/files.h"
+#include "engine/io/json.h"
+#include "engine/io/path_text.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
@@ -15,15 +18,17 @@ constexpr std::int64_t kRecord = 1 + kChannels * kPlane;
 constexpr std::int64_t kMaxRecords = 10'000;  // in one file
 constexpr std::int64_t kClasses = 10;
 constexpr int kTrainFiles = 5;
+constexpr std::uint64_t kMaxNameFileBytes = 4096;
 
 /// Number of records in a file, from its size.
 std::int64_t count_records(const fs::path& path) {
-  check(fs::exists(path),
+  const fs::file_type type = file_type_at(path);
+  check(type != fs::file_type::not_found,
         "{}: missing; CIFAR-10's binary version is data_batch_1.bin to data_batch_5.bin and "
         "test_batch.bin",
         path.string());
-  check(fs::is_regular_file(path), "{}: not a regular file", path.string());
-  const auto bytes = static_cast<std::int64_t>(fs::file_size(path));
+  check(type == fs::file_type::regular, "{}: not a regular file", path.string());
+  const auto bytes = static_cast<std::int64_t>(InputFile(path).size().value_or(0));
   check(bytes > 0 && bytes % kRecord == 0 && bytes / kRecord <= kMaxRecords,
         "{}: not a CIFAR-10 file: {} bytes, expected 1 to {} records of {} bytes (a complete file "
         "has {} bytes)",
@@ -35,7 +40,7 @@ std::int64_t count_records(const fs::path& path) {
 /// green and blue planes one after another.
 void read_records(const fs::path& path, std::int64_t count, std::uint8_t* images,
                   std::int64_t* labels) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_file(path, kMaxRecords * kRecord);
   check(static_cast<std::int64_t>(bytes.size()) == count * kRecord, "{}: changed while it was read",
         path.string());
   for (std::int64_t i = 0; i < count; ++i) {
@@ -53,13 +58,17 @@ void read_records(const fs::path& path, std::int64_t count, std::uint8_t* images
 
 std::vector<std::string> class_names(const fs::path& directory) {
   const fs::path path = directory / "batches.meta.txt";
-  if (!fs::exists(path)) {
+  if (!path_exists(path)) {
     return {"airplane", "automobile", "bird",  "cat",  "deer",
             "dog",      "frog",       "horse", "ship", "truck"};
   }
-  std::istringstream text(read_file(path));
+  std::istringstream text(read_file(path, kMaxNameFileBytes));
   std::vector<std::string> names;
-  for (std::string word; text >> word;) names.push_back(word);
+  for (std::string word; text >> word;) {
+    check(is_plain_text(word), "{}: class name '{}' is not UTF-8 text", path.string(),
+          printable(word));
+    names.push_back(word);
+  }
   check(static_cast<std::int64_t>(names.size()) == kClasses, "{}: {} class names, expected {}",
         path.string(), names.size(), kClasses);
   return names;
@@ -77,7 +86,7 @@ ImageDataset read_files(const fs::path& directory, const std::vector<std::string
   }
   ImageDataset set;
   set.name = "CIFAR-10";
-  set.directory = directory.string();
+  set.directory = text_of_path(directory);
   set.images = Tensor::empty({total, kSide, kSide, kChannels}, DType::kUInt8);
   set.labels = Tensor::empty({total}, DType::kInt64);
   set.classes = kClasses;

@@ -7,6 +7,8 @@
 #include <cstdlib>
 
 #include "data/shuffle.h"
+#include "engine/io/files.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
@@ -14,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool holds_any(const fs::path& directory, std::initializer_list<const char*> names) {
-  return std::ranges::any_of(names, [&](const char* name) { return fs::exists(directory / name); });
+  return std::ranges::any_of(names,
+                             [&](const char* name) { return path_exists(directory / name); });
 }
 
 /// Any of the files, so that an incomplete data set is reported as such.
@@ -23,10 +26,18 @@ bool holds_cifar10(const fs::path& directory) {
                                "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"});
 }
 bool holds_idx(const fs::path& directory) {
-  return holds_any(directory, {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz",
-                               "train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz",
-                               "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz",
-                               "t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"});
+  for (const char* end : {"", ".gz"}) {
+    for (const char* joint : {"-", "."}) {
+      for (const char* prefix : {"train", "t10k"}) {
+        for (const char* kind : {"images-idx3-ubyte", "labels-idx1-ubyte"}) {
+          if (path_exists(directory / fmt::format("{}{}{}{}", prefix, joint, kind, end))) {
+            return true;
+          }
+        }
+      }
+    }
+  }
+  return false;
 }
 
 /// Notes where a data set comes from and tells the user.
@@ -54,7 +65,10 @@ DatasetPair last_resort(const fs::path& fallback, const std::string& reason, con
 }  // namespace
 
 fs::path absolute_directory(const fs::path& directory) {
-  return fs::absolute(directory / ".").lexically_normal().parent_path();
+  std::error_code error;
+  const fs::path absolute = fs::absolute(directory / ".", error);
+  check(!error, "{}: cannot tell the working directory: {}", directory.string(), error.message());
+  return absolute.lexically_normal().parent_path();
 }
 
 DatasetPair load_directory(const fs::path& directory) {
@@ -64,12 +78,14 @@ DatasetPair load_directory(const fs::path& directory) {
   check(is_directory, "{}: not a directory", directory.string());
   if (holds_cifar10(directory)) return load_cifar10(directory);
   if (holds_idx(directory)) return load_idx(directory);
-  if (fs::is_directory(directory / kCifar10Folder)) return load_cifar10(directory / kCifar10Folder);
+  if (file_type_at(directory / kCifar10Folder) == fs::file_type::directory) {
+    return load_cifar10(directory / kCifar10Folder);
+  }
   throw Error(fmt::format(
       "{}: no data set here; expected CIFAR-10's binary version (data_batch_1.bin ...) or IDX "
       "files (train-images-idx3-ubyte[.gz] ...){}",
       directory.string(),
-      fs::exists(directory / "data_batch_1") ? ", found CIFAR-10's Python version" : ""));
+      path_exists(directory / "data_batch_1") ? ", found CIFAR-10's Python version" : ""));
 }
 
 fs::path cache_directory() {
@@ -92,9 +108,9 @@ DatasetPair find_dataset(const std::optional<fs::path>& data_directory, const Me
   }
   fs::path cached = cache_directory();
   try {
-    if (!fs::exists(cached / kCifar10Folder)) {
+    if (!path_exists(cached / kCifar10Folder)) {
       say(fmt::format("data: fetching CIFAR-10 ({} MB) into {}", fetch.bytes / 1'000'000,
-                      cached.string()));
+                      one_line(cached.string())));
     }
     cached = fetch_cifar10(cached, fetch);
   } catch (const FetchStopped&) {

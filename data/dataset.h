@@ -14,8 +14,12 @@ namespace switchyard {
 
 /// Labelled images in memory, as bytes. Copies share the pixels.
 struct ImageDataset {
-  std::string name;              ///< "CIFAR-10", "Fashion-MNIST", "MNIST", or the directory's name
-  std::string directory;         ///< absolute path of the files' directory
+  /// "CIFAR-10", "Fashion-MNIST", "MNIST", the user's word, or the directory's name. As all text
+  /// here it is UTF-8 without control characters, whatever bytes the files and their names hold.
+  std::string name;
+  /// The format or the files' checksums say which data set this is; otherwise the name is a guess.
+  bool is_recognised = true;
+  std::string directory;         ///< text_of_path() of the files' absolute directory
   std::string source = "given";  ///< "given" by the user, "fetched", or "built-in"
   Tensor images;                 ///< [N, H, W, C] uint8
   Tensor labels;                 ///< [N] int64, each in [0, classes)
@@ -40,15 +44,31 @@ std::filesystem::path absolute_directory(const std::filesystem::path& directory)
 /// data_batch_5.bin and test_batch.bin, records of one label byte and 3,072 pixels. Files may hold
 /// fewer than 10,000 records (a subset, equally many in each training file) in any order.
 /// Errors name the file: missing, size no positive multiple of 3,073 bytes, more than 10,000
-/// records, a label above 9 (with its record).
+/// records, a label above 9 (with its record), class names that are not ten words of text.
 DatasetPair load_cifar10(const std::filesystem::path& directory);
 
-/// MNIST or Fashion-MNIST in IDX format (http://yann.lecun.com/exdb/mnist):
-/// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
-/// t10k-labels-idx1-ubyte, each plain or with .gz. Mean and deviation are computed from the
-/// training images. Errors name the file: missing, wrong magic number, truncated or too long, a
-/// label above 9, images and labels of different number.
+/// What IDX files may announce in their headers: far above MNIST's 60,000 images of 47 MB, low
+/// enough that a compressed file of some kilobytes cannot fill the memory.
+inline constexpr std::int64_t kMaxIdxImages = 10'000'000;
+inline constexpr std::int64_t kMaxIdxSide = 1024;
+inline constexpr std::int64_t kMaxIdxBytes = 512 << 20;  ///< pixels of one file
+
+/// MNIST, Fashion-MNIST or another set of ten classes in IDX format
+/// (http://yann.lecun.com/exdb/mnist): train-images-idx3-ubyte, train-labels-idx1-ubyte,
+/// t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or with .gz, also with a dot before
+/// idx. Mean and deviation are computed from the training images.
+///
+/// The files' SHA-256 tells MNIST from Fashion-MNIST (data/known_files.h). Files that are neither's
+/// are not recognised: named as their directory, with classes "0" to "9" that are not mirrored,
+/// until take_users_word(). Errors name the file: missing, wrong magic number, truncated or too
+/// long, above the limits, a label above 9, images and labels of different number, files of both
+/// data sets.
 DatasetPair load_idx(const std::filesystem::path& directory);
+
+/// Believes the user (data.set of a configuration) that images which were not recognised are
+/// `name`, with the class names of that data set if it is a known one. Leaves recognised images and
+/// an empty `name` alone: selection.h refuses a word that contradicts the files.
+void take_users_word(DatasetPair& data, const std::string& name);
 
 /// The data set in `directory`: CIFAR-10 or IDX files, or a folder cifar-10-batches-bin below it.
 /// Error saying what was expected where there is neither.

@@ -9,6 +9,7 @@
 #include "data/sha256.h"
 #include "data/unpack.h"
 #include "engine/core/check.h"
+#include "engine/io/files.h"
 
 namespace switchyard {
 namespace {
@@ -22,7 +23,7 @@ constexpr std::int64_t kMaxFileBytes = 10'000 * 3'073;  // records x bytes of a 
 
 bool is_complete(const fs::path& folder) {
   return std::ranges::all_of(kRecordFiles,
-                             [&](const std::string& name) { return fs::exists(folder / name); });
+                             [&](const std::string& name) { return path_exists(folder / name); });
 }
 
 /// A directory that is renamed into place, or goes away with what is in it.
@@ -62,7 +63,7 @@ fs::path fetch_cifar10(const fs::path& directory, const FetchOptions& options) {
   fs::path folder = directory / kCifar10Folder;
   if (is_complete(folder)) return folder;
   try {
-    check(!fs::exists(folder), "{}: exists, but lacks some of CIFAR-10's files; remove it first",
+    check(!path_exists(folder), "{}: exists, but lacks some of CIFAR-10's files; remove it first",
           folder.string());
     fs::create_directories(directory);
     const fs::path part = directory / "cifar-10-binary.tar.gz.part";

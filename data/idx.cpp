@@ -1,13 +1,14 @@
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <memory>
-#include <system_error>
+#include <utility>
 
+#include "data/byte_stream.h"
 #include "data/dataset.h"
+#include "data/known_files.h"
+#include "engine/io/files.h"
+#include "engine/io/path_text.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
@@ -18,75 +19,42 @@ namespace fs = std::filesystem;
 // of dimensions; then the dimensions as big-endian 32-bit integers; then the elements.
 constexpr std::uint32_t kImagesMagic = 0x00000803;
 constexpr std::uint32_t kLabelsMagic = 0x00000801;
-constexpr std::int64_t kMaxSide = 1024;
 constexpr std::int64_t kClasses = 10;
 
-/// `name` in `directory`, or `name`.gz.
-fs::path find_file(const fs::path& directory, const std::string& name) {
-  for (const std::string& candidate : {name, name + ".gz"}) {
-    if (fs::exists(directory / candidate)) return directory / candidate;
-  }
-  throw Error(fmt::format("{}: missing, also with .gz", (directory / name).string()));
-}
-
-/// A plain or gzip-compressed file, read front to back.
-class ByteStream {
+/// Keeps in mind which known data set the files belong to.
+class Recognition {
  public:
-  explicit ByteStream(fs::path path)
-      : path_(std::move(path)), file_(gzopen(path_.c_str(), "rb"), gzclose) {
-    check(file_ != nullptr, "{}: cannot open: {}", path_.string(),
-          std::generic_category().message(errno));
-    gzbuffer(file_.get(), 1U << 17);
+  /// Takes a file into account. Error where it belongs to another data set than one before it.
+  void add(ByteStream& file) {
+    const KnownDataset* found = dataset_of_file(file.sha256());
+    if (found == nullptr) return;
+    check(dataset_ == nullptr || dataset_ == found, "{}: this file is {}'s, but {} is {}'s",
+          file.path().string(), found->name, first_.string(),
+          dataset_ != nullptr ? dataset_->name : "");
+    dataset_ = found;
+    first_ = file.path();
   }
-
-  /// Up to `count` bytes; fewer at the end of the file. The buffer grows with what is there, so
-  /// that a false count in a header costs nothing.
-  std::vector<std::uint8_t> read(std::int64_t count) {
-    constexpr std::int64_t kChunk = 1 << 20;
-    std::vector<std::uint8_t> bytes;
-    while (std::ssize(bytes) < count) {
-      const auto want = static_cast<unsigned>(std::min(count - std::ssize(bytes), kChunk));
-      const std::size_t filled = bytes.size();
-      bytes.resize(filled + want);
-      const int got = gzread(file_.get(), bytes.data() + filled, want);
-      check_stream(got);
-      bytes.resize(filled + static_cast<std::size_t>(got));
-      if (got == 0) break;
-    }
-    return bytes;
-  }
-
-  std::uint32_t read_integer() {
-    const std::vector<std::uint8_t> b = read(4);
-    check(b.size() == 4, "{}: truncated in its header", path_.string());
-    return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-  }
-
-  /// Exactly `count` bytes and then the end of the file.
-  std::vector<std::uint8_t> read_rest(std::int64_t count) {
-    std::vector<std::uint8_t> bytes = read(count);
-    check(std::ssize(bytes) == count, "{}: truncated: {} bytes of data, its header announces {}",
-          path_.string(), bytes.size(), count);
-    check(read(1).empty(), "{}: longer than the {} bytes of data that its header announces",
-          path_.string(), count);
-    return bytes;
-  }
+  const KnownDataset* dataset() const { return dataset_; }
 
  private:
-  void check_stream(int got) const {
-    int code = Z_OK;
-    const char* text = gzerror(file_.get(), &code);
-    // A stream that ends early is Z_BUF_ERROR, with the bytes before it delivered.
-    check(got >= 0 && code != Z_BUF_ERROR, "{}: cannot read: {}", path_.string(),
-          code == Z_ERRNO ? std::generic_category().message(errno) : std::string(text));
-  }
-
-  fs::path path_;
-  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
+  const KnownDataset* dataset_ = nullptr;
+  fs::path first_;
 };
 
+/// The file `prefix`-`kind`, its parts joined by a dash or a dot, plain or compressed.
+fs::path find_file(const fs::path& directory, const std::string& prefix, const std::string& kind) {
+  for (const char* joint : {"-", "."}) {
+    for (const char* end : {"", ".gz"}) {
+      fs::path candidate = directory / (prefix + joint + kind + end);
+      if (path_exists(candidate)) return candidate;
+    }
+  }
+  throw Error(
+      fmt::format("{}: missing, also with .gz", (directory / (prefix + "-" + kind)).string()));
+}
+
 /// [N, rows, columns, 1]
-Tensor read_images(const fs::path& path) {
+Tensor read_images(const fs::path& path, Recognition& recognition) {
   ByteStream stream(path);
   const std::uint32_t magic = stream.read_integer();
   check(magic == kImagesMagic,
@@ -95,15 +63,21 @@ Tensor read_images(const fs::path& path) {
   const std::int64_t count = stream.read_integer();
   const std::int64_t rows = stream.read_integer();
   const std::int64_t columns = stream.read_integer();
-  check(count > 0 && rows > 0 && columns > 0 && rows <= kMaxSide && columns <= kMaxSide,
+  check(count > 0 && rows > 0 && columns > 0 && rows <= kMaxIdxSide && columns <= kMaxIdxSide,
         "{}: {} images of {}x{} pixels, expected at least one and sides of 1 to {}", path.string(),
-        count, rows, columns, kMaxSide);
-  return Tensor::from<std::uint8_t>({count, rows, columns, 1},
-                                    stream.read_rest(count * rows * columns));
+        count, rows, columns, kMaxIdxSide);
+  check(count <= kMaxIdxImages && count * rows * columns <= kMaxIdxBytes,
+        "{}: {} images of {}x{} pixels, expected at most {} images and {} bytes", path.string(),
+        count, rows, columns, kMaxIdxImages, kMaxIdxBytes);
+  stream.require_room(count * rows * columns);
+  Tensor images = Tensor::empty({count, rows, columns, 1}, DType::kUInt8);
+  stream.read_rest(images.data<std::uint8_t>(), images.numel());
+  recognition.add(stream);
+  return images;
 }
 
 /// [N]
-Tensor read_labels(const fs::path& path, std::int64_t images) {
+Tensor read_labels(const fs::path& path, std::int64_t images, Recognition& recognition) {
   ByteStream stream(path);
   const std::uint32_t magic = stream.read_integer();
   check(magic == kLabelsMagic,
@@ -111,10 +85,13 @@ Tensor read_labels(const fs::path& path, std::int64_t images) {
         magic, kLabelsMagic);
   const std::int64_t count = stream.read_integer();
   check(count == images, "{}: {} labels for {} images", path.string(), count, images);
-  const std::vector<std::uint8_t> bytes = stream.read_rest(count);
+  stream.require_room(count);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  stream.read_rest(bytes.data(), count);
   const auto bad = std::ranges::find_if(bytes, [](std::uint8_t b) { return b >= kClasses; });
   check(bad == bytes.end(), "{}: record {} has label {}, expected 0 to {}", path.string(),
         bad - bytes.begin(), bad == bytes.end() ? 0 : *bad, kClasses - 1);
+  recognition.add(stream);
   return Tensor::from<std::int64_t>({count}, std::vector<std::int64_t>(bytes.begin(), bytes.end()));
 }
 
@@ -134,31 +111,33 @@ std::pair<double, double> pixel_statistics(const Tensor& images) {
   return {mean / 255, std::sqrt(std::max(variance, 0.0)) / 255};
 }
 
-ImageDataset read_set(const fs::path& directory, const std::string& prefix) {
+ImageDataset read_set(const fs::path& directory, const std::string& prefix,
+                      Recognition& recognition) {
   ImageDataset set;
-  set.directory = directory.string();
-  set.images = read_images(find_file(directory, prefix + "-images-idx3-ubyte"));
-  set.labels = read_labels(find_file(directory, prefix + "-labels-idx1-ubyte"), set.images.size(0));
+  set.directory = text_of_path(directory);
+  set.images = read_images(find_file(directory, prefix, "images-idx3-ubyte"), recognition);
+  set.labels = read_labels(find_file(directory, prefix, "labels-idx1-ubyte"), set.images.size(0),
+                           recognition);
   set.classes = kClasses;
-  const bool fashion = directory.filename().string().find("ashion") != std::string::npos;
-  set.name = fashion ? "Fashion-MNIST" : "MNIST";
-  set.mirror_keeps_class = fashion;
-  if (fashion) {
-    set.class_names = {"T-shirt/top", "trouser", "pullover", "dress", "coat",
-                       "sandal",      "shirt",   "sneaker",  "bag",   "ankle boot"};
-  } else {
-    for (std::int64_t digit = 0; digit < kClasses; ++digit) {
-      set.class_names.push_back(std::to_string(digit));
-    }
-  }
   return set;
+}
+
+/// Gives both parts a name, and the class names and the symmetry of `like`.
+void describe(DatasetPair& pair, const std::string& name, const KnownDataset& like) {
+  for (ImageDataset* set : {&pair.train, &pair.test}) {
+    set->name = name;
+    set->class_names = like.class_names;
+    set->mirror_keeps_class = like.mirror_keeps_class;
+  }
 }
 
 }  // namespace
 
 DatasetPair load_idx(const fs::path& directory) {
   const fs::path absolute = absolute_directory(directory);
-  DatasetPair pair{read_set(absolute, "train"), read_set(absolute, "t10k")};
+  Recognition recognition;
+  ImageDataset train = read_set(absolute, "train", recognition);
+  DatasetPair pair{std::move(train), read_set(absolute, "t10k", recognition)};
   check(pair.train.images.size(1) == pair.test.images.size(1) &&
             pair.train.images.size(2) == pair.test.images.size(2),
         "{}: training images are {}x{}, test images {}x{}", absolute.string(),
@@ -169,8 +148,20 @@ DatasetPair load_idx(const fs::path& directory) {
   for (ImageDataset* set : {&pair.train, &pair.test}) {
     set->mean = {mean};
     set->deviation = {deviation};
+    set->is_recognised = recognition.dataset() != nullptr;
+  }
+  if (const KnownDataset* known = recognition.dataset(); known != nullptr) {
+    describe(pair, known->name, *known);
+  } else {  // its classes have numbers and no known symmetry, as MNIST's
+    describe(pair, one_line(text_of_path(absolute.filename())), *dataset_named("MNIST"));
   }
   return pair;
+}
+
+void take_users_word(DatasetPair& data, const std::string& name) {
+  if (data.train.is_recognised || name.empty()) return;
+  const KnownDataset* known = dataset_named(name);
+  describe(data, name, known != nullptr ? *known : *dataset_named("MNIST"));
 }
 
 }  // namespace switchyard

@@ -205,7 +205,7 @@ std::optional<Batch> BatchLoader::next() {
 
 std::int64_t BatchLoader::batches() const {
   const std::int64_t size = state_->options.batch_size;
-  return (images() + size - 1) / size;
+  return images() / size + (images() % size != 0 ? 1 : 0);
 }
 
 std::int64_t BatchLoader::images() const {

@@ -3,34 +3,46 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <cerrno>
-#include <fstream>
-#include <memory>
-#include <system_error>
 #include <vector>
 
 #include "engine/core/check.h"
+#include "engine/io/files.h"
 
 namespace switchyard {
 
-std::string sha256_of_file(const std::filesystem::path& path) {
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
-                                                                   EVP_MD_CTX_free);
-  check(context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1,
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  EVP_MD_CTX* context = state_->context.get();
+  check(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1,
         "OpenSSL offers no SHA-256");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> block(std::size_t{1} << 20);
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  check(file.eof(), "{}: cannot read: {}", path.string(), std::generic_category().message(errno));
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::span<const std::byte> bytes) {
+  EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size());
+}
+
+std::string Sha256::finish() {
   std::array<unsigned char, 32> digest{};
-  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
+  EVP_DigestFinal_ex(state_->context.get(), digest.data(), nullptr);
   std::string text;
   for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
   return text;
+}
+
+std::string sha256_of_file(const std::filesystem::path& path) {
+  Sha256 sum;
+  InputFile file(path);
+  std::vector<std::byte> block(std::size_t{1} << 20);
+  for (std::size_t got = block.size(); got == block.size();) {
+    got = file.read(block.data(), block.size());
+    sum.add(std::span(block).first(got));
+  }
+  return sum.finish();
 }
 
 }  // namespace switchyard

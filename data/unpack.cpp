@@ -70,18 +70,24 @@ void unpack(const std::filesystem::path& archive, const std::string& folder,
             const std::filesystem::path& destination) {
   Reader reader(archive);
   const std::string inside = folder + "/";
+  std::vector<std::string> left = names;
+  std::size_t entries = 0;
   while (archive_entry* entry = reader.next()) {
+    check(++entries <= names.size() + 1, "{}: more entries than the folder and its {} files",
+          archive.string(), names.size());
     const char* stored = archive_entry_pathname(entry);
     const std::string path = stored != nullptr ? stored : "";
     const auto type = archive_entry_filetype(entry);
     if (type == AE_IFDIR && (path == folder || path == inside)) continue;
     const auto name = std::ranges::find_if(
-        names, [&](const std::string& allowed) { return path == inside + allowed; });
+        left, [&](const std::string& allowed) { return path == inside + allowed; });
     const bool is_file = type == AE_IFREG && archive_entry_hardlink(entry) == nullptr;
-    check(is_file && name != names.end(), "{}: unexpected entry '{}'", archive.string(),
+    check(is_file && name != left.end(), "{}: unexpected entry '{}'", archive.string(),
           printable(path));
     reader.extract(path, max_bytes, destination / *name);
+    left.erase(name);  // each comes once
   }
+  check(left.size() < names.size(), "{}: the archive holds no files", archive.string());
 }
 
 }  // namespace switchyard

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/nn/layers.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard {
 

@@ -15,11 +15,12 @@ namespace {
 constexpr double kEpsilon = 1e-8;  // of the published code, in the same places
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Biased variance over squared (mean + shift): the deviation is never formed, so that perfect
-/// balance has a derivative (zero).
+/// Biased variance of x [E] over squared (mean + shift): the deviation is never formed, so that
+/// perfect balance has a derivative (zero).
 Tensor cv2(const Tensor& x, double shift) {
-  const Tensor m = mean(x, {0}) + shift;
-  return variance(x, {0}, false) / square(m);
+  const Tensor m = mean(x);
+  const Tensor variance = mean(square(x - m));
+  return variance / square(shift == 0.0 ? m : m + shift);
 }
 
 /// Column `column` of x [N, M] as [N, 1]: a product with a unit vector, which moves numbers

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "engine/nn/module.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard {
 

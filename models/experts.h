@@ -2,7 +2,7 @@
 
 #include "engine/nn/module.h"
 #include "engine/ops/routing.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard {
 

@@ -2,7 +2,7 @@
 
 #include "engine/nn/layers.h"
 #include "engine/ops/gate.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard {
 

@@ -1,7 +1,10 @@
 #include "models/state.h"
 
 #include <cmath>
+#include <set>
 #include <string_view>
+
+#include "engine/io/json.h"
 
 namespace switchyard {
 namespace {
@@ -26,18 +29,29 @@ Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, st
   return y;
 }
 
+/// Whether a file may lack the tensor: PyTorch counts batches and so do we, but nothing reads it.
+bool may_be_missing(const std::string& tensor) { return tensor.ends_with(".num_batches_tracked"); }
+
 void check_names(const std::vector<nn::PublishedTensor>& published, const TensorMap& tensors,
-                 const std::string& file) {
-  std::string missing;
-  std::string extra;
-  TensorMap rest = tensors;
+                 const std::string& file, const std::map<std::string, std::string>& skipped) {
+  std::vector<std::string> missing;
+  std::set<std::string_view> wanted;
   for (const nn::PublishedTensor& target : published) {
-    if (rest.erase(target.name) == 0) missing += " " + target.name;
+    wanted.insert(target.name);
+    if (tensors.contains(target.name) || may_be_missing(target.name)) continue;
+    const auto found = skipped.find(target.name);
+    missing.push_back(found == skipped.end() ? target.name
+                                             : fmt::format("{} (its dtype {} is not read)",
+                                                           target.name, printable(found->second)));
   }
-  for (const auto& [unexpected, tensor] : rest) extra += " " + unexpected;
-  check(missing.empty() && extra.empty(), "{}: tensors do not match the model{}{}{}{}", file,
-        missing.empty() ? "" : "; missing:", missing,
-        extra.empty() ? "" : "; not in the model:", extra);
+  std::vector<std::string> extra;
+  for (const auto& [name, tensor] : tensors) {
+    if (!wanted.contains(name)) extra.push_back(name);
+  }
+  if (missing.empty() && extra.empty()) return;
+  throw Error(fmt::format("{}: tensors do not match the model{}{}{}{}", file,
+                          missing.empty() ? "" : "; missing: ", printable_list(missing, " "),
+                          extra.empty() ? "" : "; not in the model: ", printable_list(extra, " ")));
 }
 
 /// `tensor` in the engine's layout and the target's dtype, without history.
@@ -99,19 +113,23 @@ TensorMap export_tensors(const std::vector<nn::PublishedTensor>& published) {
 }
 
 void import_tensors(std::vector<nn::PublishedTensor> published, const TensorMap& tensors,
-                    const std::string& file) {
-  check_names(published, tensors, file);
+                    const std::string& file, const std::map<std::string, std::string>& skipped) {
+  check_names(published, tensors, file, skipped);
   std::vector<Tensor> values;
   for (const nn::PublishedTensor& target : published) {
-    values.push_back(converted(target, tensors.at(target.name), file));
+    const auto found = tensors.find(target.name);
+    values.push_back(found != tensors.end()
+                         ? converted(target, found->second, file)
+                         : Tensor::zeros(target.tensor.shape(), target.tensor.dtype()));
   }
   for (std::size_t i = 0; i < values.size(); ++i) published[i].tensor.copy_from(values[i]);
 }
 
 TensorMap state_dict(Classifier& model) { return export_tensors(saved_tensors(model)); }
 
-void load_state_dict(Classifier& model, const TensorMap& tensors, const std::string& file) {
-  import_tensors(saved_tensors(model), tensors, file);
+void load_state_dict(Classifier& model, const TensorMap& tensors, const std::string& file,
+                     const std::map<std::string, std::string>& skipped) {
+  import_tensors(saved_tensors(model), tensors, file, skipped);
 }
 
 std::int64_t parameter_count(Classifier& model) {

@@ -2,6 +2,7 @@
 
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 namespace {
@@ -41,18 +42,19 @@ TrainingState parse_state(const TensorFile& file, const std::filesystem::path& p
   const std::string where = path.string() + ": metadata";
   JsonObject object(parse_json(entry->second, where), where);
   TrainingState state;
-  state.finished_epochs = object.required<std::int64_t>("finished_epochs");
-  state.step = object.required<std::int64_t>("step");
+  state.finished_epochs = object.bounded<std::int64_t>("finished_epochs", 0, kMaxEpochs);
+  state.step = object.bounded<std::int64_t>("step", 0, kMaxImages);
   JsonObject random = object.object("random");
   state.random = {random.required<std::uint64_t>("seed"), random.required<std::uint64_t>("offset")};
   random.finish();
-  state.best_epoch = object.required<std::int64_t>("best_epoch");
+  state.best_epoch = object.bounded<std::int64_t>("best_epoch", 0, state.finished_epochs);
   state.best_validation_accuracy = object.required<double>("best_validation_accuracy");
   if (state.step > 0) {
     JsonObject under_way = object.object("under_way");
-    state.sums = {
-        under_way.required<std::int64_t>("images"), under_way.required<std::int64_t>("correct"),
-        under_way.required<double>("cross_entropy"), under_way.required<double>("balance_loss")};
+    state.sums.images = under_way.bounded<std::int64_t>("images", 0, kMaxImages);
+    state.sums.correct = under_way.bounded<std::int64_t>("correct", 0, state.sums.images);
+    state.sums.cross_entropy = under_way.required<double>("cross_entropy");
+    state.sums.balance_loss = under_way.required<double>("balance_loss");
     state.epoch_seconds = under_way.required<double>("seconds");
     if (under_way.has("gate")) {
       JsonObject gate = under_way.object("gate");
@@ -105,11 +107,11 @@ TrainingState read_training_state(const std::filesystem::path& path) {
   return parse_state(read_safetensors(path), path);
 }
 
-TensorMap read_weights(const std::filesystem::path& path) {
-  TensorMap tensors = read_safetensors(path).tensors;
-  std::erase_if(tensors,
+TensorFile read_weights(const std::filesystem::path& path) {
+  TensorFile file = read_safetensors(path);
+  std::erase_if(file.tensors,
                 [](const auto& entry) { return entry.first.starts_with(kMomentumPrefix); });
-  return tensors;
+  return file;
 }
 
 }  // namespace switchyard

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/core/random.h"
+#include "engine/io/safetensors.h"
 #include "engine/nn/optimizer.h"
 #include "models/classifier.h"
 #include "models/state.h"
@@ -40,7 +41,7 @@ TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& mod
 /// The state alone.
 TrainingState read_training_state(const std::filesystem::path& path);
 
-/// The model's tensors of a weights or checkpoint file: momentum is left out.
-TensorMap read_weights(const std::filesystem::path& path);
+/// A weights or checkpoint file without the momentum of a checkpoint.
+TensorFile read_weights(const std::filesystem::path& path);
 
 }  // namespace switchyard

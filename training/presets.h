@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "training/config.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 

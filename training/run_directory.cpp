@@ -60,7 +60,8 @@ LoadedRun load_run(const RunDirectory& run, DType dtype, Device device) {
   check(std::filesystem::exists(run.best_file()),
         "{}: no finished epoch yet (best.safetensors is missing)", run.path().string());
   loaded.model = make_classifier(loaded.config.model, Generator(loaded.config.seed), dtype, device);
-  load_state_dict(*loaded.model, read_weights(run.best_file()), run.best_file().string());
+  const TensorFile weights = read_weights(run.best_file());
+  load_state_dict(*loaded.model, weights.tensors, run.best_file().string(), weights.skipped);
   return loaded;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "models/classifier.h"
-#include "training/config.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "training/config.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 

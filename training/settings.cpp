@@ -1,8 +1,13 @@
 #include "training/settings.h"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <vector>
 
 #include "engine/core/check.h"
+#include "engine/io/json.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
@@ -26,6 +31,45 @@ json fields_about_data(const json& object) {
   return kept;
 }
 
+/// The parts of a dotted path.
+std::vector<std::string> fields_of_path(const std::string& setting, std::string_view path) {
+  std::vector<std::string> fields;
+  for (std::size_t end = 0; end != std::string_view::npos; path.remove_prefix(end + 1)) {
+    end = path.find('.');
+    fields.emplace_back(path.substr(0, end));
+    check<UsageError>(!fields.back().empty(), "setting '{}': a field in the path has no name",
+                      setting);
+    check<UsageError>(std::ssize(fields) <= kMaxJsonDepth,
+                      "setting '{}': more than {} fields in the path", setting, kMaxJsonDepth);
+    if (end == std::string_view::npos) break;
+  }
+  return fields;
+}
+
+/// Whether a person means a number by `value`: digits with a sign, a point or an exponent.
+bool looks_like_number(std::string_view value) {
+  if (value.starts_with('+') || value.starts_with('-')) value.remove_prefix(1);
+  if (value.empty() || (value[0] != '.' && (value[0] < '0' || value[0] > '9'))) return false;
+  double number = 0.0;
+  return std::from_chars(value.data(), value.data() + value.size(), number).ptr ==
+         value.data() + value.size();
+}
+
+json value_of_setting(const std::string& setting, const std::string& value) {
+  const std::string where = fmt::format("setting '{}'", one_line(setting, 200));
+  try {
+    return parse_json(value, where);
+  } catch (const Error& error) {
+    const bool is_structured = value.starts_with('{') || value.starts_with('[') ||
+                               value.starts_with('"') || value.find('\0') != std::string::npos;
+    if (is_structured) throw UsageError(error.what());
+  }
+  check<UsageError>(!looks_like_number(value),
+                    "{}: {} is not how JSON writes a number (0.1, 10, 1e-3; at most 1.8e308)",
+                    where, value);
+  return value;
+}
+
 }  // namespace
 
 json merge_settings(json lower, const json& upper) {
@@ -41,16 +85,13 @@ json parse_setting(const std::string& text) {
   const std::size_t equals = text.find('=');
   check<UsageError>(equals != std::string::npos && equals > 0,
                     "setting '{}': expected PATH=VALUE, for example optimizer.rate=0.2", text);
-  const std::string value = text.substr(equals + 1);
-  json layer = json::parse(value, nullptr, false);
-  if (layer.is_discarded()) layer = value;
-  std::string path = text.substr(0, equals);
-  while (!path.empty()) {
-    const std::size_t dot = path.rfind('.');
-    const std::string field = dot == std::string::npos ? path : path.substr(dot + 1);
-    check<UsageError>(!field.empty(), "setting '{}': a field in the path has no name", text);
-    layer = json{{field, layer}};
-    path = dot == std::string::npos ? "" : path.substr(0, dot);
+  check<UsageError>(is_utf8(text), "setting '{}': not UTF-8", text);
+  const std::vector<std::string> fields = fields_of_path(text, text.substr(0, equals));
+  json layer = value_of_setting(text, text.substr(equals + 1));
+  for (auto field = fields.rbegin(); field != fields.rend(); ++field) {
+    json around = json::object();
+    around[*field] = std::move(layer);
+    layer = std::move(around);
   }
   return layer;
 }

@@ -14,7 +14,10 @@ namespace switchyard {
 nlohmann::json merge_settings(nlohmann::json lower, const nlohmann::json& upper);
 
 /// The layer that a setting "optimizer.rate=0.2" stands for: {"optimizer": {"rate": 0.2}}. The
-/// value is JSON, or a string where it is no JSON. UsageError when there is no path or no '='.
+/// value is JSON, read as strictly as a file, or a string: a word that begins like none of JSON's
+/// values. UsageError where there is no path, no '=', a field without a name, more than
+/// kMaxJsonDepth fields, bytes that are no UTF-8, broken JSON, or a number such as .1 that JSON
+/// writes otherwise.
 nlohmann::json parse_setting(const std::string& text);
 
 /// The dotted path of a field in which the two differ, or "" where they are equal.

@@ -10,10 +10,10 @@
 #include "engine/nn/optimizer.h"
 #include "models/classifier.h"
 #include "training/checkpoint.h"
-#include "training/config.h"
 #include "training/metrics.h"
 #include "training/run_directory.h"
 #include "training/selection.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 

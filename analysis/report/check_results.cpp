@@ -71,6 +71,7 @@ void check_curvature(const JsonField& curvature) {
     eigenvalue.at("value").number();
     eigenvalue.at("residual").number();
     eigenvalue.at("iterations").integer(1);
+    if (const auto converged = eigenvalue.find("converged")) converged->boolean();
     const JsonField trace = set.at("trace");
     trace.at("mean").number();
     trace.at("standard_error").number();

@@ -7,6 +7,7 @@
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/path_text.h"
 #include "training/metrics.h"
 
 namespace switchyard {
@@ -50,9 +51,10 @@ json study_of_run(const json& run) {
 }  // namespace
 
 json read_study(const fs::path& directory) {
-  check(fs::is_directory(directory), "{}: no such directory", directory.string());
+  check(file_type_at(directory) == fs::file_type::directory, "{}: no such directory",
+        directory.string());
   const fs::path study_path = directory / "study.json";
-  if (fs::exists(study_path)) {
+  if (path_exists(study_path)) {
     json study = parse_json(read_file(study_path), "study.json");
     json runs = json::array();
     for (const std::string& name : check_study(JsonField(study, "study.json"))) {
@@ -60,10 +62,12 @@ json read_study(const fs::path& directory) {
     }
     return {{"study", std::move(study)}, {"runs", std::move(runs)}};
   }
-  check(fs::exists(directory / "results.json"),
+  check(path_exists(directory / "results.json"),
         "{}: neither a study (study.json) nor a run (results.json)", directory.string());
-  const fs::path absolute = fs::weakly_canonical(directory);  // "." and "run/" have a name, too
-  json run = read_run(directory, absolute.filename().string());
+  std::error_code error;
+  const fs::path absolute = fs::canonical(directory, error);  // "." and "run/" have a name, too
+  check(!error, "{}: cannot be looked at: {}", directory.string(), error.message());
+  json run = read_run(directory, text_of_path(absolute.filename()));
   json study = study_of_run(run);
   return {{"study", std::move(study)}, {"runs", json::array({std::move(run)})}};
 }

@@ -24,11 +24,12 @@ struct Options {
 std::string text(const SubsetCurvature& subset) {
   const LanczosResult& top = subset.largest_eigenvalue;
   return fmt::format(
-      "{} images, loss {:.4f}: largest eigenvalue {:.5g} (residual {:.1e}, {} products), trace "
+      "{} images, loss {:.4f}: largest eigenvalue {:.5g} (residual {:.1e}, {} products{}), trace "
       "{:.5g} (standard error {:.2g}, {} vectors)",
       subset.images, unsigned_nan(subset.loss), unsigned_nan(top.largest.value),
-      unsigned_nan(top.largest.residual), top.iterations, unsigned_nan(subset.trace.mean),
-      unsigned_nan(subset.trace.standard_error), subset.trace.samples.size());
+      unsigned_nan(top.largest.residual), top.iterations, top.converged ? "" : ", not converged",
+      unsigned_nan(subset.trace.mean), unsigned_nan(subset.trace.standard_error),
+      subset.trace.samples.size());
 }
 
 /// Measures the curvature on the one batch that a file gives.

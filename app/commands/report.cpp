@@ -18,7 +18,10 @@ Action add_report(CLI::App& command) {
       "from\n"
       "anywhere. It can be written again at any time.");
   const auto directory = std::make_shared<std::string>();
-  command.add_option("DIR", *directory, "The directory of a study or of a run")->required();
+  command.add_option("DIR", *directory, "The directory of a study or of a run")
+      ->type_name("DIR")
+      ->option_text("REQUIRED")
+      ->required();
   return [=] {
     write_report(*directory);
     const std::string page = (std::filesystem::path(*directory) / "report.html").string();

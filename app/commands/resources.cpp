@@ -98,13 +98,18 @@ Action add_resources(CLI::App& command) {
       "program was built without nvcc or by another version of it.");
   const auto options = std::make_shared<Options>();
   options->objects = objects_of_this_build();
-  command.add_option("--objects", options->objects,
-                     "Folder with the objects of nvcc and their reports (default: this build's)");
-  auto* write = command.add_option("--write", options->write,
-                                   "Write resources.md and resources.json into this folder");
+  command
+      .add_option("--objects", options->objects,
+                  "Folder with the objects of nvcc and their reports (default: this build's)")
+      ->type_name("DIR");
+  auto* write = command
+                    .add_option("--write", options->write,
+                                "Write resources.md and resources.json into this folder")
+                    ->type_name("DIR");
   command
       .add_option("--compare", options->compare,
                   "Compare with this file, a resources.json of an earlier build")
+      ->type_name("FILE")
       ->excludes(write);
   command.add_flag("--all", options->all, "Print a row for each instantiation of a kernel");
   return [=] { return run_resources(*options); };

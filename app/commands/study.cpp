@@ -40,7 +40,7 @@ int study(const Options& options, const std::string& command) {
   apply_kernel_options(options.study.settings.compute, parse_device(first.training.device));
   if (!options.resume) RunDirectory::check_free(options.out);
 
-  const DatasetPair data = find_data(options.data, progress, &stop);
+  const DatasetPair data = find_data(options.data, first.training.data.set, progress, &stop);
   StudyConfig config = resolve_study(options.study, &data.train, earlier);
   for (const StudyRun& run : study_runs(config)) select_images(run.config, data);  // for its errors
   config.training.threads = apply_execution(config.training);

@@ -82,14 +82,14 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
     const RunDirectory run = RunDirectory::open(options.out);
     apply_execution(run.config());
     apply_kernel_options(options.settings.compute, parse_device(run.config().device));
-    data = find_data(options.data, progress, &stop);
+    data = find_data(options.data, run.config().data.set, progress, &stop);
     return run;
   }
-  const TrainConfig without_data = resolve_config(options, nullptr);
-  apply_execution(without_data);
-  apply_kernel_options(options.settings.compute, parse_device(without_data.device));
+  const TrainConfig first = resolve_config(options, nullptr);
+  apply_execution(first);
+  apply_kernel_options(options.settings.compute, parse_device(first.device));
   RunDirectory::check_free(options.out);
-  data = find_data(options.data, progress, &stop);
+  data = find_data(options.data, first.data.set, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);
   select_images(config, data);  // for its errors
   config.threads = apply_execution(config);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/analysis_config.h"
-#include "training/config.h"
+#include "training/train_config.h"
 
 namespace switchyard {
 

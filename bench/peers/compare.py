@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Times Switchyard and PyTorch on the same work in the same run, in turns, and prints the ratios.
+"""Times Switchyard, PyTorch and JAX on the same work in the same run, in turns, and prints the ratios.
 
-The first turn tries every PyTorch variant (memory layout, frozen or not) and keeps the fastest; the other
-turns measure it and ours one after the other. A ratio above 1 means that Switchyard is faster, or smaller.
+Every mode of a peer first computes what the program computes from the same weights and images: where it differs,
+the error is printed and no time. The fastest mode of those that agree is the peer; the others are shown. Then all
+sides are timed in turns. A ratio above 1 means that Switchyard is faster, or smaller. readme_table.py makes
+README's table of the results.
 """
 
 import argparse
@@ -11,123 +13,194 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+
+from peer_process import Peer, Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Groups of work that one call of switchyard_bench times together: (its name, kinds of work, calls a turn).
+GROUPS = {
+    'train_step': ('train_step', ['train_step'], 3),
+    'hvp': ('hvp', ['gradient', 'hvp_from_scratch', 'hvp_kept_graph'], 2),
+    'inference': ('inference', ['inference'], 5),
+}
+# Relative errors of float32 between two programs that are both right.
+TOLERANCE = {'train_step': 1e-3, 'gradient': 1e-3, 'hvp_from_scratch': 1e-2, 'hvp_kept_graph': 1e-2, 'inference': 1e-4}
 
 
-class Sides:
-    """Runs one measurement in a process of its own, so that neither side's memory or threads disturb
-    the other."""
-
+class Comparison:
     def __init__(self, options):
         self.options = options
-        self.environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads))
+        self.start = time.monotonic()
+        self.model = json.loads(options.model)
+        # libgomp's own choice for the peers, whose threads may spin: they are alone while they are timed.
+        self.environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), MKL_NUM_THREADS=str(options.threads))
+        self.environment.setdefault('TORCHINDUCTOR_CACHE_DIR', os.path.abspath(options.cache))
+        self.peers = [peer for peer in (Peer('PyTorch', 'torch_worker.py', self.environment),
+                                        Peer('JAX', 'jax_worker.py', self.environment)) if peer.modes]
+        self.rows = []
+
+    def note(self, text):
+        print(f'[{time.monotonic() - self.start:5.0f} s] {text}', flush=True)
+
+    def make_problem(self, batch, directory):
+        """Weights, images and what the program makes of them, in evaluation and in training mode."""
+        self.run([sys.executable, os.path.join(HERE, 'make_problem.py'), '--model', self.options.model,
+                  '--batch', str(batch), '--out', directory])
+
+        def path(name):
+            return os.path.join(directory, f'{name}.safetensors')
+
+        for mode in ('eval', 'train'):
+            self.run([os.path.join(self.options.programs, 'switchyard'), 'probe', '--model', self.options.model,
+                      '--weights', path('weights'), '--batch', path('batch'), '--out', path(mode), '--mode', mode,
+                      '--loss', 'objective' if mode == 'train' else 'cross_entropy'])
 
     def run(self, command):
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=self.environment, text=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, env=self.environment, text=True)
+        if done.returncode != 0:
+            sys.exit(f'compare.py: {os.path.basename(command[0])} failed with exit code {done.returncode}')
         return done.stdout
 
     def ours(self, name, batch, repeats):
-        out = self.run([self.options.program, name, '--batch', str(batch), '--repeats', str(repeats),
-                        '--seconds', '0', '--threads', str(self.options.threads)])
+        out = self.run([os.path.join(self.options.programs, 'switchyard_bench'), name, '--batch', str(batch),
+                        '--repeats', str(repeats), '--seconds', '0', '--threads', str(self.options.threads)]
+                       + ([] if name == 'convolutions' else ['--model', self.options.model]))
         return {entry['name']: entry for entry in json.loads(out)['benchmarks']}
 
-    def theirs(self, name, batch, repeats, variants=()):
-        command = [sys.executable, os.path.join(HERE, f'{name}.py'), '--batch', str(batch), '--threads',
-                   str(self.options.threads), '--repeats', str(repeats)]
-        for variant in variants:
-            command += ['--variant', variant]
-        return [json.loads(line) for line in self.run(command).splitlines() if line.startswith('{')]
+    def leaves_out(self, mode, fastest):
+        """Compiled modes take a minute each and choose the convolutions' layouts themselves: they are tried on the
+        layout of the fastest mode before them."""
+        if 'compile' not in mode:
+            return False
+        return self.options.quick or (fastest is not None and not self.options.every_layout
+                                      and mode.split()[-1] != fastest.split()[-1])
 
-    def best_variant(self, name, batch, repeats):
-        tried = self.theirs(name, batch, repeats)
-        for entry in tried:
-            print(f'  PyTorch {name}, {entry["variant"]}: {statistics.median(entry["seconds"]):.3f} s', flush=True)
-        return min(tried, key=lambda entry: statistics.median(entry['seconds']))['variant']
+    def choose(self, peer, work, directory, repeats):
+        """(worker of the fastest mode that agrees, or None; what came of every mode)."""
+        best, tried = None, []
+        for mode in peer.modes[work]:
+            if self.leaves_out(mode, best and best[0].mode):
+                continue
+            began = time.monotonic()
+            worker = Worker(peer, work, mode, directory, self.options.threads, self.options.limit)
+            entry = {'mode': mode, **worker.ready(TOLERANCE[work])}
+            if 'failed' not in entry:
+                entry['seconds'] = statistics.median(worker.times(repeats)['seconds'])
+                entry['set_up_seconds'] = time.monotonic() - began
+            tried.append(entry)
+            self.note(f'  {peer.name} {work}, {mode}: ' + (
+                entry.get('failed') or f'{entry["seconds"]:.4f} s, relative error {entry["error"]:.1e}, '
+                                       f'ready and tried in {entry["set_up_seconds"]:.0f} s'))
+            if 'seconds' in entry and (best is None or entry['seconds'] < best[1]):
+                if best:
+                    best[0].stop()
+                best = (worker, entry['seconds'])
+            else:
+                worker.stop()
+        return (best[0] if best else None), tried
+
+    def group(self, group, batch, directory):
+        name, works, repeats = GROUPS[group]
+        repeats = repeats if batch > 1 else 4 * repeats
+        repeats = min(repeats, self.options.repeats or repeats)
+        chosen, tried = {}, {}
+        for work in works:
+            for peer in self.peers:
+                worker, tried[work, peer.name] = self.choose(peer, work, directory, repeats)
+                if worker:
+                    chosen[work, peer.name] = worker
+        turns = []
+        for _ in range(self.options.turns):
+            turn = {(work, None): entry for work, entry in self.ours(name, batch, repeats).items()}
+            for key, worker in chosen.items():
+                turn[key] = worker.times(repeats)
+            turns.append(turn)
+        for worker in chosen.values():
+            worker.stop()
+        for work in works:
+            self.rows.append(self.row(work, batch, turns, chosen, tried))
+            print_row(self.rows[-1])
+
+    def row(self, work, batch, turns, chosen, tried):
+        ours = [turn[work, None]['seconds']['median'] for turn in turns]
+        row = {'work': work, 'batch': batch, 'seconds': statistics.median(ours), 'turns': ours,
+               'peak_resident_bytes': turns[-1][work, None].get('peak_resident_bytes'), 'peers': {}}
+        for peer in self.peers:
+            entry = row['peers'][peer.name] = {'tried': tried[work, peer.name]}
+            if (work, peer.name) in chosen:
+                theirs = [statistics.median(turn[work, peer.name]['seconds']) for turn in turns]
+                entry.update(mode=chosen[work, peer.name].mode, seconds=statistics.median(theirs), turns=theirs,
+                             ratio=statistics.median(t / o for o, t in zip(ours, theirs)),
+                             peak_resident_bytes=turns[-1][work, peer.name]['peak_resident_bytes'])
+        return row
+
+    def results(self, bounds):
+        program = json.loads(self.run([os.path.join(self.options.programs, 'switchyard'), 'version', '--json']))
+        return {'machine': program, 'threads': self.options.threads, 'model': self.model,
+                'peers': {peer.name: {'version': peer.version, 'source': self.options.source if peer.name == 'PyTorch'
+                                      else 'PyPI'} for peer in self.peers},
+                'rows': self.rows, 'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
 
 
-def row(label, ours, theirs, target=None, unit='s'):
-    """`ours` and `theirs` hold one number per turn."""
-    ratio = statistics.median(t / o for o, t in zip(ours, theirs))
-    verdict = '' if target is None else f'   target {target:.2f}: {"met" if ratio >= target else "MISSED"}'
-    print(f'{label:<34}{statistics.median(ours):>10.3f} {unit:<4}{statistics.median(theirs):>10.3f} {unit:<4}'
-          f'{ratio:>8.2f}x{verdict}', flush=True)
+def print_row(row):
+    print(f'{row["work"]:<18} batch {row["batch"]:<4} Switchyard {row["seconds"]:.4f} s', flush=True)
+    for name, peer in row['peers'].items():
+        print(f'{"":<30}{name:<10} ' + (f'{peer["seconds"]:.4f} s   {peer["ratio"]:.2f}x   {peer["mode"]}'
+                                        if 'mode' in peer else 'no mode that works and agrees'), flush=True)
 
 
-def compare_step(sides, options):
-    variant = sides.best_variant('train_step', options.batch, 2)
-    ours, theirs, our_memory, their_memory = [], [], [], []
-    for _ in range(options.turns):
-        mine = sides.ours('train_step', options.batch, 4)['train_step']
-        peer = sides.theirs('train_step', options.batch, 4, [variant])[0]
-        ours.append(mine['seconds']['median'])
-        theirs.append(statistics.median(peer['seconds']))
-        our_memory.append(mine['peak_resident_bytes'] / 2**20)
-        their_memory.append(peer['peak_resident_bytes'] / 2**20)
-    row(f'training step, batch {options.batch}', ours, theirs, target=1.1)
-    row('  peak resident memory', our_memory, their_memory, target=1.0, unit='MiB')
-    return statistics.median(ours)
-
-
-def compare_inference(sides, options, batch, target):
-    variant = sides.best_variant('inference', batch, 5)
-    ours, theirs = [], []
-    for _ in range(options.turns):
-        ours.append(sides.ours('inference', batch, 7)['inference']['seconds']['median'])
-        theirs.append(statistics.median(sides.theirs('inference', batch, 7, [variant])[0]['seconds']))
-    row(f'inference, batch {batch}', ours, theirs, target)
-    return statistics.median(ours)
-
-
-def compare_hvp(sides, options):
-    """PyTorch's product takes a minute or more: each of its variants runs once."""
-    mine = sides.ours('hvp', options.batch, 3)
-    tried = {entry['variant']: entry['seconds'][0] for entry in sides.theirs('hvp', options.batch, 1)}
-    for variant, seconds in tried.items():
-        print(f'  PyTorch hvp, {variant}: {seconds:.3f} s')
-    for label, ours, prefix in (('from scratch', 'hvp_from_scratch', 'scratch'),
-                                ('on a kept graph', 'hvp_kept_graph', 'kept')):
-        theirs = min(seconds for variant, seconds in tried.items() if variant.startswith(prefix))
-        row(f'Hessian product {label}', [mine[ours]['seconds']['median']], [theirs], target=8.0)
-    gradient = mine['gradient']['seconds']['median']
-    print(f'our gradient: {gradient:.3f} s')
-    for name in ('hvp_from_scratch', 'hvp_kept_graph'):
-        print(f'  {name}: {mine[name]["gradients"]:.2f} gradients')
-    return {name: mine[name]['seconds']['median'] for name in ('hvp_from_scratch', 'hvp_kept_graph')}
-
-
-def print_bounds(bound, measured):
+def print_bounds(bound, rows):
     print(f'convolutions alone, the faster of two layouts: {bound["multiply_adds"] / 1e9:.1f} G multiply-adds a pass')
-    for label, key in (('train_step', 'train_step_bound_seconds'), ('inference', 'forward_seconds'),
-                       ('hvp_from_scratch', 'hvp_from_scratch_bound_seconds'),
-                       ('hvp_kept_graph', 'hvp_kept_graph_bound_seconds')):
-        if label in measured:
-            print(f'  {label:<18} bound {bound[key]:>7.3f} s, measured {measured[label]:>7.3f} s, '
-                  f'{100.0 * bound[key] / measured[label]:.0f} % of it in convolutions at best')
+    for work, key in (('train_step', 'train_step_bound_seconds'), ('inference', 'forward_seconds'),
+                      ('hvp_from_scratch', 'hvp_from_scratch_bound_seconds'),
+                      ('hvp_kept_graph', 'hvp_kept_graph_bound_seconds')):
+        for row in rows:
+            if row['work'] == work and row['batch'] == bound['batch']:
+                print(f'  {work:<18} {bound[key]:>7.3f} s, all of it {row["seconds"]:>7.3f} s')
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--only', action='append', choices=GROUPS, help='all if none is named')
+    parser.add_argument('--programs', default='build/release', help='folder of switchyard and switchyard_bench')
+    parser.add_argument('--model', help="a configuration's model object (default: ResNet-18, dense head, no dropout)",
+                        default='{"backbone": {"name": "resnet18"}, "head": {"name": "dense", "dropout": 0.0}}')
+    parser.add_argument('--batch', type=int, default=128)
+    parser.add_argument('--turns', type=int, default=3)
+    parser.add_argument('--repeats', type=int, help='timed calls a turn at most')
+    parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument('--limit', type=int, default=600, help='seconds that a mode may take to be ready')
+    parser.add_argument('--quick', action='store_true', help='leave out torch.compile')
+    parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
+    parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
+    parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')
+    parser.add_argument('--source', default='PyPI', help='where PyTorch comes from, for the table')
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--only', action='append', choices=['train_step', 'inference', 'hvp'],
-                        help='all if none is named')
-    parser.add_argument('--program', default='build/release/switchyard_bench')
-    parser.add_argument('--batch', type=int, default=128)
-    parser.add_argument('--turns', type=int, default=3)
-    parser.add_argument('--threads', type=int, default=os.cpu_count())
-    options = parser.parse_args()
-    chosen = options.only or ['train_step', 'inference', 'hvp']
-    sides = Sides(options)
-
-    print(f'{"":<34}{"Switchyard":>15}{"PyTorch":>15}{"ratio":>9}')
-    measured = {}
-    if 'train_step' in chosen:
-        measured['train_step'] = compare_step(sides, options)
-    if 'inference' in chosen:
-        compare_inference(sides, options, 1, None)
-        measured['inference'] = compare_inference(sides, options, options.batch, 1.2)
-    if 'hvp' in chosen:
-        measured.update(compare_hvp(sides, options))
-    print_bounds(sides.ours('convolutions', options.batch, 3)['convolutions'], measured)
+    options = parse_arguments()
+    comparison = Comparison(options)
+    for peer in comparison.peers:
+        comparison.note(f'{peer.name} {peer.version}')
+    os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
+    for batch in sorted({1, options.batch}):
+        groups = [group for group in options.only or GROUPS if batch == options.batch or group == 'inference']
+        if not groups:
+            continue
+        with tempfile.TemporaryDirectory() as directory:
+            comparison.make_problem(batch, directory)
+            for group in groups:
+                comparison.group(group, batch, directory)
+    bounds = {}
+    if comparison.model.get('backbone', {}).get('name', 'resnet18') == 'resnet18':
+        bounds = comparison.ours('convolutions', options.batch, 3)['convolutions']
+        print_bounds(bounds, comparison.rows)
+    with open(options.json, 'w') as file:
+        json.dump(comparison.results(bounds), file, indent=2)
+    comparison.note(f'results: {options.json}')
 
 
 if __name__ == '__main__':

@@ -26,8 +26,12 @@ NO_GATE_DROPOUT = dict(NO_DROPOUT, gate_input_dropout=0.0, gate_logits_dropout=0
 # Per head: options, mode, and loss. The objective is the cross-entropy with the balance losses.
 CASES = {
     'dense': [({}, 'eval', 'cross_entropy'), (NO_DROPOUT, 'train', 'cross_entropy')],
-    'soft_moe': [({}, 'eval', 'cross_entropy'), (dict(NO_GATE_DROPOUT, balance=0.05), 'train', 'objective')],
-    'sparse_moe': [({}, 'eval', 'cross_entropy'), ({}, 'eval', 'objective')],
+    'soft_moe': [({}, 'eval', 'cross_entropy'), (dict(NO_GATE_DROPOUT, balance=0.05, router_z=0.01), 'train', 'objective')],
+    'sparse_moe': [({}, 'eval', 'cross_entropy'), ({}, 'eval', 'objective'),
+                   ({'router_order': 'softmax_topk', 'switch_balance': 0.1, 'router_z': 0.01, 'capacity': 2},
+                    'eval', 'objective'),
+                   ({'router_order': 'softmax_topk_renormalized', 'importance': 0.0, 'load': 0.0, 'top_k': 3},
+                    'eval', 'objective')],
     'hard_moe': [({}, 'eval', 'cross_entropy'), ({'temperature': 0.5}, 'eval', 'objective')],
 }
 
@@ -36,7 +40,7 @@ def random_model(config, seed):
     """Default initialisation; batch norm as after training, not as at its start, where its running
     statistics and scales would hide a mistake."""
     torch.manual_seed(seed)
-    model = Classifier(config['backbone'], config['head'])
+    model = Classifier(**config)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -114,8 +118,8 @@ def compare(got, want, tolerance):
     return worst, complaints
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_arguments(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--program', default='build/release/switchyard')
     parser.add_argument('--batch', type=int, default=6)
     parser.add_argument('--tolerance', type=float, default=1e-9)
@@ -125,26 +129,38 @@ def main():
     parser.add_argument('--head', action='append', choices=HEADS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    return options
 
+
+def compare_cases(options, peer, cases, expected_by_peer):
+    """Prints a table and returns the exit status. `expected_by_peer(model, config, batch, mode, loss_name)` says
+    what the probe should write; `cases` is {head: [(options, mode, loss name)]}."""
     kinds = ['logits', 'loss', 'balance_loss', 'gate', 'grad', 'hvp']
-    print(f'largest relative error per tensor, float64, {options.batch} images, torch {torch.__version__}')
+    print(f'largest relative error per tensor, float64, {options.batch} images, {peer}')
     print(f'{"backbone":<10}{"head":<12}{"mode":<7}{"loss":<15}{"tensors":>7}'
           + ''.join(f'{kind:>13}' for kind in kinds))
     failures = []
     for backbone in options.backbone or BACKBONES:
-        for head in options.head or HEADS:
-            for head_options, mode, loss_name in CASES[head]:
+        for head in options.head or cases:
+            for head_options, mode, loss_name in cases[head]:
                 config = {'backbone': {'name': backbone, 'in_channels': 3}, 'head': {'name': head, **head_options}}
                 model = random_model(config, options.seed)
                 batch = random_batch(model, options.batch, options.seed + 1)
                 with tempfile.TemporaryDirectory() as directory:
                     got = probe(options.program, config, model, batch, mode, loss_name, directory)
-                worst, complaints = compare(got, expected(model, batch, mode, loss_name), options.tolerance)
+                want = expected_by_peer(model, config, batch, mode, loss_name)
+                worst, complaints = compare(got, want, options.tolerance)
                 cells = ''.join(f'{worst[kind][0]:>13.1e}' if kind in worst else f'{"":>13}' for kind in kinds)
                 print(f'{backbone:<10}{head:<12}{mode:<7}{loss_name:<15}{len(got):>7}{cells}', flush=True)
                 failures += [f'{backbone} {head} {mode} {loss_name}: {complaint}' for complaint in complaints]
     print('\n'.join(failures) if failures else f'all within {options.tolerance:g}')
-    sys.exit(1 if failures else 0)
+    return int(bool(failures))
+
+
+def main():
+    options = parse_arguments(__doc__)
+    sys.exit(compare_cases(options, f'torch {torch.__version__}', CASES,
+                           lambda model, config, *rest: expected(model, *rest)))
 
 
 if __name__ == '__main__':

@@ -28,14 +28,14 @@ from pytorch_model import BACKBONES, Classifier
 from torch.nn import functional as F
 
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-# Fields of a model that PyTorch's side does not have, and the values at which they change nothing.
-NEUTRAL = {'switch_balance': 0.0, 'router_z': 0.0, 'router_order': 'topk_softmax', 'capacity': 0}
 # Label: the head's fields that are not at their defaults.
 SHORT_RUNS = {
     'dense': {'name': 'dense'},
     'soft_moe': {'name': 'soft_moe', 'balance': 0.05},
     'sparse_moe': {'name': 'sparse_moe'},
     'sparse_moe, smooth load': {'name': 'sparse_moe', 'load_estimator': 'smooth'},
+    'sparse_moe, switch and z': {'name': 'sparse_moe', 'router_order': 'softmax_topk', 'switch_balance': 0.1,
+                                 'router_z': 0.01},
     'hard_moe': {'name': 'hard_moe', 'temperature': 0.5},
 }
 
@@ -123,14 +123,11 @@ class Sums:
 
 def train(config, weights, images, labels, memory_format):
     """Yields (epoch's metrics, model, optimiser) after every epoch."""
-    model_config = {part: dict(config['model'][part]) for part in ('backbone', 'head')}
-    model_config['backbone'].pop('initialisation')
-    for field, value in NEUTRAL.items():
-        if model_config['head'].pop(field, value) != value:
-            sys.exit(f'model.head.{field}: only {value} has a counterpart here')
+    if config['model']['head'].get('capacity'):
+        sys.exit('model.head.capacity: only dropless runs can be repeated')
     if config['schedule']['kind'] != 'multi_step' or config['data']['augment']:
         sys.exit('only runs with a multi_step schedule and without augmentation can be repeated')
-    model = Classifier(**model_config).to(images.dtype)
+    model = Classifier(**config['model']).to(images.dtype)
     load_parameters(model, weights)
     model.to(memory_format=memory_format)
     model.head.random = OurRandom(config['seed'])

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -16,13 +17,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kReadBlock = std::size_t{1} << 16;
+
 std::string reason(int error) { return std::generic_category().message(error); }
 
-/// A name next to `path` that no other write uses, in this process or another.
+/// A name next to `path` that no other write uses, in this process or another. Its length does not
+/// depend on the path's name, which may be as long as the file system allows.
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> writes{0};
-  return path.parent_path() /
-         fmt::format(".{}.{}.{}.tmp", path.filename().string(), ::getpid(), writes++);
+  return path.parent_path() / fmt::format(".switchyard-{}-{}.tmp", ::getpid(), writes++);
 }
 
 /// Makes renames in a directory durable. Some file systems cannot sync a directory (EINVAL); the
@@ -38,31 +41,63 @@ int sync_directory(const fs::path& directory) {
 
 }  // namespace
 
-std::string read_file(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  check(descriptor >= 0, "{}: cannot open: {}", path.string(), reason(errno));
-  std::string bytes;
-  int error = 0;
+InputFile::InputFile(const fs::path& path) : path_(path) {
+  check(path_.native().find('\0') == std::string::npos, "{}: a path cannot hold a NUL byte",
+        path_.string());
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  check(descriptor_ >= 0, "{}: cannot open: {}", path_.string(), reason(errno));
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) {
-    error = errno;
-  } else if (S_ISDIR(status.st_mode)) {
-    error = EISDIR;
-  } else {
-    bytes.resize(static_cast<std::size_t>(status.st_size));
+  int error = ::fstat(descriptor_, &status) != 0 ? errno : 0;
+  if (error == 0 && S_ISDIR(status.st_mode)) error = EISDIR;
+  if (error != 0) {
+    ::close(descriptor_);
+    throw Error(fmt::format("{}: cannot read: {}", path_.string(), reason(error)));
   }
-  std::size_t filled = 0;
-  while (error == 0 && filled < bytes.size()) {
-    const ssize_t got = ::read(descriptor, bytes.data() + filled, bytes.size() - filled);
-    if (got > 0) filled += static_cast<std::size_t>(got);
-    if (got == 0) break;  // cut short while it was read
-    if (got < 0 && errno != EINTR) error = errno;
-  }
-  ::close(descriptor);
-  check(error == 0, "{}: cannot read: {}", path.string(), reason(error));
-  bytes.resize(filled);
-  return bytes;
+  if (S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
 }
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+std::size_t InputFile::read(void* to, std::size_t count) {
+  std::size_t filled = 0;
+  while (filled < count) {
+    const ssize_t got = ::read(descriptor_, static_cast<char*>(to) + filled, count - filled);
+    if (got == 0) break;
+    if (got > 0) filled += static_cast<std::size_t>(got);
+    if (got < 0 && errno != EINTR) {
+      throw Error(fmt::format("{}: cannot read: {}", path_.string(), reason(errno)));
+    }
+  }
+  return filled;
+}
+
+std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
+  InputFile file(path);
+  const std::uint64_t announced = file.size().value_or(0);
+  const auto too_long = [&](std::uint64_t bytes) {
+    check(bytes <= max_bytes, "{}: longer than {} bytes, the limit", path.string(), max_bytes);
+  };
+  too_long(announced);
+  std::string bytes;
+  // A pipe's length shows at its end; a file may have grown, and those in /proc announce no bytes.
+  for (std::size_t block = announced + 1;; block = std::max(block, kReadBlock)) {
+    const std::size_t filled = bytes.size();
+    bytes.resize(filled + block);
+    const std::size_t got = file.read(bytes.data() + filled, block);
+    bytes.resize(filled + got);
+    too_long(bytes.size());
+    if (got < block) return bytes;
+  }
+}
+
+fs::file_type file_type_at(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  check(type != fs::file_type::none, "{}: cannot be looked at: {}", path.string(), error.message());
+  return type;
+}
+
+bool path_exists(const fs::path& path) { return file_type_at(path) != fs::file_type::not_found; }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   struct stat status {};
@@ -112,8 +147,11 @@ void make_output_directory(const fs::path& path, bool allow_existing) {
   fs::create_directories(path, error);
   check<UsageError>(!error, "{}: cannot create the output directory: {}", path.string(),
                     error.message());
-  check<UsageError>(allow_existing || fs::is_empty(path, error),
-                    "{}: the output directory exists and is not empty", path.string());
+  const bool empty = fs::is_empty(path, error);
+  check<UsageError>(!error, "{}: cannot read the output directory: {}", path.string(),
+                    error.message());
+  check<UsageError>(allow_existing || empty, "{}: the output directory exists and is not empty",
+                    path.string());
   check<UsageError>(::access(path.c_str(), W_OK | X_OK) == 0,
                     "{}: cannot write to the output directory: {}", path.string(), reason(errno));
 }

@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "engine/io/files.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kMaxDepth = 64;
 
 /// "line 3, column 7" of byte `position`, counted from 1 as nlohmann::json does.
 std::string place(std::string_view text, std::size_t position) {
@@ -24,11 +22,84 @@ std::string place(std::string_view text, std::size_t position) {
                      before.size() - line_start + 1);
 }
 
-/// What nlohmann::json says after "[json.exception...] parse error at line 1, column 2: ".
+/// The end of a message such as "[json.exception.parse_error.101] parse error at line 1, column 2:
+/// syntax error", whose place is given in our own words.
 std::string_view detail(std::string_view message) {
-  const std::size_t prefix = message.find(": ");
-  return prefix == std::string_view::npos ? message : message.substr(prefix + 2);
+  if (const std::size_t id = message.find("] "); id != std::string_view::npos) {
+    message.remove_prefix(id + 2);
+  }
+  if (message.starts_with("parse error")) {
+    const std::size_t place = message.find(": ");
+    if (place != std::string_view::npos) message.remove_prefix(place + 2);
+  }
+  return message.substr(0, 200);
 }
+
+/// Builds a document from the parser's events. nlohmann's own builder searches an object's members
+/// again at the end of each object in it, once it is asked to watch names.
+class Builder : public nlohmann::json_sax<json> {
+ public:
+  Builder(std::string_view text, const std::string& where) : text_(text), where_(where) {}
+
+  json take() { return std::move(document_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // JSON's text has none
+
+  bool key(string_t& name) override {
+    auto& members = open_.back()->get_ref<json::object_t&>();
+    const auto [member, is_new] = members.try_emplace(std::move(name));
+    check(is_new, "{}: the name '{}' occurs twice in one object", where_, printable(member->first));
+    member_ = &member->second;
+    return true;
+  }
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool parse_error(std::size_t position, const std::string&,
+                   const json::exception& error) override {
+    throw Error(fmt::format("{}: {}: {}", where_, place(text_, position), detail(error.what())));
+  }
+
+ private:
+  /// Puts a value where the document has come to.
+  json* put(json value) {
+    check(++values_ <= kMaxJsonValues, "{}: more than {} values, the limit", where_,
+          kMaxJsonValues);
+    if (open_.empty()) return &(document_ = std::move(value));
+    if (open_.back()->is_object()) return &(*member_ = std::move(value));
+    auto& elements = open_.back()->get_ref<json::array_t&>();
+    return &elements.emplace_back(std::move(value));
+  }
+  bool add(json value) {
+    put(std::move(value));
+    return true;
+  }
+  bool open(json value) {
+    check(std::ssize(open_) < kMaxJsonDepth, "{}: nested deeper than {} levels", where_,
+          kMaxJsonDepth);
+    open_.push_back(put(std::move(value)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::string_view text_;
+  const std::string& where_;
+  json document_;
+  std::vector<json*> open_;  // the arrays and objects around the next value
+  json* member_ = nullptr;   // the value of the last name
+  std::int64_t values_ = 0;
+};
 
 std::string type_of(const json& value) {
   switch (value.type()) {
@@ -52,41 +123,41 @@ std::string type_of(const json& value) {
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> names;  // per open object, those seen
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) names.emplace_back();
-    if (event == json::parse_event_t::object_end) names.pop_back();
-    check(depth <= kMaxDepth, "{}: nested deeper than {} levels", where, kMaxDepth);
-    if (event == json::parse_event_t::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      check(names.back().insert(name).second, "{}: the name '{}' occurs twice in one object", where,
-            printable(name));
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, watch);
-  } catch (const json::parse_error& error) {
-    throw Error(fmt::format("{}: {}: {}", where, place(text, error.byte),
-                            detail(error.what()).substr(0, 200)));
-  } catch (const json::exception& error) {  // a number beyond double
-    throw Error(fmt::format("{}: {}", where, std::string_view(error.what()).substr(0, 200)));
-  }
+  check(text.size() <= kMaxJsonBytes, "{}: {} bytes of JSON, the limit is {}", where, text.size(),
+        kMaxJsonBytes);
+  // The parser takes a NUL byte for the text's end.
+  const std::size_t nul = text.find('\0');
+  check(nul == std::string_view::npos, "{}: {}: a NUL byte", where, place(text, nul + 1));
+  Builder builder(text, where);
+  json::sax_parse(text, &builder);
+  return builder.take();
 }
 
 json read_json(const std::filesystem::path& path) {
-  return parse_json(read_file(path), path.string());
+  return parse_json(read_file(path, kMaxJsonBytes), path.string());
+}
+
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
 }
 
 void write_json_atomic(const std::filesystem::path& path, const json& value) {
-  write_file_atomic(path, value.dump(2) + "\n");
+  write_file_atomic(path, json_text(value, 2) + "\n");
 }
 
-std::string printable(const std::string& name) {
-  // As a JSON string without its quotes; broken or cut UTF-8 becomes a replacement character.
-  const json text = name.size() > 100 ? name.substr(0, 100) + "..." : name;
-  const std::string quoted = text.dump(-1, ' ', false, json::error_handler_t::replace);
-  return quoted.substr(1, quoted.size() - 2);
+std::string printable(std::string_view name) { return one_line(name, 100); }
+
+std::string printable_list(const std::vector<std::string>& names, std::string_view separator) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    if (i > 0) text += separator;
+    text += printable(names[i]);
+  }
+  if (names.size() > kShown) {
+    text += fmt::format("{}and {} more", separator, names.size() - kShown);
+  }
+  return text;
 }
 
 JsonObject::JsonObject(json value, std::string where, std::string path)
@@ -98,22 +169,34 @@ void JsonObject::finish() const {
   std::vector<std::string> unknown;
   for (const auto& [name, value] : value_.items()) {
     if (std::ranges::find(known_, name) == known_.end()) {
-      unknown.push_back(path_of(printable(name)));
+      unknown.push_back(path_of(name));
     }
   }
-  check<UsageError>(unknown.empty(), "{}: unknown field{} {} (there {}: {})", where_,
-                    unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "),
-                    known_.size() == 1 ? "is" : "are", fmt::join(known_, ", "));
+  if (unknown.empty()) return;
+  throw UsageError(fmt::format("{}: unknown field{} {} (there {}: {})", where_,
+                               unknown.size() == 1 ? "" : "s", printable_list(unknown, ", "),
+                               known_.size() == 1 ? "is" : "are", fmt::join(known_, ", ")));
 }
 
 void JsonObject::fail(const std::string& field, std::string_view what) const {
   throw UsageError(fmt::format("{}: {}: {}", where_, path_of(field), what));
 }
 
+std::int64_t JsonObject::bounded_integer(const std::string& field, std::int64_t minimum,
+                                         std::int64_t maximum) {
+  const auto value = required<std::int64_t>(field);
+  if (value < minimum) fail(field, fmt::format("must be at least {}, got {}", minimum, value));
+  if (value > maximum) fail(field, fmt::format("must be at most {}, got {}", maximum, value));
+  return value;
+}
+
 const json& JsonObject::find_required(const std::string& field) {
   note(field);
-  check<UsageError>(has(field), "{}: the field {} is missing", where_, path_of(field));
-  return value_.at(field);
+  const auto found = value_.find(field);
+  if (found == value_.end()) {
+    throw UsageError(fmt::format("{}: the field {} is missing", where_, path_of(field)));
+  }
+  return *found;
 }
 
 void JsonObject::note(const std::string& field) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,19 +13,33 @@
 
 namespace switchyard {
 
-/// Parses JSON strictly: a repeated name in an object is an error, as is nesting deeper than 64.
-/// Error "WHERE: line 3, column 7: ..." in one line.
+/// What a JSON document may be at most. Parsed, a short text can take 50 times its bytes; these
+/// limits keep any document below 300 MB.
+inline constexpr std::uint64_t kMaxJsonBytes = 64'000'000;
+inline constexpr int kMaxJsonDepth = 64;  ///< arrays and objects inside one another
+inline constexpr std::int64_t kMaxJsonValues = 1'000'000;  ///< of any type, in the whole document
+
+/// Parses JSON (RFC 8259) strictly: the text is UTF-8 and one document up to its last byte; a
+/// repeated name in an object, a number beyond float64 and what exceeds the limits above are
+/// errors. Takes time proportional to the text but for a logarithm of an object's members. Error
+/// "WHERE: line 3, column 7: ..." in one line.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 /// parse_json() of a file; messages begin with its path.
 nlohmann::json read_json(const std::filesystem::path& path);
 
+/// `value` as text, which never fails: bytes of a string that are no UTF-8 become U+FFFD.
+/// `indent` spaces a level; one line where it is negative.
+std::string json_text(const nlohmann::json& value, int indent = -1);
+
 /// Replaces the file at `path` by `value`, indented, in one step (files.h).
 void write_json_atomic(const std::filesystem::path& path, const nlohmann::json& value);
 
-/// A name out of a file as one-line messages show it: control characters escaped, cut after about
-/// 100 bytes.
-std::string printable(const std::string& name);
+/// A name out of a file as messages show it: one_line() of at most about 100 bytes.
+std::string printable(std::string_view name);
+
+/// The first ten of `names`, printable and separated by `separator`, and how many more there are.
+std::string printable_list(const std::vector<std::string>& names, std::string_view separator);
 
 /// Reads one JSON object field by field and leaves no field unread:
 ///
@@ -61,6 +76,21 @@ class JsonObject {
     return has(field) ? required<T>(field) : std::move(otherwise);
   }
 
+  /// An integer of at least `minimum` and at most `maximum`. The range is checked before the value
+  /// becomes a T: "must be at most 4096, got 4294967297".
+  template <class T>
+  T bounded(const std::string& field, std::type_identity_t<T> minimum,
+            std::type_identity_t<T> maximum) {
+    return static_cast<T>(bounded_integer(field, minimum, maximum));
+  }
+  /// The same, `otherwise` where the field is missing.
+  template <class T>
+  T bounded_or(const std::string& field, T otherwise, std::type_identity_t<T> minimum,
+               std::type_identity_t<T> maximum) {
+    note(field);
+    return has(field) ? bounded<T>(field, minimum, maximum) : otherwise;
+  }
+
   /// The object in a field. The result must be finished on its own.
   JsonObject object(const std::string& field) {
     return JsonObject(find_required(field), where_, path_of(field));
@@ -72,7 +102,7 @@ class JsonObject {
                       : JsonObject(nlohmann::json::object(), where_, path_of(field));
   }
 
-  /// UsageError naming every field that was never asked for, and those that there are.
+  /// UsageError naming the fields that were never asked for, and those that there are.
   void finish() const;
 
   /// Throws a UsageError about a field whose value has the right type and is still wrong:
@@ -82,6 +112,8 @@ class JsonObject {
  private:
   JsonObject(nlohmann::json value, std::string where, std::string path);
 
+  std::int64_t bounded_integer(const std::string& field, std::int64_t minimum,
+                               std::int64_t maximum);
   const nlohmann::json& find_required(const std::string& field);
   void note(const std::string& field);
   std::string path_of(const std::string& field) const;

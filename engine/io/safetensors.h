@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -8,23 +9,30 @@
 
 namespace switchyard {
 
-/// What a safetensors file holds. Tensors are as stored: the format knows no layout.
+/// The contents of a safetensors file. Tensors are as stored: the format knows no layout.
 struct TensorFile {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
+  /// The dtypes of tensors whose dtype the engine lacks. They were passed over.
+  std::map<std::string, std::string> skipped = {};
 };
 
-/// Reads a safetensors file (https://huggingface.co/docs/safetensors): dtypes F32, F64, I32, I64,
-/// U8, and BF16, which is widened to float32 without loss.
+/// The header of a file may have at most so many bytes: names and shapes of 100,000 tensors.
+/// (The reference implementation allows 100 MB, which take 2 GB once they are parsed.)
+inline constexpr std::uint64_t kMaxTensorHeaderBytes = 16'000'000;
+
+/// Reads a safetensors file (https://huggingface.co/docs/safetensors), a pipe included: dtypes F32,
+/// F64, I32, I64, U8, and F16 and BF16, which are widened to float32 without loss. A tensor of
+/// another dtype is passed over and noted in `skipped`.
 ///
 /// Errors, each one line naming the file and the tensor: unreadable or truncated file, header
-/// longer than the file, broken JSON, repeated names, unknown dtype, bad shape, shape and bytes
-/// that disagree, data that overlaps, leaves holes or does not end with the file.
+/// longer than the file or the limit, broken JSON, repeated names, bad shape, shape and bytes that
+/// disagree, data that overlaps, leaves holes or does not end with the file.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Writes `file` atomically (files.h): tensors by falling element size, then by name, so that each
 /// lies aligned in the file. dtypes float32, float64, int32, int64, uint8; Error for others and for
-/// undefined tensors.
+/// undefined tensors. `skipped` is not written.
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 /// Error naming `path`, the tensor and the element where a floating-point tensor holds a NaN or an

@@ -14,7 +14,9 @@ Tensor log_softmax(const Tensor& x);
 /// (checked, naming the row). Error when N is 0.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
 
-// The fused derivatives that the rules use, each with a rule of its own.
+// The fused derivatives that the rules use, each with a rule of its own. They take for granted that
+// a softmax adds up to 1, and keep their digits where one of its entries is nearly 1; as functions
+// of the logits they have the derivatives of the formulas below.
 
 /// y · (gy - Σ gy·y) with y = softmax(x): softmax's derivative along gy, and its own transpose in
 /// gy.
@@ -22,8 +24,7 @@ Tensor softmax_backward(const Tensor& gy, const Tensor& y);
 /// gy - eʸ · Σ gy with y = log_softmax(x).
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y);
 /// g / N · (p - one_hot(labels)) with p = softmax(logits) and the loss's scalar cotangent g. At the
-/// label p - 1 is taken as minus the sum of the others, which keeps its digits where p is nearly 1;
-/// the derivative by p is that of the plain difference, the same along every change of logits.
+/// label p - 1 is taken as minus the sum of the others.
 Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels);
 
 }  // namespace switchyard

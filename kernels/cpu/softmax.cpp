@@ -89,14 +89,20 @@ void softmax_vector_loops(Cpu&, const SoftmaxForward<T>& a) {
   });
 }
 
+/// y · (gy - Σ gy·y), with gy counted from its value at the greatest y. That changes nothing, since
+/// the y add up to 1, and where one of them is nearly 1 it takes the place of a difference from 1.
 template <class T>
 void softmax_backward_vector_loops(Cpu&, const SoftmaxBackward<T>& a) {
   for_each_row(a.rows, a.columns, [gy = a.gy, y = a.y, gx = a.gx, columns = a.columns](auto row) {
     const std::int64_t begin = row * columns;
-    const T mean = static_cast<T>(
-        sum_of(columns, [=](std::int64_t j) { return double{gy[begin + j]} * y[begin + j]; }));
+    const T base = gy[std::max_element(y + begin, y + begin + columns) - y];
+    const T mean = static_cast<T>(sum_of(columns, [=](std::int64_t j) {
+      return double{gy[begin + j] - base} * double{y[begin + j]};
+    }));
 #pragma GCC ivdep
-    for (std::int64_t i = begin; i < begin + columns; ++i) gx[i] = y[i] * (gy[i] - mean);
+    for (std::int64_t i = begin; i < begin + columns; ++i) {
+      gx[i] = y[i] * ((gy[i] - base) - mean);
+    }
   });
 }
 

@@ -129,7 +129,27 @@ struct LogSoftmaxForwardRow {
   }
 };
 
-/// Reads two rows twice and writes one: 12 bytes an element (float32) if the caches keep the rows.
+/// The greatest probability of a row and the cotangent beside it; of equal ones the greater
+/// cotangent, so that the order of merging does not matter.
+template <class T>
+struct Heaviest {
+  T y, gy;
+};
+struct MergeHeaviest {
+  template <class T>
+  __device__ Heaviest<T> operator()(const Heaviest<T>& a, const Heaviest<T>& b) const {
+    return a.y > b.y || (a.y == b.y && a.gy >= b.gy) ? a : b;
+  }
+};
+template <class T>
+__device__ __forceinline__ Heaviest<T> from_lane(const Heaviest<T>& value, int distance) {
+  return {__shfl_xor_sync(kFullWarp, value.y, distance),
+          __shfl_xor_sync(kFullWarp, value.gy, distance)};
+}
+
+/// Reads two rows three times and writes one: 12 bytes an element (float32) if the caches keep the
+/// rows. gy counts from its value at the greatest y. That changes nothing, since the y add up to 1,
+/// and where one of them is nearly 1 it takes the place of a difference from 1.
 template <class T>
 struct SoftmaxBackwardRow {
   SWITCHYARD_TEAM_NAMES("softmax_backward");
@@ -138,13 +158,18 @@ struct SoftmaxBackwardRow {
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
+    Heaviest<T> heaviest{T{-1}, T{0}};
+    for (int j = team.rank(); j < m.columns; j += team.size()) {
+      heaviest = MergeHeaviest{}(heaviest, Heaviest<T>{a.y[at + j], a.gy[at + j]});
+    }
+    const T base = team.combine(heaviest, MergeHeaviest{}).gy;
     double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      part += double{a.gy[at + j]} * double{a.y[at + j]};
+      part += double{a.gy[at + j] - base} * double{a.y[at + j]};
     }
     const auto mean = static_cast<T>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      a.gx[at + j] = a.y[at + j] * (a.gy[at + j] - mean);
+      a.gx[at + j] = a.y[at + j] * ((a.gy[at + j] - base) - mean);
     }
   }
 };

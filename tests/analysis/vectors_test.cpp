@@ -93,5 +93,25 @@ TEST(VectorErrors, NameTheEntryThatDiffers) {
   EXPECT_THROW(normalise(zero), Error);
 }
 
+TEST(Vectors, NormsOfAnySizeKeepTheirDigits) {
+  for (const double size : {1e-310, 1e-200, 1.0, 1e200, 1e307}) {
+    std::vector<Tensor> x = {Tensor::from<double>({2}, {3.0 * size, 0.0}),
+                             Tensor::from<double>({1}, {4.0 * size})};
+    EXPECT_NEAR(norm(x) / size, 5.0, size < 1e-300 ? 1e-12 : 1e-15);
+    normalise(x);
+    EXPECT_NEAR(x[0].to_doubles()[0], 0.6, size < 1e-300 ? 1e-12 : 1e-15);
+  }
+  const std::vector<Tensor> zero = {Tensor::zeros({3}, DType::kFloat64)};
+  EXPECT_EQ(norm(zero), 0.0);
+  const std::vector<Tensor> infinite = {Tensor::from<double>({2}, {1.0, HUGE_VAL})};
+  EXPECT_EQ(norm(infinite), HUGE_VAL);
+}
+
+TEST(Vectors, DividesWithOneRounding) {
+  std::vector<Tensor> x = {Tensor::full({3}, 49.0, DType::kFloat64)};
+  divide(x, 49.0);
+  EXPECT_EQ(x[0].to_doubles(), (std::vector<double>{1.0, 1.0, 1.0}));
+}
+
 }  // namespace
 }  // namespace switchyard

@@ -66,6 +66,23 @@ TEST(MessagesTest, TheSettingsThatHelpShowsAreAccepted) {
   }
 }
 
+TEST(MessagesTest, AnOptionHasOneValue) {
+  expect_failure({"train", "--data"}, 2, "train: --data needs a value (");
+  expect_failure({"train", "--threads="}, 2, "train: --threads needs a value (");
+  expect_failure({"study", "--heads", ","}, 2, "study: --heads needs a value (");
+  expect_failure({"train", "--device", "cpu", "--device", "simt"}, 2,
+                 "train: --device is given more than once (");
+  expect_failure({"devices", "--json=no"}, 2, "devices: --json takes no value (");
+}
+
+TEST(MessagesTest, NoPathIsEmpty) {
+  for (const char* option : {"--data", "--out", "--config"}) {
+    expect_failure({"train", option, ""}, 2, std::string(option) + ": must not be empty");
+  }
+  expect_failure({"hessian", "--run", ""}, 2, "--run: must not be empty");
+  expect_failure({"report", ""}, 2, "DIR: must not be empty");
+}
+
 TEST(MessagesTest, ControlCharactersOfArgumentsAreEscaped) {
   const std::string nasty = "a\x1b[31mb\nc\r\xff";
   for (const Arguments& arguments : {Arguments{nasty},

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "data/dataset.h"
+#include "engine/io/path_text.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
 #include "tests/support/scratch_directory.h"
@@ -60,6 +61,33 @@ TEST_F(Cifar10, ClassNamesComeFromTheFileWhereThereIsOne) {
   EXPECT_EQ(load_cifar10(directory_).test.class_names[9], "j");
   write_bytes(directory_ / "batches.meta.txt", "a\nb\n");
   expect_load_error("batches.meta.txt", "2 class names, expected 10");
+}
+
+// What the readers hand on goes into JSON files and onto terminals at the end of a run.
+TEST_F(Cifar10, ClassNamesThatAreNoTextAreRefused) {
+  for (const char* name : {"caf\xe9", "\x1b[31m", "\xc2\x9b", "\xe2\x80\xae"}) {
+    write_bytes(directory_ / "batches.meta.txt",
+                std::string("a\nb\nc\nd\ne\nf\ng\nh\ni\n") + name + "\n");
+    expect_load_error("batches.meta.txt", "is not UTF-8 text");
+  }
+  write_bytes(directory_ / "batches.meta.txt", std::string(5000, ' '));
+  expect_load_error("batches.meta.txt", "longer than 4096 bytes");
+}
+
+TEST_F(Cifar10, ADirectoryWhoseNameIsNotUtf8IsHandedOnAsText) {
+  const fs::path odd = scratch_ / "bilder-\xe4";
+  fs::rename(directory_, odd);
+  const DatasetPair pair = load_cifar10(odd);
+  EXPECT_EQ(pair.train.directory, scratch_.path().string() + "/bilder-\\xe4");
+  EXPECT_EQ(path_of_text(pair.train.directory), odd);
+}
+
+TEST_F(Cifar10, ALoopOfLinksIsAnErrorThatNamesIt) {
+  fs::remove(directory_ / "data_batch_3.bin");
+  fs::create_symlink("data_batch_3.bin", directory_ / "data_batch_3.bin");
+  expect_load_error("data_batch_3.bin", "Too many levels of symbolic links");
+  fs::create_symlink("loop", scratch_ / "loop");
+  expect_error([&] { load_directory(scratch_ / "loop"); }, "loop: cannot open the data directory");
 }
 
 TEST_F(Cifar10, TheDirectoryMayEndWithASlash) {

@@ -117,7 +117,7 @@ TEST_F(FindDataset, ThenWhatCanBeFetched) {
 
 TEST_F(FindDataset, ThenFashionMnistAndSaysWhy) {
   const DatasetPair pair = find();
-  EXPECT_EQ(pair.train.name, "Fashion-MNIST");
+  EXPECT_EQ(pair.train.name, "fashion-mnist") << "the directory's, as nobody knows these files";
   expect_source(pair, "built-in", fallback_);
   expect_said("data: cannot fetch CIFAR-10: file://");
   expect_said("CIFAR-10 neither found nor fetched");

@@ -11,6 +11,7 @@
 
 #include "data/dataset.h"
 #include "data/sha256.h"
+#include "data/unpack.h"
 #include "tests/data/archive_files.h"
 #include "tests/data/http_server.h"
 #include "tests/data/idx_files.h"
@@ -40,7 +41,7 @@ TEST(Sha256, AgreesWithThePublishedVectors) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_of_file(scratch / "million"),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-  expect_error([&] { sha256_of_file(scratch / "none"); }, "none: cannot read: No such file");
+  expect_error([&] { sha256_of_file(scratch / "none"); }, "none: cannot open: No such file");
 }
 
 class Fetch : public testing::Test {
@@ -249,6 +250,26 @@ TEST_F(Fetch, AnIncompleteOrDamagedArchiveLeavesNoFolder) {
     EXPECT_FALSE(fs::exists(folder_));
     set_archive(test::cifar10_entries(40));
   }
+}
+
+TEST_F(Fetch, AnArchiveWithoutFilesIsRefused) {
+  for (const std::vector<ArchiveEntry>& entries :
+       {std::vector<ArchiveEntry>{},
+        std::vector<ArchiveEntry>{{"cifar-10-batches-bin/", "", ArchiveEntry::kDirectory}}}) {
+    set_archive(entries);
+    expect_error([&] { unpack(archive_, kCifar10Folder, {"test_batch.bin"}, 1, scratch_.path()); },
+                 "the archive holds no files");
+  }
+}
+
+TEST_F(Fetch, AnEntryThatComesTwiceIsRefused) {
+  std::vector<ArchiveEntry> entries = test::cifar10_entries(1);
+  entries.push_back(entries.back());
+  set_archive(entries);
+  expect_error([&] { fetch_cifar10(target_, file_options()); }, "unexpected entry");
+  entries = std::vector<ArchiveEntry>(1000, entries.front());
+  set_archive(entries);
+  expect_error([&] { fetch_cifar10(target_, file_options()); }, "more entries than the folder");
 }
 
 TEST_F(Fetch, AFolderThatIsNotCompleteIsNotTouched) {

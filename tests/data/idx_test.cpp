@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "data/dataset.h"
+#include "data/known_files.h"
+#include "engine/io/path_text.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/scratch_directory.h"
@@ -67,16 +69,49 @@ TEST_F(Idx, ComputesMeanAndDeviationOfTheTrainingSet) {
   EXPECT_EQ(pair.test.mean, pair.train.mean);
 }
 
-TEST_F(Idx, TheDirectorysNameTellsClothesFromDigits) {
-  const ImageDataset digits = load_idx(directory_).train;
-  EXPECT_EQ(digits.name, "MNIST");
-  EXPECT_EQ(digits.class_names[7], "7");
-  EXPECT_FALSE(digits.mirror_keeps_class);
-  test::write_idx(scratch_ / "fashion-mnist", 10, 6, 4);
-  const ImageDataset clothes = load_idx(scratch_ / "fashion-mnist").train;
-  EXPECT_EQ(clothes.name, "Fashion-MNIST");
-  EXPECT_EQ(clothes.class_names[9], "ankle boot");
-  EXPECT_TRUE(clothes.mirror_keeps_class);
+TEST_F(Idx, FilesThatNobodyKnowsAreNamedAsTheirDirectory) {
+  for (const char* name : {"digits-of-mine", "fashion-mnist"}) {
+    test::write_idx(scratch_ / name, 10, 6, 4);
+    const ImageDataset set = load_idx(scratch_ / name).train;
+    EXPECT_EQ(set.name, name);
+    EXPECT_FALSE(set.is_recognised);
+    EXPECT_EQ(set.class_names[7], "7");
+    EXPECT_FALSE(set.mirror_keeps_class);
+  }
+}
+
+TEST_F(Idx, TheUsersWordNamesThem) {
+  DatasetPair pair = load_idx(directory_);
+  take_users_word(pair, "");
+  EXPECT_EQ(pair.train.name, "digits");
+  take_users_word(pair, "Fashion-MNIST");
+  for (const ImageDataset* set : {&pair.train, &pair.test}) {
+    EXPECT_EQ(set->name, "Fashion-MNIST");
+    EXPECT_EQ(set->class_names[9], "ankle boot");
+    EXPECT_TRUE(set->mirror_keeps_class);
+  }
+  take_users_word(pair, "runes");
+  EXPECT_EQ(pair.test.name, "runes");
+  EXPECT_EQ(pair.test.class_names[9], "9");
+  EXPECT_FALSE(pair.test.mirror_keeps_class);
+}
+
+TEST_F(Idx, ADirectoryWhoseNameIsNotUtf8IsHandedOnAsText) {
+  const fs::path odd = scratch_ / "ziffern-\xe4\n";
+  fs::rename(directory_, odd);
+  const ImageDataset set = load_idx(odd).train;
+  EXPECT_EQ(set.name, "ziffern-\\xe4\\n");
+  EXPECT_EQ(path_of_text(set.directory), odd);
+}
+
+TEST_F(Idx, NamesMayHaveADot) {
+  for (const char* prefix : {"train", "t10k"}) {
+    for (const char* kind : {"images-idx3-ubyte", "labels-idx1-ubyte"}) {
+      fs::rename(directory_ / (std::string(prefix) + "-" + kind),
+                 directory_ / (std::string(prefix) + "." + kind));
+    }
+  }
+  EXPECT_EQ(load_directory(directory_).train.count(), 20);
 }
 
 TEST_F(Idx, DamagedFilesAreNamed) {
@@ -93,10 +128,11 @@ TEST_F(Idx, DamagedFilesAreNamed) {
   expect_images_error(good + "x", "longer than the 480 bytes");
   expect_images_error(idx_labels(20), "magic number 0x00000801, expected 0x00000803");
   expect_images_error(idx_images(0, 6, 4, 1), "0 images of 6x4");
-  // A header that announces 64 TB must not be believed.
   std::string huge = good;
-  huge.replace(4, 12, std::string("\xff\xff\xff\xff\0\0\0\x80\0\0\0\x80", 12));
-  expect_images_error(huge, "truncated: 480 bytes of data");
+  huge.replace(4, 12, std::string("\xff\xff\xff\xff\0\0\0\1\0\0\0\1", 12));
+  expect_images_error(huge, "4294967295 images of 1x1 pixels, expected at most 10000000 images");
+  huge.replace(4, 12, std::string("\0\x98\x96\x80\0\0\0\1\0\0\0\1", 12));
+  expect_images_error(huge, "truncated: 480 bytes of data, its header announces 10000000");
   huge.replace(4, 12, std::string(12, '\xff'));
   expect_images_error(huge, "sides of 1 to 1024");
   fs::remove(directory_ / images);
@@ -128,6 +164,52 @@ TEST_F(Idx, ADamagedCompressedFileIsNamed) {
   changed[good.size() - 6] = static_cast<char>(changed[good.size() - 6] ^ 1);  // in the checksum
   write_bytes(path, changed);
   expect_load_error(name + ".gz", "cannot read: ");
+}
+
+// 1.5 MB of gzip that unpack to 1.5 GB took 3.3 GiB of memory.
+TEST_F(Idx, ACompressedFileIsJudgedByItsHeaderBeforeItIsUnpacked) {
+  const std::string name = "train-images-idx3-ubyte";
+  fs::remove(directory_ / name);
+  const auto expect_gzip_error = [&](std::uint32_t count, std::uint32_t side,
+                                     const std::string& part) {
+    write_gzip(directory_ / (name + ".gz"), test::big_endian(0x803) + test::big_endian(count) +
+                                                test::big_endian(side) + test::big_endian(side) +
+                                                std::string(1 << 20, '\0'));
+    expect_load_error(name + ".gz", part);
+  };
+  expect_gzip_error(1500, 1024, "expected at most 10000000 images and 536870912 bytes");
+  expect_gzip_error(512, 1024, "cannot hold the 536870912 that its header announces");
+}
+
+TEST(FashionMnist, IsToldByItsFilesWhateverTheDirectory) {
+  if (!fs::exists(kFashionMnistDirectory)) GTEST_SKIP() << "no package dataset-fashion-mnist";
+  const test::ScratchDirectory scratch;
+  fs::create_directory(scratch / "mnist");
+  for (const auto& entry : fs::directory_iterator(kFashionMnistDirectory)) {
+    fs::create_symlink(entry.path(), scratch / "mnist" / entry.path().filename().string());
+  }
+  DatasetPair pair = load_idx(scratch / "mnist");
+  EXPECT_EQ(pair.train.name, "Fashion-MNIST");
+  EXPECT_TRUE(pair.test.is_recognised);
+  EXPECT_EQ(pair.test.class_names[9], "ankle boot");
+  EXPECT_TRUE(pair.test.mirror_keeps_class);
+  take_users_word(pair, "MNIST");
+  EXPECT_EQ(pair.train.name, "Fashion-MNIST") << "the files are known";
+  // A part of the data set under the complete set's test files is still that data set.
+  fs::remove(scratch / "mnist" / "train-images-idx3-ubyte.gz");
+  fs::remove(scratch / "mnist" / "train-labels-idx1-ubyte.gz");
+  write_bytes(scratch / "mnist" / "train-images-idx3-ubyte", idx_images(20, 28, 28, 1));
+  write_bytes(scratch / "mnist" / "train-labels-idx1-ubyte", idx_labels(20));
+  EXPECT_EQ(load_idx(scratch / "mnist").train.name, "Fashion-MNIST");
+}
+
+TEST(KnownFiles, AreFourOfEachDataSet) {
+  const char* const mnist = "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7";
+  ASSERT_NE(dataset_of_file(mnist), nullptr);
+  EXPECT_EQ(dataset_of_file(mnist)->name, "MNIST");
+  EXPECT_FALSE(dataset_of_file(mnist)->mirror_keeps_class);
+  EXPECT_EQ(dataset_of_file(std::string(64, '0')), nullptr);
+  EXPECT_EQ(dataset_named("mnist"), nullptr) << "names are exact";
 }
 
 TEST(FashionMnist, TheSystemsCopyHasThePublishedCountsMeanAndDeviation) {

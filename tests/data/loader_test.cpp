@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <random>
@@ -150,6 +151,14 @@ TEST(BatchLoader, WithoutShufflingKeepsTheGivenOrder) {
   EXPECT_EQ(batches[2].images.size(0), 1);
   EXPECT_EQ(labels_of(batches), indices);
   expect_same_bits(batches[1].images, whole_batch(set, Indices{0, 1, 7}, DType::kFloat32).images);
+}
+
+TEST(BatchLoader, TakesTheLargestBatchSizeThereIs) {
+  const ImageDataset set = colour_images(4);
+  BatchLoader loader(set, first_indices(4),
+                     {.batch_size = std::numeric_limits<std::int64_t>::max()}, Generator(1));
+  EXPECT_EQ(loader.batches(), 1);
+  EXPECT_EQ(run_epoch(loader, 0).size(), 1U);
 }
 
 TEST(BatchLoader, DropsAnIncompleteBatchIfAsked) {

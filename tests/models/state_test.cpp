@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
+#include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "models/backbone.h"
 #include "tests/models/reference_heads.h"
@@ -14,6 +16,7 @@
 namespace switchyard {
 namespace {
 
+using namespace std::string_literals;
 using test::expect_error;
 using test::random_tensor;
 
@@ -24,6 +27,28 @@ std::unique_ptr<Classifier> small_model(std::uint64_t seed, DType dtype = DType:
   config.head.experts = 3;
   config.head.expert_width = 4;
   return make_classifier(config, Generator(seed), dtype);
+}
+
+/// A safetensors file in which every float32 tensor of `state` has been cut to the 16-bit `dtype`:
+/// right for values that both types hold, such as 0 and 1.
+std::string with_half_dtype(const TensorMap& state, const std::string& dtype) {
+  nlohmann::json header = nlohmann::json::object();
+  std::string data;
+  for (const auto& [name, tensor] : state) {
+    const auto sizes = tensor.shape().sizes();
+    const std::size_t begin = data.size();
+    const bool is_real = tensor.dtype() == DType::kFloat32;
+    for (const double value : tensor.to_doubles()) {
+      if (!is_real) data += std::string(8, '\0');
+      if (is_real) data += value == 1.0 ? (dtype == "F16" ? "\x00\x3c"s : "\x80\x3f"s) : "\0\0"s;
+    }
+    header[name] = {{"dtype", is_real ? dtype : "I64"},
+                    {"shape", std::vector<std::int64_t>(sizes.begin(), sizes.end())},
+                    {"data_offsets", {begin, data.size()}}};
+  }
+  const std::string text = header.dump();
+  const std::uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text + data;
 }
 
 void expect_same_state(const TensorMap& a, const TensorMap& b) {
@@ -120,6 +145,54 @@ TEST(State, NamesEveryMissingAndExtraTensor) {
             "weights.safetensors: tensors do not match the model; missing: "
             "head.experts.2.net.3.bias backbone.backbone.bn1.running_var; not in the model: "
             "head.extra");
+}
+
+TEST(State, ABatchCountThatNothingReadsMayBeMissing) {
+  const auto model = small_model(1);
+  Generator random(2);
+  model->forward(random_tensor({4, 8, 8, 3}, 3, DType::kFloat32), nn::Mode::train(random));
+  TensorMap state = state_dict(*small_model(2));
+  std::erase_if(state,
+                [](const auto& entry) { return entry.first.ends_with("num_batches_tracked"); });
+  load_state_dict(*model, state, "weights.safetensors");
+  expect_same_state(state_dict(*model), state_dict(*small_model(2)));
+}
+
+TEST(State, ReadsWeightsOfSixteenBits) {
+  const auto model = small_model(1);
+  const test::ScratchDirectory directory;
+  const auto path = directory.path() / "weights.safetensors";
+  for (const char* dtype : {"F16", "BF16"}) {
+    write_file_atomic(path, with_half_dtype(state_dict(*small_model(2)), dtype));
+    const TensorFile file = read_safetensors(path);
+    load_state_dict(*model, file.tensors, path.string());
+    const Tensor bias = state_dict(*model).at("backbone.backbone.bn1.weight");
+    EXPECT_EQ(bias.dtype(), DType::kFloat32);
+    EXPECT_EQ(bias.to_doubles(), std::vector<double>(static_cast<std::size_t>(bias.numel()), 1.0));
+  }
+}
+
+TEST(State, ATensorOfATypeThatIsNotReadRefusesTheFileOnlyIfItIsNeeded) {
+  const auto model = small_model(1);
+  TensorMap state = state_dict(*small_model(2));
+  load_state_dict(*model, state, "w", {{"quantisation.mask", "BOOL"}});
+  state.erase("head.gate.w_gate.bias");
+  expect_error(
+      [&] {
+        load_state_dict(*model, state, "w", {{"head.gate.w_gate.bias", "F8_E4M3"}});
+      },
+      "w: tensors do not match the model; missing: head.gate.w_gate.bias (its dtype F8_E4M3 is not "
+      "read)");
+}
+
+TEST(State, NamesInMessagesAreEscapedAndCounted) {
+  const auto model = small_model(1);
+  TensorMap state = state_dict(*model);
+  for (int i = 0; i < 1000; ++i)
+    state[fmt::format("\x1b{}", i)] = Tensor::zeros({1}, DType::kFloat32);
+  const std::string text = test::error_text([&] { load_state_dict(*model, state, "w"); });
+  EXPECT_NE(text.find("\\x1b0 "), std::string::npos) << text;
+  EXPECT_NE(text.find(" and 990 more"), std::string::npos) << text;
 }
 
 TEST(State, NamesTheTensorThatIsWrongAndOverwritesNothing) {

@@ -4,9 +4,11 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/safetensors.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/scratch_directory.h"
 #include "tests/training/small_run.h"
+#include "training/checkpoint.h"
 #include "training/metrics.h"
 #include "training/nonfinite.h"
 #include "training/selection.h"
@@ -43,6 +45,30 @@ TEST(RunDirectoryTest, ARunWithoutAFinishedEpochCannotBeLoaded) {
   const ScratchDirectory scratch;
   const RunDirectory run = RunDirectory::create(scratch / "run", small_config());
   expect_error([&] { load_run(run); }, "no finished epoch yet");
+}
+
+TEST(CheckpointTest, CountsOutOfRangeAreRefused) {
+  const ScratchDirectory scratch;
+  const auto path = scratch / "checkpoint.safetensors";
+  const nlohmann::json good = {{"finished_epochs", 3},
+                               {"step", 0},
+                               {"random", {{"seed", 1}, {"offset", 0}}},
+                               {"best_epoch", 2},
+                               {"best_validation_accuracy", 0.5}};
+  const auto read = [&](const nlohmann::json& state) {
+    write_safetensors(path, {{}, {{"training", state.dump()}}});
+    return read_training_state(path).finished_epochs;
+  };
+  EXPECT_EQ(read(good), 3);
+  const auto expect_refused = [&](const char* field, std::int64_t value, const char* message) {
+    nlohmann::json state = good;
+    state[field] = value;
+    expect_error<UsageError>([&] { read(state); }, message);
+  };
+  expect_refused("finished_epochs", -1, "metadata: finished_epochs: must be at least 0, got -1");
+  expect_refused("finished_epochs", 1'000'001, "finished_epochs: must be at most 1000000");
+  expect_refused("step", -1, "step: must be at least 0");
+  expect_refused("best_epoch", 4, "best_epoch: must be at most 3, got 4");
 }
 
 TEST(SelectionTest, SplitsAndLimits) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/dataset.h"
-#include "training/config.h"
+#include "training/train_config.h"
 
 namespace switchyard::test {
 

@@ -14,10 +14,23 @@ using Inputs = std::span<const Tensor>;
 constexpr std::int64_t kExperts = 5;
 constexpr std::int64_t kChoices = 2;
 
+/// [size, kExperts] logits without a near tie, where a finite difference would change the choice:
+/// the numbers -2 to 2, each row in an order of its own, and a normal tenth.
+Tensor separated_logits(std::int64_t size, CaseSource& source) {
+  std::vector<double> places;
+  for (std::int64_t row = 0; row < size; ++row) {
+    for (std::int64_t e = 0; e < kExperts; ++e) {
+      places.push_back(static_cast<double>((2 * e + row) % kExperts - kExperts / 2));
+    }
+  }
+  const Tensor place = Tensor::from({size, kExperts}, places).to(source.device);
+  return place + 0.1 * normal_input({size, kExperts}, source);
+}
+
 /// The gate's weights; the choice has no derivative.
 OpCase gate_case(std::string name, GateOrder order, const TensorFunction& composed) {
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
-            return {{normal_input({size, kExperts}, source)},
+            return {{separated_logits(size, source)},
                     [order](Inputs in) { return gate(in[0], kChoices, order).weights; },
                     composed};
           }};

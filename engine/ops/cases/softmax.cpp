@@ -27,14 +27,18 @@ Tensor one_hot(const Tensor& labels, const Tensor& x) {
   return hot.to(x.dtype()).to(x.device());
 }
 
-/// gy and y = `result`(x) as independent inputs.
+/// A function of gy and, through y = `result`(x), of x: y is a softmax, whatever the derivatives
+/// are taken along.
 OpCase backward(std::string name, Tensor (*op)(const Tensor&, const Tensor&),
                 Tensor (*result)(const Tensor&), const TensorFunction& composed) {
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
-            return {{normal_input({size, kClasses}, source),
-                     result(normal_input({size, kClasses}, source))},
-                    [op](Inputs in) { return op(in[0], in[1]); },
-                    composed};
+            return {
+                {normal_input({size, kClasses}, source), normal_input({size, kClasses}, source)},
+                [=](Inputs in) { return op(in[0], result(in[1])); },
+                [=](Inputs in) {
+                  const Tensor with_y[] = {in[0], result(in[1])};
+                  return composed(with_y);
+                }};
           }};
 }
 

@@ -77,10 +77,16 @@ struct BackwardCase : Rows {
     const Numbers& y = p.operand<T>(kLog ? log_y : exponentials(log_y));
     Expected& gx = p.result<T>({s["rows"], s["columns"]});
     for (std::size_t row = 0; row < gy.size(); row += columns) {
+      // y adds up to 1, so that softmax's gradient does not depend on where gy counts from.
+      const auto begin = y.begin() + static_cast<std::ptrdiff_t>(row);
+      const auto most = std::max_element(begin, begin + static_cast<std::ptrdiff_t>(columns));
+      const double base = kLog ? 0.0 : gy[static_cast<std::size_t>(most - y.begin())];
       Measured sum;
-      for (std::size_t i = row; i < row + columns; ++i) sum += kLog ? gy[i] : gy[i] * y[i];
       for (std::size_t i = row; i < row + columns; ++i) {
-        gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (gy[i] - sum);
+        sum += kLog ? gy[i] : (gy[i] - base) * y[i];
+      }
+      for (std::size_t i = row; i < row + columns; ++i) {
+        gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (gy[i] - base - sum);
       }
     }
   }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/scratch_directory.h"
@@ -32,6 +33,78 @@ TEST(ReadFile, NamesFileAndReason) {
   expect_error([&] { read_file(scratch / "none"); },
                "none: cannot open: No such file or directory");
   expect_error([&] { read_file(scratch.path()); }, "Is a directory");
+}
+
+/// The path of a pipe's end that gives `bytes`, as a shell's process substitution makes it.
+class Pipe {
+ public:
+  explicit Pipe(const std::string& bytes) {
+    check(::pipe(ends_) == 0, "no pipe");
+    writer_ = std::thread([end = ends_[1], bytes] {
+      for (std::size_t done = 0; done < bytes.size();) {
+        const ssize_t written = ::write(end, bytes.data() + done, bytes.size() - done);
+        if (written <= 0) break;
+        done += static_cast<std::size_t>(written);
+      }
+      ::close(end);
+    });
+  }
+  ~Pipe() {
+    ::close(ends_[0]);
+    writer_.join();
+  }
+  fs::path path() const { return fmt::format("/proc/self/fd/{}", ends_[0]); }
+
+ private:
+  int ends_[2] = {-1, -1};
+  std::thread writer_;
+};
+
+TEST(ReadFile, ReadsAPipeToItsEnd) {
+  for (const std::size_t size : {0, 1, 65536, 300'001}) {
+    const std::string bytes(size, 'x');
+    const Pipe pipe(bytes);
+    EXPECT_EQ(read_file(pipe.path()), bytes) << size << " bytes";
+  }
+}
+
+TEST(ReadFile, StopsAtTheLimit) {
+  const test::ScratchDirectory scratch;
+  write_file_atomic(scratch / "file", "12345");
+  EXPECT_EQ(read_file(scratch / "file", 5), "12345");
+  expect_error([&] { read_file(scratch / "file", 4); }, "file: longer than 4 bytes");
+  expect_error([] { read_file("/dev/zero", 1 << 20); }, "/dev/zero: longer than 1048576 bytes");
+  fs::resize_file(scratch / "file", std::uintmax_t{1} << 40);  // a terabyte of nothing
+  expect_error([&] { read_file(scratch / "file"); }, "file: longer than 1073741824 bytes");
+}
+
+TEST(ReadFile, ReadsFilesThatAnnounceNoBytes) {
+  EXPECT_FALSE(read_file("/proc/self/status").empty());
+}
+
+TEST(ReadFile, ANulByteDoesNotCutAPath) {
+  const test::ScratchDirectory scratch;
+  write_file_atomic(scratch / "file", "x");
+  const std::string path = (scratch / "file").string() + std::string("\0.json", 6);
+  expect_error([&] { read_file(path); }, "a path cannot hold a NUL byte");
+}
+
+TEST(FileTypeAt, TellsALoopOfLinksFromNothing) {
+  const test::ScratchDirectory scratch;
+  fs::create_symlink(scratch / "b", scratch / "a");
+  fs::create_symlink(scratch / "a", scratch / "b");
+  EXPECT_FALSE(path_exists(scratch / "none"));
+  EXPECT_FALSE(path_exists(scratch / "none" / "below"));
+  EXPECT_EQ(file_type_at(scratch.path()), fs::file_type::directory);
+  expect_error([&] { path_exists(scratch / "a"); },
+               "a: cannot be looked at: Too many levels of symbolic links");
+  expect_error([&] { path_exists(scratch / std::string(300, 'x')); }, "File name too long");
+}
+
+TEST(WriteFileAtomic, TakesTheLongestNameThatTheFileSystemDoes) {
+  const test::ScratchDirectory scratch;
+  write_file_atomic(scratch / std::string(255, 'x'), "text");
+  EXPECT_EQ(read_file(scratch / std::string(255, 'x')), "text");
 }
 
 TEST(WriteFileAtomic, ReplacesAndLeavesNothingElse) {

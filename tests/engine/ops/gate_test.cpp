@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "engine/ops/cases.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -47,6 +49,26 @@ TEST(Gate, NamesTheArgumentInErrors) {
   expect_error(k_of(4), "[gate] k is 4");
   expect_error([] { gate(random_tensor({2}, 1), 1, GateOrder::kTopKSoftmax); },
                "[gate] needs logits [T, E], got [2]");
+}
+
+/// A finite difference must not change the choice: `switchyard gradcheck` called right derivatives
+/// wrong where a sample's logits nearly tied.
+TEST(Gate, SamplesForDerivativesHaveNoNearTie) {
+  for (const OpCase& op : gate_cases()) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+      CaseSource source{Generator(seed)};
+      const Tensor logits = op.sample(3, source).inputs[0];
+      std::vector<double> row = logits.to_doubles();
+      const auto experts = static_cast<std::size_t>(logits.size(1));
+      for (std::size_t begin = 0; begin < row.size(); begin += experts) {
+        std::sort(row.begin() + static_cast<std::ptrdiff_t>(begin),
+                  row.begin() + static_cast<std::ptrdiff_t>(begin + experts));
+        for (std::size_t e = begin + 1; e < begin + experts; ++e) {
+          EXPECT_GT(row[e] - row[e - 1], 0.05) << op.name << ", seed " << seed;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -145,6 +145,36 @@ TEST(CrossEntropy, KeepsTheDigitsOfSureRows) {
   }
 }
 
+/// p₀ (1 - p₀) and its like, without the difference from 1.
+TEST(Softmax, GradientKeepsTheDigitsOfSureRows) {
+  for (const Device device : {Device::kCpu, Device::kSimt}) {
+    if (!unavailable_reason(device).empty()) continue;
+    for (const DType dtype : kFloating) {
+      for (const double margin : {1.0, 10.0, 17.5, 30.0, 40.0, 80.0}) {
+        for (const std::int64_t columns : {2, 3, 40}) {  // the last of them small
+          SCOPED_TRACE(fmt::format("{} {} {} {}", name(device), name(dtype), margin, columns));
+          const auto wide = static_cast<std::size_t>(columns);
+          std::vector<double> values(wide, -margin);
+          std::vector<double> cotangents(wide, -0.5);
+          values[0] = 0.0;
+          cotangents[0] = 1.0;
+          const auto tensor = [&](const std::vector<double>& numbers) {
+            return Tensor::from({1, columns}, numbers).to(dtype).to(device);
+          };
+          const Tensor y = softmax(tensor(values));
+          const std::vector<double> gx = softmax_backward(tensor(cotangents), y).to_doubles();
+          const double e = std::exp(-margin);
+          const double total = 1.0 + static_cast<double>(columns - 1) * e;
+          const double small = e / total * (1.5 / total);
+          EXPECT_NEAR(gx[wide - 1] / -small, 1.0, precise(dtype) * 2.0);
+          EXPECT_NEAR(gx[0] / (static_cast<double>(columns - 1) * small), 1.0,
+                      precise(dtype) * 2.0);
+        }
+      }
+    }
+  }
+}
+
 TEST(CrossEntropy, GradientOfEachRowSumsToZero) {
   Tensor logits = random_tensor({33, 10}, 1);
   logits.set_requires_grad();

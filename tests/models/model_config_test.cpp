@@ -1,4 +1,4 @@
-#include "models/config.h"
+#include "models/model_config.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -66,7 +66,26 @@ TEST(ModelConfig, RejectsFieldsOfOtherHeads) {
   expect_rejected(R"({"head": {"name": "soft_moe", "top_k": 2}})", "model.head.top_k");
   expect_rejected(R"({"head": {"name": "soft_moe", "importance": 0.1}})", "model.head.importance");
   expect_rejected(R"({"head": {"name": "sparse_moe", "balance": 0.1}})", "model.head.balance");
-  expect_rejected(R"({"head": {"name": "hard_moe", "top_k": 1}})", "model.head.top_k");
+  expect_rejected(R"({"head": {"name": "hard_moe", "top_k": 2}})",
+                  "model.head.top_k: must be at most 1, got 2");
+}
+
+TEST(ModelConfig, AHardHeadMaySayThatItPicksOneExpert) {
+  const ModelConfig config = parse(R"({"head": {"name": "hard_moe", "top_k": 1}})");
+  EXPECT_FALSE(to_json(config)["head"].contains("top_k"));
+}
+
+TEST(ModelConfig, SizesHaveUpperLimits) {
+  expect_rejected(R"({"head": {"name": "soft_moe", "experts": 4097}})",
+                  "model.head.experts: must be at most 4096, got 4097");
+  expect_rejected(R"({"head": {"name": "soft_moe", "expert_width": 9223372036854775807}})",
+                  "model.head.expert_width: must be at most 65536");
+  expect_rejected(R"({"head": {"name": "dense", "width": 65537}})", "must be at most 65536");
+  expect_rejected(R"({"head": {"name": "dense", "classes": 65537}})", "must be at most 65536");
+  expect_rejected(R"({"head": {"name": "dense"}, "backbone": {"in_channels": 1025}})",
+                  "model.backbone.in_channels: must be at most 1024");
+  expect_rejected(R"({"head": {"name": "hard_moe", "capacity": 1000000001}})",
+                  "model.head.capacity: must be at most 1000000000");
 }
 
 TEST(ModelConfig, RejectsUnknownFields) {

@@ -6,13 +6,21 @@
 #include <vector>
 
 #include "engine/core/dtype.h"
-#include "models/config.h"
+#include "models/model_config.h"
 
 namespace switchyard {
 
+// What a configuration may ask for: far above any run, low enough that no count of images or steps
+// that is computed of them overflows.
+inline constexpr std::int64_t kMaxEpochs = 1'000'000;
+inline constexpr std::int64_t kMaxBatchSize = 1'000'000;
+inline constexpr std::int64_t kMaxImages = 1'000'000'000;
+inline constexpr int kMaxThreads = 4096;
+
 /// Which images a run sees.
 struct DataConfig {
-  std::string set;                 ///< the data set must be this one; empty: any
+  /// The data set must be this one, or is taken for it where its files do not tell; empty: any.
+  std::string set;
   bool augment = false;            ///< random crops and mirror images in training
   std::int64_t validation = 5000;  ///< images held out of the training set
   std::int64_t train_limit = 0;    ///< train on so many of the others, chosen at random; 0: all

@@ -8,6 +8,14 @@ namespace switchyard {
 
 class JsonObject;
 
+// What a configuration may ask for: far above any published model, low enough that no size that is
+// computed of them overflows.
+inline constexpr std::int64_t kMaxChannels = 1024;
+inline constexpr std::int64_t kMaxClasses = 65'536;
+inline constexpr std::int64_t kMaxWidth = 65'536;  ///< of the dense head, and of an expert
+inline constexpr std::int64_t kMaxExperts = 4096;
+inline constexpr std::int64_t kMaxCapacity = 1'000'000'000;
+
 struct BackboneConfig {
   std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (128)
   std::int64_t in_channels = 3;
@@ -23,7 +31,7 @@ struct HeadConfig {
   std::int64_t width = 512;        ///< dense: hidden units
   std::int64_t experts = 8;        ///< MoE heads
   std::int64_t expert_width = 64;  ///< MoE heads: hidden units per expert
-  std::int64_t top_k = 2;          ///< sparse_moe; hard_moe has 1
+  std::int64_t top_k = 2;          ///< sparse_moe; hard_moe has 1, which its JSON may say
   double temperature = 1.0;        ///< MoE heads: softmax(logits / T)
   double dropout = 0.1;            ///< after the hidden ReLU
   double gate_input_dropout = 0.1;
@@ -48,8 +56,8 @@ struct ModelConfig {
 
 /// Reads the `model` object of a configuration. Every field but `head.name` may be left out.
 /// UsageError naming the field ("config.json: model.head.top_k: ..."): one that this head does not
-/// have, a wrong type, an unknown name, sizes < 1, k > experts, temperature <= 0, dropout outside
-/// [0, 1), a negative coefficient or capacity.
+/// have, a wrong type, an unknown name, sizes < 1 or above the limits, k > experts, temperature <=
+/// 0, dropout outside [0, 1), a negative coefficient or capacity.
 ModelConfig parse_model_config(JsonObject model);
 /// The same for the `model` object alone; messages begin with `where`, a file name or an option.
 ModelConfig parse_model_config(const nlohmann::json& model, const std::string& where);

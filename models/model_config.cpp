@@ -1,4 +1,4 @@
-#include "models/config.h"
+#include "models/model_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,14 +14,23 @@ bool is_one_of(std::string_view value, std::initializer_list<std::string_view> k
   return std::find(known.begin(), known.end(), value) != known.end();
 }
 
+/// Says how `value` leaves the range, "" where it does not.
+std::string range_problem(std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
+  if (value < minimum) return fmt::format("must be at least {}, got {}", minimum, value);
+  if (value > maximum) return fmt::format("must be at most {}, got {}", maximum, value);
+  return "";
+}
+
+/// The rule for a size of at least one.
+auto size_up_to(std::int64_t maximum) {
+  return [maximum](std::int64_t value) { return range_problem(value, 1, maximum); };
+}
+
 /// Calls visit(field, value, rule) for every field of this kind of head but its name, where
 /// rule(value) says what is wrong with it ("" if nothing). The one list of which head has what.
 template <class Config, class Visit>
 void for_each_head_field(Config& head, Visit&& visit) {
   using Text = std::string;
-  const auto size = [](std::int64_t v) {
-    return v >= 1 ? Text() : fmt::format("must be at least 1, got {}", v);
-  };
   const auto probability = [](double v) {
     return v >= 0.0 && v < 1.0 ? Text() : fmt::format("must be in [0, 1), got {}", v);
   };
@@ -31,9 +40,7 @@ void for_each_head_field(Config& head, Visit&& visit) {
   const auto positive = [](double v) {
     return v > 0.0 && std::isfinite(v) ? Text() : fmt::format("must be positive, got {}", v);
   };
-  const auto capacity = [](std::int64_t v) {
-    return v >= 0 ? Text() : fmt::format("must not be negative, got {}", v);
-  };
+  const auto capacity = [](std::int64_t v) { return range_problem(v, 0, kMaxCapacity); };
   const auto choices = [&](std::int64_t k) {
     return k >= 1 && k <= head.experts
                ? Text()
@@ -53,14 +60,14 @@ void for_each_head_field(Config& head, Visit&& visit) {
   };
 
   const bool sparse = is_one_of(head.name, {"sparse_moe", "hard_moe"});
-  visit("classes", head.classes, size);
+  visit("classes", head.classes, size_up_to(kMaxClasses));
   visit("dropout", head.dropout, probability);
   if (head.name == "dense") {
-    visit("width", head.width, size);
+    visit("width", head.width, size_up_to(kMaxWidth));
     return;
   }
-  visit("experts", head.experts, size);
-  visit("expert_width", head.expert_width, size);
+  visit("experts", head.experts, size_up_to(kMaxExperts));
+  visit("expert_width", head.expert_width, size_up_to(kMaxWidth));
   if (head.name == "sparse_moe") visit("top_k", head.top_k, choices);
   visit("temperature", head.temperature, positive);
   visit("gate_input_dropout", head.gate_input_dropout, probability);
@@ -86,9 +93,7 @@ void for_each_backbone_field(Config& backbone, Visit&& visit) {
                ? Text()
                : fmt::format("must be resnet18 or small, got \"{}\"", v);
   });
-  visit("in_channels", backbone.in_channels, [](std::int64_t v) {
-    return v >= 1 ? Text() : fmt::format("must be at least 1, got {}", v);
-  });
+  visit("in_channels", backbone.in_channels, size_up_to(kMaxChannels));
   visit("initialisation", backbone.initialisation, [](const Text& v) {
     return is_one_of(v, {"pytorch", "torchvision"})
                ? Text()
@@ -129,6 +134,9 @@ ModelConfig parse_model_config(JsonObject model) {
     head.fail("name", problem);
   }
   for_each_head_field(config.head, reading(head));
+  if (config.head.name == "hard_moe" && head.has("top_k")) {  // said, though it has no other
+    head.bounded<std::int64_t>("top_k", 1, 1);
+  }
   head.finish();
   model.finish();
   return config;

@@ -1,4 +1,4 @@
-#include "training/config.h"
+#include "training/train_config.h"
 
 #include <gtest/gtest.h>
 
@@ -68,6 +68,14 @@ TEST(TrainConfigTest, ErrorsNameTheField) {
   expect(R"({"schedule": {"milestones": [40, 30]}})", "schedule.milestones: must be positive");
   expect(R"({"dtype": "int64"})", "dtype: must be float32 or float64");
   expect(R"({"threads": -1})", "threads: must be at least 0");
+  expect(R"({"threads": 4294967297})", "threads: must be at most 4096, got 4294967297");
+  expect(R"({"epochs": 9223372036854775807, "schedule": {"kind": "one_cycle"}})",
+         "epochs: must be at most 1000000, got 9223372036854775807");
+  expect(R"({"batch_size": 9223372036854775807})", "batch_size: must be at most 1000000");
+  expect(R"({"evaluation_batch_size": 1000001})", "must be at most 1000000");
+  expect(R"({"data": {"validation": 9223372036854775807}})", "data.validation: must be at most");
+  expect(R"({"schedule": {"milestones": [1000001]}})", "ascending and at most 1000000");
+  expect(R"({"seed": -1})", "seed: expected an integer of at least 0");
   expect(R"({"data": {"augment": 1}})", "data.augment: expected true or false");
   expect(R"({"model": {"head": {"name": "soft_moe", "experts": 0}}})", "model.head.experts");
   expect(R"({"model": {"head": {"name": "sparse_moe", "experts": 4, "top_k": 5}}})",
@@ -120,7 +128,38 @@ TEST(SettingsTest, LayersReplaceFieldsAndChoicesReplaceObjects) {
 
 TEST(SettingsTest, BadSettingsAreUsageErrors) {
   expect_error<UsageError>([] { parse_setting("rate"); }, "setting 'rate': expected PATH=VALUE");
-  expect_error<UsageError>([] { parse_setting("a..b=1"); }, "a field in the path has no name");
+  for (const char* path : {"a..b=1", ".a=1", "a.=1", ".=1"}) {
+    expect_error<UsageError>([&] { parse_setting(path); }, "a field in the path has no name");
+  }
+  expect_error<UsageError>([] { parse_setting(R"(a={"b": 1, "b": 2})"); },
+                           "the name 'b' occurs twice");
+  expect_error<UsageError>([] { parse_setting(R"(a={"b": 1)"); }, "line 1, column");
+  expect_error<UsageError>([] { parse_setting("a=\xff"); }, "not UTF-8");
+  expect_error<UsageError>([] { parse_setting("\xff=1"); }, "not UTF-8");
+  expect_error<UsageError>([] { parse_setting(std::string("a={}\0", 5)); }, "a NUL byte");
+  for (const char* number : {".1", "1.", "+1", "010", "-.5e3", "1e999"}) {
+    expect_error<UsageError>([&] { parse_setting("a=" + std::string(number)); },
+                             std::string(number) + " is not how JSON writes a number");
+  }
+}
+
+TEST(SettingsTest, AValueIsJsonOrAWord) {
+  EXPECT_EQ(parse_setting("a=0.1"), (json{{"a", 0.1}}));
+  EXPECT_EQ(parse_setting("a.b=[1, 2]"), (json{{"a", {{"b", {1, 2}}}}}));
+  EXPECT_EQ(parse_setting("a=true"), (json{{"a", true}}));
+  for (const char* word :
+       {"cpu", "one_cycle", "Fashion-MNIST", "3digits", "-", ".", "a=b", "nan"}) {
+    EXPECT_EQ(parse_setting("a=" + std::string(word)), (json{{"a", word}}));
+  }
+}
+
+// A path of 20,000 parts took 20 s.
+TEST(SettingsTest, ALongPathIsRefusedAtOnce) {
+  std::string path = "a";
+  for (int i = 0; i < 63; ++i) path += ".a";
+  EXPECT_NO_THROW(parse_setting(path + "=1"));
+  for (int i = 0; i < 20'000; ++i) path += ".a";
+  expect_error<UsageError>([&] { parse_setting(path + "=1"); }, "more than 64 fields in the path");
 }
 
 TEST(SettingsTest, FirstDifferenceIsADottedPath) {

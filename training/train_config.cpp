@@ -1,4 +1,4 @@
-#include "training/config.h"
+#include "training/train_config.h"
 
 #include <cmath>
 
@@ -13,15 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-std::int64_t integer_from(JsonObject& object, const std::string& field, std::int64_t otherwise,
-                          std::int64_t minimum) {
-  const auto value = object.optional<std::int64_t>(field, otherwise);
-  if (value < minimum)
-    object.fail(field, fmt::format("must be at least {}, got {}", minimum, value));
-  return value;
-}
-
-/// A number for which `holds`; `condition` says so in the message.
+/// Reads a number for which `holds`; `condition` says so in the message.
 template <class Predicate>
 double number_from(JsonObject& object, const std::string& field, double otherwise,
                    Predicate&& holds, std::string_view condition) {
@@ -39,9 +31,9 @@ DataConfig parse_data(JsonObject object) {
   DataConfig data;
   data.set = object.optional<std::string>("set", data.set);
   data.augment = object.optional<bool>("augment", data.augment);
-  data.validation = integer_from(object, "validation", data.validation, 1);
-  data.train_limit = integer_from(object, "train_limit", data.train_limit, 0);
-  data.test_limit = integer_from(object, "test_limit", data.test_limit, 0);
+  data.validation = object.bounded_or("validation", data.validation, 1, kMaxImages);
+  data.train_limit = object.bounded_or("train_limit", data.train_limit, 0, kMaxImages);
+  data.test_limit = object.bounded_or("test_limit", data.test_limit, 0, kMaxImages);
   object.finish();
   return data;
 }
@@ -63,8 +55,9 @@ void parse_multi_step(JsonObject& object, ScheduleConfig& schedule) {
       object.optional<std::vector<std::int64_t>>("milestones", schedule.milestones);
   std::int64_t previous = 0;
   for (const std::int64_t milestone : schedule.milestones) {
-    if (milestone <= previous) {
-      object.fail("milestones", "must be positive and ascending");
+    if (milestone <= previous || milestone > kMaxEpochs) {
+      object.fail("milestones",
+                  fmt::format("must be positive, ascending and at most {}", kMaxEpochs));
     }
     previous = milestone;
   }
@@ -129,18 +122,17 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
   JsonObject model = object.optional_object("model");
   if (object.has("model")) config.model = parse_model_config(std::move(model));
   config.data = parse_data(object.optional_object("data"));
-  config.batch_size = integer_from(object, "batch_size", config.batch_size, 1);
+  config.batch_size = object.bounded_or("batch_size", config.batch_size, 1, kMaxBatchSize);
   config.evaluation_batch_size =
-      integer_from(object, "evaluation_batch_size", config.evaluation_batch_size, 1);
-  config.epochs = integer_from(object, "epochs", config.epochs, 1);
+      object.bounded_or("evaluation_batch_size", config.evaluation_batch_size, 1, kMaxBatchSize);
+  config.epochs = object.bounded_or("epochs", config.epochs, 1, kMaxEpochs);
   config.optimizer = parse_optimizer(object.optional_object("optimizer"));
   config.schedule = parse_schedule(object.optional_object("schedule"));
   config.seed = object.optional<std::uint64_t>("seed", config.seed);
   config.dtype = parse_training_dtype(object);
   config.device = object.optional<std::string>("device", config.device);
   config.conv = object.optional<std::string>("conv", config.conv);
-  config.threads = static_cast<int>(integer_from(object, "threads", config.threads, 0));
-  if (config.threads > 4096) object.fail("threads", "must be at most 4096");
+  config.threads = object.bounded_or("threads", config.threads, 0, kMaxThreads);
   config.reproducible = object.optional<bool>("reproducible", config.reproducible);
   object.finish();
   return config;

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Writes README's table of speeds from the results of compare.py, between the two markers that README has for it.
+
+  readme_table.py                     rewrites README.md from build/peers/results.json
+  readme_table.py --print             prints the table instead
+"""
+
+import argparse
+import json
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BEGIN, END = '<!-- peers: begin (bench/peers/readme_table.py writes this part) -->', '<!-- peers: end -->'
+WORK = {
+    'train_step': 'training step',
+    'gradient': 'gradient',
+    'hvp_from_scratch': 'Hessian-vector product from scratch',
+    'hvp_kept_graph': 'Hessian-vector product on a kept graph',
+    'inference': 'inference',
+}
+
+
+def time_text(seconds):
+    return f'{1000 * seconds:.1f} ms' if seconds < 0.1 else f'{seconds:.3g} s'
+
+
+def bytes_text(count):
+    return f'{count / 2**20:,.0f} MiB'
+
+
+def ratio_text(ratio):
+    return f'{ratio:.2f}x' if ratio < 10 else f'{ratio:.0f}x'
+
+
+def peer_cells(row, peer):
+    """(time, ratio, mode) of a peer at a kind of work."""
+    entry = row['peers'].get(peer, {})
+    if 'mode' not in entry:
+        return ['-', '-', '-']
+    return [time_text(entry['seconds']), ratio_text(entry['ratio']), f'`{entry["mode"]}`']
+
+
+def memory_cells(row, peer):
+    theirs = row['peers'].get(peer, {}).get('peak_resident_bytes')
+    if not theirs:
+        return ['-', '-', '']
+    return [bytes_text(theirs), ratio_text(theirs / row['peak_resident_bytes']), '']
+
+
+def label(row, largest_batch):
+    name = WORK[row['work']]
+    return name if row['batch'] == largest_batch else f'{name}, batch {row["batch"]}'
+
+
+def remarks(results, batch):
+    """Sentences below the table: a Hessian-vector product in gradients, and what the convolutions alone need."""
+    ours = {row['work']: row['seconds'] for row in results['rows'] if row['batch'] == batch}
+    said = []
+    if {'gradient', 'hvp_from_scratch', 'hvp_kept_graph'} <= ours.keys():
+        scratch, kept = (ours[work] / ours['gradient'] for work in ('hvp_from_scratch', 'hvp_kept_graph'))
+        said.append(f'Our Hessian-vector product costs {scratch:.1f} gradients from scratch and {kept:.1f} on a kept '
+                    'graph.')
+    if results.get('convolutions'):
+        bound = results['convolutions']['train_step_bound_seconds']
+        said.append(f"oneDNN's direct convolutions alone, in the faster of two layouts, need {bound:.3g} s a step.")
+    return ['', ' '.join(said)] if said else []
+
+
+def table(results):
+    """Lines of Markdown: a sentence on the setting, a row for each kind of work, remarks."""
+    peers = list(results['peers'])
+    largest = max(row['batch'] for row in results['rows'])
+    order = {work: place for place, work in enumerate(WORK)}
+    rows = sorted(results['rows'], key=lambda row: (order[row['work']], -row['batch']))
+    backbone = {'resnet18': 'ResNet-18', 'small': 'The small backbone'}[
+        results['model'].get('backbone', {}).get('name', 'resnet18')]
+    versions = ' and '.join(f'{peer} {entry["version"]} ({entry["source"]})' for peer, entry in results['peers'].items())
+    lines = [f'{backbone}, {results["model"]["head"]["name"]} head, float32, batch {largest}, {results["threads"]} '
+             f'threads on {results["machine"]["cpu"]}; Switchyard with oneDNN {results["machine"]["onednn"]} beside '
+             f'{versions}; medians of {len(rows[0]["turns"])} turns.', '']
+    lines.append('| | Switchyard |' + ''.join(f' {peer} | ratio | its fastest mode |' for peer in peers))
+    lines.append('|---|---|' + '---|---|---|' * len(peers))
+    for row in rows:
+        cells = [label(row, largest), time_text(row['seconds'])]
+        lines.append('| ' + ' | '.join(sum((peer_cells(row, peer) for peer in peers), cells)) + ' |')
+        if row['work'] == 'train_step' and row.get('peak_resident_bytes'):
+            cells = ['its peak resident memory', bytes_text(row['peak_resident_bytes'])]
+            lines.append('| ' + ' | '.join(sum((memory_cells(row, peer) for peer in peers), cells)) + ' |')
+    return lines + remarks(results, largest)
+
+
+def replace_between(text, lines):
+    """`text` with `lines` between the markers; ValueError where they are not there exactly once and in order."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f'expected {BEGIN!r} and then {END!r}, once each')
+    head, rest = text.split(BEGIN)
+    return head + BEGIN + '\n' + '\n'.join(lines) + '\n' + END + rest.split(END)[1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', nargs='?', default=os.path.join(ROOT, 'build/peers/results.json'))
+    parser.add_argument('--readme', default=os.path.join(ROOT, 'README.md'))
+    parser.add_argument('--print', action='store_true')
+    options = parser.parse_args()
+    with open(options.results) as file:
+        lines = table(json.load(file))
+    if options.print:
+        print('\n'.join(lines))
+        return
+    with open(options.readme) as file:
+        text = file.read()
+    try:
+        text = replace_between(text, lines)
+    except ValueError as error:
+        sys.exit(f'readme_table.py: {options.readme}: {error}')
+    with open(options.readme, 'w') as file:
+        file.write(text)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,75 @@
+"""Python's standard library alone: README's table out of results, and the text around it."""
+
+import os
+import sys
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, os.path.join(ROOT, 'bench', 'peers'))
+import readme_table  # noqa: E402
+
+
+def peer(seconds, ratio, mode, memory=None):
+    return {'seconds': seconds, 'ratio': ratio, 'mode': mode, 'peak_resident_bytes': memory, 'tried': []}
+
+
+RESULTS = {
+    'machine': {'cpu': 'Some CPU', 'onednn': '2.6.3'}, 'threads': 2,
+    'model': {'backbone': {'name': 'resnet18'}, 'head': {'name': 'dense'}},
+    'peers': {'PyTorch': {'version': '2.15.0', 'source': 'PyPI'}, 'JAX': {'version': '0.10.2', 'source': 'PyPI'}},
+    'rows': [
+        {'work': 'inference', 'batch': 1, 'seconds': 0.0031, 'turns': [0.003, 0.0031, 0.004],
+         'peers': {'PyTorch': peer(0.0042, 1.4, 'frozen contiguous'), 'JAX': {'tried': [{'failed': 'no'}]}}},
+        {'work': 'train_step', 'batch': 128, 'seconds': 0.8, 'turns': [0.8, 0.8, 0.8], 'peak_resident_bytes': 2**30,
+         'peers': {'PyTorch': peer(1.0, 1.25, 'compile channels_last', 2**31), 'JAX': peer(9.0, 11.25, 'nhwc', 2**30)}},
+    ],
+}
+
+
+class Table(unittest.TestCase):
+    def test_names_setting_versions_and_turns(self):
+        sentence = readme_table.table(RESULTS)[0]
+        for part in ('ResNet-18', 'batch 128', '2 threads on Some CPU', 'PyTorch 2.15.0 (PyPI)', 'JAX 0.10.2',
+                     'oneDNN 2.6.3', '3 turns'):
+            self.assertIn(part, sentence)
+
+    def test_rows_in_the_order_of_the_work_with_memory_below_the_step(self):
+        rows = readme_table.table(RESULTS)[4:]
+        self.assertEqual(rows[0], '| training step | 0.8 s | 1 s | 1.25x | `compile channels_last` '
+                                  '| 9 s | 11x | `nhwc` |')
+        self.assertEqual(rows[1], '| its peak resident memory | 1,024 MiB | 2,048 MiB | 2.00x |  '
+                                  '| 1,024 MiB | 1.00x |  |')
+        self.assertEqual(rows[2], '| inference, batch 1 | 3.1 ms | 4.2 ms | 1.40x | `frozen contiguous` | - | - | - |')
+
+    def test_every_line_has_as_many_cells(self):
+        cells = {line.count('|') for line in readme_table.table(RESULTS)[2:]}
+        self.assertEqual(len(cells), 1)
+
+    def test_remarks_need_their_numbers(self):
+        rows = [{'work': work, 'batch': 8, 'seconds': seconds, 'turns': [seconds], 'peers': {}}
+                for work, seconds in (('gradient', 2.0), ('hvp_from_scratch', 6.2), ('hvp_kept_graph', 4.0))]
+        full = dict(RESULTS, rows=rows, convolutions={'train_step_bound_seconds': 0.85})
+        self.assertEqual(readme_table.table(full)[-1], 'Our Hessian-vector product costs 3.1 gradients from scratch '
+                         "and 2.0 on a kept graph. oneDNN's direct convolutions alone, in the faster of two layouts, "
+                         'need 0.85 s a step.')
+
+
+class Replacing(unittest.TestCase):
+    def test_leaves_the_rest(self):
+        text = f'before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n'
+        new = readme_table.replace_between(text, ['new', 'lines'])
+        self.assertEqual(new, f'before\n{readme_table.BEGIN}\nnew\nlines\n{readme_table.END}\nafter\n')
+        self.assertEqual(readme_table.replace_between(new, ['new', 'lines']), new)
+
+    def test_refuses_a_text_without_markers(self):
+        for text in ('', readme_table.BEGIN, readme_table.END + readme_table.BEGIN):
+            with self.assertRaises(ValueError):
+                readme_table.replace_between(text, [])
+
+    def test_readme_has_the_markers(self):
+        with open(os.path.join(ROOT, 'README.md')) as file:
+            readme_table.replace_between(file.read(), [])
+
+
+if __name__ == '__main__':
+    unittest.main()

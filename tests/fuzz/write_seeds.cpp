@@ -1,0 +1,115 @@
+// fuzz_seeds DIRECTORY: writes DIRECTORY/NAME/..., the inputs that the target NAME starts from. The
+// project's own writers make them, so that they follow the formats as these change.
+
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/io/files.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+#include "models/state.h"
+#include "tests/data/archive_files.h"
+#include "tests/data/idx_files.h"
+#include "tests/fuzz/weights_model.h"
+#include "tests/support/image_files.h"
+#include "training/checkpoint.h"
+#include "training/presets.h"
+
+namespace switchyard::fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path seed_file(const fs::path& root, const std::string& target, const std::string& name) {
+  fs::create_directories(root / target);
+  return root / target / name;
+}
+
+void write_configurations(const fs::path& root) {
+  for (const std::string& preset : preset_names()) {
+    for (const char* head : {"dense", "soft_moe", "sparse_moe", "hard_moe"}) {
+      TrainConfig config = training_preset(preset);
+      config.model.head.name = head;
+      const std::string text = json_text(to_json(config), 2);
+      const std::string name = preset + "-" + head;
+      test::write_bytes(seed_file(root, "json", name), text);
+      test::write_bytes(seed_file(root, "config", name), text);
+      test::write_bytes(seed_file(root, "config", name + "-model"),
+                        json_text(to_json(config.model)));
+    }
+  }
+  test::write_bytes(seed_file(root, "settings", "numbers"), "optimizer.rate=0.2\nepochs=3\n");
+  test::write_bytes(seed_file(root, "settings", "head"),
+                    "model.head={\"name\": \"hard_moe\", \"experts\": 3}\ndevice=cpu\n");
+}
+
+void write_tensors(const fs::path& root) {
+  WeightsModel model;
+  const TensorMap weights = export_tensors(model.published());
+  TensorFile file{weights, {{"format", "pt"}}};
+  write_safetensors(seed_file(root, "weights", "all"), file);
+  file.tensors["labels"] = Tensor::zeros({2}, DType::kInt32);
+  file.tensors["images"] = Tensor::zeros({1, 2, 2}, DType::kUInt8);
+  write_safetensors(seed_file(root, "safetensors", "types"), file);
+  write_safetensors(seed_file(root, "safetensors", "empty"), {});
+}
+
+/// A checkpoint's metadata without its tensors, which the target `weights` has.
+void write_checkpoints(const fs::path& root) {
+  ModelConfig config;
+  config.backbone.name = "small";
+  config.head.name = "sparse_moe";
+  const auto model = make_classifier(config, Generator(1), DType::kFloat32);
+  nn::Sgd optimizer(model->parameters(), {});
+  TrainingState state;
+  state.finished_epochs = 3;
+  state.best_epoch = 2;
+  const fs::path path = seed_file(root, "checkpoint", "between-epochs");
+  save_checkpoint(path, *model, optimizer, state);
+  write_safetensors(path, {{}, read_safetensors(path).metadata});
+  state.step = 5;
+  state.sums = {80, 20, 12.5, 0.25};
+  state.gate = {80, {40.0, 40.0}, {50, 110}, 30.0};
+  const fs::path within = seed_file(root, "checkpoint", "within-an-epoch");
+  save_checkpoint(within, *model, optimizer, state);
+  write_safetensors(within, {{}, read_safetensors(within).metadata});
+}
+
+void write_images(const fs::path& root) {
+  const auto write = [&](const char* target, const char* name, char choice,
+                         const std::string& bytes) {
+    test::write_bytes(seed_file(root, target, name), choice + bytes);
+  };
+  const std::string images = test::idx_images(12, 5, 4, 1);
+  write("idx", "images", '\0', images);
+  write("idx", "labels", '\1', test::idx_labels(12));
+  const fs::path compressed = root / "compressed";
+  test::write_gzip(compressed, images);
+  write("idx", "images.gz", '\x80', read_file(compressed));
+  fs::remove(compressed);
+  write("cifar10", "batch", '\0', test::cifar10_records(1, 2));
+  write("cifar10", "names", '\2', "a b c d e f g h i j\n");
+  const std::string folder = "cifar-10-batches-bin/";
+  test::write_archive(seed_file(root, "archive", "two-files"),
+                      {{folder, "", test::ArchiveEntry::kDirectory},
+                       {folder + "data_batch_1.bin", std::string(3073, 'x')},
+                       {folder + "test_batch.bin", "y"}});
+  test::write_archive(seed_file(root, "archive", "a-link"),
+                      {{folder + "test_batch.bin", "../x", test::ArchiveEntry::kSymbolicLink}});
+}
+
+}  // namespace
+}  // namespace switchyard::fuzz
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
+    return 2;
+  }
+  const std::filesystem::path root = arguments[1];
+  switchyard::fuzz::write_configurations(root);
+  switchyard::fuzz::write_tensors(root);
+  switchyard::fuzz::write_checkpoints(root);
+  switchyard::fuzz::write_images(root);
+  return 0;
+}
