@@ -8,21 +8,34 @@
 
 namespace switchyard {
 
+namespace {
+
+constexpr const char* kGroup = "Computing";
+
+}  // namespace
+
 void add_compute_options(CLI::App& command, ComputeOptions& options, const std::string& usual) {
-  const std::string group = "Computing";
+  add_place_options(command, options, usual);
+  add_kernel_options(command, options);
+}
+
+void add_place_options(CLI::App& command, ComputeOptions& options, const std::string& usual) {
   command
       .add_option("--device", options.device,
                   fmt::format("Where to compute: cpu, cuda (a GPU) or simt (the GPU's kernels run "
                               "on the host,\nslowly); default: {}",
                               usual))
-      ->group(group);
+      ->group(kGroup);
   command
       .add_option("--conv", options.conv,
                   "Whose convolutions a GPU runs: own (the default) or cudnn")
-      ->group(group);
+      ->group(kGroup);
   command.add_option("--threads", options.threads, "Worker threads (default: one per core)")
       ->check(whole_number(1, kMostThreads))
-      ->group(group);
+      ->group(kGroup);
+}
+
+void add_kernel_options(CLI::App& command, ComputeOptions& options) {
   command
       .add_option("--variant", options.variants,
                   "Compute a kernel with one of its variants wherever that takes the sizes, such "
@@ -30,18 +43,18 @@ void add_compute_options(CLI::App& command, ComputeOptions& options, const std::
                   "repeatable")
       ->type_name("KERNEL=RUNG")
       ->allow_extra_args(false)
-      ->group(group);
+      ->group(kGroup);
   command
       .add_flag("--profile", options.profile,
                 "Print what each kernel cost: time, calls, bytes, flops. Every call is then waited "
                 "for")
-      ->group(group);
+      ->group(kGroup);
   command
       .add_option("--trace", options.trace,
                   "Write the kernels' timeline to this file, for chrome://tracing or Perfetto; "
                   "implies\n--profile")
       ->type_name("FILE")
-      ->group(group);
+      ->group(kGroup);
 }
 
 Device start_computing(const ComputeOptions& options, const std::string& device,

@@ -19,10 +19,15 @@ struct ComputeOptions {
   std::optional<std::string> trace;  ///< a file for the profile's timeline
 };
 
-/// Adds --device, --conv, --threads, --variant, --profile and --trace. Every command that computes
-/// calls this, so an option that concerns all of them is added here and nowhere else. `usual` ends
-/// the help of --device and says where the command computes without it.
+/// Adds --device, --conv and --threads, and add_kernel_options(). Every command that computes calls
+/// this, so an option that concerns all of them is added here and nowhere else. `usual` ends the
+/// help of --device and says where the command computes without it.
 void add_compute_options(CLI::App& command, ComputeOptions& options, const std::string& usual);
+
+/// The two parts of it, for `check`, whose --variant names what it checks: where to compute, and
+/// --variant, --profile and --trace.
+void add_place_options(CLI::App& command, ComputeOptions& options, const std::string& usual);
+void add_kernel_options(CLI::App& command, ComputeOptions& options);
 
 /// Sets the number of threads and which code runs, begins the profile where one is asked for
 /// (profile_report.h ends it), and returns the device. `device` and `conv` stand for what was not

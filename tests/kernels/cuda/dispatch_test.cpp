@@ -123,9 +123,9 @@ TYPED_TEST(CudaDispatch, WhatAVariantDoesNotTakeIsRefusedBeforeTheLaunch) {
       if (!rung.takes.text.empty()) refused(small, rows + 1, "needs operands 16-byte aligned");
     }
   };
-  check(kernels::Dispatch<TypeParam>{.y = rows});
-  check(kernels::Combine<TypeParam>{.y = rows});
-  check(kernels::CombineWeightGrad<TypeParam>{.gweights = rows});
+  check(kernels::Dispatch<TypeParam>{.shape = {}, .y = rows});
+  check(kernels::Combine<TypeParam>{.shape = {}, .y = rows});
+  check(kernels::CombineWeightGrad<TypeParam>{.shape = {}, .gweights = rows});
 }
 
 }  // namespace
