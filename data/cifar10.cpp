@@ -45,8 +45,10 @@ void read_records(const fs::path& path, std::int64_t count, std::uint8_t* images
         path.string());
   for (std::int64_t i = 0; i < count; ++i) {
     const auto* record = reinterpret_cast<const std::uint8_t*>(bytes.data()) + i * kRecord;
-    check(record[0] < kClasses, "{}: not a CIFAR-10 file: record {} has label {}, expected 0 to {}",
-          path.string(), i, record[0], kClasses - 1);
+    if (record[0] >= kClasses) {
+      throw Error(fmt::format("{}: not a CIFAR-10 file: record {} has label {}, expected 0 to {}",
+                              path.string(), i, record[0], kClasses - 1));
+    }
     labels[i] = record[0];
     std::uint8_t* pixels = images + i * kPlane * kChannels;
     for (std::int64_t channel = 0; channel < kChannels; ++channel) {
