@@ -164,7 +164,8 @@ Outcome run_case(Device& device, const Implementation& implementation, const Siz
       outcome.seconds = median_seconds(device, options.timed_calls, call);
     }
   } catch (const Refusal& refusal) {
-    outcome.status = Outcome::Status::kRefused;
+    outcome.status =
+        implementation.needs.empty() ? Outcome::Status::kFailed : Outcome::Status::kRefused;
     outcome.reason = refusal.what();
   } catch (const std::exception& error) {
     outcome.status = Outcome::Status::kFailed;

@@ -8,6 +8,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "kernels/api/error.h"
+
 namespace switchyard::kernels::workbench {
 namespace {
 
@@ -21,7 +23,7 @@ Problem doubling() {
   for (std::size_t i = 0; i < 5; ++i) y[i] = 2.0 * x[i];
   Expected& order = p.result<std::int64_t>({5});
   for (std::size_t i = 0; i < 5; ++i) order[i] = static_cast<double>(i);
-  p.returns(7);
+  p.lowest(7);
   return p;
 }
 
@@ -32,7 +34,8 @@ void correct(const float* x, float* y, std::int64_t* order) {
   for (int i = 0; i < 5; ++i) order[i] = i;
 }
 
-Outcome outcome_of(const Kernel& kernel, std::int64_t returned = 7, const std::string& needs = "",
+/// `bad_row` is what the kernel reports.
+Outcome outcome_of(const Kernel& kernel, LowestNumber bad_row = 7, const std::string& needs = "",
                    std::int64_t shift = 0) {
   const Implementation implementation = {.device = "cpu",
                                          .variant = "variant",
@@ -41,7 +44,7 @@ Outcome outcome_of(const Kernel& kernel, std::int64_t returned = 7, const std::s
                                          .run = [&](Device&, const Sizes&, Arguments& p) {
                                            kernel(p.at<const float>(0), p.at<float>(1),
                                                   p.at<std::int64_t>(2));
-                                           p.returned = returned;
+                                           *p.lowest(3) = bad_row;
                                          }};
   return run_case(*open_device("cpu"), implementation, kSizes, doubling(), {.shift = shift});
 }
@@ -115,15 +118,19 @@ TEST(RunCase, WritesOutsideAreFoundOnBothSides) {
   }
 }
 
-TEST(RunCase, AWrongReturnIsFound) {
-  expect_wrong(outcome_of(correct, 8), "returned 8 instead of 7");
+TEST(RunCase, AWrongReportIsFound) {
+  expect_wrong(outcome_of(correct, 8), "result 3: element 0 is 8 instead of 7");
 }
 
 TEST(RunCase, OnlyAVariantThatNeedsSomethingMayRefuse) {
   const auto refuse = [](const float*, float*, std::int64_t*) {
-    throw std::invalid_argument("[variant] needs more");
+    throw Refusal("[variant] needs more");
   };
   EXPECT_EQ(outcome_of(refuse, 7, "more").status, Outcome::Status::kRefused);
+  const auto fail = [](const float*, float*, std::int64_t*) {
+    throw std::invalid_argument("a size is negative");  // any error but a refusal
+  };
+  EXPECT_EQ(outcome_of(fail, 7, "more").status, Outcome::Status::kFailed);
   EXPECT_EQ(outcome_of(refuse).status, Outcome::Status::kFailed);
   const Outcome failed = outcome_of(
       [](const float*, float*, std::int64_t*) { throw std::runtime_error("[variant] deadlock"); });
@@ -141,7 +148,7 @@ TEST(RunCase, OtherBitsInASecondRunAreFound) {
                                            correct(p.at<const float>(0), p.at<float>(1),
                                                    p.at<std::int64_t>(2));
                                            if (++runs == 2) p.at<float>(1)[0] *= 1.0F + 1e-6F;
-                                           p.returned = 7;
+                                           *p.lowest(3) = 7;
                                          }};
   expect_wrong(run_case(*open_device("cpu"), implementation, kSizes, doubling(), {.twice = true}),
                "other bits in a second run");
