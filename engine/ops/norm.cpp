@@ -132,8 +132,13 @@ Tensor apply_tail(Tensor y, const NormTail& tail) {
 }  // namespace
 
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
-                           const NormTail& tail) {
+                           const NormTail& tail, RunningMoments running) {
   check_arguments("batch_norm", x, gamma, beta, tail);
+  if (running.mean.defined()) {
+    check_same_kind("batch_norm", {&x, &running.mean, &running.variance});
+    check_channel_vector("batch_norm", x, running.mean, "the running mean");
+    check_channel_vector("batch_norm", x, running.variance, "the running variance");
+  }
   check(rows_of(x) >= 2,
         "[batch_norm] needs at least 2 values per channel in training, x has shape {}",
         x.shape().to_string());
@@ -149,6 +154,9 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
                                         .y = y.data<T>(),
                                         .mean = statistics.mean.data<T>(),
                                         .variance = statistics.variance.data<T>(),
+                                        .running = {data_or_null<T>(running.mean),
+                                                    data_or_null<T>(running.variance),
+                                                    running.momentum},
                                         .rows = rows_of(x),
                                         .channels = channels_of(x)};
   });

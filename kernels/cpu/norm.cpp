@@ -180,6 +180,8 @@ void batch_norm_forward_vector_loops(Cpu&, const BatchNormForward<T>& a) {
                                 a.epsilon);
     scale[c] = form.scale;
     shift[c] = form.shift;
+    const auto channel = static_cast<std::int64_t>(c);
+    a.running.update(channel, a.mean[c], a.variance[c], static_cast<double>(a.rows));
   }
   affine_map(ChannelAffine<T>{.x = a.x,
                               .scale = scale.data(),
@@ -288,6 +290,7 @@ void batch_norm_forward_plain_loops(Cpu&, const BatchNormForward<T>& a) {
     variance /= count;
     a.mean[c] = static_cast<T>(mean);
     a.variance[c] = static_cast<T>(variance);
+    a.running.update(c, a.mean[c], a.variance[c], count);
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const std::int64_t i = r * a.channels + c;
       const double normalised = (a.x[i] - mean) / std::sqrt(variance + a.epsilon);
