@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "engine/core/fault.h"
 #include "engine/ops/run.h"
 #include "kernels/api/optimizer.h"
 
@@ -24,7 +25,11 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
     }
     run("sgd_step", first.device(),
         kernels::SgdStepMany<T>{
-            .parameters = list, .rate = rate, .momentum = momentum, .decay = decay});
+            .parameters = list,
+                                .rate = rate,
+                                .momentum = momentum,
+                                .decay = decay,
+                                .fault = fault_word(first.device())});
   });
 }
 
