@@ -19,8 +19,8 @@ SparseMoeHead::SparseMoeHead(const HeadConfig& config, std::int64_t features, DT
 ClassifierOutput SparseMoeHead::forward(const Tensor& features, nn::Mode mode) {
   const GateLogits logits = gate_.forward(features, mode);
   const Choice choice = choose_experts(logits.clean, k_, config_.router_order, logits.draw);
-  const Routing routing = make_routing(choice.indices, config_.experts, config_.capacity,
-                                       Indices::kTrusted);
+  const Routing routing =
+      make_routing(choice.indices, config_.experts, config_.capacity, Indices::kTrusted);
 
   ClassifierOutput output;
   output.gate = {.logits = choice.values,

@@ -31,9 +31,8 @@ std::int64_t count_correct(const Tensor& device_logits, const Tensor& device_lab
 
 BatchResults read_results(const ClassifierOutput& output, const Tensor& cross_entropy) {
   const GateOutput& gate = output.gate;
-  const Tensor tensors[] = {output.logits,      gate.logits,  gate.probabilities,
-                            gate.indices,       gate.weights, output.balance_loss,
-                            cross_entropy};
+  const Tensor tensors[] = {output.logits, gate.logits,         gate.probabilities, gate.indices,
+                            gate.weights,  output.balance_loss, cross_entropy};
   const std::vector<Tensor> host = to_host(tensors);
   return {.output = {.logits = host[0],
                      .gate = {.logits = host[1],

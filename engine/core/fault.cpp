@@ -59,13 +59,13 @@ void raise_fault(Device device) {
 }
 
 void read_memory(Device device, std::span<const kernels::HostCopy> copies) {
-  const kernels::LowestNumber word = on_device(
-      device, "copy", [&](auto& exec) { return kernels::read_back(exec, copies); });
+  const kernels::LowestNumber word =
+      on_device(device, "copy", [&](auto& exec) { return kernels::read_back(exec, copies); });
   if (word == kernels::kNoFault) return;
   const Fault fault = Faults::instance().of_code(kernels::code_of_fault(word));
-  throw Error(
-      fmt::format("[{}] {}", fault.operation,
-                  fmt::format(fmt::runtime(fault.text), kernels::row_of_fault(word), fault.detail)));
+  throw Error(fmt::format(
+      "[{}] {}", fault.operation,
+      fmt::format(fmt::runtime(fault.text), kernels::row_of_fault(word), fault.detail)));
 }
 
 }  // namespace switchyard

@@ -8,8 +8,9 @@ namespace {
 /// The first element's address, whatever its type.
 template <class MaybeConstTensor>
 auto* address_of(MaybeConstTensor& tensor) {
-  using Address = decltype(static_cast<std::conditional_t<std::is_const_v<MaybeConstTensor>,
-                                                          const void*, void*>>(nullptr));
+  using Address =
+      decltype(static_cast<
+               std::conditional_t<std::is_const_v<MaybeConstTensor>, const void*, void*>>(nullptr));
   switch (tensor.dtype()) {
     case DType::kFloat32:
       return static_cast<Address>(tensor.template data<float>());

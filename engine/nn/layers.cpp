@@ -47,9 +47,9 @@ Tensor BatchNorm2d::forward(const Tensor& x, Mode mode, const NormTail& tail) {
     return batch_norm_inference(x, weight_, bias_, running_mean_, running_variance_, kEpsilon,
                                 tail);
   }
-  const Tensor y = batch_norm(x, weight_, bias_, kEpsilon, tail,
-                              {running_mean_, running_variance_, kMomentum})
-                       .y;
+  const Tensor y =
+      batch_norm(x, weight_, bias_, kEpsilon, tail, {running_mean_, running_variance_, kMomentum})
+          .y;
   ++*num_batches_tracked_.data<std::int64_t>();
   return y;
 }

@@ -65,7 +65,6 @@ class BatchNorm2d : public Module {
   Affine evaluation_affine() const;
 
  private:
-
   Tensor weight_;               // [C]
   Tensor bias_;                 // [C]
   Tensor running_mean_;         // [C]

@@ -11,7 +11,8 @@
 namespace switchyard {
 namespace {
 
-/// The gradient of the values from that of the weights, for the softmax over the k kept or over all.
+/// The gradient of the values from that of the weights, for the softmax over the k kept or over
+/// all.
 Tensor by_values(GateOrder order, const Tensor& indices, const Tensor& gweights,
                  const Tensor& weights, const Tensor& values, std::int64_t experts) {
   if (order == GateOrder::kSoftmaxTopK) {
@@ -42,26 +43,25 @@ std::vector<Tensor> record_drawn(const Tensor& logits, const Choice& choice, Gat
   draw.deviation = {};  // a rule must not hold on to its inputs
   const bool over_all = order == GateOrder::kSoftmaxTopK;
   const Saved saved{.inputs = 0, .outputs = over_all ? 2U : 1U};
-  return record(
-      "gate", {choice.weights, choice.values}, inputs, saved,
-      [indices = choice.indices, order, over_all, noisy, draw](const Vjp& v) {
-        Tensor g = v.cotangent(1);
-        if (v.cotangent(0).defined()) {
-          const Tensor from_weights =
-              by_values(order, indices, v.cotangent(0), over_all ? Tensor() : v.output(0),
-                        over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
-          g = g.defined() ? g + from_weights : from_weights;
-        }
-        if (draw.temperature != 1.0) g = g / draw.temperature;
-        if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
-        std::vector<Tensor> gradients = {g};
-        if (noisy) {
-          gradients.push_back(
-              v.needs(1) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
-                         : Tensor());
-        }
-        return gradients;
-      });
+  return record("gate", {choice.weights, choice.values}, inputs, saved,
+                [indices = choice.indices, order, over_all, noisy, draw](const Vjp& v) {
+                  Tensor g = v.cotangent(1);
+                  if (v.cotangent(0).defined()) {
+                    const Tensor from_weights =
+                        by_values(order, indices, v.cotangent(0), over_all ? Tensor() : v.output(0),
+                                  over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
+                    g = g.defined() ? g + from_weights : from_weights;
+                  }
+                  if (draw.temperature != 1.0) g = g / draw.temperature;
+                  if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
+                  std::vector<Tensor> gradients = {g};
+                  if (noisy) {
+                    gradients.push_back(
+                        v.needs(1) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
+                                   : Tensor());
+                  }
+                  return gradients;
+                });
 }
 
 kernels::RandomStretch stretch_at(RandomPosition position) {
@@ -79,10 +79,9 @@ Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, const GateDra
         experts);
   check(!draw.deviation.defined() || draw.deviation.shape() == logits.shape(),
         "[gate] the deviation is {}, the logits are {}", draw.deviation.shape(), logits.shape());
-  Choice choice = {
-      .indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device()),
-      .weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device()),
-      .values = draw.leaves_all() ? logits : empty_like(logits)};
+  Choice choice = {.indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device()),
+                   .weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device()),
+                   .values = draw.leaves_all() ? logits : empty_like(logits)};
   const kernels::FaultReport bad_row = fault_report(
       logits.device(), "gate", "row {0} of the logits holds NaN or +inf or nothing above -inf");
   run("gate", logits, [&]<class T>() {

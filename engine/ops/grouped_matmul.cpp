@@ -6,8 +6,8 @@
 namespace switchyard {
 namespace {
 
-/// The segments of `rows` rows. Their order is looked at on the CPU alone: on other devices the host
-/// would have to wait for them, and make_routing() has made them.
+/// The segments of `rows` rows. Their order is looked at on the CPU alone: on other devices the
+/// host would have to wait for them, and make_routing() has made them.
 void check_offsets(std::string_view op, const Tensor& x, const Tensor& offsets, std::int64_t rows) {
   check(offsets.defined() && offsets.dtype() == DType::kInt64 && offsets.rank() == 1 &&
             offsets.numel() >= 1,
@@ -43,8 +43,7 @@ kernels::GroupedShape grouped_shape(std::string_view op, const Tensor& x, const 
 }  // namespace
 
 Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, bool transpose_w) {
-  const kernels::GroupedShape shape =
-      grouped_shape("grouped_matmul", x, w, offsets, transpose_w);
+  const kernels::GroupedShape shape = grouped_shape("grouped_matmul", x, w, offsets, transpose_w);
   Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
   run("grouped_matmul", x, [&]<class T>() {
     return kernels::GroupedMatmul<T>{.shape = shape,

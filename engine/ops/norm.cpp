@@ -145,20 +145,20 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
   Tensor y = empty_like(x);
   BatchStatistics statistics{empty_like(gamma), empty_like(gamma), epsilon};
   run("batch_norm", x, [&]<class T>() {
-    return kernels::BatchNormForward<T>{.x = x.data<T>(),
-                                        .gamma = gamma.data<T>(),
-                                        .beta = beta.data<T>(),
-                                        .residual = data_or_null<T>(tail.residual),
-                                        .relu = tail.relu,
-                                        .epsilon = epsilon,
-                                        .y = y.data<T>(),
-                                        .mean = statistics.mean.data<T>(),
-                                        .variance = statistics.variance.data<T>(),
-                                        .running = {data_or_null<T>(running.mean),
-                                                    data_or_null<T>(running.variance),
-                                                    running.momentum},
-                                        .rows = rows_of(x),
-                                        .channels = channels_of(x)};
+    return kernels::BatchNormForward<T>{
+        .x = x.data<T>(),
+        .gamma = gamma.data<T>(),
+        .beta = beta.data<T>(),
+        .residual = data_or_null<T>(tail.residual),
+        .relu = tail.relu,
+        .epsilon = epsilon,
+        .y = y.data<T>(),
+        .mean = statistics.mean.data<T>(),
+        .variance = statistics.variance.data<T>(),
+        .running = {data_or_null<T>(running.mean), data_or_null<T>(running.variance),
+                    running.momentum},
+        .rows = rows_of(x),
+        .channels = channels_of(x)};
   });
   BatchNormResult result{Tensor(), statistics.mean, statistics.variance};
   const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};

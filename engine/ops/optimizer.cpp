@@ -24,8 +24,7 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
       list.push_back({p.w.numel(), p.w.data<T>(), p.g.data<T>(), p.m.data<T>()});
     }
     run("sgd_step", first.device(),
-        kernels::SgdStepMany<T>{
-            .parameters = list,
+        kernels::SgdStepMany<T>{.parameters = list,
                                 .rate = rate,
                                 .momentum = momentum,
                                 .decay = decay,

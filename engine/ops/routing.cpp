@@ -56,12 +56,12 @@ std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std:
   const Device device = indices.device();
   kernels::LowestNumber position = kernels::kNoFault;
   run(op, device,
-      kernels::FirstOutOfRange{
-          .indices = indices.data<std::int64_t>(),
-          .count = indices.numel(),
-          .bound = bound,
-          .position = device == Device::kCpu ? kernels::FaultReport(&position)
-                                             : fault_report(device, op, text, bound)});
+      kernels::FirstOutOfRange{.indices = indices.data<std::int64_t>(),
+                               .count = indices.numel(),
+                               .bound = bound,
+                               .position = device == Device::kCpu
+                                               ? kernels::FaultReport(&position)
+                                               : fault_report(device, op, text, bound)});
   return static_cast<std::int64_t>(position);  // all bits are -1
 }
 
@@ -123,11 +123,10 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns,
                                   .k = x.size(1),
                                   .y = y.data<T>()};
   });
-  return record(
-      "scatter_add", y, {x}, Saved::nothing(),
-      [indices](const Vjp& v) -> std::vector<Tensor> {
-        return {gather(v.cotangent(), indices, Indices::kTrusted)};
-      });
+  return record("scatter_add", y, {x}, Saved::nothing(),
+                [indices](const Vjp& v) -> std::vector<Tensor> {
+                  return {gather(v.cotangent(), indices, Indices::kTrusted)};
+                });
 }
 
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity,

@@ -15,7 +15,8 @@ struct FiniteTensor {
   std::int64_t count = 0;
 };
 
-/// Reports every tensor that holds NaN or infinity, by its number in the list. T = float and double.
+/// Reports every tensor that holds NaN or infinity, by its number in the list. T = float and
+/// double.
 template <class T>
 struct FindNonfinite {
   static constexpr std::string_view kName = "find_nonfinite";

@@ -18,9 +18,9 @@ enum class GateOrder : std::uint8_t {
   kSoftmaxTopKRenormalized,  ///< the same divided by their sum
 };
 
-/// With v = dropout(logits + deviation · normal) / temperature: `indices` of the k largest of each row of
-/// v, descending, ties to the lower expert, and `weights` by the order. Noise is what RandomNormal
-/// draws and dropout what Dropout does.
+/// With v = dropout(logits + deviation · normal) / temperature: `indices` of the k largest of each
+/// row of v, descending, ties to the lower expert, and `weights` by the order. Noise is what
+/// RandomNormal draws and dropout what Dropout does.
 template <class T>
 struct Gate {
   static constexpr std::string_view kName = "gate";

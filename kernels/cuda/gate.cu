@@ -5,9 +5,9 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/gate_logits.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gate_separate.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
-#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The gate: from logits [tokens, experts] to the k experts of each token and their weights. All
@@ -25,9 +25,9 @@ struct GateRows {
   GateLogits<T> values;
   std::int64_t tokens;
   int experts, k;
-  bool over_all;                // softmax over all experts, not over the kept
-  T* weights;                   // [tokens, k]
-  std::int64_t* indices;        // [tokens, k]
+  bool over_all;          // softmax over all experts, not over the kept
+  T* weights;             // [tokens, k]
+  std::int64_t* indices;  // [tokens, k]
   FaultReport bad_row;
 
   /// A token's values as RowInRegisters reads them.

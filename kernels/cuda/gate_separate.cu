@@ -25,8 +25,8 @@ constexpr int kThreads = 256;
 //      quotient more;
 //   4. a kernel of its own looks for rows whose greatest value is +inf.
 // The textbook's way, from other families' kernels, in 4 to 11 launches. In float32 and for each
-// token: up to 44 bytes an expert for v, 4 to choose, 32 a choice for its weight; a softmax over all
-// moves 8 an expert more.
+// token: up to 44 bytes an expert for v, 4 to choose, 32 a choice for its weight; a softmax over
+// all moves 8 an expert more.
 template <class T>
 __global__ void gate_find_infinity(const T* __restrict__ values,
                                    const std::int64_t* __restrict__ indices, std::int64_t tokens,
@@ -53,8 +53,7 @@ const T* written_values(KernelExecutor& exec, const Gate<T>& a, std::int64_t cou
     values = noisy;
   }
   if (a.dropout > 0.0) {
-    run(exec,
-        Dropout<T>{.x = values, .y = to, .count = count, .p = a.dropout, .stretch = a.mask});
+    run(exec, Dropout<T>{.x = values, .y = to, .count = count, .p = a.dropout, .stretch = a.mask});
     values = to;
   }
   if (a.temperature != 1.0 || (a.values != nullptr && values != a.values)) {
@@ -108,8 +107,8 @@ void gate_separate_kernels(KernelExecutor& exec, const Gate<T>& a) {
   const bool written = a.deviation != nullptr || a.dropout > 0.0 || a.temperature != 1.0;
   const Workspace<T> space(exec, written && a.values == nullptr ? count : 0);
   const Workspace<T> between(exec, a.deviation != nullptr && a.dropout > 0.0 ? count : 0);
-  const T* const values = written_values(exec, a, count, between.data(),
-                                         a.values != nullptr ? a.values : space.data());
+  const T* const values =
+      written_values(exec, a, count, between.data(), a.values != nullptr ? a.values : space.data());
   run(exec, TopK<T>{.logits = values,
                     .tokens = a.tokens,
                     .experts = a.experts,

@@ -2,8 +2,8 @@
 #include "kernels/api/routing.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/fault.cuh"
+#include "kernels/cuda/launch_blocks.cuh"
 
 // Picking k columns of every row and adding back into them, each the other's transpose, and the
 // check of the indices that both need first. Who finds a bad index reports it and nobody waits, so
@@ -42,8 +42,7 @@ constexpr int kPerThread = 4;
 //   2. a vote finds the lowest lane that has one, which alone reports.
 // Same bytes in a quarter of the requests, and at most one atomic in a warp.
 __global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices,
-                                        std::int64_t count, std::int64_t bound,
-                                        FaultReport first) {
+                                        std::int64_t count, std::int64_t bound, FaultReport first) {
   const std::int64_t begin = thread_index() * kPerThread;
   std::int64_t bad = -1;
   for (int pair = kPerThread - 2; pair >= 0; pair -= 2) {  // the first one is written last

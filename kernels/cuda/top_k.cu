@@ -1,7 +1,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
-#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/fault.cuh"
+#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The k largest of every row. The logits are read once if all goes well: E elements a token,
@@ -19,7 +19,7 @@ struct TopKRows {
   const T* logits;  // [tokens, experts]
   std::int64_t tokens;
   int experts, k;
-  std::int64_t* indices;        // [tokens, k]
+  std::int64_t* indices;  // [tokens, k]
   FaultReport bad_row;
 };
 

@@ -286,8 +286,8 @@ TEST(SparseGate, NoiseHasTheLearnedDeviation) {
   }
   EXPECT_LT(std::abs(sum / 10000.0), 4.0 / 100.0);
   EXPECT_NEAR(squares / 10000.0, 1.0, 4.0 * std::sqrt(2.0) / 100.0);
-  test::expect_close(choose_experts(logits.clean, 1, "topk_softmax", logits.draw).values, noisy / 2.0,
-                     1e-15);
+  test::expect_close(choose_experts(logits.clean, 1, "topk_softmax", logits.draw).values,
+                     noisy / 2.0, 1e-15);
 }
 
 TEST(SparseGate, LogitsDropoutActsAfterTheNoise) {

@@ -114,9 +114,8 @@ OpCase segment_sum_case() {
                     [=](Inputs in) {
                       std::vector<Tensor> sums;
                       for (std::int64_t e = 0; e < kExperts; ++e) {
-                        sums.push_back(
-                            matmul(segment_ones(in[0], offsets, e), segment(in[0], offsets, e),
-                                   true, false));
+                        sums.push_back(matmul(segment_ones(in[0], offsets, e),
+                                              segment(in[0], offsets, e), true, false));
                       }
                       return concat(sums);
                     }};
@@ -132,8 +131,7 @@ OpCase segment_broadcast_case() {
                     [=](Inputs in) {
                       std::vector<Tensor> parts;
                       for (std::int64_t e = 0; e < kExperts; ++e) {
-                        const Tensor ones =
-                            segment_ones(like.to(in[0].dtype()), offsets, e);
+                        const Tensor ones = segment_ones(like.to(in[0].dtype()), offsets, e);
                         parts.push_back(matmul(ones, slice_rows(in[0], e, e + 1)));
                       }
                       return concat(parts);

@@ -30,9 +30,8 @@ struct ForwardCase : Segments {
       "y [rows, cols] = x [rows, inner] times the matrix of each row's expert, plus its bias";
 
   static std::vector<SizeParameter> parameters() {
-    return {{"rows", 256}, {"experts", 8, 1}, {"inner", 128},
-            {"cols", 64},  {"skew", 1, 0, 9}, {"transpose_w", 0, 0, 1},
-            {"bias", 0, 0, 1}};
+    return {{"rows", 256},     {"experts", 8, 1},        {"inner", 128},   {"cols", 64},
+            {"skew", 1, 0, 9}, {"transpose_w", 0, 0, 1}, {"bias", 0, 0, 1}};
   }
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     std::vector<std::vector<std::int64_t>> sizes;
@@ -138,8 +137,8 @@ struct SegmentSumCase : Segments {
     return {{"rows", 4096}, {"experts", 8, 1}, {"cols", 64}, {"skew", 1, 0, 9}};
   }
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
-    return {{1, 1, 1, 0},  {65, 5, 17, 1}, {127, 3, 127, 9}, {193, 3, 66, 0}, {0, 2, 4, 1},
-            {4, 2, 0, 1},  {100, 3, 68, 1}, {64, 2, 64, 9},   {260, 75, 8, 1}, {300, 4, 33, 3}};
+    return {{1, 1, 1, 0}, {65, 5, 17, 1},  {127, 3, 127, 9}, {193, 3, 66, 0}, {0, 2, 4, 1},
+            {4, 2, 0, 1}, {100, 3, 68, 1}, {64, 2, 64, 9},   {260, 75, 8, 1}, {300, 4, 33, 3}};
   }
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
@@ -166,14 +165,13 @@ struct SegmentSumCase : Segments {
 }  // namespace
 
 Family grouped_matmul_family() {
-  return {
-      .name = "grouped_matmul",
-      .sources = {"kernels/cuda/grouped_matmul.cu", "kernels/cuda/grouped_matmul_weight_grad.cu",
-                  "kernels/cuda/segment_sum.cu"},
-      .page = "docs/kernels/grouped_matmul.md",
-      .entry_points = {describe<ForwardCase, float, double>(),
-                       describe<WeightGradCase, float, double>(),
-                       describe<SegmentSumCase, float, double>()}};
+  return {.name = "grouped_matmul",
+          .sources = {"kernels/cuda/grouped_matmul.cu",
+                      "kernels/cuda/grouped_matmul_weight_grad.cu", "kernels/cuda/segment_sum.cu"},
+          .page = "docs/kernels/grouped_matmul.md",
+          .entry_points = {describe<ForwardCase, float, double>(),
+                           describe<WeightGradCase, float, double>(),
+                           describe<SegmentSumCase, float, double>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

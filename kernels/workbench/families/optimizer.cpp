@@ -112,12 +112,11 @@ struct NonfiniteCase : ManySizes {
 }  // namespace
 
 Family optimizer_family() {
-  return {
-      .name = "optimizer",
-      .sources = {"kernels/cuda/optimizer.cu", "kernels/cuda/finite.cu"},
-      .page = "docs/kernels/optimizer.md",
-      .entry_points = {describe<StepCase, float, double>(), describe<ManyCase, float, double>(),
-                       describe<NonfiniteCase, float, double>()}};
+  return {.name = "optimizer",
+          .sources = {"kernels/cuda/optimizer.cu", "kernels/cuda/finite.cu"},
+          .page = "docs/kernels/optimizer.md",
+          .entry_points = {describe<StepCase, float, double>(), describe<ManyCase, float, double>(),
+                           describe<NonfiniteCase, float, double>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

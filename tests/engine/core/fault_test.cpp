@@ -25,9 +25,13 @@ Tensor logits_with_nan(std::initializer_list<int> rows, Device device) {
 }
 
 TEST(Fault, OnTheCpuIsAnErrorAtOnce) {
-  expect_error([&] { gate(logits_with_nan({4, 2}, Device::kCpu), 2, GateOrder::kTopKSoftmax); },
-               "[gate] row 2 of the logits holds NaN or +inf or nothing above -inf");
-  expect_error([&] { top_k(logits_with_nan({3}, Device::kCpu), 2); }, "[top_k] row 3 of the logits");
+  expect_error(
+      [&] {
+        gate(logits_with_nan({4, 2}, Device::kCpu), 2, GateOrder::kTopKSoftmax);
+      },
+      "[gate] row 2 of the logits holds NaN or +inf or nothing above -inf");
+  expect_error([&] { top_k(logits_with_nan({3}, Device::kCpu), 2); },
+               "[top_k] row 3 of the logits");
   const Tensor fine = random_tensor({5, 4}, 3);
   EXPECT_NO_THROW(gate(fine, 2, GateOrder::kTopKSoftmax));  // nothing is left over
 }

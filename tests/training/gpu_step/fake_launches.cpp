@@ -152,13 +152,11 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* function) {
   return cudaSuccess;
 }
 
-cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3, dim3, void**, std::size_t,
-                               cudaStream_t) {
+cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3, dim3, void**, std::size_t, cudaStream_t) {
   return switchyard::test::launched(kernel);
 }
 
-cudaError_t cudaLaunchKernel(const void* function, dim3, dim3, void**, std::size_t,
-                             cudaStream_t) {
+cudaError_t cudaLaunchKernel(const void* function, dim3, dim3, void**, std::size_t, cudaStream_t) {
   return switchyard::test::launched(function);
 }
 
