@@ -46,10 +46,11 @@ Tensor smooth_load(const Tensor& clean, const Tensor& noisy, const Tensor& devia
     return Tensor::full({experts}, static_cast<double>(clean.size(0)), clean.dtype(),
                         clean.device());
   }
-  const Tensor best = gather(noisy, top_k(noisy, k + 1));  // [N, k+1], descending
+  const Tensor best =
+      gather(noisy, top_k(noisy, k + 1), Indices::kTrusted);  // [N, k+1], descending
   const Tensor chosen = top_k(noisy, k);
   const Tensor ones = Tensor::full(chosen.shape(), 1.0, clean.dtype(), clean.device());
-  const Tensor inside = scatter_add(ones, chosen, experts);  // 0 or 1
+  const Tensor inside = scatter_add(ones, chosen, experts, Indices::kTrusted);  // 0 or 1
   // The k-th largest of the others: the (k+1)-th largest of all for a chosen expert, else the k-th.
   const Tensor threshold =
       inside * column_of(best, k) + affine(inside, -1.0, 1.0) * column_of(best, k - 1);

@@ -7,18 +7,6 @@
 #include "engine/ops/shape.h"
 
 namespace switchyard {
-namespace {
-
-/// x[s] Wᵀ_e + b_e for the slots of each expert: x [S, in], w [E, out, in], b [E, out] -> [S, out].
-Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& offsets) {
-  // The bias is a grouped product with a column of ones, so its gradient sums over the segment.
-  const Tensor ones = Tensor::full({x.size(0), 1}, 1.0, x.dtype(), x.device());
-  const Tensor rows = reshape(b, {b.size(0), 1, b.size(1)});
-  return grouped_matmul(x, w, offsets, true) + grouped_matmul(ones, rows, offsets);
-}
-
-}  // namespace
-
 Experts::Experts(const HeadConfig& config, std::int64_t features, DType dtype, Generator& random)
     : dropout_(config.dropout) {
   const std::int64_t width = config.expert_width;

@@ -33,16 +33,19 @@ GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
   GateLogits logits;
   logits.raw = w_gate_.forward(input);
   logits.clean = standardise_rows(logits.raw);
-  logits.noisy = logits.clean;
-  if (mode.training) {
-    logits.deviation = softplus(w_noise_.forward(input)) + kNoiseFloor;
-    const RandomPosition draw = nn::random_of(mode, "gate noise").next(logits.clean.numel());
-    const Tensor normal =
-        random_normal(logits.clean.shape(), features.dtype(), draw, features.device());
-    logits.noisy = logits.clean + normal * logits.deviation;
-  }
-  logits.router = nn::dropout(logits.noisy, logits_dropout_, mode) / temperature_;
+  logits.draw.temperature = temperature_;
+  if (!mode.training) return logits;
+  const std::int64_t count = logits.clean.numel();
+  Generator& random = nn::random_of(mode, "gate noise");
+  logits.draw.deviation = softplus(w_noise_.forward(input)) + kNoiseFloor;
+  logits.draw.noise = random.next(count);
+  logits.draw.dropout = logits_dropout_;
+  if (logits_dropout_ > 0.0) logits.draw.mask = random.next(count);
   return logits;
+}
+
+Tensor GateLogits::noisy() const {
+  return gate_values(clean, {.deviation = draw.deviation, .noise = draw.noise});
 }
 
 Tensor standardise_rows(const Tensor& x) {
@@ -56,8 +59,9 @@ Tensor standardise_rows(const Tensor& x) {
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);
 }
 
-Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {
-  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order); };
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
+                      const GateDraw& draw) {
+  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order, draw); };
   if (order == "topk_softmax") return in_order(GateOrder::kTopKSoftmax);
   if (order == "softmax_topk") return in_order(GateOrder::kSoftmaxTopK);
   check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",

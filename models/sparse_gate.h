@@ -6,13 +6,15 @@
 
 namespace switchyard {
 
-/// Every stage of a noisy gate's logits, [N, E] each.
+/// What a noisy gate chooses experts by: gate(clean, k, order, draw) draws the noise, drops logits
+/// and divides by the temperature on its way.
 struct GateLogits {
-  Tensor raw;        ///< the linear layer's
-  Tensor clean;      ///< raw, standardised per sample
-  Tensor deviation;  ///< of the noise; undefined in evaluation mode
-  Tensor noisy;      ///< clean plus noise; clean itself in evaluation mode
-  Tensor router;     ///< dropout(noisy) / T: what the experts are chosen by
+  Tensor raw;     ///< [N, E], the linear layer's
+  Tensor clean;   ///< [N, E], raw, standardised per sample
+  GateDraw draw;  ///< its deviation is undefined in evaluation mode
+
+  /// [N, E], clean plus the noise that the gate draws; clean itself in evaluation mode.
+  Tensor noisy() const;
 };
 
 /// Noisy gate of the sparse and hard heads (Shazeer et al., 2017, eq. 3-5, with the published
@@ -38,6 +40,8 @@ Tensor standardise_rows(const Tensor& x);
 
 /// Chooses k experts per row of `logits` [N, E]. order: "topk_softmax" (softmax over the kept),
 /// "softmax_topk" (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".
-Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order);
+/// `draw` as in gate().
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
+                      const GateDraw& draw = {});
 
 }  // namespace switchyard

@@ -18,12 +18,14 @@ SparseMoeHead::SparseMoeHead(const HeadConfig& config, std::int64_t features, DT
 
 ClassifierOutput SparseMoeHead::forward(const Tensor& features, nn::Mode mode) {
   const GateLogits logits = gate_.forward(features, mode);
-  const Choice choice = choose_experts(logits.router, k_, config_.router_order);
-  const Routing routing = make_routing(choice.indices, config_.experts, config_.capacity);
+  const Choice choice = choose_experts(logits.clean, k_, config_.router_order, logits.draw);
+  const Routing routing =
+      make_routing(choice.indices, config_.experts, config_.capacity, Indices::kTrusted);
 
   ClassifierOutput output;
-  output.gate = {.logits = logits.router,
-                 .probabilities = scatter_add(choice.weights, choice.indices, config_.experts),
+  output.gate = {.logits = choice.values,
+                 .probabilities = scatter_add(choice.weights, choice.indices, config_.experts,
+                                              Indices::kTrusted),
                  .indices = choice.indices,
                  .weights = choice.weights,
                  .dropped = routing.dropped};
@@ -45,10 +47,10 @@ Tensor SparseMoeHead::balance_loss(const GateLogits& logits, const GateOutput& g
 Tensor SparseMoeHead::load(const GateLogits& logits, const GateOutput& gate) const {
   if (config_.load_estimator == "probability") return sum(gate.probabilities, {0});
   // Without noise the probability of being chosen is 0 or 1: the load is a constant count.
-  if (!logits.deviation) {
+  if (!logits.draw.deviation) {
     return assignment_counts(gate.indices, config_.experts, gate.weights.dtype());
   }
-  return smooth_load(logits.clean, logits.noisy, logits.deviation, k_);
+  return smooth_load(logits.clean, logits.noisy(), logits.draw.deviation, k_);
 }
 
 }  // namespace switchyard

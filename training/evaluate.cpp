@@ -6,6 +6,7 @@
 #include "data/loader.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
+#include "engine/core/to_host.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard {
@@ -27,6 +28,21 @@ std::int64_t count_correct(const Tensor& device_logits, const Tensor& device_lab
 }
 
 }  // namespace
+
+BatchResults read_results(const ClassifierOutput& output, const Tensor& cross_entropy) {
+  const GateOutput& gate = output.gate;
+  const Tensor tensors[] = {output.logits, gate.logits,         gate.probabilities, gate.indices,
+                            gate.weights,  output.balance_loss, cross_entropy};
+  const std::vector<Tensor> host = to_host(tensors);
+  return {.output = {.logits = host[0],
+                     .gate = {.logits = host[1],
+                              .probabilities = host[2],
+                              .indices = host[3],
+                              .weights = host[4],
+                              .dropped = gate.dropped},
+                     .balance_loss = host[5]},
+          .cross_entropy = host[6]};
+}
 
 void ScoreSums::add(const Tensor& logits, const Tensor& labels, const Tensor& mean_cross_entropy,
                     const Tensor& mean_balance_loss) {
@@ -59,14 +75,14 @@ Evaluation evaluate(Classifier& model, const ImageDataset& data, std::vector<std
   loader.start_epoch(0);
   while (const std::optional<Batch> loaded = loader.next()) {
     const Batch batch = to_device(*loaded, model.device());
-    const ClassifierOutput output = model.forward(batch.images, nn::Mode::evaluation());
-    sums.add(output.logits, batch.labels, cross_entropy(output.logits, batch.labels),
-             output.balance_loss);
+    const ClassifierOutput raw = model.forward(batch.images, nn::Mode::evaluation());
+    const auto [output, fit] = read_results(raw, cross_entropy(raw.logits, batch.labels));
+    sums.add(output.logits, loaded->labels, fit, output.balance_loss);
     if (!output.gate.probabilities.defined()) continue;
     if (!evaluation.gate) {
       evaluation.gate.emplace(output.logits.size(1), output.gate.probabilities.size(1));
     }
-    evaluation.gate->add(output.gate, batch.labels);
+    evaluation.gate->add(output.gate, loaded->labels);
   }
   evaluation.images = sums.images;
   evaluation.scores = sums.scores();

@@ -34,6 +34,15 @@ struct ScoreSums {
   Scores scores() const;
 };
 
+/// What a batch leaves for the metrics, on the host.
+struct BatchResults {
+  ClassifierOutput output;
+  Tensor cross_entropy;  ///< a scalar
+};
+/// Reads them from the device with one wait, without history. Error where an operation found
+/// something wrong on the device (engine/core/fault.h).
+BatchResults read_results(const ClassifierOutput& output, const Tensor& cross_entropy);
+
 struct Evaluation {
   std::int64_t images = 0;
   Scores scores;

@@ -6,10 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/autograd/node.h"
-#include "engine/ops/elementwise.h"
-#include "engine/ops/reduction.h"
-#include "engine/ops/shape.h"
+#include "engine/core/to_host.h"
 
 namespace switchyard {
 
@@ -28,15 +25,7 @@ bool all_finite(const Tensor& tensor) {
 
 std::vector<bool> finite_flags(std::span<const Tensor> tensors) {
   std::vector<bool> flags;
-  if (tensors.empty()) return flags;
-  if (tensors[0].device() == Device::kCpu) {
-    for (const Tensor& tensor : tensors) flags.push_back(all_finite(tensor));
-    return flags;
-  }
-  const NoGrad no_grad;
-  std::vector<Tensor> sums;  // 0 times a number that is not finite is NaN, and so is the sum
-  for (const Tensor& tensor : tensors) sums.push_back(sum(affine(tensor, 0.0, 0.0)));
-  for (const double x : stack(sums).to_doubles()) flags.push_back(std::isfinite(x));
+  for (const Tensor& tensor : to_host(tensors)) flags.push_back(all_finite(tensor));
   return flags;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/core/check.h"
 #include "engine/io/safetensors.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/finite.h"
 #include "engine/ops/softmax.h"
 #include "training/nonfinite.h"
 
@@ -18,6 +19,15 @@ enum Stream : std::uint64_t { kInitialValues, kOrder, kNoise };
 
 Generator stream(const TrainConfig& config, Stream purpose) {
   return Generator(config.seed).fork(purpose);
+}
+
+/// Who asks whether the loss and the gradients are finite.
+constexpr std::string_view kStep = "training step";
+
+std::vector<Tensor> with_loss(const Tensor& loss, const std::vector<Tensor>& gradients) {
+  std::vector<Tensor> all = {loss.detach()};
+  all.insert(all.end(), gradients.begin(), gradients.end());
+  return all;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -77,7 +87,7 @@ bool Trainer::train_epoch(const std::function<bool()>& should_stop) {
   loader_.start_epoch(state_.finished_epochs);
   for (std::int64_t i = 0; i < state_.step; ++i) loader_.next();  // a resumed epoch
   while (const std::optional<Batch> batch = loader_.next()) {
-    train_step(to_device(*batch, model_->device()));
+    train_step(*batch);
     ++state_.step;
     if (observer_.step) {
       observer_.step({state_.finished_epochs + 1, config_.epochs, state_.step, loader_.batches(),
@@ -88,29 +98,38 @@ bool Trainer::train_epoch(const std::function<bool()>& should_stop) {
   return true;
 }
 
-void Trainer::train_step(const Batch& batch) {
-  ClassifierOutput output;
-  Tensor fit;
+/// One step; on a GPU the host waits for it once, when it reads what came of it.
+void Trainer::train_step(const Batch& host_batch) {
+  const Batch batch = to_device(host_batch, model_->device());
+  Tensor total;
   std::vector<Tensor> gradients;
-  double loss = 0.0;
+  BatchResults results;
   try {
-    output = model_->forward(batch.images, nn::Mode::train(random_));
-    fit = cross_entropy(output.logits, batch.labels);
-    const Tensor total = output.balance_loss.defined() ? fit + output.balance_loss : fit;
-    loss = total.item();
+    const ClassifierOutput output = model_->forward(batch.images, nn::Mode::train(random_));
+    const Tensor fit = cross_entropy(output.logits, batch.labels);
+    total = output.balance_loss.defined() ? fit + output.balance_loss : fit;
     gradients = grad(total, nn::tensors_of(optimizer_.parameters()));
-  } catch (const Error& error) {  // a router refuses logits that are not finite
-    fail_step(error.what());
+    require_finite(kStep, with_loss(total, gradients));
+    optimizer_.step(gradients, rate());  // a device does nothing where it knows of a fault
+    results = read_results(output, fit);
+  } catch (const Error& error) {
+    fail_step(why_not(error, total, gradients));
   }
+  state_.sums.add(results.output.logits, host_batch.labels, results.cross_entropy,
+                  results.output.balance_loss);
+  if (results.output.gate.probabilities.defined()) state_.gate.add(results.output.gate);
+}
+
+/// Why a step was refused: the router's reason, or what is not finite.
+std::string Trainer::why_not(const Error& error, const Tensor& loss,
+                             const std::vector<Tensor>& gradients) const {
+  const std::string what = error.what();
+  if (!what.starts_with(fmt::format("[{}]", kStep))) return what;
   const std::string groups = nonfinite_groups(optimizer_.parameters(), gradients);
-  if (!std::isfinite(loss)) {
-    fail_step(fmt::format("the loss is {}, not finite are the gradients of {}", loss,
-                          groups.empty() ? "no parameter" : groups));
-  }
-  if (!groups.empty()) fail_step("not finite are the gradients of " + groups);
-  state_.sums.add(output.logits, batch.labels, fit, output.balance_loss);
-  if (output.gate.probabilities.defined()) state_.gate.add(output.gate);
-  optimizer_.step(gradients, rate());
+  const double value = loss.item();
+  if (std::isfinite(value)) return "not finite are the gradients of " + groups;
+  return fmt::format("the loss is {}, not finite are the gradients of {}", value,
+                     groups.empty() ? "no parameter" : groups);
 }
 
 void Trainer::fail_step(const std::string& what) const {

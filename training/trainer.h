@@ -57,7 +57,9 @@ class Trainer {
 
  private:
   bool train_epoch(const std::function<bool()>& should_stop);
-  void train_step(const Batch& batch);
+  void train_step(const Batch& host_batch);
+  std::string why_not(const Error& error, const Tensor& loss,
+                      const std::vector<Tensor>& gradients) const;
   void finish_epoch(std::chrono::steady_clock::time_point start);
   [[noreturn]] void fail_step(const std::string& what) const;
   double rate() const;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/core/executor.h"
+#include "engine/core/fault.h"
 
 namespace switchyard {
 
@@ -28,8 +29,8 @@ void copy_memory(Device to_device, void* to, Device from_device, const void* fro
     on_device(to_device, "copy",
               [&](auto& exec) { kernels::copy_to_device(exec, to, from, bytes); });
   } else if (to_device == Device::kCpu) {
-    on_device(from_device, "copy",
-              [&](auto& exec) { kernels::copy_to_host(exec, to, from, bytes); });
+    const kernels::HostCopy copy = {to, from, bytes};
+    read_memory(from_device, std::span(&copy, 1));
   } else {
     std::vector<std::byte> host(bytes);
     copy_memory(Device::kCpu, host.data(), from_device, from, bytes);

@@ -47,21 +47,11 @@ Tensor BatchNorm2d::forward(const Tensor& x, Mode mode, const NormTail& tail) {
     return batch_norm_inference(x, weight_, bias_, running_mean_, running_variance_, kEpsilon,
                                 tail);
   }
-  BatchNormResult batch = batch_norm(x, weight_, bias_, kEpsilon, tail);
-  update_running_statistics(batch, x.numel() / x.size(-1));
-  return batch.y;
-}
-
-void BatchNorm2d::update_running_statistics(const BatchNormResult& batch,
-                                            std::int64_t values_per_channel) {
-  NoGrad guard;
-  const auto n = static_cast<double>(values_per_channel);
-  const double unbiased = n / (n - 1.0);  // batch_norm() refuses n < 2
-  // copy_from() writes in place: a checkpoint or an inference plan may hold these tensors.
-  running_mean_.copy_from(running_mean_ * (1.0 - kMomentum) + batch.mean * kMomentum);
-  running_variance_.copy_from(running_variance_ * (1.0 - kMomentum) +
-                              batch.variance * (kMomentum * unbiased));
+  const Tensor y =
+      batch_norm(x, weight_, bias_, kEpsilon, tail, {running_mean_, running_variance_, kMomentum})
+          .y;
   ++*num_batches_tracked_.data<std::int64_t>();
+  return y;
 }
 
 BatchNorm2d::Affine BatchNorm2d::evaluation_affine() const {

@@ -65,8 +65,6 @@ class BatchNorm2d : public Module {
   Affine evaluation_affine() const;
 
  private:
-  void update_running_statistics(const BatchNormResult& batch, std::int64_t values_per_channel);
-
   Tensor weight_;               // [C]
   Tensor bias_;                 // [C]
   Tensor running_mean_;         // [C]

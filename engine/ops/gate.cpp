@@ -1,7 +1,9 @@
 #include "engine/ops/gate.h"
 
 #include "engine/autograd/node.h"
-#include "engine/ops/lowest_row.h"
+#include "engine/core/fault.h"
+#include "engine/ops/dropout.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/routing.h"
 #include "engine/ops/run.h"
 #include "engine/ops/softmax.h"
@@ -9,49 +11,115 @@
 namespace switchyard {
 namespace {
 
-/// The derivative of softmax over the k kept, spread back over the experts.
-Rule over_kept(const Tensor& indices) {
-  return [indices](const Vjp& v) -> std::vector<Tensor> {
-    return {scatter_add(softmax_backward(v.cotangent(), v.output()), indices, v.input_shape(0)[1])};
-  };
+/// The gradient of the values from that of the weights, for the softmax over the k kept or over
+/// all.
+Tensor by_values(GateOrder order, const Tensor& indices, const Tensor& gweights,
+                 const Tensor& weights, const Tensor& values, std::int64_t experts) {
+  if (order == GateOrder::kSoftmaxTopK) {
+    const Tensor spread = scatter_add(gweights, indices, experts, Indices::kTrusted);
+    return softmax_backward(spread, softmax(values));
+  }
+  return scatter_add(softmax_backward(gweights, weights), indices, experts, Indices::kTrusted);
 }
 
-/// The derivative of a softmax over all of which k are kept.
-Rule over_all(const Tensor& indices) {
-  return [indices](const Vjp& v) -> std::vector<Tensor> {
-    const Tensor gp = scatter_add(v.cotangent(), indices, v.input_shape(0)[1]);
-    return {softmax_backward(gp, softmax(v.input(0)))};
-  };
+/// The weights as a function of the values, which are the logits themselves.
+Tensor record_weights(const Tensor& logits, const Tensor& indices, const Tensor& weights,
+                      GateOrder order) {
+  const bool over_all = order == GateOrder::kSoftmaxTopK;
+  return record("gate", weights, {logits}, over_all ? Saved::all_inputs() : Saved::output(),
+                [indices, order, over_all](const Vjp& v) -> std::vector<Tensor> {
+                  return {by_values(order, indices, v.cotangent(), over_all ? Tensor() : v.output(),
+                                    over_all ? v.input(0) : Tensor(), v.input_shape(0)[1])};
+                });
+}
+
+/// Weights and values as functions of the logits and, where there is noise, the deviation. The
+/// values are linear in both, with the normal numbers and the mask that `draw` gives again.
+std::vector<Tensor> record_drawn(const Tensor& logits, const Choice& choice, GateOrder order,
+                                 GateDraw draw) {
+  std::vector<Tensor> inputs = {logits};
+  const bool noisy = draw.deviation.defined();
+  if (noisy) inputs.push_back(draw.deviation);
+  draw.deviation = {};  // a rule must not hold on to its inputs
+  const bool over_all = order == GateOrder::kSoftmaxTopK;
+  const Saved saved{.inputs = 0, .outputs = over_all ? 2U : 1U};
+  return record("gate", {choice.weights, choice.values}, inputs, saved,
+                [indices = choice.indices, order, over_all, noisy, draw](const Vjp& v) {
+                  Tensor g = v.cotangent(1);
+                  if (v.cotangent(0).defined()) {
+                    const Tensor from_weights =
+                        by_values(order, indices, v.cotangent(0), over_all ? Tensor() : v.output(0),
+                                  over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
+                    g = g.defined() ? g + from_weights : from_weights;
+                  }
+                  if (draw.temperature != 1.0) g = g / draw.temperature;
+                  if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
+                  std::vector<Tensor> gradients = {g};
+                  if (noisy) {
+                    gradients.push_back(
+                        v.needs(1) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
+                                   : Tensor());
+                  }
+                  return gradients;
+                });
+}
+
+kernels::RandomStretch stretch_at(RandomPosition position) {
+  return {.seed = position.seed, .offset = position.offset};
 }
 
 }  // namespace
 
-Choice gate(const Tensor& logits, std::int64_t k, GateOrder order) {
-  check_same_kind("gate", {&logits});
+Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw) {
+  check_same_kind("gate", {&logits, draw.deviation.defined() ? &draw.deviation : &logits});
   check(logits.rank() == 2, "[gate] needs logits [T, E], got {}", logits.shape());
   const std::int64_t tokens = logits.size(0);
   const std::int64_t experts = logits.size(1);
   check(k >= 1 && k <= experts, "[gate] k is {}, expected 1 to {}, the number of experts", k,
         experts);
-  Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
-  Tensor weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device());
-  LowestRow bad_row(logits.device());
+  check(!draw.deviation.defined() || draw.deviation.shape() == logits.shape(),
+        "[gate] the deviation is {}, the logits are {}", draw.deviation.shape(), logits.shape());
+  Choice choice = {.indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device()),
+                   .weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device()),
+                   .values = draw.leaves_all() ? logits : empty_like(logits)};
+  const kernels::FaultReport bad_row = fault_report(
+      logits.device(), "gate", "row {0} of the logits holds NaN or +inf or nothing above -inf");
   run("gate", logits, [&]<class T>() {
-    return kernels::Gate<T>{.logits = logits.data<T>(),
-                            .tokens = tokens,
-                            .experts = experts,
-                            .k = k,
-                            .order = order,
-                            .weights = weights.data<T>(),
-                            .indices = indices.data<std::int64_t>(),
-                            .bad_row = bad_row.word()};
+    return kernels::Gate<T>{
+        .logits = logits.data<T>(),
+        .deviation = draw.deviation.defined() ? draw.deviation.data<T>() : nullptr,
+        .tokens = tokens,
+        .experts = experts,
+        .k = k,
+        .order = order,
+        .temperature = draw.temperature,
+        .noise = stretch_at(draw.noise),
+        .dropout = draw.dropout,
+        .mask = stretch_at(draw.mask),
+        .weights = choice.weights.data<T>(),
+        .indices = choice.indices.data<std::int64_t>(),
+        .values = draw.leaves_all() ? nullptr : choice.values.data<T>(),
+        .bad_row = bad_row};
   });
-  const std::int64_t bad = bad_row.read();
-  check(bad < 0, "[gate] row {} of the logits holds NaN or +inf or nothing above -inf", bad);
-  if (order == GateOrder::kSoftmaxTopK) {
-    return {indices, record("gate", weights, {logits}, Saved::all_inputs(), over_all(indices))};
+  raise_fault(logits.device());
+  if (draw.leaves_all()) {
+    choice.weights = record_weights(logits, choice.indices, choice.weights, order);
+  } else {
+    const std::vector<Tensor> outputs = record_drawn(logits, choice, order, draw);
+    choice.weights = outputs[0];
+    choice.values = outputs[1];
   }
-  return {indices, record("gate", weights, {logits}, Saved::output(), over_kept(indices))};
+  return choice;
+}
+
+Tensor gate_values(const Tensor& logits, const GateDraw& draw) {
+  Tensor values = logits;
+  if (draw.deviation.defined()) {
+    values = values + draw.deviation * random_normal(logits.shape(), logits.dtype(), draw.noise,
+                                                     logits.device());
+  }
+  if (draw.dropout > 0.0) values = dropout(values, draw.dropout, draw.mask);
+  return draw.temperature == 1.0 ? values : values / draw.temperature;
 }
 
 }  // namespace switchyard

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/core/random.h"
 #include "engine/core/tensor.h"
 #include "kernels/api/gate.h"
 
@@ -7,16 +8,33 @@ namespace switchyard {
 
 using kernels::GateOrder;
 
+/// What happens to a gate's logits before experts are chosen by them:
+/// v = dropout(logits + deviation · normal) / temperature.
+struct GateDraw {
+  Tensor deviation;           ///< [T, E], or undefined: no noise
+  RandomPosition noise = {};  ///< of the normal numbers, as random_normal() draws them
+  double dropout = 0.0;       ///< 0 <= dropout < 1
+  RandomPosition mask = {};   ///< of dropout(), as the operation of that name draws it
+  double temperature = 1.0;   ///< > 0
+
+  bool leaves_all() const { return !deviation.defined() && dropout == 0.0 && temperature == 1.0; }
+};
+
 /// The experts chosen for each token, and their weights.
 struct Choice {
   Tensor indices;  ///< [T, k] int64, descending
   Tensor weights;  ///< [T, k]
+  Tensor values;   ///< [T, E]: v, what they were chosen by
 };
 
-/// Chooses k experts per row of `logits` [T, E] and weighs them, in one kernel: top_k, gather and
-/// softmax in the order asked for. Ties go to the lower index. The weights are differentiable, the
-/// choice held fixed. Errors: k < 1, k > E, a row that holds NaN or +inf or nothing above -inf
-/// (naming it).
-Choice gate(const Tensor& logits, std::int64_t k, GateOrder order);
+/// Chooses k experts per row of v, which comes of `logits` [T, E], and weighs them, in one kernel:
+/// noise, dropout, temperature, top_k, gather and softmax in the order asked for. Ties go to the
+/// lower index. Weights and values are differentiable by the logits and the deviation, the choice
+/// held fixed. Errors: k < 1, k > E, a deviation of another shape, a row that holds NaN or +inf or
+/// nothing above -inf (naming it).
+Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw = {});
+
+/// v out of simple operations: what gate() chooses by.
+Tensor gate_values(const Tensor& logits, const GateDraw& draw);
 
 }  // namespace switchyard

@@ -13,13 +13,20 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);
 
 // Grouped matrix product over expert segments: rows [offsets[e], offsets[e+1]) of x belong to
 // expert e. One trilinear form with three faces. `offsets` is [E+1] int64, ascending from 0 to the
-// row count (checked).
+// row count: checked on the CPU, on other devices trusted to be make_routing()'s.
 
 /// y[s] = x[s] · W_e, or x[s] · W_eᵀ if `transpose_w`. x [S, K], w [E, K, N] (or [E, N, K]) -> [S,
 /// N].
 Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets,
                       bool transpose_w = false);
+/// y[s] = x[s] · W_eᵀ + bias_e: an expert's linear layer. x [S, K], w [E, N, K], bias [E, N] -> [S,
+/// N].
+Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& offsets);
 /// Per expert Σ_s x[s]ᵀ · gy[s]: x [S, K], gy [S, N] -> [E, K, N]; zeros for empty experts.
 Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tensor& offsets);
+/// Sums over each segment, x [S, N] -> [E, N], zeros for empty experts; and its transpose, which
+/// gives each of `rows` rows its expert's, x [E, N] -> [rows, N].
+Tensor segment_sum(const Tensor& x, const Tensor& offsets);
+Tensor segment_broadcast(const Tensor& x, const Tensor& offsets, std::int64_t rows);
 
 }  // namespace switchyard

@@ -132,25 +132,33 @@ Tensor apply_tail(Tensor y, const NormTail& tail) {
 }  // namespace
 
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
-                           const NormTail& tail) {
+                           const NormTail& tail, RunningMoments running) {
   check_arguments("batch_norm", x, gamma, beta, tail);
+  if (running.mean.defined()) {
+    check_same_kind("batch_norm", {&x, &running.mean, &running.variance});
+    check_channel_vector("batch_norm", x, running.mean, "the running mean");
+    check_channel_vector("batch_norm", x, running.variance, "the running variance");
+  }
   check(rows_of(x) >= 2,
         "[batch_norm] needs at least 2 values per channel in training, x has shape {}",
         x.shape().to_string());
   Tensor y = empty_like(x);
   BatchStatistics statistics{empty_like(gamma), empty_like(gamma), epsilon};
   run("batch_norm", x, [&]<class T>() {
-    return kernels::BatchNormForward<T>{.x = x.data<T>(),
-                                        .gamma = gamma.data<T>(),
-                                        .beta = beta.data<T>(),
-                                        .residual = data_or_null<T>(tail.residual),
-                                        .relu = tail.relu,
-                                        .epsilon = epsilon,
-                                        .y = y.data<T>(),
-                                        .mean = statistics.mean.data<T>(),
-                                        .variance = statistics.variance.data<T>(),
-                                        .rows = rows_of(x),
-                                        .channels = channels_of(x)};
+    return kernels::BatchNormForward<T>{
+        .x = x.data<T>(),
+        .gamma = gamma.data<T>(),
+        .beta = beta.data<T>(),
+        .residual = data_or_null<T>(tail.residual),
+        .relu = tail.relu,
+        .epsilon = epsilon,
+        .y = y.data<T>(),
+        .mean = statistics.mean.data<T>(),
+        .variance = statistics.variance.data<T>(),
+        .running = {data_or_null<T>(running.mean), data_or_null<T>(running.variance),
+                    running.momentum},
+        .rows = rows_of(x),
+        .channels = channels_of(x)};
   });
   BatchNormResult result{Tensor(), statistics.mean, statistics.variance};
   const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};

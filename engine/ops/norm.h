@@ -10,6 +10,13 @@ struct NormTail {
   bool relu = false;
 };
 
+/// Statistics for evaluation mode that a batch in training mode moves, in place.
+struct RunningMoments {
+  Tensor mean;            ///< [C], or undefined: none are kept
+  Tensor variance;        ///< [C] unbiased
+  double momentum = 0.1;  ///< the batch's share
+};
+
 struct BatchNormResult {
   Tensor y;
   Tensor mean;      ///< [C] of this batch, without history
@@ -20,7 +27,7 @@ struct BatchNormResult {
 /// alg. 1. x [.., C], gamma and beta [C]. Forward and backward are fused with the tail; the second
 /// order is that of batch_norm_composed. Errors: shapes; fewer than 2 values per channel.
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
-                           const NormTail& tail = {});
+                           const NormTail& tail = {}, RunningMoments running = {});
 /// The same function out of simple operations.
 Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail = {});

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "engine/core/fault.h"
 #include "engine/ops/run.h"
 #include "kernels/api/optimizer.h"
 
@@ -23,8 +24,11 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
       list.push_back({p.w.numel(), p.w.data<T>(), p.g.data<T>(), p.m.data<T>()});
     }
     run("sgd_step", first.device(),
-        kernels::SgdStepMany<T>{
-            .parameters = list, .rate = rate, .momentum = momentum, .decay = decay});
+        kernels::SgdStepMany<T>{.parameters = list,
+                                .rate = rate,
+                                .momentum = momentum,
+                                .decay = decay,
+                                .fault = fault_word(first.device())});
   });
 }
 

@@ -15,7 +15,8 @@ struct SgdTensors {
 
 /// One step of SGD with momentum and weight decay for all `parameters`, in place, PyTorch's
 /// convention: g' = g + decay·w;  m = momentum·m + g';  w -= rate·m. All of one dtype and device,
-/// no two sharing elements. No history.
+/// no two sharing elements. No history. On other devices than the CPU nothing is updated behind a
+/// fault that the device knows of and the host does not yet (engine/core/fault.h).
 void sgd_step(std::span<const SgdTensors> parameters, double rate, double momentum, double decay);
 
 }  // namespace switchyard

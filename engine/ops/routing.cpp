@@ -1,8 +1,9 @@
 #include "engine/ops/routing.h"
 
+#include "engine/core/fault.h"
 #include "engine/ops/bilinear.h"
-#include "engine/ops/lowest_row.h"
 #include "engine/ops/run.h"
+#include "kernels/api/routing.h"
 
 namespace switchyard {
 namespace {
@@ -14,11 +15,14 @@ std::int64_t element(const Tensor& x, std::int64_t i) {
   return value;
 }
 
-/// Checks indices [T, k] int64 with entries in [0, bound).
-void check_indices(std::string_view op, const Tensor& indices, std::int64_t bound) {
+/// Checks indices [T, k] int64 with entries in [0, bound); those that top_k, gate or make_routing
+/// have made need no look at their elements.
+void check_indices(std::string_view op, const Tensor& indices, std::int64_t bound, Indices origin) {
   check(indices.defined() && indices.dtype() == DType::kInt64 && indices.rank() == 2,
         "[{}] indices must be [T, k] int64", op);
-  const std::int64_t bad = first_out_of_range(op, indices, bound);
+  if (origin == Indices::kTrusted) return;
+  const std::int64_t bad =
+      first_out_of_range(op, indices, bound, "index number {0} is outside [0, {1})");
   if (bad < 0) return;  // the message's arguments exist only where there is a bad index
   throw Error(fmt::format("[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1),
                           element(indices, bad), bound - 1));
@@ -47,14 +51,18 @@ const T* data_or_null(const Tensor& weights) {
 
 }  // namespace
 
-std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound) {
-  LowestRow position(indices.device());
-  run(op, indices.device(),
+std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound,
+                                std::string_view text) {
+  const Device device = indices.device();
+  kernels::LowestNumber position = kernels::kNoFault;
+  run(op, device,
       kernels::FirstOutOfRange{.indices = indices.data<std::int64_t>(),
                                .count = indices.numel(),
                                .bound = bound,
-                               .position = position.word()});
-  return position.read();
+                               .position = device == Device::kCpu
+                                               ? kernels::FaultReport(&position)
+                                               : fault_report(device, op, text, bound)});
+  return static_cast<std::int64_t>(position);  // all bits are -1
 }
 
 Tensor top_k(const Tensor& logits, std::int64_t k) {
@@ -65,26 +73,26 @@ Tensor top_k(const Tensor& logits, std::int64_t k) {
   check(k >= 1 && k <= experts, "[top_k] k is {}, expected 1 to {}, the number of columns", k,
         experts);
   Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
-  LowestRow bad_row(logits.device());
+  const kernels::FaultReport bad_row = fault_report(
+      logits.device(), "top_k", "row {0} of the logits holds NaN or nothing above -inf");
   run("top_k", logits, [&]<class T>() {
     return kernels::TopK<T>{.logits = logits.data<T>(),
                             .tokens = tokens,
                             .experts = experts,
                             .k = k,
                             .indices = indices.data<std::int64_t>(),
-                            .bad_row = bad_row.word()};
+                            .bad_row = bad_row};
   });
-  const std::int64_t bad = bad_row.read();
-  check(bad < 0, "[top_k] row {} of the logits holds NaN or nothing above -inf", bad);
+  raise_fault(logits.device());
   return indices;
 }
 
-Tensor gather(const Tensor& x, const Tensor& indices) {
+Tensor gather(const Tensor& x, const Tensor& indices, Indices origin) {
   check_same_kind("gather", {&x});
   check(x.rank() == 2 && indices.rank() == 2 && x.size(0) == indices.size(0),
         "[gather] needs x [T, E] and indices [T, k], got {} and {}", x.shape(), indices.shape());
   check_same_device("gather", {&x, &indices});
-  check_indices("gather", indices, x.size(1));
+  check_indices("gather", indices, x.size(1), origin);
   Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
   run("gather", x, [&]<class T>() {
     return kernels::Gather<T>{.x = x.data<T>(),
@@ -95,17 +103,17 @@ Tensor gather(const Tensor& x, const Tensor& indices) {
                               .y = y.data<T>()};
   });
   return record("gather", y, {x}, Saved::nothing(), [indices](const Vjp& v) -> std::vector<Tensor> {
-    return {scatter_add(v.cotangent(), indices, v.input_shape(0)[1])};
+    return {scatter_add(v.cotangent(), indices, v.input_shape(0)[1], Indices::kTrusted)};
   });
 }
 
-Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns) {
+Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns, Indices origin) {
   check_same_kind("scatter_add", {&x});
   check(x.rank() == 2 && x.shape() == indices.shape(),
         "[scatter_add] needs x and indices of one shape [T, k], got {} and {}", x.shape(),
         indices.shape());
   check_same_device("scatter_add", {&x, &indices});
-  check_indices("scatter_add", indices, columns);
+  check_indices("scatter_add", indices, columns, origin);
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
   run("scatter_add", x, [&]<class T>() {
     return kernels::ScatterAdd<T>{.x = x.data<T>(),
@@ -115,15 +123,17 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns)
                                   .k = x.size(1),
                                   .y = y.data<T>()};
   });
-  return record(
-      "scatter_add", y, {x}, Saved::nothing(),
-      [indices](const Vjp& v) -> std::vector<Tensor> { return {gather(v.cotangent(), indices)}; });
+  return record("scatter_add", y, {x}, Saved::nothing(),
+                [indices](const Vjp& v) -> std::vector<Tensor> {
+                  return {gather(v.cotangent(), indices, Indices::kTrusted)};
+                });
 }
 
-Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity) {
+Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity,
+                     Indices origin) {
   check(experts >= 1, "[make_routing] needs at least one expert, got {}", experts);
   check(capacity >= 0, "[make_routing] capacity is {}, expected 0 (dropless) or more", capacity);
-  check_indices("make_routing", indices, experts);
+  check_indices("make_routing", indices, experts, origin);
   check(indices.size(1) >= 1, "[make_routing] needs at least one choice per token, got {}",
         indices.shape());
   const std::int64_t assignments = indices.numel();

@@ -30,7 +30,7 @@ std::int64_t rows_of(const Tensor& x) { return x.numel() / x.size(-1); }
 /// Σ a·b over the last axis, kept.
 Tensor row_dot(const Tensor& a, const Tensor& b) { return sum(a * b, {-1}, true); }
 
-void check_labels(std::string_view op, const Tensor& logits, const Tensor& labels) {
+void check_label_shapes(std::string_view op, const Tensor& logits, const Tensor& labels) {
   check_rows(op, logits);
   check(logits.rank() == 2 && logits.size(0) > 0, "[{}] needs logits [N, C] with N > 0, got {}", op,
         logits.shape().to_string());
@@ -39,7 +39,13 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
         "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape().to_string(),
         name(labels.dtype()));
   check_same_device(op, {&logits, &labels});
-  const std::int64_t bad = first_out_of_range(op, labels, logits.size(1));
+}
+
+/// The same, and that every label is a class.
+void check_labels(std::string_view op, const Tensor& logits, const Tensor& labels) {
+  check_label_shapes(op, logits, labels);
+  const std::int64_t bad =
+      first_out_of_range(op, labels, logits.size(1), "the label of row {0} is outside [0, {1})");
   if (bad < 0) return;
   const Tensor host = labels.to(Device::kCpu);
   throw Error(fmt::format("[{}] label {} of row {} is outside [0, {})", op,
@@ -132,7 +138,12 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
 
 Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels) {
   check_same_kind("cross_entropy_backward", {&g, &p});
-  check_labels("cross_entropy_backward", p, labels);
+  // cross_entropy() has checked them; on other devices than the CPU no kernel follows them here.
+  if (labels.device() == Device::kCpu) {
+    check_labels("cross_entropy_backward", p, labels);
+  } else {
+    check_label_shapes("cross_entropy_backward", p, labels);
+  }
   check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}",
         g.shape().to_string());
   Tensor gx = empty_like(p);

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
+#include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
 #include "kernels/api/random.h"
-#include "kernels/api/routing.h"
 
 // The gate of a mixture of experts in one call: noise, temperature, choice and weights. T = float
 // and double.
@@ -18,9 +18,9 @@ enum class GateOrder : std::uint8_t {
   kSoftmaxTopKRenormalized,  ///< the same divided by their sum
 };
 
-/// With v = (logits + deviation · normal) / temperature: `indices` of the k largest of each row of
-/// v, descending, ties to the lower expert, and `weights` by the order. Noise is what RandomNormal
-/// draws.
+/// With v = dropout(logits + deviation · normal) / temperature: `indices` of the k largest of each
+/// row of v, descending, ties to the lower expert, and `weights` by the order. Noise is what
+/// RandomNormal draws and dropout what Dropout does.
 template <class T>
 struct Gate {
   static constexpr std::string_view kName = "gate";
@@ -32,13 +32,17 @@ struct Gate {
   GateOrder order = GateOrder::kTopKSoftmax;
   double temperature = 1.0;         ///< > 0
   RandomStretch noise = {};         ///< of tokens · experts normal numbers
+  double dropout = 0.0;             ///< 0 <= dropout < 1
+  RandomStretch mask = {};          ///< of the dropout of tokens · experts numbers
   T* weights = nullptr;             ///< [tokens, k]
   std::int64_t* indices = nullptr;  ///< [tokens, k]
-  /// Lowered to the first row whose v holds NaN or +inf or nothing above -inf. Such a row's indices
+  T* values = nullptr;              ///< [tokens, experts]: v; null: nobody asks for it
+  /// Told the first row whose v holds NaN or +inf or nothing above -inf. Such a row's indices
   /// are k different experts; its weights mean nothing.
-  LowestNumber* bad_row = nullptr;
+  FaultReport bad_row = {};
   Work work() const {
-    return {.bytes = bytes_of<T>(tokens * experts * (deviation != nullptr ? 2 : 1) + tokens * k) +
+    const std::int64_t matrices = 1 + (deviation != nullptr ? 1 : 0) + (values != nullptr ? 1 : 0);
+    return {.bytes = bytes_of<T>(tokens * experts * matrices + tokens * k) +
                      bytes_of<std::int64_t>(tokens * k)};
   }
 };

@@ -19,7 +19,8 @@ struct GroupedShape {
   }
 };
 
-/// y[s] = x[s] · W_e for each row s of expert e's segment, or x[s] · W_eᵀ. T is float or double.
+/// y[s] = x[s] · W_e + bias_e for each row s of expert e's segment, or x[s] · W_eᵀ + bias_e. T is
+/// float or double.
 /// The bits of y do not depend on the thread count.
 template <class T>
 struct GroupedMatmul {
@@ -29,12 +30,14 @@ struct GroupedMatmul {
   const T* x = nullptr;                   ///< [rows, inner]
   const T* w = nullptr;                   ///< [experts, inner, cols]
   bool transpose_w = false;               ///< w is [experts, cols, inner]
+  const T* bias = nullptr;                ///< [experts, cols], or null for zeros
   T* y = nullptr;                         ///< [rows, cols]
   /// Every expert's matrix counts, though an expert without rows needs none: the host does not know
   /// the segments.
   Work work() const {
     const auto& [rows, experts, inner, cols] = shape;
-    return {.bytes = bytes_of<T>(rows * inner + experts * inner * cols + rows * cols) +
+    const std::int64_t biases = bias != nullptr ? experts * cols : 0;
+    return {.bytes = bytes_of<T>(rows * inner + experts * inner * cols + rows * cols + biases) +
                      bytes_of<std::int64_t>(experts + 1),
             .flops = shape.flops()};
   }
@@ -54,6 +57,22 @@ struct GroupedMatmulWeightGrad {
     return {.bytes = bytes_of<T>(rows * inner + experts * inner * cols + rows * cols) +
                      bytes_of<std::int64_t>(experts + 1),
             .flops = shape.flops()};
+  }
+};
+
+/// y_e = Σ_s x[s] over each expert's segment, in double; zeros for an expert without rows. The
+/// gradient of GroupedMatmul::bias.
+template <class T>
+struct SegmentSum {
+  static constexpr std::string_view kName = "segment_sum";
+  const std::int64_t* offsets = nullptr;  ///< [experts + 1], in the executor's memory
+  const T* x = nullptr;                   ///< [rows, cols]
+  T* y = nullptr;                         ///< [experts, cols]
+  std::int64_t rows = 0;
+  std::int64_t experts = 0;
+  std::int64_t cols = 0;
+  Work work() const {
+    return {.bytes = bytes_of<T>((rows + experts) * cols) + bytes_of<std::int64_t>(experts + 1)};
   }
 };
 

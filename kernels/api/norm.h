@@ -3,11 +3,30 @@
 #include <cstdint>
 
 #include "kernels/api/kernel.h"
+#include "kernels/common/host_device.h"
 
 // Normalisation over rows, T = float and double: tensors are [rows, channels], statistics and
 // parameters [channels].
 
 namespace switchyard::kernels {
+
+/// What evaluation mode will normalise with; a call in training mode moves it towards the batch.
+template <class T>
+struct RunningStatistics {
+  T* mean = nullptr;      ///< [channels], or null: nobody keeps any
+  T* variance = nullptr;  ///< [channels] unbiased
+  double momentum = 0.0;  ///< the batch's share
+
+  /// Channel c, of `rows` > 1 values with this mean and biased variance.
+  SWITCHYARD_HOST_DEVICE void update(std::int64_t c, T batch_mean, T batch_variance,
+                                     double rows) const {
+    if (mean == nullptr) return;
+    const T keep = static_cast<T>(1.0 - momentum);
+    mean[c] = mean[c] * keep + batch_mean * static_cast<T>(momentum);
+    variance[c] =
+        variance[c] * keep + batch_variance * static_cast<T>(momentum * (rows / (rows - 1.0)));
+  }
+};
 
 /// Training-mode batch normalisation with the batch's mean and biased variance:
 /// y = [relu]((x - mean) / sqrt(variance + epsilon) · gamma + beta + residual). rows >= 1.
@@ -23,10 +42,13 @@ struct BatchNormForward {
   T* y = nullptr;         ///< [rows, channels]
   T* mean = nullptr;      ///< [channels], written
   T* variance = nullptr;  ///< [channels], written: biased
+  RunningStatistics<T> running = {};
   std::int64_t rows = 0;
   std::int64_t channels = 0;
   Work work() const {
-    return {.bytes = bytes_of<T>((residual != nullptr ? 3 : 2) * rows * channels + 4 * channels)};
+    const std::int64_t vectors = running.mean != nullptr ? 8 : 4;
+    return {.bytes =
+                bytes_of<T>((residual != nullptr ? 3 : 2) * rows * channels + vectors * channels)};
   }
 };
 

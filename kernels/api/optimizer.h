@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
 
-// Stochastic gradient descent with momentum and weight decay, T = float and double.
+// Stochastic gradient descent with momentum and weight decay, T = float and double. Where a fault
+// was reported before (kernels/api/fault.h), nothing is updated.
 
 namespace switchyard::kernels {
 
@@ -20,6 +22,7 @@ struct SgdStep {
   double rate = 0.0;
   double momentum = 0.0;
   double decay = 0.0;
+  const LowestNumber* fault = nullptr;  ///< the device's word of faults, or null: not asked
   Work work() const { return {.bytes = bytes_of<T>(5 * count)}; }
 };
 
@@ -41,6 +44,7 @@ struct SgdStepMany {
   double rate = 0.0;
   double momentum = 0.0;
   double decay = 0.0;
+  const LowestNumber* fault = nullptr;  ///< the device's word of faults, or null: not asked
   Work work() const {
     Work all;
     for (const SgdParameter<T>& p : parameters) all.bytes += bytes_of<T>(5 * p.count);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
 
 namespace switchyard::kernels {
@@ -9,11 +10,6 @@ namespace switchyard::kernels {
 // Sizes: T tokens, E experts, k choices per token, S slots (kept assignments), D columns of a
 // token. Assignment a = token · k + choice. Indices are int64. Nothing here depends on the thread
 // count.
-
-/// A number in the executor's memory that kernels only ever lower, with which they report the first
-/// row or position that is not as it should be. The caller sets all bits beforehand, which reads as
-/// -1 and means that there was none.
-using LowestNumber = unsigned long long;
 
 /// indices [T, k]: the k largest of each row of logits [T, E], descending, ties to the lower index.
 template <class T>
@@ -24,8 +20,8 @@ struct TopK {
   std::int64_t experts = 0;
   std::int64_t k = 0;               ///< 1 <= k <= experts
   std::int64_t* indices = nullptr;  ///< [tokens, k]
-  /// Lowered to the first row that holds NaN or is all -inf; that row's indices mean nothing.
-  LowestNumber* bad_row = nullptr;
+  /// Told the first row that holds NaN or is all -inf; that row's indices mean nothing.
+  FaultReport bad_row = {};
   Work work() const {
     return {.bytes = bytes_of<T>(tokens * experts) + bytes_of<std::int64_t>(tokens * k)};
   }
@@ -37,7 +33,7 @@ struct FirstOutOfRange {
   const std::int64_t* indices = nullptr;  ///< [count]
   std::int64_t count = 0;
   std::int64_t bound = 0;
-  LowestNumber* position = nullptr;  ///< lowered to the first such index's position
+  FaultReport position = {};  ///< told the first such index's position
   Work work() const { return {.bytes = bytes_of<std::int64_t>(count)}; }
 };
 

@@ -9,8 +9,10 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "kernels/api/error.h"
+#include "kernels/api/read_back.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -209,6 +211,16 @@ void copy_to_device(Cpu&, void* to, const void* from, std::size_t bytes) {
 template <>
 void copy_to_host(Cpu&, void* to, const void* from, std::size_t bytes) {
   copy_bytes(to, from, bytes);
+}
+template <>
+LowestNumber* fault_word(Cpu&) {
+  static LowestNumber word = kNoFault;
+  return &word;
+}
+template <>
+LowestNumber read_back(Cpu& exec, std::span<const HostCopy> copies) {
+  for (const HostCopy& copy : copies) copy_bytes(copy.to, copy.from, copy.bytes);
+  return std::exchange(*fault_word(exec), kNoFault);
 }
 template <>
 void copy_within_device(Cpu&, void* to, const void* from, std::size_t bytes) {

@@ -8,6 +8,7 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/gate_logits.h"
+#include "kernels/cpu/fault.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
@@ -34,23 +35,23 @@ void weigh(GateOrder order, const std::vector<T>& row, const std::int64_t* kept,
 template <class T>
 void gate_threads(Cpu&, const Gate<T>& a) {
   const GateLogits<T> values(a);
-  std::atomic<LowestNumber> bad{*a.bad_row};
+  LowestRow bad;
   parallel_for(a.tokens, rows_per_thread(a.experts * a.k), [&](auto begin, auto end) {
     std::vector<T> row(static_cast<std::size_t>(a.experts));
     for (std::int64_t t = begin; t < end; ++t) {
       for (std::int64_t e = 0; e < a.experts; ++e) {
-        row[static_cast<std::size_t>(e)] = values(t * a.experts + e);
+        row[static_cast<std::size_t>(e)] = values.written(t * a.experts + e);
       }
       std::int64_t* const kept = a.indices + t * a.k;
       top_k_row(row.data(), a.experts, a.k, kept);
       const T most = row[static_cast<std::size_t>(kept[0])];
       if (!rankable(row.data(), a.experts) || most == std::numeric_limits<T>::infinity()) {
-        keep_lowest(bad, t);
+        bad.meet(t);
       }
       weigh(a.order, row, kept, a.k, a.weights + t * a.k);
     }
   });
-  *a.bad_row = bad;
+  report(a.bad_row, bad.row());
 }
 
 /// The definition step by step, on one thread: v, k rounds of choosing, and the softmax.
@@ -61,7 +62,7 @@ void gate_plain_loops(Cpu&, const Gate<T>& a) {
   for (std::int64_t t = 0; t < a.tokens; ++t) {
     std::vector<T> row(experts);
     for (std::size_t e = 0; e < experts; ++e) {
-      row[e] = values(t * a.experts + static_cast<std::int64_t>(e));
+      row[e] = values.written(t * a.experts + static_cast<std::int64_t>(e));
     }
     std::vector<bool> taken(experts, false);
     for (std::int64_t j = 0; j < a.k; ++j) {
@@ -85,7 +86,7 @@ void gate_plain_loops(Cpu&, const Gate<T>& a) {
       a.weights[t * a.k + j] = static_cast<T>(std::exp(chosen(j) - chosen(0)) / sum);
     }
     if (!rankable(row.data(), a.experts) || std::isinf(chosen(0))) {
-      *a.bad_row = std::min(*a.bad_row, static_cast<LowestNumber>(t));
+      report(a.bad_row, static_cast<LowestNumber>(t));
     }
   }
 }

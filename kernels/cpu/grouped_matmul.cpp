@@ -39,13 +39,21 @@ void for_each_tile(const std::vector<Tile>& tiles, const Body& body) {
                });
 }
 
+/// Adds the bias of the tile's expert to its rows of y.
+template <class T>
+void add_bias(const GroupedMatmul<T>& a, const Tile& tile) {
+  const std::int64_t cols = a.shape.cols;
+  const T* const bias = a.bias + tile.expert * cols + tile.col;
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    T* const y = a.y + (a.offsets[tile.expert] + tile.row + r) * cols + tile.col;
+    for (std::int64_t c = 0; c < tile.cols; ++c) y[c] += bias[c];
+  }
+}
+
 template <class T>
 void library_tiles(Cpu&, const GroupedMatmul<T>& a) {
   const auto& [rows, experts, inner, cols] = a.shape;
-  if (inner == 0) {
-    std::fill_n(a.y, rows * cols, T(0));
-    return;
-  }
+  if (inner == 0) std::fill_n(a.y, rows * cols, T(0));
   std::vector<Tile> tiles;
   for (std::int64_t e = 0; e < experts; ++e) {
     append_tiles(e, a.offsets[e + 1] - a.offsets[e], cols, tiles);
@@ -54,8 +62,11 @@ void library_tiles(Cpu&, const GroupedMatmul<T>& a) {
     const std::int64_t row = a.offsets[tile.expert] + tile.row;
     const MatrixView<T> expert_w = {a.w + tile.expert * inner * cols, a.transpose_w ? inner : cols,
                                     a.transpose_w};
-    gemm(tile.rows, tile.cols, inner, {a.x + row * inner, inner, false}, expert_w.from(0, tile.col),
-         a.y + row * cols + tile.col, cols);
+    if (inner > 0) {
+      gemm(tile.rows, tile.cols, inner, {a.x + row * inner, inner, false},
+           expert_w.from(0, tile.col), a.y + row * cols + tile.col, cols);
+    }
+    if (a.bias != nullptr) add_bias(a, tile);
   });
 }
 
@@ -88,7 +99,7 @@ void plain_loops(Cpu&, const GroupedMatmul<T>& a) {
     const T* const w = a.w + e * inner * cols;
     for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
       for (std::int64_t j = 0; j < cols; ++j) {
-        double sum = 0.0;
+        double sum = a.bias != nullptr ? double{a.bias[e * cols + j]} : 0.0;
         for (std::int64_t d = 0; d < inner; ++d) {
           sum += double{a.x[row * inner + d]} *
                  double{w[a.transpose_w ? j * inner + d : d * cols + j]};

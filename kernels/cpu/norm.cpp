@@ -180,6 +180,8 @@ void batch_norm_forward_vector_loops(Cpu&, const BatchNormForward<T>& a) {
                                 a.epsilon);
     scale[c] = form.scale;
     shift[c] = form.shift;
+    const auto channel = static_cast<std::int64_t>(c);
+    a.running.update(channel, a.mean[c], a.variance[c], static_cast<double>(a.rows));
   }
   affine_map(ChannelAffine<T>{.x = a.x,
                               .scale = scale.data(),
@@ -277,9 +279,11 @@ template <class T>
 void batch_norm_forward_plain_loops(Cpu&, const BatchNormForward<T>& a) {
   const auto count = static_cast<double>(a.rows);
   for (std::int64_t c = 0; c < a.channels; ++c) {
+    // Differences from the first row keep their digits where the mean is large.
+    const double first = a.x[c];
     double mean = 0.0;
-    for (std::int64_t r = 0; r < a.rows; ++r) mean += a.x[r * a.channels + c];
-    mean /= count;
+    for (std::int64_t r = 0; r < a.rows; ++r) mean += a.x[r * a.channels + c] - first;
+    mean = first + mean / count;
     double variance = 0.0;
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const double deviation = a.x[r * a.channels + c] - mean;
@@ -288,6 +292,7 @@ void batch_norm_forward_plain_loops(Cpu&, const BatchNormForward<T>& a) {
     variance /= count;
     a.mean[c] = static_cast<T>(mean);
     a.variance[c] = static_cast<T>(variance);
+    a.running.update(c, a.mean[c], a.variance[c], count);
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const std::int64_t i = r * a.channels + c;
       const double normalised = (a.x[i] - mean) / std::sqrt(variance + a.epsilon);
@@ -305,8 +310,13 @@ void batch_norm_backward_plain_loops(Cpu&, const BatchNormBackward<T>& a) {
   const auto count = static_cast<double>(a.rows);
   for (std::int64_t c = 0; c < a.channels; ++c) {
     const double deviation = std::sqrt(double{a.variance[c]} + a.epsilon);
+    double rest = 0.0;  // what the mean lost when it was rounded to T
+    for (std::int64_t i = c; i < a.rows * a.channels; i += a.channels) {
+      rest += double{a.x[i]} - a.mean[c];
+    }
+    rest /= count;
     const auto normalised = [&](std::int64_t i) {
-      return (double{a.x[i]} - a.mean[c]) / deviation;
+      return (double{a.x[i]} - a.mean[c] - rest) / deviation;
     };
     double gbeta = 0.0;
     double ggamma = 0.0;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kernels/api/provide.h"
+#include "kernels/cpu/fault.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -19,13 +20,15 @@ SgdStep<T> step_of(const SgdStepMany<T>& a, const SgdParameter<T>& p) {
           .count = p.count,
           .rate = a.rate,
           .momentum = a.momentum,
-          .decay = a.decay};
+          .decay = a.decay,
+          .fault = a.fault};
 }
 
 // ---- vector loops: stretches over threads, in loops that vectorise
 
 template <class T>
 void sgd_step_vector_loops(Cpu&, const SgdStep<T>& a) {
+  if (is_faulty(a.fault)) return;
   const T rate = static_cast<T>(a.rate);
   const T momentum = static_cast<T>(a.momentum);
   const T decay = static_cast<T>(a.decay);
@@ -49,6 +52,7 @@ void sgd_step_many_vector_loops(Cpu& exec, const SgdStepMany<T>& a) {
 
 template <class T>
 void sgd_step_plain_loops(Cpu&, const SgdStep<T>& a) {
+  if (is_faulty(a.fault)) return;
   for (std::int64_t i = 0; i < a.count; ++i) {
     const double m = a.momentum * a.m[i] + (a.g[i] + a.decay * a.w[i]);
     a.m[i] = static_cast<T>(m);

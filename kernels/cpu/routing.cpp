@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/cpu/fault.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
@@ -15,14 +16,14 @@ namespace {
 
 template <class T>
 void top_k_threads(Cpu&, const TopK<T>& a) {
-  std::atomic<LowestNumber> bad{*a.bad_row};
+  LowestRow bad;
   parallel_for(a.tokens, rows_per_thread(a.experts * a.k), [&](auto begin, auto end) {
     for (std::int64_t t = begin; t < end; ++t) {
-      if (!rankable(a.logits + t * a.experts, a.experts)) keep_lowest(bad, t);
+      if (!rankable(a.logits + t * a.experts, a.experts)) bad.meet(t);
       top_k_row(a.logits + t * a.experts, a.experts, a.k, a.indices + t * a.k);
     }
   });
-  *a.bad_row = bad;
+  report(a.bad_row, bad.row());
 }
 
 template <class T>
@@ -104,21 +105,17 @@ void combine_weight_grad_threads(Cpu&, const CombineWeightGrad<T>& a) {
 }
 
 void first_out_of_range_threads(Cpu&, const FirstOutOfRange& a) {
-  std::atomic<LowestNumber> bad{*a.position};
+  LowestRow bad;
   parallel_for(a.count, rows_per_thread(1), [&](std::int64_t begin, std::int64_t end) {
     const auto* const found =
         std::find_if(a.indices + begin, a.indices + end,
                      [&](std::int64_t index) { return index < 0 || index >= a.bound; });
-    if (found != a.indices + end) keep_lowest(bad, found - a.indices);
+    if (found != a.indices + end) bad.meet(found - a.indices);
   });
-  *a.position = bad;
+  report(a.position, bad.row());
 }
 
 // ---- plain loops: the definitions, on one thread
-
-void lower(LowestNumber* lowest, std::int64_t number) {
-  *lowest = std::min(*lowest, static_cast<LowestNumber>(number));
-}
 
 /// k rounds, each of which takes the largest logit that is not taken yet. A NaN is never larger.
 template <class T>
@@ -135,14 +132,14 @@ void top_k_plain(Cpu&, const TopK<T>& a) {
       taken[static_cast<std::size_t>(best)] = true;
       a.indices[t * a.k + j] = best;
     }
-    if (!rankable(row, a.experts)) lower(a.bad_row, t);
+    if (!rankable(row, a.experts)) report(a.bad_row, static_cast<LowestNumber>(t));
   }
 }
 
 void first_out_of_range_plain(Cpu&, const FirstOutOfRange& a) {
   for (std::int64_t i = 0; i < a.count; ++i) {
     if (a.indices[i] >= 0 && a.indices[i] < a.bound) continue;
-    lower(a.position, i);
+    report(a.position, static_cast<LowestNumber>(i));
     return;
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -16,14 +15,6 @@ namespace switchyard::kernels {
 inline std::int64_t rows_per_thread(std::int64_t work) {
   constexpr std::int64_t kSteps = 16384;
   return std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(work, 1));
-}
-
-/// Keeps the smallest number seen by any thread.
-inline void keep_lowest(std::atomic<LowestNumber>& smallest, std::int64_t number) {
-  const auto value = static_cast<LowestNumber>(number);
-  LowestNumber seen = smallest.load();
-  while (value < seen && !smallest.compare_exchange_weak(seen, value)) {
-  }
 }
 
 /// False if the row holds NaN or nothing above -inf.

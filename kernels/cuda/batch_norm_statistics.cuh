@@ -40,10 +40,12 @@ struct ForwardResult {
   T* variance;
   T* scale;
   T* shift;
+  RunningStatistics<T> running;
 
   __device__ void finish(int c, const Moments& moments) const {
     mean[c] = static_cast<T>(moments.mean);
     variance[c] = static_cast<T>(moments.squares / moments.count);
+    running.update(c, mean[c], variance[c], moments.count);
     const BatchNormForm<T> form(moments.mean, mean[c], variance[c], gamma[c], beta[c], epsilon);
     scale[c] = form.scale;
     shift[c] = form.shift;

@@ -5,9 +5,9 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/gate_logits.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gate_separate.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
-#include "kernels/cuda/lowest_report.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The gate: from logits [tokens, experts] to the k experts of each token and their weights. All
@@ -25,30 +25,37 @@ struct GateRows {
   GateLogits<T> values;
   std::int64_t tokens;
   int experts, k;
-  bool over_all;                // softmax over all experts, not over the kept
-  T* weights;                   // [tokens, k]
-  std::int64_t* indices;        // [tokens, k]
-  unsigned long long* bad_row;  // lowest_report.cuh
+  bool over_all;          // softmax over all experts, not over the kept
+  T* weights;             // [tokens, k]
+  std::int64_t* indices;  // [tokens, k]
+  FaultReport bad_row;
 
   /// A token's values as RowInRegisters reads them.
   struct Row {
     const GateLogits<T>& values;
     std::int64_t first;
-    __device__ T operator[](int expert) const { return values(first + expert); }
+    bool write;
+    __device__ T operator[](int expert) const {
+      return write ? values.written(first + expert) : values(first + expert);
+    }
   };
-  __device__ Row row(std::int64_t token) const { return {values, token * experts}; }
+  /// `write`: v goes where it was asked for.
+  __device__ Row row(std::int64_t token, bool write) const {
+    return {values, token * experts, write};
+  }
 };
 
 // gate_warp_per_token
-//   1. a warp takes a token; lane l computes v of the experts l, l + 32, ... from the logits, and
-//      the noise from its counter, into registers;
+//   1. a warp takes a token; lane l computes v of the experts l, l + 32, ... from the logits, noise
+//      and dropout from their counters, into registers, and writes it if somebody asks for it;
 //   2. k rounds choose, as in top_k: ten shuffles each; a lane notes in which round its experts
 //      were chosen, and the first round's value is the row's maximum;
 //   3. each lane exponentiates its values; five shuffles add up those that the order counts;
 //   4. the lanes that own a chosen expert write its index and weight.
 // Reads 4 bytes a logit (8 with noise) and writes 12 a choice (float32): the compulsory bytes, in
-// one launch. Nothing in between touches memory. Each lane draws a pair of normal numbers and uses
-// one, which is arithmetic against traffic: worth it as long as memory is what a GPU waits for.
+// one launch. Nothing in between touches memory. What it costs is instructions: issuing them takes
+// 4 to 10 times as long as moving the bytes, the more with noise, for which each lane draws a pair
+// of normal numbers and uses one. It saves the other launches and their traffic, not arithmetic.
 //
 // gate_lanes_per_token
 //   1. the same with 4, 8 or 16 lanes a token: the lanes that a row of few experts leaves idle take
@@ -62,7 +69,7 @@ __global__ void gate_in_registers(GateRows<T> p) {
   const bool exists = mine < p.tokens;  // all lanes of a warp take part in its shuffles
   const std::int64_t token = exists ? mine : p.tokens - 1;
   RowInRegisters<T, kPerLane, kLanes> row;
-  row.load(p.row(token), p.experts);
+  row.load(p.row(token, exists), p.experts);
 
   int choice[kPerLane];  // the round that chose this lane's expert i, or -1
   for (int i = 0; i < kPerLane; ++i) choice[i] = -1;
@@ -90,7 +97,7 @@ __global__ void gate_in_registers(GateRows<T> p) {
     p.indices[token * p.k + choice[i]] = row.expert(i);
   }
   const bool bad = row.check.bad() || most == std::numeric_limits<T>::infinity();
-  if (threadIdx.x % kLanes == 0 && bad) report_lowest(p.bad_row, token);
+  if (threadIdx.x % kLanes == 0 && bad) report(p.bad_row, token);
 }
 
 // ---- launchers

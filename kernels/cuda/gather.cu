@@ -2,11 +2,12 @@
 #include "kernels/api/routing.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
-#include "kernels/cuda/lowest_report.cuh"
 
 // Picking k columns of every row and adding back into them, each the other's transpose, and the
-// check of the indices that both need first.
+// check of the indices that both need first. Who finds a bad index reports it and nobody waits, so
+// the others must not follow it out of the row: they take column 0 in its place.
 
 namespace switchyard::kernels {
 namespace {
@@ -27,9 +28,9 @@ __device__ __forceinline__ bool outside(std::int64_t index, std::int64_t bound) 
 // data, as many atomics on one word as there are bad indices.
 __global__ void first_out_of_range_thread_per_index(const std::int64_t* __restrict__ indices,
                                                     std::int64_t count, std::int64_t bound,
-                                                    unsigned long long* first) {
+                                                    FaultReport first) {
   const std::int64_t i = thread_index();
-  if (i < count && outside(indices[i], bound)) report_lowest(first, i);
+  if (i < count && outside(indices[i], bound)) report(first, i);
 }
 
 /// Indices that a thread of first_out_of_range_wide reads, in 128-bit loads of two.
@@ -41,8 +42,7 @@ constexpr int kPerThread = 4;
 //   2. a vote finds the lowest lane that has one, which alone reports.
 // Same bytes in a quarter of the requests, and at most one atomic in a warp.
 __global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices,
-                                        std::int64_t count, std::int64_t bound,
-                                        unsigned long long* first) {
+                                        std::int64_t count, std::int64_t bound, FaultReport first) {
   const std::int64_t begin = thread_index() * kPerThread;
   std::int64_t bad = -1;
   for (int pair = kPerThread - 2; pair >= 0; pair -= 2) {  // the first one is written last
@@ -57,7 +57,7 @@ __global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices
   }
   const unsigned voters = __ballot_sync(kFullWarp, bad >= 0 ? 1 : 0);
   const auto lane = static_cast<int>(threadIdx.x) % kWarp;
-  if (voters != 0 && lane == __ffs(static_cast<int>(voters)) - 1) report_lowest(first, bad);
+  if (voters != 0 && lane == __ffs(static_cast<int>(voters)) - 1) report(first, bad);
 }
 
 /// The operands of gather; those of scatter_add with x and y in each other's place.
@@ -77,7 +77,7 @@ template <class T>
 __global__ void gather_thread_per_element(Picked<T> p) {
   const std::int64_t a = thread_index();
   if (a >= p.tokens * p.k) return;
-  p.y[a] = p.x[a / p.k * p.columns + p.indices[a]];
+  p.y[a] = p.x[a / p.k * p.columns + index_within(p.indices[a], p.columns)];
 }
 
 // gather_wide
@@ -96,7 +96,7 @@ __global__ void gather_wide(Picked<T> p) {
   std::int64_t row = first / p.k;
   std::int64_t choice = first - row * p.k;
   const auto next = [&](std::int64_t index) {
-    const T value = p.x[row * p.columns + index];
+    const T value = p.x[row * p.columns + index_within(index, p.columns)];
     if (++choice == p.k) {
       choice = 0;
       ++row;
@@ -127,7 +127,9 @@ __global__ void scatter_add_thread_per_token(Picked<T> p) {
   if (token >= p.tokens) return;
   T* const row = p.y + token * p.columns;
   for (std::int64_t c = 0; c < p.columns; ++c) row[c] = T{0};
-  for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) row[p.indices[a]] += p.x[a];
+  for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
+    row[index_within(p.indices[a], p.columns)] += p.x[a];
+  }
 }
 
 // scatter_add_thread_per_output

@@ -18,9 +18,14 @@ namespace {
 /// The operands of one call.
 template <class T>
 struct Grouped : GroupedExtents {
-  const T* x;  // [rows, inner]
-  const T* w;  // [experts, inner, cols] or transposed
-  T* y;        // [rows, cols]
+  const T* x;     // [rows, inner]
+  const T* w;     // [experts, inner, cols] or transposed
+  const T* bias;  // [experts, cols] or null
+  T* y;           // [rows, cols]
+
+  __device__ const T* bias_of(int expert) const {
+    return bias == nullptr ? nullptr : bias + std::int64_t{expert} * this->cols;
+  }
 };
 
 /// The expert whose segment contains `row`: the last e with offsets[e] <= row. Empty segments begin
@@ -54,14 +59,16 @@ __global__ void grouped_matmul_thread_per_output(Grouped<T> p) {
   const auto row = static_cast<int>(i / p.cols);
   const auto col = static_cast<int>(i % p.cols);
   const T* const x = p.x + std::int64_t{row} * p.inner;
-  const T* const w = p.w + expert_of(p.offsets, p.experts, row) * p.weights();
+  const int expert = expert_of(p.offsets, p.experts, row);
+  const T* const w = p.w + expert * p.weights();
   T sum{0};
   for (int d = 0; d < p.inner; ++d) {
     const std::int64_t at =
         kTransposeW ? std::int64_t{col} * p.inner + d : std::int64_t{d} * p.cols + col;
     sum += x[d] * w[at];
   }
-  p.y[i] = sum;
+  const T* const bias = p.bias_of(expert);
+  p.y[i] = bias == nullptr ? sum : sum + bias[col];
 }
 
 /// A tile of rows of one expert; expert < 0: none.
@@ -104,7 +111,8 @@ __device__ __forceinline__ RowTile find_row_tile(const std::int64_t* offsets, in
 //   2. a block's first warp finds its tile (expert, rows) from the offsets; empty experts have no
 //      tiles, blocks past the last tile end at once;
 //   3. the block multiplies the tile as matmul_register_tile does (register_tile.cuh); rows past
-//      the segment's end count as zeros and are not written.
+//      the segment's end count as zeros and are not written;
+//   4. where there is a bias, each thread adds its columns' to its sums before it writes them.
 // Reads x once per 64 columns and an expert's weights once per 64 of its rows: 1/16 byte a flop
 // (float32) for full tiles. A segment wastes at most 63 rows of arithmetic and no memory traffic.
 template <class T, bool kWide, bool kTransposeW>
@@ -127,6 +135,8 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
   typename GroupedTile<T>::Sums sums;
   GroupedTile<T>::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner,
                                            sums);
+  const T* const bias = p.bias_of(tile.expert);
+  if (bias != nullptr) add_to_rows<T>(bias, p.cols, first_col, sums);
   GroupedTile<T>::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col,
                         sums);
 }
@@ -143,7 +153,7 @@ bool wide_operands(const GroupedMatmul<T>& a) {
 template <class T>
 void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   constexpr const char* kName = "grouped_matmul_thread_per_output";
-  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.y};
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
   with_flag(a.transpose_w, [&](auto transpose) {
     launch_blocks(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
                   {tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads, p);
@@ -154,7 +164,7 @@ template <bool kWide, class T>
 void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   constexpr const char* kName =
       kWide ? "grouped_matmul_register_tile_wide" : "grouped_matmul_register_tile";
-  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.y};
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
   const std::int64_t across = tiles_along(p.cols, kGroupedTile);
   const std::int64_t most = p.rows / kGroupedTile + std::min(p.rows, p.experts);
   const bool wide_y = wide_rows(a.y, p.cols);

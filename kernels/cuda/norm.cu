@@ -136,8 +136,9 @@ void run_forward(KernelExecutor& exec, const BatchNormForward<T>& a) {
   T* const shift = scale + a.channels;
   using Statistic = typename Way::template Moments<T>;
   Way::Statistic::run(
-      exec, Statistic{{a.gamma, a.beta, a.epsilon, a.mean, a.variance, scale, shift}, a.x}, a.rows,
-      a.channels);
+      exec,
+      Statistic{{a.gamma, a.beta, a.epsilon, a.mean, a.variance, scale, shift, a.running}, a.x},
+      a.rows, a.channels);
   Way::Map::run(exec, AffineMap<T>{a.x, a.mean, scale, shift, a.residual, a.relu, a.y}, a.rows,
                 a.channels);
 }

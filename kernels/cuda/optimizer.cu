@@ -5,6 +5,7 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/api/run.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
 // SGD with momentum and weight decay: 5 memory accesses and 6 flops an element, whatever the
@@ -19,11 +20,13 @@ constexpr int kThreads = 256;
 template <class T>
 struct Scalars {
   T rate, momentum, decay;
+  const LowestNumber* fault;  // nothing is updated where something was reported
   template <class Op>
   explicit Scalars(const Op& a)
       : rate(static_cast<T>(a.rate)),
         momentum(static_cast<T>(a.momentum)),
-        decay(static_cast<T>(a.decay)) {}
+        decay(static_cast<T>(a.decay)),
+        fault(a.fault) {}
 };
 
 template <class T>
@@ -38,7 +41,7 @@ __device__ __forceinline__ void update(T& w, T g, T& m, const Scalars<T>& s) {
 template <class T>
 __global__ void sgd_thread_per_element(SgdParameter<T> p, Scalars<T> s) {
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= p.count) return;
+  if (i >= p.count || is_faulty(s.fault)) return;
   update(p.w[i], p.g[i], p.m[i], s);
 }
 
@@ -65,6 +68,7 @@ __device__ __forceinline__ void update_wide(const SgdParameter<T>& p, std::int64
 // Same bytes in a quarter of the requests: more of them in flight at the same time.
 template <class T>
 __global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
+  if (is_faulty(s.fault)) return;
   const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   update_wide(p, thread * Wide<T>::kCount, p.count, s);
 }
@@ -93,6 +97,7 @@ static_assert(sizeof(ParameterList<double>) + sizeof(Scalars<double>) <= 4096);
 // hardly any of work each; here the small ones run beside the large.
 template <class T>
 __global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
+  if (is_faulty(s.fault)) return;
   int low = 0;
   int high = list.count;  // first_block[low] <= block < first_block[high]
   while (high - low > 1) {
@@ -146,7 +151,8 @@ void run_launch_per_parameter(KernelExecutor& exec, const SgdStepMany<T>& a) {
                          .count = p.count,
                          .rate = a.rate,
                          .momentum = a.momentum,
-                         .decay = a.decay});
+                         .decay = a.decay,
+                         .fault = a.fault});
   }
 }
 

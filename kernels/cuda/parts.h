@@ -18,6 +18,7 @@ struct Cuda::Parts {
 
   PoolAllocator memory;
   Staging staging;
+  MemoryBlock fault;  // fault_word(), made when it is first asked for
   std::unique_ptr<Cublas> cublas;
   std::shared_ptr<Cudnn> cudnn;  // null in a build without it
 };

@@ -2,6 +2,7 @@
 #include "kernels/api/routing.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
 // How many assignments each expert gets, and where its segment begins: a histogram, cut at the
@@ -25,7 +26,9 @@ __device__ __forceinline__ std::int64_t kept(std::int64_t count, std::int64_t ca
 __global__ void segment_offsets_serial(const std::int64_t* indices, int assignments, int experts,
                                        std::int64_t capacity, std::int64_t* offsets) {
   for (int e = 0; e <= experts; ++e) offsets[e] = 0;
-  for (int a = 0; a < assignments; ++a) ++offsets[indices[a] + 1];
+  for (int a = 0; a < assignments; ++a) {
+    ++offsets[index_within(indices[a], experts) + 1];
+  }
   for (int e = 0; e < experts; ++e) offsets[e + 1] = offsets[e] + kept(offsets[e + 1], capacity);
 }
 
@@ -36,9 +39,9 @@ __global__ void segment_offsets_serial(const std::int64_t* indices, int assignme
 // with one hot expert the atomics run one after the other. Sums of integers do not depend on the
 // order.
 __global__ void segment_offsets_global_counters(const std::int64_t* __restrict__ indices,
-                                                int assignments, int* counts) {
+                                                int assignments, int experts, int* counts) {
   const std::int64_t a = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (a < assignments) atomicAdd(counts + indices[a], 1);
+  if (a < assignments) atomicAdd(counts + index_within(indices[a], experts), 1);
 }
 
 /// Assignments that a thread of the next kernel counts.
@@ -61,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t first = std::int64_t{blockIdx.x} * kPerBlock + thread;
   for (int i = 0; i < kPerThread; ++i) {
     const std::int64_t a = first + i * kThreads;
-    if (a < assignments) atomicAdd(mine + indices[a], 1);
+    if (a < assignments) atomicAdd(mine + index_within(indices[a], experts), 1);
   }
   __syncthreads();
   for (int e = thread; e < experts; e += kThreads) {
@@ -116,7 +119,7 @@ void global_counters(KernelExecutor& exec, const SegmentOffsets& a) {
   checked_extent(kName, "experts", a.experts);
   run_counted(exec, a, [&](int* counts) {
     launch_blocks(exec, kName, segment_offsets_global_counters, {tiles_along(count, kThreads)},
-                  kThreads, a.indices, count, counts);
+                  kThreads, a.indices, count, static_cast<int>(a.experts), counts);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/api/softmax.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/team.cuh"
 
 // What softmax and its relatives do to one row, written once per operation for a team of threads
@@ -204,7 +205,8 @@ struct CrossEntropyForwardRow {
     const T* const in = a.x + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
     if (team.rank() == 0) {
-      a.losses[row] = static_cast<T>(e.log_sum() - double{in[a.labels[row]] - e.maximum});
+      const T at_label = in[index_within(a.labels[row], m.columns)];
+      a.losses[row] = static_cast<T>(e.log_sum() - double{at_label - e.maximum});
     }
   }
 };

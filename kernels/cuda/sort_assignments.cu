@@ -3,6 +3,7 @@
 #include "kernels/common/warp.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
 // The stable sort of the assignments by expert: slot(a) = offsets[e] + the number of assignments of
@@ -40,7 +41,7 @@ __device__ __forceinline__ unsigned lanes_below() { return (1U << threadIdx.x % 
 __global__ void sort_assignments_serial(Sort p, std::int64_t* next) {
   for (int e = 0; e < p.experts; ++e) next[e] = 0;
   for (int a = 0; a < p.assignments; ++a) {
-    const auto expert = static_cast<int>(p.indices[a]);
+    const auto expert = static_cast<int>(index_within(p.indices[a], p.experts));
     place(p, a, expert, next[expert]++);
   }
 }
@@ -63,7 +64,7 @@ __global__ void __launch_bounds__(kThreads) sort_assignments_block_per_expert(So
   int parity = 0;
   for (int first = 0; first < p.assignments; first += kThreads) {
     const int a = first + static_cast<int>(threadIdx.x);
-    const bool mine = a < p.assignments && p.indices[a] == expert;
+    const bool mine = a < p.assignments && index_within(p.indices[a], p.experts) == expert;
     const unsigned votes = __ballot_sync(kFullWarp, mine ? 1 : 0);
     if (threadIdx.x % kWarp == 0) warp_count[parity][warp] = __popc(votes);
     __syncthreads();
@@ -92,7 +93,7 @@ constexpr int kPerChunk = kPerWarp * kWarps;
 
 /// The expert of this lane's assignment in step `first` of its warp, or -1 past the end.
 __device__ __forceinline__ int expert_at(const Sort& p, int a) {
-  return a < p.assignments ? static_cast<int>(p.indices[a]) : -1;
+  return a < p.assignments ? static_cast<int>(index_within(p.indices[a], p.experts)) : -1;
 }
 
 /// First assignment of this warp's part of the chunk.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "kernels/cuda/parts.h"
 
@@ -40,24 +41,58 @@ void Staging::to_device(cudaStream_t stream, void* to, const void* from, std::si
   }
 }
 
-void Staging::to_host(cudaStream_t stream, void* to, const void* from, std::size_t bytes) {
+namespace {
+
+/// A stretch of a copy that goes through one buffer.
+struct Piece {
+  std::size_t slot;  // number of the buffer within the call
+  std::size_t at;    // offset in it
+  HostCopy copy;
+};
+
+/// Cuts the copies into pieces that fill one buffer after the other.
+std::vector<Piece> pieces_of(std::span<const HostCopy> copies) {
+  std::vector<Piece> pieces;
+  std::size_t end = 0;  // of the last piece, counted over all buffers
+  for (HostCopy rest : copies) {
+    while (rest.bytes > 0) {
+      const std::size_t at = end % Staging::kSlotBytes;
+      const std::size_t bytes = std::min(rest.bytes, Staging::kSlotBytes - at);
+      pieces.push_back({end / Staging::kSlotBytes, at, {rest.to, rest.from, bytes}});
+      rest = {static_cast<char*>(rest.to) + bytes, static_cast<const char*>(rest.from) + bytes,
+              rest.bytes - bytes};
+      end += (bytes + 15) / 16 * 16;
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
+
+void Staging::to_host(cudaStream_t stream, std::span<const HostCopy> copies) {
+  const std::vector<Piece> pieces = pieces_of(copies);
+  if (pieces.empty()) return;
   const std::lock_guard lock(mutex_);
   const std::size_t first = turn_;
-  const std::size_t pieces = (bytes + kSlotBytes - 1) / kSlotBytes;
-  const auto length = [&](std::size_t piece) {
-    return std::min(kSlotBytes, bytes - piece * kSlotBytes);
-  };
-  for (std::size_t landed = 0; landed < pieces; ++landed) {
-    while (turn_ - first < std::min(pieces, landed + kSlots)) {  // as many under way as fit
-      const std::size_t piece = turn_ - first;
-      const Slot& slot = free_slot(turn_++);
-      check_cuda(cudaMemcpyAsync(slot.memory, static_cast<const char*>(from) + piece * kSlotBytes,
-                                 length(piece), cudaMemcpyDeviceToHost, stream),
-                 "cudaMemcpyAsync to the host");
-      check_cuda(cudaEventRecord(slot.done, stream), "cudaEventRecord");
+  const std::size_t slots = pieces.back().slot + 1;
+  auto sent = pieces.begin();
+  auto landed = pieces.begin();
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    while (turn_ - first < std::min(slots, slot + kSlots)) {  // as many under way as fit
+      const std::size_t next = turn_ - first;
+      const Slot& to = free_slot(turn_++);
+      for (; sent != pieces.end() && sent->slot == next; ++sent) {
+        check_cuda(cudaMemcpyAsync(static_cast<char*>(to.memory) + sent->at, sent->copy.from,
+                                   sent->copy.bytes, cudaMemcpyDeviceToHost, stream),
+                   "cudaMemcpyAsync to the host");
+      }
+      check_cuda(cudaEventRecord(to.done, stream), "cudaEventRecord");
     }
-    const Slot& slot = free_slot(first + landed);
-    std::memcpy(static_cast<char*>(to) + landed * kSlotBytes, slot.memory, length(landed));
+    const Slot& from = free_slot(first + slot);
+    for (; landed != pieces.end() && landed->slot == slot; ++landed) {
+      std::memcpy(landed->copy.to, static_cast<const char*>(from.memory) + landed->at,
+                  landed->copy.bytes);
+    }
   }
 }
 
@@ -68,7 +103,8 @@ void copy_to_device(Cuda& cuda, void* to, const void* from, std::size_t bytes) {
 
 template <>
 void copy_to_host(Cuda& cuda, void* to, const void* from, std::size_t bytes) {
-  cuda.parts->staging.to_host(cuda.stream, to, from, bytes);
+  const HostCopy copy = {to, from, bytes};
+  cuda.parts->staging.to_host(cuda.stream, std::span(&copy, 1));
 }
 
 template <>
@@ -82,6 +118,35 @@ template <>
 void clear(Cuda& cuda, void* to, std::size_t bytes) {
   if (bytes == 0) return;
   check_cuda(cudaMemsetAsync(to, 0, bytes, cuda.stream), "cudaMemsetAsync");
+}
+
+namespace {
+
+void forget_faults(Cuda& cuda) {
+  check_cuda(cudaMemsetAsync(cuda.parts->fault.data, 0xFF, sizeof(LowestNumber), cuda.stream),
+             "cudaMemsetAsync");
+}
+
+}  // namespace
+
+template <>
+LowestNumber* fault_word(Cuda& cuda) {
+  MemoryBlock& block = cuda.parts->fault;
+  if (block.data == nullptr) {
+    block = allocate(cuda, sizeof(LowestNumber));
+    forget_faults(cuda);
+  }
+  return static_cast<LowestNumber*>(block.data);
+}
+
+template <>
+LowestNumber read_back(Cuda& cuda, std::span<const HostCopy> copies) {
+  LowestNumber fault = kNoFault;
+  std::vector<HostCopy> all(copies.begin(), copies.end());
+  all.push_back({&fault, fault_word(cuda), sizeof(fault)});
+  cuda.parts->staging.to_host(cuda.stream, all);
+  if (fault != kNoFault) forget_faults(cuda);
+  return fault;
 }
 
 }  // namespace switchyard::kernels

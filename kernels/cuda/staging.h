@@ -5,6 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <mutex>
+#include <span>
+
+#include "kernels/api/read_back.h"
 
 namespace switchyard::kernels {
 
@@ -23,8 +26,8 @@ class Staging {
 
   /// Returns when `from` has been read; the last buffers may still be on their way.
   void to_device(cudaStream_t stream, void* to, const void* from, std::size_t bytes);
-  /// Returns when `to` holds everything.
-  void to_host(cudaStream_t stream, void* to, const void* from, std::size_t bytes);
+  /// Returns when every `to` holds everything: small copies share a buffer and so a wait.
+  void to_host(cudaStream_t stream, std::span<const HostCopy> copies);
 
  private:
   struct Slot {

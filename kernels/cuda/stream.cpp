@@ -23,6 +23,7 @@ Cuda::Cuda(int index) : device(index) {
 Cuda::~Cuda() {
   // What is queued may use the parts. Errors have nowhere to go, and the driver may have left.
   static_cast<void>(cudaStreamSynchronize(stream));
+  if (parts->fault.data != nullptr) parts->memory.release(stream, parts->fault);
   parts.reset();
   static_cast<void>(cudaStreamDestroy(stream));
 }

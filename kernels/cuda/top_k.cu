@@ -1,7 +1,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
-#include "kernels/cuda/lowest_report.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The k largest of every row. The logits are read once if all goes well: E elements a token,
@@ -19,8 +19,8 @@ struct TopKRows {
   const T* logits;  // [tokens, experts]
   std::int64_t tokens;
   int experts, k;
-  std::int64_t* indices;        // [tokens, k]
-  unsigned long long* bad_row;  // lowest_report.cuh
+  std::int64_t* indices;  // [tokens, k]
+  FaultReport bad_row;
 };
 
 // topk_thread_per_token
@@ -45,7 +45,7 @@ __global__ void topk_thread_per_token(TopKRows<T> p) {
     p.indices[token * p.k + j] = best.expert;
     last = best;
   }
-  if (check.bad()) report_lowest(p.bad_row, token);
+  if (check.bad()) report(p.bad_row, token);
 }
 
 /// The token of this warp.
@@ -77,7 +77,7 @@ __global__ void topk_warp_per_token(TopKRows<T> p) {
     if (lane == 0) p.indices[token * p.k + j] = last.expert;
   }
   check = check.over_lanes();
-  if (lane == 0 && check.bad()) report_lowest(p.bad_row, token);
+  if (lane == 0 && check.bad()) report(p.bad_row, token);
 }
 
 // topk_warp_in_registers
@@ -101,7 +101,7 @@ __global__ void topk_warp_in_registers(TopKRows<T> p) {
     }
     if (first + lane < p.k) p.indices[token * p.k + first + lane] = mine;
   }
-  if (lane == 0 && row.check.bad()) report_lowest(p.bad_row, token);
+  if (lane == 0 && row.check.bad()) report(p.bad_row, token);
 }
 
 // ---- launchers

@@ -2,7 +2,9 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
+#include "kernels/api/read_back.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/device_memory.h"
 #include "kernels/simt/executor.h"
@@ -89,6 +91,18 @@ void copy_to_device(Simt&, void* to, const void* from, std::size_t bytes) {
 template <>
 void copy_to_host(Simt&, void* to, const void* from, std::size_t bytes) {
   copy_bytes(to, Side::kHost, from, Side::kDevice, bytes);
+}
+template <>
+LowestNumber* fault_word(Simt&) {
+  static LowestNumber word = kNoFault;
+  return &word;
+}
+template <>
+LowestNumber read_back(Simt& exec, std::span<const HostCopy> copies) {
+  for (const HostCopy& copy : copies) {
+    copy_bytes(copy.to, Side::kHost, copy.from, Side::kDevice, copy.bytes);
+  }
+  return std::exchange(*fault_word(exec), kNoFault);
 }
 template <>
 void copy_within_device(Simt&, void* to, const void* from, std::size_t bytes) {

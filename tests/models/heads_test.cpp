@@ -266,26 +266,28 @@ TEST(SparseGate, NoiseHasTheLearnedDeviation) {
   test::randomise(gate, 3);
   const Tensor x = random_tensor({2000, kFeatures}, 9);
   const GateLogits logits = gate.forward(x, nn::Mode::train(random));
+  const Tensor noisy = logits.noisy();
 
   const Tensor w = *gate.parameters()[2].tensor;
   const Tensor b = *gate.parameters()[3].tensor;
   double sum = 0.0;
   double squares = 0.0;
-  for (std::int64_t i = 0; i < logits.noisy.numel(); ++i) {
+  for (std::int64_t i = 0; i < noisy.numel(); ++i) {
     const std::int64_t e = i % 5;
     double v = b.data<double>()[e];
     for (std::int64_t d = 0; d < kFeatures; ++d) {
       v += w.data<double>()[e * kFeatures + d] * x.data<double>()[i / 5 * kFeatures + d];
     }
     const double deviation = std::log1p(std::exp(v)) + 0.3;
-    EXPECT_NEAR(logits.deviation.data<double>()[i], deviation, 1e-12 * deviation);
-    const double z = (logits.noisy.data<double>()[i] - logits.clean.data<double>()[i]) / deviation;
+    EXPECT_NEAR(logits.draw.deviation.data<double>()[i], deviation, 1e-12 * deviation);
+    const double z = (noisy.data<double>()[i] - logits.clean.data<double>()[i]) / deviation;
     sum += z;
     squares += z * z;
   }
   EXPECT_LT(std::abs(sum / 10000.0), 4.0 / 100.0);
   EXPECT_NEAR(squares / 10000.0, 1.0, 4.0 * std::sqrt(2.0) / 100.0);
-  test::expect_close(logits.router, logits.noisy / 2.0, 1e-15);
+  test::expect_close(choose_experts(logits.clean, 1, "topk_softmax", logits.draw).values,
+                     noisy / 2.0, 1e-15);
 }
 
 TEST(SparseGate, LogitsDropoutActsAfterTheNoise) {
@@ -295,13 +297,15 @@ TEST(SparseGate, LogitsDropoutActsAfterTheNoise) {
   SparseGate gate(config, kFeatures, DType::kFloat64, random);
   const GateLogits logits =
       gate.forward(random_tensor({1000, kFeatures}, 9), nn::Mode::train(random));
+  const Tensor noisy = logits.noisy();
+  const Tensor router = choose_experts(logits.clean, 1, "topk_softmax", logits.draw).values;
   int dropped = 0;
-  for (std::int64_t i = 0; i < logits.router.numel(); ++i) {
-    const double seen = logits.router.data<double>()[i];
+  for (std::int64_t i = 0; i < router.numel(); ++i) {
+    const double seen = router.data<double>()[i];
     if (seen == 0.0) {
       ++dropped;
     } else {
-      EXPECT_NEAR(seen, logits.noisy.data<double>()[i] / 0.75, 1e-12);
+      EXPECT_NEAR(seen, noisy.data<double>()[i] / 0.75, 1e-12);
     }
   }
   EXPECT_NEAR(dropped / 5000.0, 0.25, 4.0 * std::sqrt(0.25 * 0.75 / 5000.0));

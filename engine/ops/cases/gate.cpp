@@ -4,6 +4,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
+#include "engine/ops/shape.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard {
@@ -36,6 +37,32 @@ OpCase gate_case(std::string name, GateOrder order, const TensorFunction& compos
           }};
 }
 
+/// Weights and values of a gate that draws noise and drops logits, as one row per token.
+OpCase drawn_case(std::string name, GateOrder order) {
+  const auto draw_with = [](const Tensor& deviation) {
+    return GateDraw{.deviation = deviation,
+                    .noise = {.seed = 3, .offset = 40},
+                    .dropout = 0.25,
+                    .mask = {.seed = 4, .offset = 80},
+                    .temperature = 0.8};
+  };
+  const auto weights_and_values = [](const Tensor& weights, const Tensor& values) {
+    return concat(std::vector<Tensor>{transpose(weights), transpose(values)});
+  };
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{normal_input({size, kExperts}, source),
+                     positive_input({size, kExperts}, 0.3, source)},
+                    [=](Inputs in) {
+                      const Choice choice = gate(in[0], kChoices, order, draw_with(in[1]));
+                      return weights_and_values(choice.weights, choice.values);
+                    },
+                    [=](Inputs in) {
+                      const Tensor values = gate_values(in[0], draw_with(in[1]));
+                      return weights_and_values(gate(values, kChoices, order).weights, values);
+                    }};
+          }};
+}
+
 }  // namespace
 
 std::vector<OpCase> gate_cases() {
@@ -52,6 +79,8 @@ std::vector<OpCase> gate_cases() {
                   const Tensor kept = kept_of_softmax(in[0]);
                   return kept / sum(kept, {1}, true);
                 }),
+      drawn_case("gate_drawn_topk_softmax", GateOrder::kTopKSoftmax),
+      drawn_case("gate_drawn_softmax_topk", GateOrder::kSoftmaxTopK),
   };
 }
 

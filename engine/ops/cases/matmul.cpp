@@ -87,6 +87,58 @@ OpCase grouped_weight_grad_case() {
           }};
 }
 
+/// The rows of expert e's segment as a column of ones: what hands its bias to each of them.
+Tensor segment_ones(const Tensor& like, const Tensor& offsets, std::int64_t e) {
+  const Tensor rows = segment(like, offsets, e);
+  return Tensor::full({rows.size(0), 1}, 1.0, rows.dtype(), rows.device());
+}
+
+OpCase grouped_linear_case() {
+  return {"grouped_linear", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor offsets = segments(size, source.device);
+            return {{normal_input({size, 3}, source), normal_input({kExperts, 2, 3}, source),
+                     normal_input({kExperts, 2}, source)},
+                    [=](Inputs in) { return grouped_linear(in[0], in[1], in[2], offsets); },
+                    [=](Inputs in) {
+                      return grouped_matmul(in[0], in[1], offsets, true) +
+                             segment_broadcast(in[2], offsets, in[0].size(0));
+                    }};
+          }};
+}
+
+OpCase segment_sum_case() {
+  return {"segment_sum", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor offsets = segments(size, source.device);
+            return {{normal_input({size, 2}, source)},
+                    [=](Inputs in) { return segment_sum(in[0], offsets); },
+                    [=](Inputs in) {
+                      std::vector<Tensor> sums;
+                      for (std::int64_t e = 0; e < kExperts; ++e) {
+                        sums.push_back(matmul(segment_ones(in[0], offsets, e),
+                                              segment(in[0], offsets, e), true, false));
+                      }
+                      return concat(sums);
+                    }};
+          }};
+}
+
+OpCase segment_broadcast_case() {
+  return {"segment_broadcast", [](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor offsets = segments(size, source.device);
+            const Tensor like = normal_input({size, 2}, source);
+            return {{normal_input({kExperts, 2}, source)},
+                    [=](Inputs in) { return segment_broadcast(in[0], offsets, size); },
+                    [=](Inputs in) {
+                      std::vector<Tensor> parts;
+                      for (std::int64_t e = 0; e < kExperts; ++e) {
+                        const Tensor ones = segment_ones(like.to(in[0].dtype()), offsets, e);
+                        parts.push_back(matmul(ones, slice_rows(in[0], e, e + 1)));
+                      }
+                      return concat(parts);
+                    }};
+          }};
+}
+
 }  // namespace
 
 std::vector<OpCase> matmul_cases() {
@@ -105,6 +157,9 @@ std::vector<OpCase> matmul_cases() {
       grouped_case("grouped_matmul", false),
       grouped_case("grouped_matmul_transposed", true),
       grouped_weight_grad_case(),
+      grouped_linear_case(),
+      segment_sum_case(),
+      segment_broadcast_case(),
   };
 }
 

@@ -14,6 +14,14 @@ namespace switchyard::kernels::workbench {
 namespace {
 
 constexpr RandomStretch kNoise = {.seed = 77, .offset = 5};
+constexpr RandomStretch kMask = {.seed = 78, .offset = 9};
+constexpr double kDropout = 0.25;
+
+/// Whether a gate drops logit `i`.
+bool is_dropped(std::size_t i) {
+  return random_word(kMask.seed, kMask.offset, static_cast<std::int64_t>(i)) <
+         drop_threshold(kDropout);
+}
 
 /// The normal number that a gate adds to logit `i`.
 double noise(std::size_t i) {
@@ -26,7 +34,7 @@ double noise(std::size_t i) {
 
 struct GateCase {
   static constexpr const char* kComputes =
-      "the k largest of (logits + deviation * noise) / temperature, and their softmax weights";
+      "the k largest of dropout(logits + deviation * noise) / temperature, and their weights";
   static constexpr double kTemperature = 0.4;  // where `noisy`, else 1
 
   /// order: 0 softmax over the kept, 1 over all, 2 over all and renormalised.
@@ -60,7 +68,8 @@ struct GateCase {
     for (double& value : spread) value = std::abs(value) + 0.3;
     const Numbers& deviation = p.operand<T>(std::move(spread));
     for (std::size_t i = 0; i < v.size(); ++i) {
-      v[i] = (v[i] + deviation[i] * noise(i)) / kTemperature;
+      const double noisy = v[i] + deviation[i] * noise(i);
+      v[i] = is_dropped(i) ? 0.0 : noisy / (1.0 - kDropout) / kTemperature;
     }
     return v;
   }
@@ -93,6 +102,8 @@ struct GateCase {
       }
     }
     p.lowest(-1);
+    Expected& values = p.result<T>({tokens, experts});
+    std::copy(v.begin(), v.end(), values.begin());
   }
   template <class T>
   static Gate<T> arguments(const Sizes& s, Arguments& p) {
@@ -104,8 +115,11 @@ struct GateCase {
             .order = order(s),
             .temperature = s.flag("noisy") ? kTemperature : 1.0,
             .noise = kNoise,
+            .dropout = s.flag("noisy") ? kDropout : 0.0,
+            .mask = kMask,
             .weights = p.at<T>(2),
             .indices = p.at<std::int64_t>(3),
+            .values = p.at<T>(5),
             .bad_row = p.lowest(4)};
   }
 };
@@ -114,7 +128,7 @@ struct GateCase {
 
 Family gate_family() {
   return {.name = "gate",
-          .sources = {"kernels/cuda/gate.cu"},
+          .sources = {"kernels/cuda/gate.cu", "kernels/cuda/gate_separate.cu"},
           .page = "docs/kernels/gate.md",
           .entry_points = {describe<GateCase, float, double>()}};
 }

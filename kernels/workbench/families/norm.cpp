@@ -90,7 +90,20 @@ struct ForwardCase : Matrix {
     }
     p.result<T>({s["channels"]}) = statistics.mean;
     p.result<T>({s["channels"]}) = statistics.variance;
+    expect_running<T>(s, statistics.mean, 1.0, p);
+    expect_running<T>(s, statistics.variance, s["rows"] / (s["rows"] - 1.0), p);
   }
+  /// A running statistic moves a tenth of the way to the batch's, times `unbiased`; one row has no
+  /// unbiased variance, and no running statistics here.
+  template <class T>
+  static void expect_running(const Sizes& s, const Expected& batch, double unbiased, Problem& p) {
+    if (s["rows"] < 2) return p.absent();
+    Expected& running = p.updated<T>({s["channels"]});
+    for (std::size_t c = 0; c < running.size(); ++c) {
+      running[c] = running[c] * (1.0 - kMomentum) + batch[c] * (kMomentum * unbiased);
+    }
+  }
+  static constexpr double kMomentum = 0.1;
   template <class T>
   static BatchNormForward<T> arguments(const Sizes& s, Arguments& p) {
     return {.x = p.at<const T>(0),
@@ -102,6 +115,7 @@ struct ForwardCase : Matrix {
             .y = p.at<T>(4),
             .mean = p.at<T>(5),
             .variance = p.at<T>(6),
+            .running = {p.at<T>(7), p.at<T>(8), kMomentum},
             .rows = s["rows"],
             .channels = s["channels"]};
   }

@@ -1,5 +1,9 @@
 #include "kernels/api/optimizer.h"
 
+#include <limits>
+
+#include "kernels/api/finite.h"
+
 #include "kernels/workbench/describe.h"
 
 namespace switchyard::kernels::workbench {
@@ -41,9 +45,8 @@ struct StepCase {
   }
 };
 
-struct ManyCase {
-  static constexpr const char* kComputes =
-      "sgd_step of each of `parameters` parameters of 0 to `largest` elements";
+/// Many arrays of mixed sizes.
+struct ManySizes {
   static std::vector<SizeParameter> parameters() { return {{"parameters", 64}, {"largest", 4096}}; }
   /// No parameters, empty ones, and more than one launch takes.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -53,6 +56,11 @@ struct ManyCase {
     // A step that has no factor in common with most of the moduli, so that sizes are mixed.
     return parameter * 1009 % (s["largest"] + 1);
   }
+};
+
+struct ManyCase : ManySizes {
+  static constexpr const char* kComputes =
+      "sgd_step of each of `parameters` parameters of 0 to `largest` elements";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     for (std::int64_t i = 0; i < s["parameters"]; ++i) add_stepped<T>(elements(s, i), p);
@@ -72,14 +80,43 @@ struct ManyCase {
   }
 };
 
+struct NonfiniteCase : ManySizes {
+  static constexpr const char* kComputes =
+      "the first of `parameters` arrays of 0 to `largest` elements that holds NaN or infinity";
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const std::int64_t bad = s["parameters"] * 2 / 3;  // none before it has an element too many
+    std::int64_t expected = -1;
+    for (std::int64_t i = 0; i < s["parameters"]; ++i) {
+      Numbers values = p.random_normal(elements(s, i));
+      if (i >= bad && !values.empty()) {
+        values.back() = i % 2 == 0 ? std::numeric_limits<double>::infinity()
+                                   : std::numeric_limits<double>::quiet_NaN();
+        if (expected < 0) expected = i;
+      }
+      p.operand<T>(std::move(values));
+    }
+    p.lowest(expected);
+  }
+  template <class T>
+  static FindNonfinite<T> arguments(const Sizes& s, Arguments& p) {
+    std::vector<FiniteTensor<T>> tensors;
+    for (std::int64_t i = 0; i < s["parameters"]; ++i) {
+      tensors.push_back({p.at<const T>(static_cast<std::size_t>(i)), elements(s, i)});
+    }
+    return {.tensors = p.keep(std::move(tensors)),
+            .fault = p.lowest(static_cast<std::size_t>(s["parameters"]))};
+  }
+};
+
 }  // namespace
 
 Family optimizer_family() {
-  return {
-      .name = "optimizer",
-      .sources = {"kernels/cuda/optimizer.cu"},
-      .page = "docs/kernels/optimizer.md",
-      .entry_points = {describe<StepCase, float, double>(), describe<ManyCase, float, double>()}};
+  return {.name = "optimizer",
+          .sources = {"kernels/cuda/optimizer.cu", "kernels/cuda/finite.cu"},
+          .page = "docs/kernels/optimizer.md",
+          .entry_points = {describe<StepCase, float, double>(), describe<ManyCase, float, double>(),
+                           describe<NonfiniteCase, float, double>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

@@ -80,6 +80,40 @@ TEST_F(CudaCopyTest, CopiesKeepTheOrderOfTheStream) {
   release(cuda, b);
 }
 
+TEST_F(CudaCopyTest, SeveralCopiesToTheHostAreOneWait) {
+  Cuda cuda;
+  const auto sent = random_bytes(5000);
+  const MemoryBlock block = allocate(cuda, sent.size());
+  copy_to_device(cuda, block.data, sent.data(), sent.size());
+  synchronise(cuda);
+  std::vector<unsigned char> first(4000), second(1), third(7);
+  const auto* const from = static_cast<const unsigned char*>(block.data);
+  const HostCopy copies[] = {{first.data(), from, 4000},
+                             {nullptr, from, 0},
+                             {second.data(), from + 4000, 1},
+                             {third.data(), from + 4993, 7}};
+  fake_.waits = 0;
+  EXPECT_EQ(read_back(cuda, copies), kNoFault);
+  EXPECT_EQ(fake_.waits, 1);
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), sent.begin()));
+  EXPECT_EQ(second[0], sent[4000]);
+  EXPECT_TRUE(std::equal(third.begin(), third.end(), sent.begin() + 4993));
+  release(cuda, block);
+}
+
+TEST_F(CudaCopyTest, AFaultIsReadWithTheNextCopyAndSetBack) {
+  Cuda cuda;
+  LowestNumber* const word = fault_word(cuda);
+  synchronise(cuda);
+  EXPECT_EQ(*word, kNoFault);
+  *word = FaultReport(word, 3).entry(41);  // as a kernel would
+  const LowestNumber fault = read_back(cuda, {});
+  EXPECT_EQ(code_of_fault(fault), 3U);
+  EXPECT_EQ(row_of_fault(fault), 41);
+  EXPECT_EQ(read_back(cuda, {}), kNoFault);
+  EXPECT_EQ(fault_word(cuda), word);
+}
+
 TEST_F(CudaCopyTest, NothingIsEnqueuedForNothing) {
   Cuda cuda;
   copy_to_device(cuda, nullptr, nullptr, 0);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 
@@ -14,8 +13,6 @@ struct FakeLaunches {
   /// Launches by the kernel's name without namespaces and template arguments; products by cuBLAS
   /// under the name of its function.
   std::map<std::string, int> by_kernel;
-  /// Called at every launch with the kernel's name and the addresses of its arguments.
-  std::function<void(const std::string& kernel, void** arguments)> on_launch;
 
   int count() const;
   /// One line per kernel, the most frequent first: what a failing test prints.
