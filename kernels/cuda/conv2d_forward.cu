@@ -95,7 +95,7 @@ struct Forward {
     using Sum = typename Tiles::Sum;
     const ConvExtents e = conv_extents(name, a.shape);
     const int pixels = e.out_pixels();
-    with_tile<Tiles>(pixels, e.filters, 1, [&](auto tile) {
+    with_tile<Tiles>(exec.limits, pixels, e.filters, 1, [&](auto tile) {
       using Tile = typename decltype(tile)::type;
       const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
       launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,

@@ -111,16 +111,18 @@ struct InputGrad {
         e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
     const int phases_h = std::min(e.stride, e.height);
     const int phases_w = std::min(e.stride, e.width);
-    with_tile<Tiles>(pixels, e.channels, std::int64_t{phases_h} * phases_w, [&](auto tile) {
-      using Tile = typename decltype(tile)::type;
-      const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
-      if (tiles.count == 0) return;
-      launch(
-          exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
-          {.grid = {tiles.count, static_cast<unsigned>(phases_h), static_cast<unsigned>(phases_w)},
-           .block = {Tile::kThreads}},
-          e, divider_of(e.filters), a.gy, a.w, a.gx, tiles.across, wide_rows(a.gx, e.channels));
-    });
+    with_tile<Tiles>(exec.limits, pixels, e.channels, std::int64_t{phases_h} * phases_w,
+                     [&](auto tile) {
+                       using Tile = typename decltype(tile)::type;
+                       const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
+                       if (tiles.count == 0) return;
+                       launch(exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
+                              {.grid = {tiles.count, static_cast<unsigned>(phases_h),
+                                        static_cast<unsigned>(phases_w)},
+                               .block = {Tile::kThreads}},
+                              e, divider_of(e.filters), a.gy, a.w, a.gx, tiles.across,
+                              wide_rows(a.gx, e.channels));
+                     });
   }
 };
 

@@ -101,7 +101,7 @@ struct WeightGrad {
     using Sum = typename Tiles::Sum;
     const ConvExtents e = conv_extents(name, a.shape);
     const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
-    with_tile<Tiles>(e.filters, e.patch(), 1, [&](auto tile) {
+    with_tile<Tiles>(exec.limits, e.filters, e.patch(), 1, [&](auto tile) {
       using Tile = typename decltype(tile)::type;
       const TileGrid tiles = tile_grid<Tile>(name, e.filters, e.patch());
       if (tiles.count == 0) return;

@@ -40,6 +40,7 @@ LaunchLimits device_limits(int device) {
                  static_cast<unsigned>(properties.maxGridSize[1]),
                  static_cast<unsigned>(properties.maxGridSize[2])};
   limits.dynamic_shared_bytes = properties.sharedMemPerBlockOptin;
+  limits.multiprocessors = properties.multiProcessorCount;
   return limits;
 }
 

@@ -21,13 +21,14 @@ TileGrid tile_grid(const char* kernel, std::int64_t rows, std::int64_t cols) {
   return {static_cast<unsigned>(count), static_cast<int>(across)};
 }
 
-/// Calls body(std::type_identity<Tile>) with Tiles::Large where it gives every multiprocessor of a
-/// GPU a block (an A100 has 108, an H100 132) and hangs over the edges of C by little, else with
+/// Calls body(std::type_identity<Tile>) with Tiles::Large where it gives at least nine of ten
+/// multiprocessors of the device a block and hangs over the edges of C by little, else with
 /// Tiles::Small: it reads operands more often, but more of the GPU works, and fewer of its products
-/// are thrown away. Each tile of C is computed in `parts` blocks.
+/// are thrown away. Each tile of C is computed in `parts` blocks. An output has the same bits in
+/// either.
 template <class Tiles, class Body>
-void with_tile(std::int64_t rows, std::int64_t cols, std::int64_t parts, const Body& body) {
-  constexpr std::int64_t kBlocksWanted = 128;
+void with_tile(const LaunchLimits& device, std::int64_t rows, std::int64_t cols, std::int64_t parts,
+               const Body& body) {
   using Large = typename Tiles::Large;
   using Small = typename Tiles::Small;
   const auto tiles_of = [&](auto tile) {
@@ -39,7 +40,7 @@ void with_tile(std::int64_t rows, std::int64_t cols, std::int64_t parts, const B
   constexpr std::int64_t kSmallInLarge =
       Large::kRows * Large::kCols / (Small::kRows * Small::kCols);
   const bool fits = 4 * kSmallInLarge * large <= 5 * small;  // at most a quarter more products
-  if (fits && large * parts >= kBlocksWanted) {
+  if (fits && 10 * large * parts >= 9 * std::int64_t{device.multiprocessors}) {
     body(std::type_identity<Large>{});
   } else {
     body(std::type_identity<Small>{});

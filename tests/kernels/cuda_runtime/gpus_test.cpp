@@ -86,6 +86,7 @@ TEST_F(GpusTest, AnExecutorKnowsItsDevicesLimits) {
   EXPECT_EQ(cuda.limits.threads_per_block, 1024U);
   EXPECT_EQ(cuda.limits.grid, (Dim3{2147483647U, 65535, 65535}));
   EXPECT_EQ(cuda.limits.dynamic_shared_bytes, 232448U);
+  EXPECT_EQ(cuda.limits.multiprocessors, 7);
 }
 
 }  // namespace
