@@ -150,10 +150,12 @@ void run_convolution(ConvFace face, const ConvShape& shape, int threads, const f
                      const float* w, const float* y) {
   constexpr std::size_t kCachedPrimitives = 256;  // ResNet-18 uses 33 per batch size
   static LruCache<ConvKey, ConvPrimitive, ConvKeyHash> cache(kCachedPrimitives);
-  cache
-      .find_or_make({face, shape, threads},
-                    [&] { return std::make_shared<const ConvPrimitive>(face, shape); })
-      ->run(x, w, y);
+  onednn::with_errors_of("conv2d", [&] {
+    cache
+        .find_or_make({face, shape, threads},
+                      [&] { return std::make_shared<const ConvPrimitive>(face, shape); })
+        ->run(x, w, y);
+  });
 }
 
 }  // namespace switchyard::kernels
