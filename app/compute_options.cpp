@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/option_values.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 
 namespace switchyard {
 
@@ -26,7 +26,7 @@ void add_compute_options(CLI::App& command, ComputeOptions& options, const std::
 
 Device start_computing(const ComputeOptions& options, const std::string& device,
                        const std::string& conv) {
-  if (options.threads) kernels::set_thread_count(*options.threads);
+  if (options.threads) set_thread_count(*options.threads);
   const Device chosen = parse_device(options.device.value_or(device));
   choose_convolutions(chosen, options.conv.value_or(options.device ? "own" : conv));
   return chosen;

@@ -28,6 +28,9 @@ Device parse_device(std::string_view text);
 /// device; CudaError where cuDNN cannot be started.
 void choose_convolutions(Device device, std::string_view code);
 
+/// Version of oneDNN, which computes convolutions and matrix products on the CPU, as "2.6.3".
+std::string onednn_version();
+
 /// Waits until everything that was enqueued on the device has run.
 void synchronise(Device device);
 
