@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
 #include "engine/ops/executor.h"
 #include "kernels/api/conv2d.h"
 
@@ -47,7 +47,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params) {
   launch("conv2d", x, [&]<class T>(auto& executor) {
     kernels::conv2d(executor, s, x.data<T>(), w.data<T>(), y.data<T>());
   });
-  return record("conv2d", y, {x, w}, saved_partners(x, w),
+  return record("conv2d", y, {x, w}, Saved::partners(x, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -67,7 +67,7 @@ Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape
   launch("conv2d_input_grad", gy, [&]<class T>(auto& executor) {
     kernels::conv2d_input_grad(executor, s, gy.data<T>(), w.data<T>(), gx.data<T>());
   });
-  return record("conv2d_input_grad", gx, {gy, w}, saved_partners(gy, w),
+  return record("conv2d_input_grad", gx, {gy, w}, Saved::partners(gy, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor ggy;
@@ -87,7 +87,7 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shap
   launch("conv2d_weight_grad", x, [&]<class T>(auto& executor) {
     kernels::conv2d_weight_grad(executor, s, x.data<T>(), gy.data<T>(), gw.data<T>());
   });
-  return record("conv2d_weight_grad", gw, {x, gy}, saved_partners(x, gy),
+  return record("conv2d_weight_grad", gw, {x, gy}, Saved::partners(x, gy),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor gx;

@@ -1,5 +1,5 @@
 #include "kernels/api/grouped_matmul.h"
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
 #include "engine/ops/executor.h"
 #include "engine/ops/matmul.h"
 
@@ -40,17 +40,18 @@ Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, b
     kernels::grouped_matmul(executor, shape, offsets.data<std::int64_t>(), x.data<T>(), w.data<T>(),
                             transpose_w, y.data<T>());
   });
-  return record("grouped_matmul", y, {x, w}, saved_partners(x, w),
-                [offsets, transpose_w](const Vjp& v) -> std::vector<Tensor> {
+  return record("grouped_matmul", y, {x, w, offsets}, Saved::partners(x, w).and_input(2),
+                [transpose_w](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
+                  const Tensor& segments = v.input(2);
                   Tensor gx;
                   Tensor gw;
-                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), offsets, !transpose_w);
+                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), segments, !transpose_w);
                   if (v.needs(1)) {
-                    gw = transpose_w ? grouped_matmul_weight_grad(gy, v.input(0), offsets)
-                                     : grouped_matmul_weight_grad(v.input(0), gy, offsets);
+                    gw = transpose_w ? grouped_matmul_weight_grad(gy, v.input(0), segments)
+                                     : grouped_matmul_weight_grad(v.input(0), gy, segments);
                   }
-                  return {gx, gw};
+                  return {gx, gw, Tensor()};
                 });
 }
 
@@ -66,14 +67,15 @@ Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tenso
     kernels::grouped_matmul_weight_grad(executor, shape, offsets.data<std::int64_t>(), x.data<T>(),
                                         gy.data<T>(), gw.data<T>());
   });
-  return record("grouped_matmul_weight_grad", gw, {x, gy}, saved_partners(x, gy),
-                [offsets](const Vjp& v) -> std::vector<Tensor> {
+  return record("grouped_matmul_weight_grad", gw, {x, gy, offsets},
+                Saved::partners(x, gy).and_input(2), [](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [E, K, N]
+                  const Tensor& segments = v.input(2);
                   Tensor gx;
                   Tensor ggy;
-                  if (v.needs(0)) gx = grouped_matmul(v.input(1), c, offsets, true);
-                  if (v.needs(1)) ggy = grouped_matmul(v.input(0), c, offsets, false);
-                  return {gx, ggy};
+                  if (v.needs(0)) gx = grouped_matmul(v.input(1), c, segments, true);
+                  if (v.needs(1)) ggy = grouped_matmul(v.input(0), c, segments, false);
+                  return {gx, ggy, Tensor()};
                 });
 }
 

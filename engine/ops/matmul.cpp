@@ -1,6 +1,6 @@
 #include "engine/ops/matmul.h"
 
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/executor.h"
 #include "kernels/api/matmul.h"
@@ -21,7 +21,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   launch("matmul", a, [&]<class T>(auto& executor) {
     kernels::matmul(executor, shape, a.data<T>(), b.data<T>(), c.data<T>());
   });
-  return record("matmul", c, {a, b}, saved_partners(a, b),
+  return record("matmul", c, {a, b}, Saved::partners(a, b),
                 [transpose_a, transpose_b](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gc = v.cotangent();
                   Tensor ga;

@@ -13,8 +13,8 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
   for (const SgdTensors& p : parameters) {
     check_same_kind("sgd_step", {&first, &p.w, &p.g, &p.m});
     check(p.w.shape() == p.g.shape() && p.w.shape() == p.m.shape(),
-          "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape",
-          p.w.shape().to_string(), p.g.shape().to_string(), p.m.shape().to_string());
+          "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape", p.w.shape(),
+          p.g.shape(), p.m.shape());
   }
   launch("sgd_step", first, [&]<class T>(auto& exec) {
     std::vector<kernels::SgdParameter<T>> list;

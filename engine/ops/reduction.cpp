@@ -65,9 +65,9 @@ Shape keep_axes(std::string_view op, const Tensor& x, const std::vector<int>& ax
   for (int axis : axes) {
     const int index = axis < 0 ? axis + x.rank() : axis;
     check(index >= 0 && index < x.rank(), "[{}] axis {} is out of range for shape {}", op, axis,
-          x.shape().to_string());
+          x.shape());
     check(!seen[static_cast<std::size_t>(index)], "[{}] axis {} of shape {} is given twice", op,
-          axis, x.shape().to_string());
+          axis, x.shape());
     seen[static_cast<std::size_t>(index)] = true;
     sizes[static_cast<std::size_t>(index)] = 1;
   }
@@ -97,7 +97,7 @@ Tensor sum_axes(std::string_view op, const Tensor& x, const std::vector<int>& ax
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   check_same_kind("sum_to", {&x});
   check(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(),
-        "[sum_to] shape {} does not broadcast to {}", shape.to_string(), x.shape().to_string());
+        "[sum_to] shape {} does not broadcast to {}", shape, x.shape());
   if (x.shape() == shape) return x;
   return record(
       "sum_to", sum_runs(x.detach(), shape), {x}, Saved::nothing(),
@@ -107,8 +107,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check_same_kind("broadcast_to", {&x});
   check(broadcast_shapes(x.shape(), shape, "broadcast_to") == shape,
-        "[broadcast_to] shape {} does not broadcast to {}", x.shape().to_string(),
-        shape.to_string());
+        "[broadcast_to] shape {} does not broadcast to {}", x.shape(), shape);
   if (x.shape() == shape) return x;
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
@@ -124,7 +123,7 @@ Tensor sum(const Tensor& x) { return sum_to(x, {}); }
 
 Tensor mean(const Tensor& x) {
   check_same_kind("mean", {&x});
-  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
   return sum(x) / static_cast<double>(x.numel());
 }
 
@@ -134,7 +133,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Shape kept = keep_axes("mean", x, axes);
-  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
   return sum_axes("mean", x, axes, keep) / static_cast<double>(x.numel() / kept.numel());
 }
 
@@ -143,21 +142,19 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
   const std::int64_t count = kept.numel() == 0 ? 0 : x.numel() / kept.numel();
   const std::int64_t divisor = count - (unbiased ? 1 : 0);
   check(divisor > 0, "[variance] {} values are too few for an {} variance of shape {}", count,
-        unbiased ? "unbiased" : "biased", x.shape().to_string());
+        unbiased ? "unbiased" : "biased", x.shape());
   const Tensor centred = x - mean(x, axes, true);
   return sum_axes("variance", square(centred), axes, keep) / static_cast<double>(divisor);
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_same_kind("dot", {&a, &b});
-  check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape().to_string(),
-        b.shape().to_string());
+  check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape(), b.shape());
   Tensor y = Tensor::empty({}, a.dtype(), a.device());
   launch("dot", a, [&]<class T>(auto& executor) {
     kernels::sum_products(executor, a.data<T>(), b.data<T>(), y.data<T>(), 1, a.numel(), 1);
   });
-  const Saved saved{(b.requires_grad() ? 1U : 0U) | (a.requires_grad() ? 2U : 0U), 0};
-  return record("dot", y, {a, b}, saved, [](const Vjp& v) -> Gradients {
+  return record("dot", y, {a, b}, Saved::partners(a, b), [](const Vjp& v) -> Gradients {
     return {v.needs(0) ? v.cotangent() * v.input(1) : Tensor(),
             v.needs(1) ? v.cotangent() * v.input(0) : Tensor()};
   });

@@ -1,6 +1,6 @@
 #include "engine/ops/routing.h"
 
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
 #include "engine/ops/executor.h"
 #include "kernels/api/routing.h"
 
@@ -77,9 +77,10 @@ Tensor gather(const Tensor& x, const Tensor& indices) {
     kernels::gather(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), x.size(1),
                     indices.size(1), y.data<T>());
   });
-  return record("gather", y, {x}, Saved::nothing(), [indices](const Vjp& v) -> std::vector<Tensor> {
-    return {scatter_add(v.cotangent(), indices, v.input_shape(0)[1])};
-  });
+  return record("gather", y, {x, indices}, Saved::inputs({1}),
+                [](const Vjp& v) -> std::vector<Tensor> {
+                  return {scatter_add(v.cotangent(), v.input(1), v.input_shape(0)[1]), Tensor()};
+                });
 }
 
 Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns) {
@@ -94,9 +95,10 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns)
     kernels::scatter_add(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), columns,
                          x.size(1), y.data<T>());
   });
-  return record(
-      "scatter_add", y, {x}, Saved::nothing(),
-      [indices](const Vjp& v) -> std::vector<Tensor> { return {gather(v.cotangent(), indices)}; });
+  return record("scatter_add", y, {x, indices}, Saved::inputs({1}),
+                [](const Vjp& v) -> std::vector<Tensor> {
+                  return {gather(v.cotangent(), v.input(1)), Tensor()};
+                });
 }
 
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity) {
@@ -145,7 +147,7 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
                     return {combine(v.cotangent(), {}, routing)};
                   });
   }
-  return record("dispatch", y, {x, weights}, saved_partners(x, weights),
+  return record("dispatch", y, {x, weights}, Saved::partners(x, weights),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -173,7 +175,7 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
                     return {dispatch(v.cotangent(), routing)};
                   });
   }
-  return record("combine", y, {x, weights}, saved_partners(x, weights),
+  return record("combine", y, {x, weights}, Saved::partners(x, weights),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -197,7 +199,7 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
     kernels::combine_weight_grad(executor, shape, routing.inverse.data<std::int64_t>(), x.data<T>(),
                                  gy.data<T>(), gweights.data<T>());
   });
-  return record("combine_weight_grad", gweights, {x, gy}, saved_partners(x, gy),
+  return record("combine_weight_grad", gweights, {x, gy}, Saved::partners(x, gy),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [T, k], stands for the weights
                   Tensor gx;
