@@ -11,6 +11,7 @@
 #include "app/machine.h"
 #include "app/output.h"
 #include "app/parse_errors.h"
+#include "app/profile_report.h"
 #include "data/fetch.h"
 #include "engine/core/check.h"
 #include "engine/core/wait_policy.h"
@@ -81,7 +82,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report_error(parse_error_text(app, error), kUsage);
   }
-  return action ? action() : print_answer("help", help_text(app));
+  if (!action) return print_answer("help", help_text(app));
+  const int code = action();
+  finish_profile();
+  return code;
 }
 
 /// run() with every error reported.

@@ -9,6 +9,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "app/command.h"
 #include "kernels/api/text.h"
@@ -20,6 +22,7 @@ namespace {
 struct Output {
   bool json = false;
   bool document_printed = false;
+  std::vector<std::pair<std::string, std::function<nlohmann::json()>>> fields;  ///< add_to_json()
   int error = 0;  ///< errno of the first failed write, 0: none failed
 };
 
@@ -68,7 +71,15 @@ bool json_wanted() { return output().json; }
 
 void print_text(std::string_view text) { write_stdout(plain_lines(text)); }
 
-void print_json(const nlohmann::json& document) {
+void add_to_json(std::string name, std::function<nlohmann::json()> value) {
+  output().fields.emplace_back(std::move(name), std::move(value));
+}
+
+void print_json(const nlohmann::json& given) {
+  nlohmann::json document = given;
+  for (const auto& [name, value] : output().fields) {
+    if (document.is_object()) document[name] = value();
+  }
   print_json_text(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 

@@ -47,3 +47,40 @@ function(switchyard_program NAME)
   add_dependencies(${NAME} switchyard_build_info)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
+
+# switchyard_collect(TARGET FOLDER folder SUFFIX suffix HEADER header NAMESPACE namespace RETURNS type
+# ELEMENT type FUNCTION name): compiles into TARGET the function `ELEMENTS FUNCTION()`, which appends
+# what `RETURNS FILE_SUFFIX()` returns for every FILE.cpp of the folder, by name. So a new file of
+# the folder is part of the whole without a list to edit.
+function(switchyard_collect TARGET)
+  cmake_parse_arguments(ARG "" "FOLDER;SUFFIX;HEADER;NAMESPACE;RETURNS;ELEMENT;FUNCTION" "" ${ARGN})
+  file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${ARG_FOLDER}/*.cpp")
+  set(declarations "")
+  set(calls "")
+  foreach(file ${files})
+    get_filename_component(name "${file}" NAME_WE)
+    string(APPEND declarations "${ARG_RETURNS} ${name}_${ARG_SUFFIX}();\n")
+    string(APPEND calls "  append(all, ${name}_${ARG_SUFFIX}());\n")
+  endforeach()
+  set(source "${PROJECT_BINARY_DIR}/generated/${ARG_FUNCTION}.cpp")
+  file(CONFIGURE OUTPUT "${source}" CONTENT "\
+// Made by CMake from the files of ${ARG_FOLDER}.
+#include \"${ARG_HEADER}\"
+#include <utility>
+namespace ${ARG_NAMESPACE} {
+${declarations}
+namespace {
+using All = std::vector<${ARG_ELEMENT}>;
+[[maybe_unused]] void append(All& all, ${ARG_ELEMENT} one) { all.push_back(std::move(one)); }
+[[maybe_unused]] void append(All& all, All some) {
+  for (${ARG_ELEMENT}& one : some) all.push_back(std::move(one));
+}
+}
+std::vector<${ARG_ELEMENT}> ${ARG_FUNCTION}() {
+  All all;
+${calls}  return all;
+}
+}
+")
+  target_sources(${TARGET} PRIVATE "${source}")
+endfunction()

@@ -114,7 +114,7 @@ foreach(file ${_families})
   add_test(NAME workbench.${family}
            COMMAND test_workbench "--gtest_filter=Cpu.${family}/*:Simt.${family}/*" --gtest_brief=1)
   set_tests_properties(workbench.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
-                       FAIL_REGULAR_EXPRESSION " 0 tests from")  # families.cpp lacks it
+                       FAIL_REGULAR_EXPRESSION " 0 tests from")
   if(SWITCHYARD_CUDA)
     add_test(NAME workbench.cuda.${family}
              COMMAND test_workbench "--gtest_filter=Cuda.${family}/*" --gtest_brief=1)

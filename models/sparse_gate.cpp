@@ -56,9 +56,8 @@ Tensor standardise_rows(const Tensor& x) {
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);
 }
 
-Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
-                      std::string_view variant) {
-  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order, variant); };
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order) {
+  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order); };
   if (order == "topk_softmax") return in_order(GateOrder::kTopKSoftmax);
   if (order == "softmax_topk") return in_order(GateOrder::kSoftmaxTopK);
   check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",

@@ -38,8 +38,6 @@ Tensor standardise_rows(const Tensor& x);
 
 /// Chooses k experts per row of `logits` [N, E]. order: "topk_softmax" (softmax over the kept),
 /// "softmax_topk" (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".
-/// `variant` as in gate().
-Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
-                      std::string_view variant = "");
+Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order);
 
 }  // namespace switchyard

@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "engine/core/device.h"
+#include "engine/core/executor.h"
 #include "engine/core/threads.h"
 #include "engine/io/json.h"
 #include "engine/nn/schedule.h"
-#include "engine/ops/executor.h"
 
 namespace switchyard {
 namespace {

@@ -176,7 +176,7 @@ Action add_check(CLI::App& command) {
   command.add_option("--seed", options->seed, "Seed of the operands")
       ->check(whole_number(0, kAnyUnsigned))
       ->capture_default_str();
-  add_compute_options(command, options->compute, usual_kernel_device());
+  add_place_options(command, options->compute, usual_kernel_device());
   return [=] { return run_check(*options); };
 }
 

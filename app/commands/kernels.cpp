@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/option_values.h"
 #include "app/output.h"
 #include "app/workbench_options.h"
 
@@ -21,9 +22,8 @@ struct Rung {
   double tolerance = 0.0;  ///< where it is not the one of its dtype
 };
 
-std::vector<Rung> rungs(const EntryPoint& entry) {
+std::vector<Rung> rungs(const EntryPoint& entry, const std::string& device) {
   std::vector<Rung> list;
-  const std::string device = usual_kernel_device();
   for (const TypedEntryPoint& typed : entry.types) {
     for (const Implementation& each : typed.implementations) {
       if (each.device != device || each.variant == kEntryPoint) continue;
@@ -41,14 +41,14 @@ std::vector<Rung> rungs(const EntryPoint& entry) {
   return list;
 }
 
-json to_json(const EntryPoint& entry) {
+json to_json(const EntryPoint& entry, const std::string& device) {
   json sizes = json::array();
   for (const SizeParameter& p : entry.parameters) {
     sizes.push_back(
         {{"name", p.name}, {"standard", p.standard}, {"least", p.least}, {"most", p.most}});
   }
   json variants = json::array();
-  for (const Rung& rung : rungs(entry)) {
+  for (const Rung& rung : rungs(entry, device)) {
     variants.push_back({{"name", rung.name}, {"needs", rung.needs}, {"dtypes", rung.dtypes}});
     if (rung.tolerance > 0) variants.back()["tolerance"] = rung.tolerance;
   }
@@ -59,12 +59,12 @@ json to_json(const EntryPoint& entry) {
 }
 
 /// Writes sizes and rungs as lines. Entry points that share a ladder give the same text.
-std::string details(const EntryPoint& entry) {
+std::string details(const EntryPoint& entry, const std::string& device) {
   std::vector<std::string> dtypes;
   for (const TypedEntryPoint& typed : entry.types) dtypes.emplace_back(name(typed.type));
   std::string text = fmt::format("    sizes   {}\n    dtypes  {}\n",
                                  Sizes(entry.parameters).to_string(), fmt::join(dtypes, " "));
-  for (const Rung& rung : rungs(entry)) {
+  for (const Rung& rung : rungs(entry, device)) {
     std::string notes;
     if (rung.dtypes != dtypes) notes += fmt::format("  {} only", fmt::join(rung.dtypes, ", "));
     if (!rung.needs.empty()) notes += fmt::format("  needs: {}", rung.needs);
@@ -74,17 +74,18 @@ std::string details(const EntryPoint& entry) {
   return text;
 }
 
-void print_family(const Family& family, const std::vector<const EntryPoint*>& entries) {
+void print_family(const Family& family, const std::vector<const EntryPoint*>& entries,
+                  const std::string& device) {
   print_text("{}  ({}; {})\n", family.name, fmt::join(family.sources, ", "), family.page);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     print_text("  {:<28} {}\n", entries[i]->name, entries[i]->computes);
-    const std::string text = details(*entries[i]);
-    if (i + 1 == entries.size() || details(*entries[i + 1]) != text) print_text(text);
+    const std::string text = details(*entries[i], device);
+    if (i + 1 == entries.size() || details(*entries[i + 1], device) != text) print_text(text);
   }
   print_text("\n");
 }
 
-int list_kernels(const std::string& family_or_entry) {
+int list_kernels(const std::string& family_or_entry, const std::string& device) {
   std::vector<ChosenEntry> chosen;
   if (!family_or_entry.empty()) chosen = choose_entries(family_or_entry);
   json families = json::array();
@@ -97,13 +98,13 @@ int list_kernels(const std::string& family_or_entry) {
       }
     }
     if (entries.empty()) continue;
-    if (!json_wanted()) print_family(family, entries);
+    if (!json_wanted()) print_family(family, entries, device);
     families.push_back({{"family", family.name},
                         {"sources", family.sources},
                         {"page", family.page},
                         {"entry_points", json::array()}});
     for (const EntryPoint* entry : entries) {
-      families.back()["entry_points"].push_back(to_json(*entry));
+      families.back()["entry_points"].push_back(to_json(*entry, device));
     }
   }
   if (json_wanted()) print_json(families);
@@ -111,16 +112,19 @@ int list_kernels(const std::string& family_or_entry) {
 }
 
 constexpr const char* kFooter =
-    "Each entry point is a function of kernels/api. Below it stand the ways to compute it, from "
-    "the\n"
-    "textbook's to the one that the engine mostly uses. 'switchyard check' compares and times "
-    "them.";
+    R"(Each name is a kernel of kernels/api. Below it stand the ways to compute it on the device, from the
+textbook's to the best; without --variant the last one is taken that takes the sizes and pays.
+'switchyard check' compares and times them.)";
 
 Action add_kernels(CLI::App& command) {
   command.footer(kFooter);
   const auto family = std::make_shared<std::string>();
-  command.add_option("FAMILY", *family, "A family or an entry point; without it, all are listed");
-  return [=] { return list_kernels(*family); };
+  const auto device = std::make_shared<std::string>(usual_kernel_device());
+  command.add_option("FAMILY", *family, "A family or a kernel; without it, all are listed");
+  command.add_option("--device", *device, "Whose variants to list")
+      ->check(one_of(device_names()))
+      ->capture_default_str();
+  return [=] { return list_kernels(*family, *device); };
 }
 
 const CommandRegistration kKernels({Command::Group::kKernels, "kernels",

@@ -21,7 +21,7 @@ struct Options {
   std::string out;
   std::string order = "topk_softmax";
   ComputeOptions compute;
-  std::string variant;
+  std::string impl;
   std::int64_t k = 0;
   std::int64_t capacity = 0;
 };
@@ -39,14 +39,16 @@ Tensor read_logits(const std::string& path) {
 
 int route(const Options& options) {
   const NoGrad no_grad;
-  const Device device = start_computing(options.compute);
+  ComputeOptions compute = options.compute;
+  if (!options.impl.empty()) compute.variants.push_back("gate=" + options.impl);
+  const Device device = start_computing(compute);
   const Tensor logits = read_logits(options.logits).to(device);
   const std::int64_t experts = logits.size(1);
   check(experts >= 1, "{}: logits {} have no experts", options.logits, logits.shape().to_string());
   check<UsageError>(options.k >= 1 && options.k <= experts,
                     "--k: must be between 1 and the {} experts of {}, got {}", experts,
                     options.logits, options.k);
-  const Choice choice = choose_experts(logits, options.k, options.order, options.variant);
+  const Choice choice = choose_experts(logits, options.k, options.order);
   const Routing routing = make_routing(choice.indices, experts, options.capacity);
   write_safetensors(options.out, {{{"weights", choice.weights},
                                    {"indices", choice.indices},
@@ -99,9 +101,11 @@ Action add_route(CLI::App& command) {
                   "Give an expert at most this many tokens and drop later ones; 0: no limit")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();
-  command.add_option("--impl", options->variant,
-                     "Variant of the gate's kernel, on the devices simt and cuda ('switchyard\n"
-                     "kernels gate' lists them); without it the best for these sizes");
+  command
+      .add_option("--impl", options->impl,
+                  "Variant of the gate's kernel, as --variant gate=RUNG; without it the best for "
+                  "these sizes")
+      ->type_name("RUNG");
   add_compute_options(command, options->compute, "cpu");
   return [=] { return route(*options); };
 }

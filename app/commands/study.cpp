@@ -37,6 +37,7 @@ int study(const Options& options, const std::string& command) {
       options.resume ? std::optional(read_study_config(options.out)) : std::nullopt;
   const StudyConfig first = resolve_study(options.study, nullptr, earlier);
   apply_execution(first.training);
+  apply_kernel_options(options.study.settings.compute, parse_device(first.training.device));
   if (!options.resume) RunDirectory::check_free(options.out);
 
   const DatasetPair data = find_data(options.data, first.training.data.set, progress, &stop);

@@ -81,11 +81,13 @@ RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& p
     refuse_settings_on_resume(options);
     const RunDirectory run = RunDirectory::open(options.out);
     apply_execution(run.config());
+    apply_kernel_options(options.settings.compute, parse_device(run.config().device));
     data = find_data(options.data, run.config().data.set, progress, &stop);
     return run;
   }
   const TrainConfig first = resolve_config(options, nullptr);
   apply_execution(first);
+  apply_kernel_options(options.settings.compute, parse_device(first.device));
   RunDirectory::check_free(options.out);
   data = find_data(options.data, first.data.set, progress, &stop);
   TrainConfig config = resolve_config(options, &data.train);

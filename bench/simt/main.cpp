@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/api/matmul.h"
+#include "kernels/api/run.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/warp.h"
 #include "kernels/cpu/parallel.h"
@@ -75,9 +76,10 @@ double error_of(const MatmulShape& s, const std::vector<T>& a, const std::vector
   return worst / largest;
 }
 
-/// Every variant of a ladder on 256x256x256. A variant that is wrong gets no figure.
-template <class T, class Sum, class Variants>
-void print_products(const char* dtype, const Variants& variants) {
+/// Every rung of the ladder on 256x256x256. A rung that is wrong gets no figure.
+template <class T>
+void print_products(const char* dtype) {
+  using Sum = ResultOf<T>;
   constexpr MatmulShape kShape = {256, 256, 256};
   constexpr std::size_t kSize = 256 * 256;
   std::mt19937 random(1);
@@ -89,16 +91,18 @@ void print_products(const char* dtype, const Variants& variants) {
     b[i] = T(normal(random));
   }
   Simt simt;
-  for (const auto& variant : variants) {
+  for (const auto& rung : ladder<Simt, Matmul<T>>()) {
     std::vector<Sum> c(kSize, Sum{-1});
-    const double time = seconds([&] { variant.run(simt, kShape, a.data(), b.data(), c.data()); });
+    const double time = seconds([&] {
+      run_rung(simt, rung, Matmul<T>{kShape, a.data(), b.data(), c.data()});
+    });
     const double error = error_of(kShape, a, b, c);
-    const double limit = variant.tolerance > 0 ? variant.tolerance : 1e-5;
+    const double limit = rung.tolerance > 0 ? rung.tolerance : 1e-5;
     const double flops = 2.0 * kShape.m * kShape.n * kShape.k;
     if (!(error <= limit)) {
-      fmt::print("{:<9} {:<34} wrong: relative error {:.1e}\n", dtype, variant.name, error);
+      fmt::print("{:<9} {:<34} wrong: relative error {:.1e}\n", dtype, rung.name, error);
     } else {
-      fmt::print("{:<9} {:<34} {:6.2f} GFLOP/s\n", dtype, variant.name, flops / time * 1e-9);
+      fmt::print("{:<9} {:<34} {:6.2f} GFLOP/s\n", dtype, rung.name, flops / time * 1e-9);
     }
   }
 }
@@ -111,8 +115,8 @@ int main() {
   set_thread_count(1);
   print_synchronisation("barrier", barriers);
   print_synchronisation("shuffle", shuffles);
-  print_products<float, float>("float32", matmul_ladder<Simt, float>());
-  print_products<double, double>("float64", matmul_ladder<Simt, double>());
-  print_products<BFloat16, float>("bfloat16", matmul_bf16_ladder<Simt>());
+  print_products<float>("float32");
+  print_products<double>("float64");
+  print_products<BFloat16>("bfloat16");
   return EXIT_SUCCESS;
 }

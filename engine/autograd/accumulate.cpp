@@ -1,7 +1,7 @@
 #include "engine/autograd/accumulate.h"
 
 #include "engine/autograd/node.h"
-#include "engine/core/executor.h"
+#include "engine/core/run.h"
 #include "kernels/api/elementwise.h"
 
 namespace switchyard {
@@ -12,10 +12,9 @@ void add_into(const Tensor& a, const Tensor& b, Tensor& sum) {
   check(a.shape() == b.shape(), "[accumulate] shapes differ: {} and {}", a.shape(), b.shape());
   const auto plan =
       kernels::plan_broadcast(a.shape().sizes(), a.shape().sizes(), b.shape().sizes());
-  on_device(a.device(), "accumulate", [&](auto& executor) {
-    dispatch_floating(a.dtype(), "accumulate", [&]<class T>() {
-      kernels::map_binary(executor, kernels::Add{}, a.data<T>(), b.data<T>(), sum.data<T>(), plan);
-    });
+  run("accumulate", a, [&]<class T>() {
+    return kernels::MapBinary<kernels::Add, T>{
+        .op = {}, .a = a.data<T>(), .b = b.data<T>(), .y = sum.data<T>(), .plan = plan};
   });
 }
 

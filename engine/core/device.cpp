@@ -7,6 +7,7 @@
 
 #include "engine/core/executor.h"
 #include "engine/core/suggest.h"
+#include "kernels/api/registry.h"
 #include "kernels/cpu/libraries.h"
 
 #ifdef SWITCHYARD_CUDA
@@ -77,13 +78,36 @@ void choose_convolutions(Device device, std::string_view code) {
                     code);
   check<UsageError>(!cudnn || device == Device::kCuda,
                     "convolutions by cudnn need the device cuda, not {}", name(device));
+  if (!cudnn) return;
 #ifdef SWITCHYARD_CUDA
-  using kernels::ConvolutionCode;
-  if (device == Device::kCuda) {
-    kernels::choose_convolutions(kernels::default_executor<kernels::Cuda>(),
-                                 cudnn ? ConvolutionCode::kCudnn : ConvolutionCode::kOwn);
-  }
+  kernels::start_cudnn(kernels::default_executor<kernels::Cuda>());
 #endif
+  for (const std::string face : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad"}) {
+    kernels::choose_rung(name(device), face, face + "_cudnn");
+  }
+}
+
+void choose_variant(Device device, std::string_view kernel_and_rung) {
+  const std::size_t equals = kernel_and_rung.find('=');
+  check<UsageError>(equals != std::string_view::npos, "variant '{}': expected KERNEL=RUNG",
+                    kernel_and_rung);
+  const std::string_view kernel = kernel_and_rung.substr(0, equals);
+  const std::string_view rung = kernel_and_rung.substr(equals + 1);
+  std::vector<std::string> names;
+  for (const kernels::RegisteredKernel& each : kernels::registered_kernels()) {
+    if (each.device != name(device)) continue;
+    names.emplace_back(each.kernel);
+    if (each.kernel != kernel) continue;
+    const std::vector<std::string> rungs(each.rungs.begin(), each.rungs.end());
+    check<UsageError>(std::find(rungs.begin(), rungs.end(), rung) != rungs.end(),
+                      "variant '{}': on device {} {} has no rung '{}'{}; there are {}",
+                      kernel_and_rung, name(device), kernel, rung, did_you_mean(rung, rungs),
+                      fmt::join(rungs, ", "));
+    return kernels::choose_rung(name(device), kernel, rung);
+  }
+  throw UsageError(fmt::format("variant '{}': device {} has no kernel '{}'{}; there are {}",
+                               kernel_and_rung, name(device), kernel, did_you_mean(kernel, names),
+                               fmt::join(names, ", ")));
 }
 
 std::string onednn_version() { return kernels::onednn_version(); }

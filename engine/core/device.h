@@ -31,6 +31,11 @@ void choose_convolutions(Device device, std::string_view code);
 /// Version of oneDNN, which computes convolutions and matrix products on the CPU, as "2.6.3".
 std::string onednn_version();
 
+/// Chooses one rung of one kernel on `device` for all calls whose arguments it takes, from now on:
+/// "KERNEL=RUNG", such as "matmul=matmul_thread_per_output" (`switchyard kernels` lists them).
+/// UsageError naming what there is for an unknown kernel or rung.
+void choose_variant(Device device, std::string_view kernel_and_rung);
+
 /// Waits until everything that was enqueued on the device has run.
 void synchronise(Device device);
 

@@ -47,12 +47,19 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType kDTypeOf = DTypeOf<T>::value;
 
+/// Whether an operation on `dtype` computes in float64; Error naming `op` unless it is that or
+/// float32.
+inline bool is_float64(std::string_view op, DType dtype) {
+  check(dtype == DType::kFloat32 || dtype == DType::kFloat64,
+        "[{}] needs float32 or float64, got {}", op, name(dtype));
+  return dtype == DType::kFloat64;
+}
+
 /// Calls `f.template operator()<T>()` with T = float or double; Error naming `op` for other dtypes.
 template <class F>
 decltype(auto) dispatch_floating(DType dtype, std::string_view op, F&& f) {
-  if (dtype == DType::kFloat32) return std::forward<F>(f).template operator()<float>();
-  check(dtype == DType::kFloat64, "[{}] needs float32 or float64, got {}", op, name(dtype));
-  return std::forward<F>(f).template operator()<double>();
+  if (is_float64(op, dtype)) return std::forward<F>(f).template operator()<double>();
+  return std::forward<F>(f).template operator()<float>();
 }
 
 }  // namespace switchyard

@@ -12,6 +12,12 @@ namespace switchyard {
 /// The executor of host kernels; --reproducible is a field of it.
 inline kernels::Cpu& cpu_executor() { return kernels::default_executor<kernels::Cpu>(); }
 
+/// Error where `user`, an operation's name for the message, asks for a device that is not part of
+/// this build.
+inline void check_in_build(std::string_view user, Device device) {
+  check(device == Device::kCpu, "[{}] device {} is not part of this build", user, name(device));
+}
+
 /// Calls f(executor) with the executor of `device`. The one place that maps devices to executors:
 /// what f calls must exist for all of them, or the program does not link. Error where `user`, an
 /// operation's name for the message, asks for a device that is not part of this build.
@@ -27,23 +33,8 @@ decltype(auto) on_device(Device device, std::string_view user, F&& f) {
     return std::forward<F>(f)(kernels::default_executor<kernels::Simt>());
   }
 #endif
-  check(device == Device::kCpu, "[{}] device {} is not part of this build", user, name(device));
+  check_in_build(user, device);
   return std::forward<F>(f)(cpu_executor());
 }
-
-/// Within its scope what is enqueued bears `name` in a profiler.
-template <class Exec>
-class ProfiledRange {
- public:
-  ProfiledRange(Exec& executor, std::string_view name) : executor_(executor) {
-    kernels::begin_range(executor, name);
-  }
-  ~ProfiledRange() { kernels::end_range(executor_); }
-  ProfiledRange(const ProfiledRange&) = delete;
-  ProfiledRange& operator=(const ProfiledRange&) = delete;
-
- private:
-  Exec& executor_;
-};
 
 }  // namespace switchyard

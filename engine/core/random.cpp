@@ -1,23 +1,14 @@
 #include "engine/core/random.h"
 
-#include "engine/core/executor.h"
+#include "engine/core/run.h"
 #include "kernels/api/random.h"
 #include "kernels/common/philox.h"
 
 namespace switchyard {
 namespace {
 
-/// A new tensor that fill(executor, count, elements, stretch) writes.
-template <class Fill>
-Tensor filled(std::string_view what, const Shape& shape, DType dtype, RandomPosition position,
-              Device device, const Fill& fill) {
-  Tensor y = Tensor::empty(shape, dtype, device);
-  const kernels::RandomStretch stretch = {.seed = position.seed, .offset = position.offset};
-  on_device(device, what, [&](auto& executor) {
-    dispatch_floating(dtype, what,
-                      [&]<class T>() { fill(executor, y.numel(), y.data<T>(), stretch); });
-  });
-  return y;
+kernels::RandomStretch stretch_at(RandomPosition position) {
+  return {.seed = position.seed, .offset = position.offset};
 }
 
 }  // namespace
@@ -36,18 +27,30 @@ Generator Generator::fork(std::uint64_t stream) const {
 }
 
 Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position, Device device) {
-  return filled("random_normal", shape, dtype, position, device,
-                [](auto& executor, auto... rest) { kernels::random_normal(executor, rest...); });
+  Tensor y = Tensor::empty(shape, dtype, device);
+  run("random_normal", y, [&]<class T>() {
+    return kernels::RandomNormal<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
+  });
+  return y;
 }
 
 Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position, Device device) {
-  return filled("random_uniform", shape, dtype, position, device,
-                [](auto& executor, auto... rest) { kernels::random_uniform(executor, rest...); });
+  Tensor y = Tensor::empty(shape, dtype, device);
+  run("random_uniform", y, [&]<class T>() {
+    return kernels::RandomUniform<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
+  });
+  return y;
 }
 
 Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position, Device device) {
-  return filled("random_sign", shape, dtype, position, device,
-                [](auto& executor, auto... rest) { kernels::random_sign(executor, rest...); });
+  Tensor y = Tensor::empty(shape, dtype, device);
+  run("random_sign", y, [&]<class T>() {
+    return kernels::RandomSign<T>{
+        .y = y.data<T>(), .count = y.numel(), .stretch = stretch_at(position)};
+  });
+  return y;
 }
 
 }  // namespace switchyard

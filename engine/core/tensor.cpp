@@ -1,6 +1,7 @@
 #include "engine/core/tensor.h"
 
 #include "engine/core/executor.h"
+#include "kernels/api/run.h"
 #include "kernels/api/shape.h"
 
 namespace switchyard {
@@ -110,7 +111,8 @@ Tensor Tensor::to(DType dtype) const {
   dispatch_element(dtype_, [&]<class From>(From*) {
     dispatch_element(dtype, [&]<class To>(To*) {
       on_device(device(), "to", [&](auto& exec) {
-        kernels::convert(exec, data<From>(), converted.data<To>(), numel());
+        kernels::run(exec, kernels::Convert<From, To>{
+                               .x = data<From>(), .y = converted.data<To>(), .count = numel()});
       });
     });
   });
@@ -135,7 +137,9 @@ void Tensor::copy_from(const Tensor& source) {
 void Tensor::fill(double value) {
   dispatch_element(dtype_, [&]<class T>(T*) {
     on_device(device(), "fill", [&](auto& exec) {
-      kernels::fill(exec, data<T>(), kernels::convert_element<T>(value), numel());
+      kernels::run(
+          exec, kernels::Fill<T>{
+                    .y = data<T>(), .value = kernels::convert_element<T>(value), .count = numel()});
     });
   });
 }

@@ -46,14 +46,4 @@ Tensor index_input(const Shape& shape, std::int64_t bound, CaseSource& source) {
   return indices.to(source.device);
 }
 
-std::vector<OpCase> op_cases() {
-  std::vector<OpCase> cases;
-  for (const auto family :
-       {conv2d_cases, dropout_cases, elementwise_cases, gate_cases, matmul_cases, norm_cases,
-        pooling_cases, reduction_cases, routing_cases, shape_cases, softmax_cases}) {
-    for (OpCase& op : family()) cases.push_back(std::move(op));
-  }
-  return cases;
-}
-
 }  // namespace switchyard

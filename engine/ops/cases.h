@@ -35,21 +35,9 @@ struct OpCase {
   std::int64_t smallest = 0;
 };
 
-/// Every operation's case, family by family in the order of engine/ops/cases/*.cpp.
+/// Every operation's case. A file FAMILY.cpp of engine/ops/cases defines
+/// `std::vector<OpCase> FAMILY_cases()`; the build finds it (cmake/targets.cmake).
 std::vector<OpCase> op_cases();
-
-// One function per family, in engine/ops/cases/FAMILY.cpp.
-std::vector<OpCase> conv2d_cases();
-std::vector<OpCase> dropout_cases();
-std::vector<OpCase> elementwise_cases();
-std::vector<OpCase> gate_cases();
-std::vector<OpCase> matmul_cases();
-std::vector<OpCase> norm_cases();
-std::vector<OpCase> pooling_cases();
-std::vector<OpCase> reduction_cases();
-std::vector<OpCase> routing_cases();
-std::vector<OpCase> shape_cases();
-std::vector<OpCase> softmax_cases();
 
 // For the families' files: random inputs in float64.
 

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
 #include "kernels/api/conv2d.h"
 
 namespace switchyard {
@@ -44,8 +44,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params) {
   check_same_kind("conv2d", {&x, &w});
   const kernels::ConvShape s = conv_shape("conv2d", x.shape(), w.shape(), params);
   Tensor y = Tensor::empty(y_shape(s), x.dtype(), x.device());
-  launch("conv2d", x, [&]<class T>(auto& executor) {
-    kernels::conv2d(executor, s, x.data<T>(), w.data<T>(), y.data<T>());
+  run("conv2d", x, [&]<class T>() {
+    return kernels::Conv2d<T>{.shape = s, .x = x.data<T>(), .w = w.data<T>(), .y = y.data<T>()};
   });
   return record("conv2d", y, {x, w}, Saved::partners(x, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
@@ -64,8 +64,9 @@ Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape
   const kernels::ConvShape s = conv_shape("conv2d_input_grad", x_shape, w.shape(), params);
   check_cotangent("conv2d_input_grad", gy.shape(), s);
   Tensor gx = Tensor::empty(x_shape, gy.dtype(), gy.device());
-  launch("conv2d_input_grad", gy, [&]<class T>(auto& executor) {
-    kernels::conv2d_input_grad(executor, s, gy.data<T>(), w.data<T>(), gx.data<T>());
+  run("conv2d_input_grad", gy, [&]<class T>() {
+    return kernels::Conv2dInputGrad<T>{
+        .shape = s, .gy = gy.data<T>(), .w = w.data<T>(), .gx = gx.data<T>()};
   });
   return record("conv2d_input_grad", gx, {gy, w}, Saved::partners(gy, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
@@ -84,8 +85,9 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shap
   const kernels::ConvShape s = conv_shape("conv2d_weight_grad", x.shape(), w_shape, params);
   check_cotangent("conv2d_weight_grad", gy.shape(), s);
   Tensor gw = Tensor::empty(w_shape, x.dtype(), x.device());
-  launch("conv2d_weight_grad", x, [&]<class T>(auto& executor) {
-    kernels::conv2d_weight_grad(executor, s, x.data<T>(), gy.data<T>(), gw.data<T>());
+  run("conv2d_weight_grad", x, [&]<class T>() {
+    return kernels::Conv2dWeightGrad<T>{
+        .shape = s, .x = x.data<T>(), .gy = gy.data<T>(), .gw = gw.data<T>()};
   });
   return record("conv2d_weight_grad", gw, {x, gy}, Saved::partners(x, gy),
                 [params](const Vjp& v) -> std::vector<Tensor> {

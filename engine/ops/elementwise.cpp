@@ -4,37 +4,39 @@
 #include <numbers>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
 #include "engine/ops/reduction.h"
 #include "kernels/api/elementwise.h"
 
 namespace switchyard {
 namespace {
 
-template <class Op>
-Tensor map(std::string_view op, Op kernel, const Tensor& x) {
+template <class Functor>
+Tensor map(std::string_view op, Functor functor, const Tensor& x) {
   check_same_kind(op, {&x});
   Tensor y = empty_like(x);
-  launch(op, x, [&]<class T>(auto& executor) {
-    kernels::map_unary(executor, kernel, x.data<T>(), y.data<T>(), x.numel());
+  run(op, x, [&]<class T>() {
+    return kernels::MapUnary<Functor, T>{
+        .op = functor, .x = x.data<T>(), .y = y.data<T>(), .count = x.numel()};
   });
   return y;
 }
 
-template <class Op>
-void map_into(std::string_view op, Op kernel, const Tensor& a, const Tensor& b, Tensor& y) {
+template <class Functor>
+void map_into(std::string_view op, Functor functor, const Tensor& a, const Tensor& b, Tensor& y) {
   const auto plan =
       kernels::plan_broadcast(y.shape().sizes(), a.shape().sizes(), b.shape().sizes());
-  launch(op, y, [&]<class T>(auto& executor) {
-    kernels::map_binary(executor, kernel, a.data<T>(), b.data<T>(), y.data<T>(), plan);
+  run(op, y, [&]<class T>() {
+    return kernels::MapBinary<Functor, T>{
+        .op = functor, .a = a.data<T>(), .b = b.data<T>(), .y = y.data<T>(), .plan = plan};
   });
 }
 
-template <class Op>
-Tensor map(std::string_view op, Op kernel, const Tensor& a, const Tensor& b) {
+template <class Functor>
+Tensor map(std::string_view op, Functor functor, const Tensor& a, const Tensor& b) {
   check_same_kind(op, {&a, &b});
   Tensor y = Tensor::empty(broadcast_shapes(a.shape(), b.shape(), op), a.dtype(), a.device());
-  map_into(op, kernel, a, b, y);
+  map_into(op, functor, a, b, y);
   return y;
 }
 

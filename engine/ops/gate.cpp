@@ -1,7 +1,8 @@
 #include "engine/ops/gate.h"
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
+#include "engine/ops/lowest_row.h"
 #include "engine/ops/routing.h"
 #include "engine/ops/softmax.h"
 
@@ -23,35 +24,29 @@ Rule over_all(const Tensor& indices) {
   };
 }
 
-/// The rung called `variant`, or the entry point.
-template <class Exec, class T>
-kernels::GateFunction<Exec, T>* find_gate(std::string_view variant) {
-  if (variant.empty()) return kernels::gate<Exec, T>;
-  std::string known;
-  if constexpr (!std::is_same_v<Exec, kernels::Cpu>) {
-    for (const auto& rung : kernels::gate_ladder<Exec, T>()) {
-      if (rung.name == variant) return rung.run;
-      known += (known.empty() ? "" : ", ") + std::string(rung.name);
-    }
-  }
-  throw UsageError(fmt::format("[gate] the device has no variant \"{}\", but {}", variant,
-                               known.empty() ? "one without a name" : known));
-}
-
 }  // namespace
 
-Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, std::string_view variant) {
+Choice gate(const Tensor& logits, std::int64_t k, GateOrder order) {
   check_same_kind("gate", {&logits});
   check(logits.rank() == 2, "[gate] needs logits [T, E], got {}", logits.shape());
-  const kernels::GateShape shape = {logits.size(0), logits.size(1), k};
-  check(k >= 1 && k <= shape.experts, "[gate] k is {}, expected 1 to {}, the number of experts", k,
-        shape.experts);
-  Tensor indices = Tensor::empty({shape.tokens, k}, DType::kInt64, logits.device());
-  Tensor weights = Tensor::empty({shape.tokens, k}, logits.dtype(), logits.device());
-  const std::int64_t bad = launch("gate", logits, [&]<class T, class Exec>(Exec& executor) {
-    return find_gate<Exec, T>(variant)(executor, shape, {.order = order}, logits.data<T>(), nullptr,
-                                       weights.data<T>(), indices.data<std::int64_t>());
+  const std::int64_t tokens = logits.size(0);
+  const std::int64_t experts = logits.size(1);
+  check(k >= 1 && k <= experts, "[gate] k is {}, expected 1 to {}, the number of experts", k,
+        experts);
+  Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
+  Tensor weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device());
+  LowestRow bad_row(logits.device());
+  run("gate", logits, [&]<class T>() {
+    return kernels::Gate<T>{.logits = logits.data<T>(),
+                            .tokens = tokens,
+                            .experts = experts,
+                            .k = k,
+                            .order = order,
+                            .weights = weights.data<T>(),
+                            .indices = indices.data<std::int64_t>(),
+                            .bad_row = bad_row.word()};
   });
+  const std::int64_t bad = bad_row.read();
   check(bad < 0, "[gate] row {} of the logits holds NaN or +inf or nothing above -inf", bad);
   if (order == GateOrder::kSoftmaxTopK) {
     return {indices, record("gate", weights, {logits}, Saved::all_inputs(), over_all(indices))};

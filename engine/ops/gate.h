@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string_view>
-
 #include "engine/core/tensor.h"
 #include "kernels/api/gate.h"
 
@@ -17,9 +15,8 @@ struct Choice {
 
 /// Chooses k experts per row of `logits` [T, E] and weighs them, in one kernel: top_k, gather and
 /// softmax in the order asked for. Ties go to the lower index. The weights are differentiable, the
-/// choice held fixed. `variant` is a rung of the gate's ladder on the logits' device; empty: the
-/// best. Errors: k < 1, k > E, a row that holds NaN or +inf or nothing above -inf (naming it), a
-/// variant that the device lacks or that does not take these sizes.
-Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, std::string_view variant = "");
+/// choice held fixed. Errors: k < 1, k > E, a row that holds NaN or +inf or nothing above -inf
+/// (naming it).
+Choice gate(const Tensor& logits, std::int64_t k, GateOrder order);
 
 }  // namespace switchyard

@@ -1,6 +1,6 @@
 #include "kernels/api/grouped_matmul.h"
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
 #include "engine/ops/matmul.h"
 
 namespace switchyard {
@@ -36,9 +36,13 @@ Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, b
   check(offsets.numel() == shape.experts + 1, "[grouped_matmul] offsets {} do not fit w {}",
         offsets.shape(), w.shape());
   Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
-  launch("grouped_matmul", x, [&]<class T>(auto& executor) {
-    kernels::grouped_matmul(executor, shape, offsets.data<std::int64_t>(), x.data<T>(), w.data<T>(),
-                            transpose_w, y.data<T>());
+  run("grouped_matmul", x, [&]<class T>() {
+    return kernels::GroupedMatmul<T>{.shape = shape,
+                                     .offsets = offsets.data<std::int64_t>(),
+                                     .x = x.data<T>(),
+                                     .w = w.data<T>(),
+                                     .transpose_w = transpose_w,
+                                     .y = y.data<T>()};
   });
   return record("grouped_matmul", y, {x, w, offsets}, Saved::partners(x, w).and_input(2),
                 [transpose_w](const Vjp& v) -> std::vector<Tensor> {
@@ -63,9 +67,12 @@ Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tenso
   check_offsets("grouped_matmul_weight_grad", x, offsets, x.size(0));
   const kernels::GroupedShape shape = {x.size(0), offsets.numel() - 1, x.size(1), gy.size(1)};
   Tensor gw = Tensor::empty({shape.experts, shape.inner, shape.cols}, x.dtype(), x.device());
-  launch("grouped_matmul_weight_grad", x, [&]<class T>(auto& executor) {
-    kernels::grouped_matmul_weight_grad(executor, shape, offsets.data<std::int64_t>(), x.data<T>(),
-                                        gy.data<T>(), gw.data<T>());
+  run("grouped_matmul_weight_grad", x, [&]<class T>() {
+    return kernels::GroupedMatmulWeightGrad<T>{.shape = shape,
+                                               .offsets = offsets.data<std::int64_t>(),
+                                               .x = x.data<T>(),
+                                               .gy = gy.data<T>(),
+                                               .gw = gw.data<T>()};
   });
   return record("grouped_matmul_weight_grad", gw, {x, gy, offsets},
                 Saved::partners(x, gy).and_input(2), [](const Vjp& v) -> std::vector<Tensor> {

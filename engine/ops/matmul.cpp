@@ -1,8 +1,8 @@
 #include "engine/ops/matmul.h"
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
 #include "kernels/api/matmul.h"
 
 namespace switchyard {
@@ -17,9 +17,11 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   check(k == b.size(transpose_b ? 1 : 0), "[matmul] inner sizes differ: {}{} times {}{}", a.shape(),
         transpose_a ? " transposed" : "", b.shape(), transpose_b ? " transposed" : "");
   Tensor c = Tensor::empty({m, n}, a.dtype(), a.device());
-  const kernels::MatmulShape shape = {m, n, k, transpose_a, transpose_b};
-  launch("matmul", a, [&]<class T>(auto& executor) {
-    kernels::matmul(executor, shape, a.data<T>(), b.data<T>(), c.data<T>());
+  run("matmul", a, [&]<class T>() {
+    return kernels::Matmul<T>{.shape = {m, n, k, transpose_a, transpose_b},
+                              .a = a.data<T>(),
+                              .b = b.data<T>(),
+                              .c = c.data<T>()};
   });
   return record("matmul", c, {a, b}, Saved::partners(a, b),
                 [transpose_a, transpose_b](const Vjp& v) -> std::vector<Tensor> {

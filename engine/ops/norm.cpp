@@ -2,8 +2,8 @@
 
 #include "engine/autograd/composed.h"
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/norm.h"
@@ -35,10 +35,10 @@ void check_arguments(std::string_view op, const Tensor& x, const Tensor& scale, 
         tail.residual.shape(), x.shape());
 }
 
-template <class T>
-kernels::AffineTail<T> kernel_tail(const NormTail& tail) {
-  return {.residual = tail.residual.defined() ? tail.residual.data<T>() : nullptr,
-          .relu = tail.relu};
+/// The elements of a tensor that may be absent; null then.
+template <class T, class MaybeTensor>
+auto* data_or_null(MaybeTensor& x) {
+  return x.defined() ? x.template data<T>() : nullptr;
 }
 
 std::vector<Tensor> with_residual(std::vector<Tensor> inputs, const NormTail& tail) {
@@ -78,20 +78,20 @@ std::vector<Tensor> fused_backward(const Tensor& gy, const Tensor& x, const Tens
   Tensor ggamma = empty_like(gamma);
   Tensor gbeta = empty_like(gamma);
   Tensor gtail = want_tail && y.defined() ? empty_like(x) : Tensor();
-  launch("batch_norm_backward", x, [&]<class T>(auto& exec) {
-    kernels::batch_norm_backward(
-        exec, rows_of(x), channels_of(x),
-        kernels::BatchNormBackward<T>{.gy = gy.data<T>(),
-                                      .x = x.data<T>(),
-                                      .y = y.defined() ? y.data<T>() : nullptr,
-                                      .gamma = gamma.data<T>(),
-                                      .mean = statistics.mean.data<T>(),
-                                      .variance = statistics.variance.data<T>(),
-                                      .epsilon = statistics.epsilon,
-                                      .gx = gx.data<T>(),
-                                      .ggamma = ggamma.data<T>(),
-                                      .gbeta = gbeta.data<T>(),
-                                      .gtail = gtail.defined() ? gtail.data<T>() : nullptr});
+  run("batch_norm_backward", x, [&]<class T>() {
+    return kernels::BatchNormBackward<T>{.gy = gy.data<T>(),
+                                         .x = x.data<T>(),
+                                         .y = data_or_null<T>(y),
+                                         .gamma = gamma.data<T>(),
+                                         .mean = statistics.mean.data<T>(),
+                                         .variance = statistics.variance.data<T>(),
+                                         .epsilon = statistics.epsilon,
+                                         .gx = gx.data<T>(),
+                                         .ggamma = ggamma.data<T>(),
+                                         .gbeta = gbeta.data<T>(),
+                                         .gtail = data_or_null<T>(gtail),
+                                         .rows = rows_of(x),
+                                         .channels = channels_of(x)};
   });
   // Without a ReLU the tail passes the cotangent through unchanged.
   return {gx, ggamma, gbeta, gtail.defined() ? gtail : gy.detach()};
@@ -139,10 +139,18 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
         "[batch_norm] needs at least 2 values per channel in training, x has shape {}", x.shape());
   Tensor y = empty_like(x);
   BatchStatistics statistics{empty_like(gamma), empty_like(gamma), epsilon};
-  launch("batch_norm", x, [&]<class T>(auto& exec) {
-    kernels::batch_norm_forward(exec, rows_of(x), channels_of(x), x.data<T>(), gamma.data<T>(),
-                                beta.data<T>(), epsilon, kernel_tail<T>(tail), y.data<T>(),
-                                statistics.mean.data<T>(), statistics.variance.data<T>());
+  run("batch_norm", x, [&]<class T>() {
+    return kernels::BatchNormForward<T>{.x = x.data<T>(),
+                                        .gamma = gamma.data<T>(),
+                                        .beta = beta.data<T>(),
+                                        .residual = data_or_null<T>(tail.residual),
+                                        .relu = tail.relu,
+                                        .epsilon = epsilon,
+                                        .y = y.data<T>(),
+                                        .mean = statistics.mean.data<T>(),
+                                        .variance = statistics.variance.data<T>(),
+                                        .rows = rows_of(x),
+                                        .channels = channels_of(x)};
   });
   BatchNormResult result{Tensor(), statistics.mean, statistics.variance};
   std::vector<Tensor> inputs = with_residual({x, gamma, beta}, tail);
@@ -180,9 +188,15 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                       const NormTail& tail) {
   check_arguments("channel_affine", x, scale, shift, tail);
   Tensor y = empty_like(x);
-  launch("channel_affine", x, [&]<class T>(auto& exec) {
-    kernels::channel_affine(exec, rows_of(x), channels_of(x), x.data<T>(), scale.data<T>(),
-                            shift.data<T>(), kernel_tail<T>(tail), y.data<T>());
+  run("channel_affine", x, [&]<class T>() {
+    return kernels::ChannelAffine<T>{.x = x.data<T>(),
+                                     .scale = scale.data<T>(),
+                                     .shift = shift.data<T>(),
+                                     .residual = data_or_null<T>(tail.residual),
+                                     .relu = tail.relu,
+                                     .y = y.data<T>(),
+                                     .rows = rows_of(x),
+                                     .channels = channels_of(x)};
   });
   const Saved saved = Saved::inputs({0, 1}).and_output(tail.relu);
   return record("channel_affine", std::move(y), with_residual({x, scale, shift}, tail), saved,
@@ -210,9 +224,12 @@ Tensor channel_scale(const Tensor& x, const Tensor& a) {
   check_same_kind("channel_scale", {&x, &a});
   check_channel_vector("channel_scale", x, a, "the scale");
   Tensor y = empty_like(x);
-  launch("channel_scale", x, [&]<class T>(auto& exec) {
-    kernels::channel_affine(exec, rows_of(x), channels_of(x), x.data<T>(), a.data<T>(),
-                            static_cast<const T*>(nullptr), kernels::AffineTail<T>{}, y.data<T>());
+  run("channel_scale", x, [&]<class T>() {
+    return kernels::ChannelAffine<T>{.x = x.data<T>(),
+                                     .scale = a.data<T>(),
+                                     .y = y.data<T>(),
+                                     .rows = rows_of(x),
+                                     .channels = channels_of(x)};
   });
   return record("channel_scale", std::move(y), {x, a}, Saved::all_inputs(), [](const Vjp& v) {
     return std::vector{v.needs(0) ? channel_scale(v.cotangent(), v.input(1)) : Tensor(),
@@ -225,9 +242,13 @@ Tensor channel_dot(const Tensor& x, const Tensor& y) {
   check(x.shape() == y.shape() && x.rank() >= 1, "[channel_dot] shapes {} and {} differ", x.shape(),
         y.shape());
   Tensor out = Tensor::empty({channels_of(x)}, x.dtype(), x.device());
-  launch("channel_dot", x, [&]<class T>(auto& exec) {
-    kernels::sum_products(exec, x.data<T>(), y.data<T>(), out.data<T>(), 1, rows_of(x),
-                          channels_of(x));
+  run("channel_dot", x, [&]<class T>() {
+    return kernels::SumProducts<T>{.a = x.data<T>(),
+                                   .b = y.data<T>(),
+                                   .y = out.data<T>(),
+                                   .outer = 1,
+                                   .reduce = rows_of(x),
+                                   .inner = channels_of(x)};
   });
   return record("channel_dot", std::move(out), {x, y}, Saved::all_inputs(), [](const Vjp& v) {
     return std::vector{v.needs(0) ? channel_scale(v.input(1), v.cotangent()) : Tensor(),

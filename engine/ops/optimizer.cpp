@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
 #include "kernels/api/optimizer.h"
 
 namespace switchyard {
@@ -16,14 +16,15 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
           "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape", p.w.shape(),
           p.g.shape(), p.m.shape());
   }
-  launch("sgd_step", first, [&]<class T>(auto& exec) {
+  dispatch_floating(first.dtype(), "sgd_step", [&]<class T>() {
     std::vector<kernels::SgdParameter<T>> list;
     list.reserve(parameters.size());
     for (SgdTensors p : parameters) {  // copies of the handles: constness is theirs, not the data's
       list.push_back({p.w.numel(), p.w.data<T>(), p.g.data<T>(), p.m.data<T>()});
     }
-    kernels::sgd_step_many(exec, std::span<const kernels::SgdParameter<T>>(list),
-                           {.rate = rate, .momentum = momentum, .decay = decay});
+    run("sgd_step", first.device(),
+        kernels::SgdStepMany<T>{
+            .parameters = list, .rate = rate, .momentum = momentum, .decay = decay});
   });
 }
 

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/elementwise.h"
 #include "kernels/api/reduction.h"
@@ -33,9 +33,12 @@ bool is_summed(const Shape& x, const Shape& shape, int axis) {
 
 Tensor sum_middle(const Tensor& x, Shape result, int begin, int end) {
   Tensor y = Tensor::empty(result, x.dtype(), x.device());
-  launch("sum_to", x, [&]<class T>(auto& executor) {
-    kernels::sum_middle(executor, x.data<T>(), y.data<T>(), product(x.shape(), 0, begin),
-                        product(x.shape(), begin, end), product(x.shape(), end, x.rank()));
+  run("sum_to", x, [&]<class T>() {
+    return kernels::SumMiddle<T>{.x = x.data<T>(),
+                                 .y = y.data<T>(),
+                                 .outer = product(x.shape(), 0, begin),
+                                 .reduce = product(x.shape(), begin, end),
+                                 .inner = product(x.shape(), end, x.rank())};
   });
   return y;
 }
@@ -111,8 +114,9 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
-  launch("broadcast_to", x, [&]<class T>(auto& executor) {
-    kernels::map_binary(executor, kernels::First{}, x.data<T>(), x.data<T>(), y.data<T>(), plan);
+  run("broadcast_to", x, [&]<class T>() {
+    return kernels::MapBinary<kernels::First, T>{
+        .a = x.data<T>(), .b = x.data<T>(), .y = y.data<T>(), .plan = plan};
   });
   return record("broadcast_to", y, {x}, Saved::nothing(), [](const Vjp& v) -> Gradients {
     return {sum_to(v.cotangent(), v.input_shape(0))};
@@ -151,8 +155,13 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   check_same_kind("dot", {&a, &b});
   check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape(), b.shape());
   Tensor y = Tensor::empty({}, a.dtype(), a.device());
-  launch("dot", a, [&]<class T>(auto& executor) {
-    kernels::sum_products(executor, a.data<T>(), b.data<T>(), y.data<T>(), 1, a.numel(), 1);
+  run("dot", a, [&]<class T>() {
+    return kernels::SumProducts<T>{.a = a.data<T>(),
+                                   .b = b.data<T>(),
+                                   .y = y.data<T>(),
+                                   .outer = 1,
+                                   .reduce = a.numel(),
+                                   .inner = 1};
   });
   return record("dot", y, {a, b}, Saved::partners(a, b), [](const Vjp& v) -> Gradients {
     return {v.needs(0) ? v.cotangent() * v.input(1) : Tensor(),

@@ -1,8 +1,8 @@
 #include "engine/ops/routing.h"
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
-#include "kernels/api/routing.h"
+#include "engine/core/run.h"
+#include "engine/ops/lowest_row.h"
 
 namespace switchyard {
 namespace {
@@ -18,10 +18,7 @@ std::int64_t element(const Tensor& x, std::int64_t i) {
 void check_indices(std::string_view op, const Tensor& indices, std::int64_t bound) {
   check(indices.defined() && indices.dtype() == DType::kInt64 && indices.rank() == 2,
         "[{}] indices must be [T, k] int64", op);
-  const std::int64_t bad = on_device(indices.device(), op, [&](auto& executor) {
-    return kernels::first_out_of_range(executor, indices.data<std::int64_t>(), indices.numel(),
-                                       bound);
-  });
+  const std::int64_t bad = first_out_of_range(op, indices, bound);
   if (bad < 0) return;  // the message's arguments exist only where there is a bad index
   throw Error(fmt::format("[{}] row {} has index {}, expected 0 to {}", op, bad / indices.size(1),
                           element(indices, bad), bound - 1));
@@ -50,6 +47,16 @@ const T* data_or_null(const Tensor& weights) {
 
 }  // namespace
 
+std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound) {
+  LowestRow position(indices.device());
+  run(op, indices.device(),
+      kernels::FirstOutOfRange{.indices = indices.data<std::int64_t>(),
+                               .count = indices.numel(),
+                               .bound = bound,
+                               .position = position.word()});
+  return position.read();
+}
+
 Tensor top_k(const Tensor& logits, std::int64_t k) {
   check_same_kind("top_k", {&logits});
   check(logits.rank() == 2, "[top_k] needs logits [T, E], got {}", logits.shape());
@@ -58,10 +65,16 @@ Tensor top_k(const Tensor& logits, std::int64_t k) {
   check(k >= 1 && k <= experts, "[top_k] k is {}, expected 1 to {}, the number of columns", k,
         experts);
   Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
-  const std::int64_t bad = launch("top_k", logits, [&]<class T>(auto& executor) {
-    return kernels::top_k(executor, logits.data<T>(), tokens, experts, k,
-                          indices.data<std::int64_t>());
+  LowestRow bad_row(logits.device());
+  run("top_k", logits, [&]<class T>() {
+    return kernels::TopK<T>{.logits = logits.data<T>(),
+                            .tokens = tokens,
+                            .experts = experts,
+                            .k = k,
+                            .indices = indices.data<std::int64_t>(),
+                            .bad_row = bad_row.word()};
   });
+  const std::int64_t bad = bad_row.read();
   check(bad < 0, "[top_k] row {} of the logits holds NaN or nothing above -inf", bad);
   return indices;
 }
@@ -73,9 +86,13 @@ Tensor gather(const Tensor& x, const Tensor& indices) {
   check_same_device("gather", {&x, &indices});
   check_indices("gather", indices, x.size(1));
   Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
-  launch("gather", x, [&]<class T>(auto& executor) {
-    kernels::gather(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), x.size(1),
-                    indices.size(1), y.data<T>());
+  run("gather", x, [&]<class T>() {
+    return kernels::Gather<T>{.x = x.data<T>(),
+                              .indices = indices.data<std::int64_t>(),
+                              .tokens = x.size(0),
+                              .columns = x.size(1),
+                              .k = indices.size(1),
+                              .y = y.data<T>()};
   });
   return record("gather", y, {x, indices}, Saved::inputs({1}),
                 [](const Vjp& v) -> std::vector<Tensor> {
@@ -91,9 +108,13 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns)
   check_same_device("scatter_add", {&x, &indices});
   check_indices("scatter_add", indices, columns);
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
-  launch("scatter_add", x, [&]<class T>(auto& executor) {
-    kernels::scatter_add(executor, x.data<T>(), indices.data<std::int64_t>(), x.size(0), columns,
-                         x.size(1), y.data<T>());
+  run("scatter_add", x, [&]<class T>() {
+    return kernels::ScatterAdd<T>{.x = x.data<T>(),
+                                  .indices = indices.data<std::int64_t>(),
+                                  .tokens = x.size(0),
+                                  .columns = columns,
+                                  .k = x.size(1),
+                                  .y = y.data<T>()};
   });
   return record("scatter_add", y, {x, indices}, Saved::inputs({1}),
                 [](const Vjp& v) -> std::vector<Tensor> {
@@ -115,18 +136,25 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
   routing.indices = indices;
   routing.offsets = Tensor::empty({experts + 1}, DType::kInt64, indices.device());
   routing.inverse = Tensor::empty(indices.shape(), DType::kInt64, indices.device());
-  on_device(indices.device(), "make_routing", [&](auto& executor) {
-    auto* offsets = routing.offsets.data<std::int64_t>();
-    const auto* chosen = indices.data<std::int64_t>();
-    kernels::segment_offsets(executor, chosen, assignments, experts, capacity, offsets);
-    // Without a capacity nothing is dropped, and nobody has to wait for the device to say so.
-    const std::int64_t slots = capacity == 0 ? assignments : element(routing.offsets, experts);
-    routing.dropped = assignments - slots;
-    routing.permutation = Tensor::empty({slots}, DType::kInt64, indices.device());
-    kernels::sort_assignments(executor, chosen, assignments, experts, offsets,
-                              routing.permutation.data<std::int64_t>(),
-                              routing.inverse.data<std::int64_t>());
-  });
+  auto* const offsets = routing.offsets.data<std::int64_t>();
+  const auto* const chosen = indices.data<std::int64_t>();
+  run("make_routing", indices.device(),
+      kernels::SegmentOffsets{.indices = chosen,
+                              .assignments = assignments,
+                              .experts = experts,
+                              .capacity = capacity,
+                              .offsets = offsets});
+  // Without a capacity nothing is dropped, and nobody has to wait for the device to say so.
+  const std::int64_t slots = capacity == 0 ? assignments : element(routing.offsets, experts);
+  routing.dropped = assignments - slots;
+  routing.permutation = Tensor::empty({slots}, DType::kInt64, indices.device());
+  run("make_routing", indices.device(),
+      kernels::SortAssignments{.indices = chosen,
+                               .assignments = assignments,
+                               .experts = experts,
+                               .offsets = offsets,
+                               .permutation = routing.permutation.data<std::int64_t>(),
+                               .inverse = routing.inverse.data<std::int64_t>()});
   return routing;
 }
 
@@ -137,9 +165,12 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
   if (weights.defined()) check_weights("dispatch", weights, routing);
   const kernels::RouteShape shape = route_shape(routing, x.size(1));
   Tensor y = Tensor::empty({shape.slots, shape.width}, x.dtype(), x.device());
-  launch("dispatch", x, [&]<class T>(auto& executor) {
-    kernels::dispatch(executor, shape, routing.permutation.data<std::int64_t>(), x.data<T>(),
-                      data_or_null<T>(weights), y.data<T>());
+  run("dispatch", x, [&]<class T>() {
+    return kernels::Dispatch<T>{.shape = shape,
+                                .permutation = routing.permutation.data<std::int64_t>(),
+                                .x = x.data<T>(),
+                                .weights = data_or_null<T>(weights),
+                                .y = y.data<T>()};
   });
   if (!weights.defined()) {
     return record("dispatch", y, {x}, Saved::nothing(),
@@ -165,9 +196,12 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
   if (weights.defined()) check_weights("combine", weights, routing);
   const kernels::RouteShape shape = route_shape(routing, x.size(1));
   Tensor y = Tensor::empty({shape.tokens, shape.width}, x.dtype(), x.device());
-  launch("combine", x, [&]<class T>(auto& executor) {
-    kernels::combine(executor, shape, routing.inverse.data<std::int64_t>(), x.data<T>(),
-                     data_or_null<T>(weights), y.data<T>());
+  run("combine", x, [&]<class T>() {
+    return kernels::Combine<T>{.shape = shape,
+                               .inverse = routing.inverse.data<std::int64_t>(),
+                               .x = x.data<T>(),
+                               .weights = data_or_null<T>(weights),
+                               .y = y.data<T>()};
   });
   if (!weights.defined()) {
     return record("combine", y, {x}, Saved::nothing(),
@@ -195,9 +229,12 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
         gy.shape());
   const kernels::RouteShape shape = route_shape(routing, x.size(1));
   Tensor gweights = Tensor::empty({shape.tokens, shape.k}, x.dtype(), x.device());
-  launch("combine_weight_grad", x, [&]<class T>(auto& executor) {
-    kernels::combine_weight_grad(executor, shape, routing.inverse.data<std::int64_t>(), x.data<T>(),
-                                 gy.data<T>(), gweights.data<T>());
+  run("combine_weight_grad", x, [&]<class T>() {
+    return kernels::CombineWeightGrad<T>{.shape = shape,
+                                         .inverse = routing.inverse.data<std::int64_t>(),
+                                         .x = x.data<T>(),
+                                         .gy = gy.data<T>(),
+                                         .gweights = gweights.data<T>()};
   });
   return record("combine_weight_grad", gweights, {x, gy}, Saved::partners(x, gy),
                 [routing](const Vjp& v) -> std::vector<Tensor> {

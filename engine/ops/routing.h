@@ -9,6 +9,10 @@ namespace switchyard {
 /// whose logits hold NaN or are all -inf (naming the row).
 Tensor top_k(const Tensor& logits, std::int64_t k);
 
+/// Position of the first of `indices` (int64, any shape) outside [0, bound), or -1. Waits for the
+/// device. `op` names who asks, for errors.
+std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound);
+
 /// y[t, j] = x[t, indices[t, j]]; x [T, E], indices [T, k] int64 -> [T, k]. Transpose of
 /// scatter_add.
 Tensor gather(const Tensor& x, const Tensor& indices);

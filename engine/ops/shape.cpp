@@ -3,7 +3,7 @@
 #include <array>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/executor.h"
+#include "engine/core/run.h"
 #include "kernels/api/shape.h"
 
 namespace switchyard {
@@ -48,12 +48,13 @@ Tensor transpose(const Tensor& x) {
   const std::int64_t columns = x.size(-1);
   const Shape shape = x.rank() == 3 ? Shape({matrices, columns, rows}) : Shape({columns, rows});
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  launch("transpose", x, [&]<class T>(auto& executor) {
-    for (std::int64_t i = 0; i < matrices; ++i) {
+  for (std::int64_t i = 0; i < matrices; ++i) {
+    run("transpose", x, [&]<class T>() {
       const std::int64_t begin = i * rows * columns;
-      kernels::transpose(executor, x.data<T>() + begin, y.data<T>() + begin, rows, columns);
-    }
-  });
+      return kernels::Transpose<T>{
+          .x = x.data<T>() + begin, .y = y.data<T>() + begin, .rows = rows, .columns = columns};
+    });
+  }
   return record("transpose", y, {x}, Saved::nothing(),
                 [](const Vjp& v) -> Gradients { return {transpose(v.cotangent())}; });
 }
@@ -69,13 +70,14 @@ Tensor concat(std::span<const Tensor> parts) {
     rows += part.size(0);
   }
   Tensor y = Tensor::empty(with_rows(parts[0].shape(), rows), parts[0].dtype(), parts[0].device());
-  launch("concat", y, [&]<class T>(auto& executor) {
-    T* target = y.data<T>();
-    for (const Tensor& part : parts) {
-      kernels::copy(executor, part.data<T>(), target, part.numel());
-      target += part.numel();
-    }
-  });
+  std::int64_t target = 0;
+  for (const Tensor& part : parts) {
+    run("concat", y, [&]<class T>() {
+      return kernels::Copy<T>{
+          .x = part.data<T>(), .y = y.data<T>() + target, .count = part.numel()};
+    });
+    target += part.numel();
+  }
   return record("concat", y, {parts.begin(), parts.end()}, Saved::nothing(),
                 [count = parts.size()](const Vjp& v) {
                   Gradients gradients(count);
@@ -109,8 +111,9 @@ Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
         "[slice_rows] rows [{}, {}) are not part of shape {}", begin, end, x.shape());
   if (begin == 0 && end == x.size(0)) return x;
   Tensor y = Tensor::empty(with_rows(x.shape(), end - begin), x.dtype(), x.device());
-  launch("slice_rows", x, [&]<class T>(auto& executor) {
-    kernels::copy(executor, x.data<T>() + begin * row_size(x.shape()), y.data<T>(), y.numel());
+  run("slice_rows", x, [&]<class T>() {
+    return kernels::Copy<T>{
+        .x = x.data<T>() + begin * row_size(x.shape()), .y = y.data<T>(), .count = y.numel()};
   });
   return record("slice_rows", y, {x}, Saved::nothing(), [begin](const Vjp& v) -> Gradients {
     return {pad_rows(v.cotangent(), begin, v.input_shape(0)[0])};
@@ -124,13 +127,17 @@ Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
         x.shape(), begin, rows);
   if (rows == x.size(0)) return x;
   Tensor y = Tensor::empty(with_rows(x.shape(), rows), x.dtype(), x.device());
-  launch("pad_rows", x, [&]<class T>(auto& executor) {
-    T* target = y.data<T>();
-    const std::int64_t row = row_size(x.shape());
-    kernels::fill_zero(executor, target, begin * row);
-    kernels::copy(executor, x.data<T>(), target + begin * row, x.numel());
-    kernels::fill_zero(executor, target + end * row, (rows - end) * row);
+  const std::int64_t row = row_size(x.shape());
+  const auto clear_rows = [&](std::int64_t first, std::int64_t count) {
+    run("pad_rows", x, [&]<class T>() {
+      return kernels::Fill<T>{.y = y.data<T>() + first * row, .value = T{0}, .count = count * row};
+    });
+  };
+  clear_rows(0, begin);
+  run("pad_rows", x, [&]<class T>() {
+    return kernels::Copy<T>{.x = x.data<T>(), .y = y.data<T>() + begin * row, .count = x.numel()};
   });
+  clear_rows(end, rows - end);
   return record("pad_rows", y, {x}, Saved::nothing(), [begin, end](const Vjp& v) -> Gradients {
     return {slice_rows(v.cotangent(), begin, end)};
   });

@@ -1,10 +1,10 @@
 #include "engine/ops/softmax.h"
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/executor.h"
 #include "engine/ops/reduction.h"
-#include "kernels/api/routing.h"
+#include "engine/ops/routing.h"
 #include "kernels/api/softmax.h"
 
 namespace switchyard {
@@ -38,10 +38,7 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
         "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape(),
         name(labels.dtype()));
   check_same_device(op, {&logits, &labels});
-  const std::int64_t bad = on_device(labels.device(), op, [&](auto& executor) {
-    return kernels::first_out_of_range(executor, labels.data<std::int64_t>(), labels.numel(),
-                                       logits.size(1));
-  });
+  const std::int64_t bad = first_out_of_range(op, labels, logits.size(1));
   if (bad < 0) return;
   const Tensor host = labels.to(Device::kCpu);
   throw Error(fmt::format("[{}] label {} of row {} is outside [0, {})", op,
@@ -54,8 +51,9 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
 Tensor softmax(const Tensor& x) {
   check_rows("softmax", x);
   Tensor y = empty_like(x);
-  launch("softmax", x, [&]<class T>(auto& executor) {
-    kernels::softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  run("softmax", x, [&]<class T>() {
+    return kernels::SoftmaxForward<T>{
+        .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
   return record("softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
     return {softmax_backward(v.cotangent(), v.output())};
@@ -65,9 +63,12 @@ Tensor softmax(const Tensor& x) {
 Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("softmax_backward", gy, y);
   Tensor gx = empty_like(y);
-  launch("softmax_backward", y, [&]<class T>(auto& executor) {
-    kernels::softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
-                              y.size(-1));
+  run("softmax_backward", y, [&]<class T>() {
+    return kernels::SoftmaxBackward<T>{.gy = gy.data<T>(),
+                                       .y = y.data<T>(),
+                                       .gx = gx.data<T>(),
+                                       .rows = rows_of(y),
+                                       .columns = y.size(-1)};
   });
   return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {
@@ -83,8 +84,9 @@ Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
 Tensor log_softmax(const Tensor& x) {
   check_rows("log_softmax", x);
   Tensor y = empty_like(x);
-  launch("log_softmax", x, [&]<class T>(auto& executor) {
-    kernels::log_softmax_forward(executor, x.data<T>(), y.data<T>(), rows_of(x), x.size(-1));
+  run("log_softmax", x, [&]<class T>() {
+    return kernels::LogSoftmaxForward<T>{
+        .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
   return record("log_softmax", y, {x}, Saved::output(), [](const Vjp& v) -> Gradients {
     return {log_softmax_backward(v.cotangent(), v.output())};
@@ -94,9 +96,12 @@ Tensor log_softmax(const Tensor& x) {
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("log_softmax_backward", gy, y);
   Tensor gx = empty_like(y);
-  launch("log_softmax_backward", y, [&]<class T>(auto& executor) {
-    kernels::log_softmax_backward(executor, gy.data<T>(), y.data<T>(), gx.data<T>(), rows_of(y),
-                                  y.size(-1));
+  run("log_softmax_backward", y, [&]<class T>() {
+    return kernels::LogSoftmaxBackward<T>{.gy = gy.data<T>(),
+                                          .y = y.data<T>(),
+                                          .gx = gx.data<T>(),
+                                          .rows = rows_of(y),
+                                          .columns = y.size(-1)};
   });
   return record("log_softmax_backward", gx, {gy, y}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {
@@ -111,9 +116,12 @@ Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_labels("cross_entropy", logits, labels);
   Tensor losses = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
-  launch("cross_entropy", logits, [&]<class T>(auto& executor) {
-    kernels::cross_entropy_forward(executor, logits.data<T>(), labels.data<std::int64_t>(),
-                                   losses.data<T>(), logits.size(0), logits.size(1));
+  run("cross_entropy", logits, [&]<class T>() {
+    return kernels::CrossEntropyForward<T>{.x = logits.data<T>(),
+                                           .labels = labels.data<std::int64_t>(),
+                                           .losses = losses.data<T>(),
+                                           .rows = logits.size(0),
+                                           .columns = logits.size(1)};
   });
   return record(
       "cross_entropy", mean(losses), {logits, labels}, Saved::all_inputs(),
@@ -127,9 +135,13 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
   check_labels("cross_entropy_backward", p, labels);
   check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}", g.shape());
   Tensor gx = empty_like(p);
-  launch("cross_entropy_backward", p, [&]<class T>(auto& executor) {
-    kernels::cross_entropy_backward(executor, g.data<T>(), p.data<T>(), labels.data<std::int64_t>(),
-                                    gx.data<T>(), p.size(0), p.size(1));
+  run("cross_entropy_backward", p, [&]<class T>() {
+    return kernels::CrossEntropyBackward<T>{.g = g.data<T>(),
+                                            .p = p.data<T>(),
+                                            .labels = labels.data<std::int64_t>(),
+                                            .gx = gx.data<T>(),
+                                            .rows = p.size(0),
+                                            .columns = p.size(1)};
   });
   return record("cross_entropy_backward", gx, {g, p, labels}, Saved::all_inputs(),
                 [](const Vjp& v) -> Gradients {

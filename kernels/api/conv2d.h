@@ -2,8 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 #include "kernels/common/bfloat16.h"
 
 namespace switchyard::kernels {
@@ -29,59 +28,63 @@ struct ConvShape {
   std::int64_t w_size() const { return filters * patch_size(); }
   /// Inputs that one output reads: KH · KW · C.
   std::int64_t patch_size() const { return kernel_height * kernel_width * channels; }
+  /// Of each face; taps that meet the padding count.
+  double flops() const {
+    return 2.0 * static_cast<double>(y_size()) * static_cast<double>(patch_size());
+  }
   bool operator==(const ConvShape&) const = default;
 };
 
 /// The faces of the trilinear form below.
 enum class ConvFace : std::uint8_t { kForward, kInputGrad, kWeightGrad };
 
-// One trilinear form with three faces; each overwrites its result. T is float or double.
+// One trilinear form with three faces; each overwrites its result. T is float, double, or bfloat16
+// with float32 sums and results.
 // y[n, oh, ow, o] = Σ x[n, oh·stride + kh - padding, ow·stride + kw - padding, c] · w[o, kh, kw, c]
 
-template <class Exec, class T>
-void conv2d(Exec& executor, const ConvShape& shape, const T* x, const T* w, T* y);
+/// y = x * w.
+template <class T>
+struct Conv2d {
+  static constexpr std::string_view kName = "conv2d";
+  ConvShape shape;
+  const T* x = nullptr;      ///< [N, H, W, C]
+  const T* w = nullptr;      ///< [O, KH, KW, C]
+  ResultOf<T>* y = nullptr;  ///< [N, OH, OW, O]
+  Work work() const {
+    return {.bytes = bytes_of<T>(shape.x_size() + shape.w_size()) +
+                     bytes_of<ResultOf<T>>(shape.y_size()),
+            .flops = shape.flops()};
+  }
+};
 
 /// gx = ∂<gy, y>/∂x.
-template <class Exec, class T>
-void conv2d_input_grad(Exec& executor, const ConvShape& shape, const T* gy, const T* w, T* gx);
+template <class T>
+struct Conv2dInputGrad {
+  static constexpr std::string_view kName = "conv2d_input_grad";
+  ConvShape shape;
+  const T* gy = nullptr;      ///< [N, OH, OW, O]
+  const T* w = nullptr;       ///< [O, KH, KW, C]
+  ResultOf<T>* gx = nullptr;  ///< [N, H, W, C]
+  Work work() const {
+    return {.bytes = bytes_of<T>(shape.y_size() + shape.w_size()) +
+                     bytes_of<ResultOf<T>>(shape.x_size()),
+            .flops = shape.flops()};
+  }
+};
 
 /// gw = ∂<gy, y>/∂w.
-template <class Exec, class T>
-void conv2d_weight_grad(Exec& executor, const ConvShape& shape, const T* x, const T* gy, T* gw);
-
-// The same of bfloat16 operands, with float32 sums and results.
-
-template <class Exec>
-void conv2d_bf16(Exec& executor, const ConvShape& shape, const BFloat16* x, const BFloat16* w,
-                 float* y);
-template <class Exec>
-void conv2d_input_grad_bf16(Exec& executor, const ConvShape& shape, const BFloat16* gy,
-                            const BFloat16* w, float* gx);
-template <class Exec>
-void conv2d_weight_grad_bf16(Exec& executor, const ConvShape& shape, const BFloat16* x,
-                             const BFloat16* gy, float* gw);
-
-/// Any of the faces: two operands and the result, in the order above.
-template <class Exec, class T>
-using ConvFunction = void(Exec&, const ConvShape& shape, const T* first, const T* second,
-                          T* result);
-template <class Exec>
-using ConvBf16Function = void(Exec&, const ConvShape& shape, const BFloat16* first,
-                              const BFloat16* second, float* result);
-
-// The ladders behind them (kernels/cuda/conv2d_*.cu). A variant throws std::invalid_argument where
-// what it needs is not met and for sizes that 32-bit indices do not cover.
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_ladder();
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder();
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder();
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder();
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder();
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder();
+template <class T>
+struct Conv2dWeightGrad {
+  static constexpr std::string_view kName = "conv2d_weight_grad";
+  ConvShape shape;
+  const T* x = nullptr;       ///< [N, H, W, C]
+  const T* gy = nullptr;      ///< [N, OH, OW, O]
+  ResultOf<T>* gw = nullptr;  ///< [O, KH, KW, C]
+  Work work() const {
+    return {.bytes = bytes_of<T>(shape.x_size() + shape.y_size()) +
+                     bytes_of<ResultOf<T>>(shape.w_size()),
+            .flops = shape.flops()};
+  }
+};
 
 }  // namespace switchyard::kernels

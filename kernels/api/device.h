@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,10 @@ std::string device_description(Exec& exec);
 /// Waits until everything enqueued on the executor has run. Errors: those of the kernels that ran.
 template <class Exec>
 void synchronise(Exec& exec);
+
+/// Grids that were launched on the executor so far; 0 on the cpu, which launches none.
+template <class Exec>
+std::uint64_t launch_count(const Exec& exec);
 
 /// Names what is enqueued until end_range for a profiler (NVTX); ranges nest. Nothing where the
 /// device has none.

@@ -1,34 +1,46 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 #include "kernels/common/broadcast.h"
 #include "kernels/common/scalar_ops.h"
 
-// Elementwise maps for every functor of kernels/common/scalar_ops.h, T = float and double.
+// Elementwise maps for every functor of kernels/common/scalar_ops.h, T = float and double. A map is
+// called by its functor's name: "exp", "relu_grad".
 
 namespace switchyard::kernels {
 
-/// y[i] = op(x[i]) for i in [0, n). y may be x.
-template <class Exec, class Op, class T>
-void map_unary(Exec&, Op op, const T* x, T* y, std::int64_t n);
+/// y[i] = op(x[i]).
+template <class Functor, class T>
+struct MapUnary {
+  static constexpr std::string_view kName = Functor::kName;
+  Functor op = {};
+  const T* x = nullptr;  ///< [count]
+  T* y = nullptr;        ///< [count]; may be x
+  std::int64_t count = 0;
+  Work work() const { return {.bytes = bytes_of<T>(2 * count)}; }
+};
 
-/// y = op(a, b) over the plan's axes, y contiguous. y may be an operand that has y's shape.
-template <class Exec, class Op, class T>
-void map_binary(Exec&, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan);
+/// y = op(a, b) over the plan's axes.
+template <class Functor, class T>
+struct MapBinary {
+  static constexpr std::string_view kName = Functor::kName;
+  Functor op = {};
+  const T* a = nullptr;  ///< as the plan strides it
+  const T* b = nullptr;  ///< as the plan strides it
+  T* y = nullptr;        ///< [plan.count], contiguous; may be an operand that has y's shape
+  BroadcastPlan plan = {};
+  Work work() const {
+    const std::int64_t from_b =
+        std::is_same_v<Functor, First> ? 0 : plan.operand_count(plan.b_strides);
+    return {.bytes = bytes_of<T>(plan.operand_count(plan.a_strides) + from_b + plan.count)};
+  }
+};
 
-template <class Exec, class Op, class T>
-using MapUnaryFunction = void(Exec&, Op op, const T* x, T* y, std::int64_t n);
-template <class Exec, class Op, class T>
-using MapBinaryFunction = void(Exec&, Op op, const T* a, const T* b, T* y,
-                               const BroadcastPlan& plan);
-
-// The ladders behind them (kernels/cuda/elementwise.cu). A variant throws std::invalid_argument
-// where what it needs is not met and for more elements than a grid covers.
-template <class Exec, class Op, class T>
-Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder();
-template <class Exec, class Op, class T>
-Ladder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder();
+/// Every map of one operand and of two.
+using UnaryMaps = EachOf<MapUnary, UnaryFunctors, TypeList<float, double>>;
+using BinaryMaps = EachOf<MapBinary, BinaryFunctors, TypeList<float, double>>;
 
 }  // namespace switchyard::kernels

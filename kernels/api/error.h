@@ -27,4 +27,14 @@ class OutOfMemory : public Error {
               std::string(device) + std::string(detail)) {}
 };
 
+namespace kernels {
+
+/// A rung, or every rung of a kernel, does not take the arguments: "[rung] needs ...". Thrown
+/// before anything is computed.
+class Refusal : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace kernels
 }  // namespace switchyard

@@ -1,8 +1,10 @@
 #pragma once
 
-// An executor runs kernels. Every entry point in kernels/api is a template over it; the three below
-// are what the engine names. Cuda and Simt are complete in their own headers: who only passes them
-// on needs neither CUDA's headers nor the executor's.
+#include <string_view>
+
+// An executor runs kernels. The kernels of kernels/api are the same for all of them; the three
+// below are what the engine names. Cuda and Simt are complete in their own headers: who only passes
+// them on needs neither CUDA's headers nor the executor's.
 
 namespace switchyard::kernels {
 
@@ -17,5 +19,15 @@ struct Cpu {
 
 struct Cuda;  // kernels/cuda/stream.h: a stream of a GPU
 struct Simt;  // kernels/simt/executor.h: the CUDA kernels, thread by thread on the host
+
+/// The executor's device, as users name it.
+template <class Exec>
+inline constexpr std::string_view kDeviceName = {};
+template <>
+inline constexpr std::string_view kDeviceName<Cpu> = "cpu";
+template <>
+inline constexpr std::string_view kDeviceName<Cuda> = "cuda";
+template <>
+inline constexpr std::string_view kDeviceName<Simt> = "simt";
 
 }  // namespace switchyard::kernels

@@ -2,8 +2,9 @@
 
 #include <cstdint>
 
+#include "kernels/api/kernel.h"
 #include "kernels/api/random.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/routing.h"
 
 // The gate of a mixture of experts in one call: noise, temperature, choice and weights. T = float
 // and double.
@@ -17,35 +18,29 @@ enum class GateOrder : std::uint8_t {
   kSoftmaxTopKRenormalized,  ///< the same divided by their sum
 };
 
-struct GateShape {
+/// With v = (logits + deviation · normal) / temperature: `indices` of the k largest of each row of
+/// v, descending, ties to the lower expert, and `weights` by the order. Noise is what RandomNormal
+/// draws.
+template <class T>
+struct Gate {
+  static constexpr std::string_view kName = "gate";
+  const T* logits = nullptr;     ///< [tokens, experts]
+  const T* deviation = nullptr;  ///< [tokens, experts], or null for no noise
   std::int64_t tokens = 0;
   std::int64_t experts = 0;
   std::int64_t k = 0;  ///< 1 <= k <= experts
-};
-
-struct GateOptions {
   GateOrder order = GateOrder::kTopKSoftmax;
-  double temperature = 1.0;  ///< > 0
-  RandomStretch noise = {};  ///< of tokens · experts normal numbers, used if there is a deviation
+  double temperature = 1.0;         ///< > 0
+  RandomStretch noise = {};         ///< of tokens · experts normal numbers
+  T* weights = nullptr;             ///< [tokens, k]
+  std::int64_t* indices = nullptr;  ///< [tokens, k]
+  /// Lowered to the first row whose v holds NaN or +inf or nothing above -inf. Such a row's indices
+  /// are k different experts; its weights mean nothing.
+  LowestNumber* bad_row = nullptr;
+  Work work() const {
+    return {.bytes = bytes_of<T>(tokens * experts * (deviation != nullptr ? 2 : 1) + tokens * k) +
+                     bytes_of<std::int64_t>(tokens * k)};
+  }
 };
-
-/// With v = (logits + deviation · normal) / temperature, [tokens, experts] each, `deviation` null
-/// for no noise: `indices` [tokens, k] of the k largest of each row of v, descending, ties to the
-/// lower expert, and `weights` [tokens, k] by the order. Noise is what random_normal draws.
-///
-/// Returns the lowest row whose v holds NaN or +inf or nothing above -inf, or -1. Such a row's k
-/// indices are k different experts; its weights are meaningless.
-template <class Exec, class T>
-std::int64_t gate(Exec&, const GateShape& shape, const GateOptions& options, const T* logits,
-                  const T* deviation, T* weights, std::int64_t* indices);
-
-template <class Exec, class T>
-using GateFunction = std::int64_t(Exec&, const GateShape& shape, const GateOptions& options,
-                                  const T* logits, const T* deviation, T* weights,
-                                  std::int64_t* indices);
-/// The ladder behind it (kernels/cuda/gate.cu). A variant throws std::invalid_argument where what
-/// it needs is not met and for more tokens or experts than 32-bit indices or a grid cover.
-template <class Exec, class T>
-Ladder<GateFunction<Exec, T>> gate_ladder();
 
 }  // namespace switchyard::kernels

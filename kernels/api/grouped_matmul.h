@@ -2,8 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 
 namespace switchyard::kernels {
 
@@ -14,34 +13,48 @@ struct GroupedShape {
   std::int64_t experts = 0;
   std::int64_t inner = 0;  ///< K, columns of x
   std::int64_t cols = 0;   ///< N, columns of y
+
+  double flops() const {
+    return 2.0 * static_cast<double>(rows) * static_cast<double>(inner) * static_cast<double>(cols);
+  }
 };
 
-/// y [S, N]: y[s] = x[s] · W_e for x [S, K], w [E, K, N]; with `transpose_w` w is [E, N, K] and
-/// y[s] = x[s] · W_eᵀ. Overwrites y. T is float or double; the bits of y do not depend on the
-/// thread count.
-template <class Exec, class T>
-void grouped_matmul(Exec& executor, const GroupedShape& shape, const std::int64_t* offsets,
-                    const T* x, const T* w, bool transpose_w, T* y);
+/// y[s] = x[s] · W_e for each row s of expert e's segment, or x[s] · W_eᵀ. T is float or double.
+/// The bits of y do not depend on the thread count.
+template <class T>
+struct GroupedMatmul {
+  static constexpr std::string_view kName = "grouped_matmul";
+  GroupedShape shape;
+  const std::int64_t* offsets = nullptr;  ///< [experts + 1], in the executor's memory
+  const T* x = nullptr;                   ///< [rows, inner]
+  const T* w = nullptr;                   ///< [experts, inner, cols]
+  bool transpose_w = false;               ///< w is [experts, cols, inner]
+  T* y = nullptr;                         ///< [rows, cols]
+  /// Every expert's matrix counts, though an expert without rows needs none: the host does not know
+  /// the segments.
+  Work work() const {
+    const auto& [rows, experts, inner, cols] = shape;
+    return {.bytes = bytes_of<T>(rows * inner + experts * inner * cols + rows * cols) +
+                     bytes_of<std::int64_t>(experts + 1),
+            .flops = shape.flops()};
+  }
+};
 
-/// gw [E, K, N]: per expert Σ_s x[s]ᵀ · gy[s] for x [S, K], gy [S, N]; zeros for empty experts.
-template <class Exec, class T>
-void grouped_matmul_weight_grad(Exec& executor, const GroupedShape& shape,
-                                const std::int64_t* offsets, const T* x, const T* gy, T* gw);
-
-template <class Exec, class T>
-using GroupedMatmulFunction = void(Exec&, const GroupedShape& shape, const std::int64_t* offsets,
-                                   const T* x, const T* w, bool transpose_w, T* y);
-template <class Exec, class T>
-using GroupedMatmulWeightGradFunction = void(Exec&, const GroupedShape& shape,
-                                             const std::int64_t* offsets, const T* x, const T* gy,
-                                             T* gw);
-
-// The ladders behind them (kernels/cuda/grouped_matmul*.cu); `offsets` lies on the device. A
-// variant throws std::invalid_argument where what it needs is not met and for sizes that 32-bit
-// indices do not cover.
-template <class Exec, class T>
-Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder();
-template <class Exec, class T>
-Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder();
+/// gw_e = Σ_s x[s]ᵀ · gy[s] over each expert's segment; zeros for an expert without rows.
+template <class T>
+struct GroupedMatmulWeightGrad {
+  static constexpr std::string_view kName = "grouped_matmul_weight_grad";
+  GroupedShape shape;
+  const std::int64_t* offsets = nullptr;  ///< [experts + 1], in the executor's memory
+  const T* x = nullptr;                   ///< [rows, inner]
+  const T* gy = nullptr;                  ///< [rows, cols]
+  T* gw = nullptr;                        ///< [experts, inner, cols]
+  Work work() const {
+    const auto& [rows, experts, inner, cols] = shape;
+    return {.bytes = bytes_of<T>(rows * inner + experts * inner * cols + rows * cols) +
+                     bytes_of<std::int64_t>(experts + 1),
+            .flops = shape.flops()};
+  }
+};
 
 }  // namespace switchyard::kernels

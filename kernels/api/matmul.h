@@ -2,8 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 #include "kernels/common/bfloat16.h"
 
 namespace switchyard::kernels {
@@ -18,26 +17,21 @@ struct MatmulShape {
   bool transpose_b = false;
 };
 
-/// Overwrites c. T is float or double. The bits of c do not depend on the thread count.
-template <class Exec, class T>
-void matmul(Exec& executor, const MatmulShape& shape, const T* a, const T* b, T* c);
-
-/// bfloat16 operands, float32 sums and result.
-template <class Exec>
-void matmul_bf16(Exec& executor, const MatmulShape& shape, const BFloat16* a, const BFloat16* b,
-                 float* c);
-
-template <class Exec, class T>
-using MatmulFunction = void(Exec&, const MatmulShape& shape, const T* a, const T* b, T* c);
-template <class Exec>
-using MatmulBf16Function = void(Exec&, const MatmulShape& shape, const BFloat16* a,
-                                const BFloat16* b, float* c);
-
-// The ladders behind them (kernels/cuda/matmul.cu). A variant throws std::invalid_argument where
-// what it needs is not met and for sizes that 32-bit indices do not cover.
-template <class Exec, class T>
-Ladder<MatmulFunction<Exec, T>> matmul_ladder();
-template <class Exec>
-Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder();
+/// Overwrites c with op(a) · op(b). T is float, double, or bfloat16 with float32 sums and result.
+/// The bits of c do not depend on the thread count.
+template <class T>
+struct Matmul {
+  static constexpr std::string_view kName = "matmul";
+  MatmulShape shape;
+  const T* a = nullptr;      ///< [m, k], or [k, m] if transposed
+  const T* b = nullptr;      ///< [k, n], or [n, k] if transposed
+  ResultOf<T>* c = nullptr;  ///< [m, n]
+  Work work() const {
+    const auto& [m, n, k, transpose_a, transpose_b] = shape;
+    return {
+        .bytes = bytes_of<T>(m * k + k * n) + bytes_of<ResultOf<T>>(m * n),
+        .flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k)};
+  }
+};
 
 }  // namespace switchyard::kernels

@@ -2,68 +2,74 @@
 
 #include <cstdint>
 
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
+
+// Normalisation over rows, T = float and double: tensors are [rows, channels], statistics and
+// parameters [channels].
 
 namespace switchyard::kernels {
 
-// Normalisation over rows: tensors are [rows, channels], statistics and parameters [channels].
-
-/// Tail fused behind a per-channel affine map: y = [relu](x·scale + shift + residual).
+/// Training-mode batch normalisation with the batch's mean and biased variance:
+/// y = [relu]((x - mean) / sqrt(variance + epsilon) · gamma + beta + residual). rows >= 1.
 template <class T>
-struct AffineTail {
+struct BatchNormForward {
+  static constexpr std::string_view kName = "batch_norm_forward";
+  const T* x = nullptr;         ///< [rows, channels]
+  const T* gamma = nullptr;     ///< [channels]
+  const T* beta = nullptr;      ///< [channels]
   const T* residual = nullptr;  ///< [rows, channels] or null
   bool relu = false;            ///< NaN stays NaN
+  double epsilon = 0.0;
+  T* y = nullptr;         ///< [rows, channels]
+  T* mean = nullptr;      ///< [channels], written
+  T* variance = nullptr;  ///< [channels], written: biased
+  std::int64_t rows = 0;
+  std::int64_t channels = 0;
+  Work work() const {
+    return {.bytes = bytes_of<T>((residual != nullptr ? 3 : 2) * rows * channels + 4 * channels)};
+  }
 };
 
-/// Training-mode batch normalisation: writes y [rows, channels] and the batch's mean and biased
-/// variance [channels]. Reads x twice (statistics, then the map). rows >= 1.
-template <class Exec, class T>
-void batch_norm_forward(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
-                        const T* gamma, const T* beta, double epsilon, AffineTail<T> tail, T* y,
-                        T* mean, T* variance);
-
+/// Ioffe & Szegedy (2015), section 3, with the ReLU's mask applied on the way: the gradients for x,
+/// gamma, beta and, behind the ReLU, for the residual.
 template <class T>
 struct BatchNormBackward {
+  static constexpr std::string_view kName = "batch_norm_backward";
   const T* gy = nullptr;  ///< [rows, channels]
   const T* x = nullptr;   ///< [rows, channels]
   const T* y = nullptr;   ///< [rows, channels]: the forward output if a ReLU was fused, else null
   const T* gamma = nullptr;     ///< [channels]
   const T* mean = nullptr;      ///< [channels]
   const T* variance = nullptr;  ///< [channels] biased
-  double epsilon = 0;
+  double epsilon = 0.0;
   T* gx = nullptr;      ///< [rows, channels]
   T* ggamma = nullptr;  ///< [channels]
   T* gbeta = nullptr;   ///< [channels]
   T* gtail = nullptr;   ///< [rows, channels]: gy behind the ReLU, or null when not wanted
+  std::int64_t rows = 0;
+  std::int64_t channels = 0;
+  Work work() const {
+    const std::int64_t matrices = 3 + (y != nullptr ? 1 : 0) + (gtail != nullptr ? 1 : 0);
+    return {.bytes = bytes_of<T>(matrices * rows * channels + 5 * channels)};
+  }
 };
-/// Ioffe & Szegedy (2015), section 3, with the ReLU's mask applied on the way.
-template <class Exec, class T>
-void batch_norm_backward(Exec& exec, std::int64_t rows, std::int64_t channels,
-                         const BatchNormBackward<T>& arguments);
 
-/// y = [relu](x·scale + shift + residual); `shift` may be null for zero.
-template <class Exec, class T>
-void channel_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
-                    const T* scale, const T* shift, AffineTail<T> tail, T* y);
-
-template <class Exec, class T>
-using BatchNormForwardFunction = void(Exec&, std::int64_t rows, std::int64_t channels, const T* x,
-                                      const T* gamma, const T* beta, double epsilon,
-                                      AffineTail<T> tail, T* y, T* mean, T* variance);
-template <class Exec, class T>
-using BatchNormBackwardFunction = void(Exec&, std::int64_t rows, std::int64_t channels,
-                                       const BatchNormBackward<T>& arguments);
-template <class Exec, class T>
-using ChannelAffineFunction = void(Exec&, std::int64_t rows, std::int64_t channels, const T* x,
-                                   const T* scale, const T* shift, AffineTail<T> tail, T* y);
-
-// The ladders behind them (kernels/cuda/norm.cu). A variant throws std::invalid_argument where what
-// it needs is not met and for sizes that 32-bit indices do not cover.
-template <class Exec, class T>
-Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder();
-template <class Exec, class T>
-Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder();
-template <class Exec, class T>
-Ladder<ChannelAffineFunction<Exec, T>> channel_affine_ladder();
+/// y = [relu](x · scale + shift + residual).
+template <class T>
+struct ChannelAffine {
+  static constexpr std::string_view kName = "channel_affine";
+  const T* x = nullptr;         ///< [rows, channels]
+  const T* scale = nullptr;     ///< [channels]
+  const T* shift = nullptr;     ///< [channels], or null for zero
+  const T* residual = nullptr;  ///< [rows, channels] or null
+  bool relu = false;            ///< NaN stays NaN
+  T* y = nullptr;               ///< [rows, channels]
+  std::int64_t rows = 0;
+  std::int64_t channels = 0;
+  Work work() const {
+    return {.bytes = bytes_of<T>((residual != nullptr ? 3 : 2) * rows * channels +
+                                 (shift != nullptr ? 2 : 1) * channels)};
+  }
+};
 
 }  // namespace switchyard::kernels

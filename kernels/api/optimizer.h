@@ -3,20 +3,25 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
+
+// Stochastic gradient descent with momentum and weight decay, T = float and double.
 
 namespace switchyard::kernels {
 
+/// g' = g + decay · w;  m = momentum · m + g';  w -= rate · m, in place.
+template <class T>
 struct SgdStep {
-  double rate = 0;
-  double momentum = 0;
-  double decay = 0;
+  static constexpr std::string_view kName = "sgd_step";
+  T* w = nullptr;        ///< [count]
+  const T* g = nullptr;  ///< [count]
+  T* m = nullptr;        ///< [count]
+  std::int64_t count = 0;
+  double rate = 0.0;
+  double momentum = 0.0;
+  double decay = 0.0;
+  Work work() const { return {.bytes = bytes_of<T>(5 * count)}; }
 };
-
-/// g' = g + decay·w;  m = momentum·m + g';  w -= rate·m, in place over `count` elements.
-template <class Exec, class T>
-void sgd_step(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step);
 
 /// One parameter with its gradient and momentum, each of `count` elements.
 template <class T>
@@ -27,20 +32,20 @@ struct SgdParameter {
   T* m = nullptr;
 };
 
-/// sgd_step of every parameter. The list is read by the host before the call returns; no two
-/// parameters overlap.
-template <class Exec, class T>
-void sgd_step_many(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdStep step);
-
-template <class Exec, class T>
-using SgdFunction = void(Exec&, std::int64_t count, T* w, const T* g, T* m, SgdStep step);
-template <class Exec, class T>
-using SgdManyFunction = void(Exec&, std::span<const SgdParameter<T>> parameters, SgdStep step);
-
-// The ladders behind them (kernels/cuda/optimizer.cu).
-template <class Exec, class T>
-Ladder<SgdFunction<Exec, T>> sgd_step_ladder();
-template <class Exec, class T>
-Ladder<SgdManyFunction<Exec, T>> sgd_step_many_ladder();
+/// SgdStep of every parameter.
+template <class T>
+struct SgdStepMany {
+  static constexpr std::string_view kName = "sgd_step_many";
+  /// In host memory, which is read before run() returns; no two parameters overlap.
+  std::span<const SgdParameter<T>> parameters = {};
+  double rate = 0.0;
+  double momentum = 0.0;
+  double decay = 0.0;
+  Work work() const {
+    Work all;
+    for (const SgdParameter<T>& p : parameters) all.bytes += bytes_of<T>(5 * p.count);
+    return all;
+  }
+};
 
 }  // namespace switchyard::kernels

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 
 // Random numbers, T = float and double. They depend on the stretch and the element's number alone:
 // the same on every device and for any number of threads.
@@ -16,38 +16,46 @@ struct RandomStretch {
   std::uint64_t offset = 0;
 };
 
-/// y[i] = 0 with probability p (0 <= p < 1), else x[i] / (1 - p); x and y do not overlap. The mask
-/// depends on `stretch` and i alone.
-template <class Exec, class T>
-void dropout(Exec& exec, std::int64_t count, const T* x, T* y, double p, RandomStretch stretch);
+/// y[i] = 0 with probability p, else x[i] / (1 - p). The mask depends on `stretch` and i alone.
+template <class T>
+struct Dropout {
+  static constexpr std::string_view kName = "dropout";
+  const T* x = nullptr;  ///< [count]
+  T* y = nullptr;        ///< [count]; does not overlap x
+  std::int64_t count = 0;
+  double p = 0.0;  ///< 0 <= p < 1
+  RandomStretch stretch = {};
+  Work work() const { return {.bytes = bytes_of<T>(2 * count)}; }
+};
 
 /// Standard normal numbers; the same values on every device up to rounding of log, cos and sin.
-template <class Exec, class T>
-void random_normal(Exec& exec, std::int64_t count, T* y, RandomStretch stretch);
+template <class T>
+struct RandomNormal {
+  static constexpr std::string_view kName = "random_normal";
+  T* y = nullptr;  ///< [count]
+  std::int64_t count = 0;
+  RandomStretch stretch = {};
+  Work work() const { return {.bytes = bytes_of<T>(count)}; }
+};
 
 /// Uniform numbers in [0, 1).
-template <class Exec, class T>
-void random_uniform(Exec& exec, std::int64_t count, T* y, RandomStretch stretch);
+template <class T>
+struct RandomUniform {
+  static constexpr std::string_view kName = "random_uniform";
+  T* y = nullptr;  ///< [count]
+  std::int64_t count = 0;
+  RandomStretch stretch = {};
+  Work work() const { return {.bytes = bytes_of<T>(count)}; }
+};
 
 /// ±1 with equal probability.
-template <class Exec, class T>
-void random_sign(Exec& exec, std::int64_t count, T* y, RandomStretch stretch);
-
-template <class Exec, class T>
-using DropoutFunction = void(Exec&, std::int64_t count, const T* x, T* y, double p,
-                             RandomStretch stretch);
-template <class Exec, class T>
-using RandomFunction = void(Exec&, std::int64_t count, T* y, RandomStretch stretch);
-
-// The ladders behind them (kernels/cuda/random.cu). A variant throws std::invalid_argument where
-// what it needs is not met and for more elements than a grid covers.
-template <class Exec, class T>
-Ladder<DropoutFunction<Exec, T>> dropout_ladder();
-template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_normal_ladder();
-template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_uniform_ladder();
-template <class Exec, class T>
-Ladder<RandomFunction<Exec, T>> random_sign_ladder();
+template <class T>
+struct RandomSign {
+  static constexpr std::string_view kName = "random_sign";
+  T* y = nullptr;  ///< [count]
+  std::int64_t count = 0;
+  RandomStretch stretch = {};
+  Work work() const { return {.bytes = bytes_of<T>(count)}; }
+};
 
 }  // namespace switchyard::kernels

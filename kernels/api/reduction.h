@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 
 // Sums over the middle axis of [outer, reduce, inner], T = float and double. Partial sums cover
 // fixed stretches of the data and are added in order, in double: the same bits for any thread
@@ -10,30 +10,31 @@
 
 namespace switchyard::kernels {
 
-/// x [outer, reduce, inner] -> y [outer, inner]; zeros where reduce is 0. With outer = 1 this is
-/// the sum over rows of a matrix, with inner = 1 the sum of each row.
-template <class Exec, class T>
-void sum_middle(Exec&, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
-                std::int64_t inner);
+/// y = sums of x over the middle axis; zeros where `reduce` is 0. With outer = 1 this is the sum
+/// over rows of a matrix, with inner = 1 the sum of each row.
+template <class T>
+struct SumMiddle {
+  static constexpr std::string_view kName = "sum_middle";
+  const T* x = nullptr;  ///< [outer, reduce, inner]
+  T* y = nullptr;        ///< [outer, inner]
+  std::int64_t outer = 0;
+  std::int64_t reduce = 0;
+  std::int64_t inner = 0;
+  Work work() const { return {.bytes = bytes_of<T>(outer * (reduce + 1) * inner)}; }
+};
 
-/// The same sums of the products a·b, both [outer, reduce, inner]: dot products (outer = inner = 1)
-/// and per-channel products (outer = 1).
-template <class Exec, class T>
-void sum_products(Exec&, const T* a, const T* b, T* y, std::int64_t outer, std::int64_t reduce,
-                  std::int64_t inner);
-
-template <class Exec, class T>
-using SumMiddleFunction = void(Exec&, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
-                               std::int64_t inner);
-template <class Exec, class T>
-using SumProductsFunction = void(Exec&, const T* a, const T* b, T* y, std::int64_t outer,
-                                 std::int64_t reduce, std::int64_t inner);
-
-// The ladders behind them (kernels/cuda/reduction.cu). A variant throws std::invalid_argument for
-// more outputs than a grid has blocks for.
-template <class Exec, class T>
-Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder();
-template <class Exec, class T>
-Ladder<SumProductsFunction<Exec, T>> sum_products_ladder();
+/// The same sums of the products a · b: dot products (outer = inner = 1) and per-channel products
+/// (outer = 1).
+template <class T>
+struct SumProducts {
+  static constexpr std::string_view kName = "sum_products";
+  const T* a = nullptr;  ///< [outer, reduce, inner]
+  const T* b = nullptr;  ///< [outer, reduce, inner]
+  T* y = nullptr;        ///< [outer, inner]
+  std::int64_t outer = 0;
+  std::int64_t reduce = 0;
+  std::int64_t inner = 0;
+  Work work() const { return {.bytes = bytes_of<T>(outer * (2 * reduce + 1) * inner)}; }
+};
 
 }  // namespace switchyard::kernels

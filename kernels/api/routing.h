@@ -2,8 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 
 namespace switchyard::kernels {
 
@@ -11,41 +10,91 @@ namespace switchyard::kernels {
 // token. Assignment a = token · k + choice. Indices are int64. Nothing here depends on the thread
 // count.
 
-/// indices [T, k]: the k largest of each row of `logits` [T, E], descending, ties to the lower
-/// index; 1 <= k <= E. Returns the lowest row that holds NaN or is all -inf, whose indices are then
-/// meaningless, or -1.
-template <class Exec, class T>
-std::int64_t top_k(Exec& executor, const T* logits, std::int64_t tokens, std::int64_t experts,
-                   std::int64_t k, std::int64_t* indices);
+/// A number in the executor's memory that kernels only ever lower, with which they report the first
+/// row or position that is not as it should be. The caller sets all bits beforehand, which reads as
+/// -1 and means that there was none.
+using LowestNumber = unsigned long long;
 
-/// Position of the first index outside [0, bound), or -1.
-template <class Exec>
-std::int64_t first_out_of_range(Exec& executor, const std::int64_t* indices, std::int64_t count,
-                                std::int64_t bound);
+/// indices [T, k]: the k largest of each row of logits [T, E], descending, ties to the lower index.
+template <class T>
+struct TopK {
+  static constexpr std::string_view kName = "top_k";
+  const T* logits = nullptr;  ///< [tokens, experts]
+  std::int64_t tokens = 0;
+  std::int64_t experts = 0;
+  std::int64_t k = 0;               ///< 1 <= k <= experts
+  std::int64_t* indices = nullptr;  ///< [tokens, k]
+  /// Lowered to the first row that holds NaN or is all -inf; that row's indices mean nothing.
+  LowestNumber* bad_row = nullptr;
+  Work work() const {
+    return {.bytes = bytes_of<T>(tokens * experts) + bytes_of<std::int64_t>(tokens * k)};
+  }
+};
 
-/// y [T, k]: y[t, j] = x[t, indices[t, j]] for x [T, columns].
-template <class Exec, class T>
-void gather(Exec& executor, const T* x, const std::int64_t* indices, std::int64_t tokens,
-            std::int64_t columns, std::int64_t k, T* y);
+/// Looks for an index outside [0, bound).
+struct FirstOutOfRange {
+  static constexpr std::string_view kName = "first_out_of_range";
+  const std::int64_t* indices = nullptr;  ///< [count]
+  std::int64_t count = 0;
+  std::int64_t bound = 0;
+  LowestNumber* position = nullptr;  ///< lowered to the first such index's position
+  Work work() const { return {.bytes = bytes_of<std::int64_t>(count)}; }
+};
+
+/// y[t, j] = x[t, indices[t, j]].
+template <class T>
+struct Gather {
+  static constexpr std::string_view kName = "gather";
+  const T* x = nullptr;                   ///< [tokens, columns]
+  const std::int64_t* indices = nullptr;  ///< [tokens, k] in [0, columns)
+  std::int64_t tokens = 0;
+  std::int64_t columns = 0;
+  std::int64_t k = 0;
+  T* y = nullptr;  ///< [tokens, k]
+  Work work() const {
+    return {.bytes = bytes_of<T>(2 * tokens * k) + bytes_of<std::int64_t>(tokens * k)};
+  }
+};
 
 /// y [T, columns]: zeros, then y[t, indices[t, j]] += x[t, j] in the order of j.
-template <class Exec, class T>
-void scatter_add(Exec& executor, const T* x, const std::int64_t* indices, std::int64_t tokens,
-                 std::int64_t columns, std::int64_t k, T* y);
+template <class T>
+struct ScatterAdd {
+  static constexpr std::string_view kName = "scatter_add";
+  const T* x = nullptr;                   ///< [tokens, k]
+  const std::int64_t* indices = nullptr;  ///< [tokens, k] in [0, columns)
+  std::int64_t tokens = 0;
+  std::int64_t columns = 0;
+  std::int64_t k = 0;
+  T* y = nullptr;  ///< [tokens, columns]
+  Work work() const {
+    return {.bytes = bytes_of<T>(tokens * (k + columns)) + bytes_of<std::int64_t>(tokens * k)};
+  }
+};
 
-/// offsets [E+1]: slots [offsets[e], offsets[e+1]) go to expert e, which takes at most `capacity`
-/// assignments (0: any number). `assignments` = T · k entries of `indices`, each in [0, E).
-template <class Exec>
-void segment_offsets(Exec& executor, const std::int64_t* indices, std::int64_t assignments,
-                     std::int64_t experts, std::int64_t capacity, std::int64_t* offsets);
+/// Slots [offsets[e], offsets[e+1]) go to expert e, which takes at most `capacity` assignments.
+struct SegmentOffsets {
+  static constexpr std::string_view kName = "segment_offsets";
+  const std::int64_t* indices = nullptr;  ///< [assignments] in [0, experts)
+  std::int64_t assignments = 0;           ///< T · k
+  std::int64_t experts = 0;
+  std::int64_t capacity = 0;        ///< 0: any number
+  std::int64_t* offsets = nullptr;  ///< [experts + 1]
+  Work work() const { return {.bytes = bytes_of<std::int64_t>(assignments + experts + 1)}; }
+};
 
 /// Stable sort of the assignments by expert, of which each expert keeps the first
-/// offsets[e+1] - offsets[e]. permutation [S]: slot -> assignment; inverse [T · k]: assignment ->
-/// slot, -1 if dropped.
-template <class Exec>
-void sort_assignments(Exec& executor, const std::int64_t* indices, std::int64_t assignments,
-                      std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-                      std::int64_t* inverse);
+/// offsets[e+1] - offsets[e].
+struct SortAssignments {
+  static constexpr std::string_view kName = "sort_assignments";
+  const std::int64_t* indices = nullptr;  ///< [assignments] in [0, experts)
+  std::int64_t assignments = 0;           ///< T · k
+  std::int64_t experts = 0;
+  const std::int64_t* offsets = nullptr;  ///< [experts + 1]
+  std::int64_t* permutation = nullptr;    ///< [S]: slot -> assignment
+  std::int64_t* inverse = nullptr;        ///< [assignments]: assignment -> slot, -1 if dropped
+  /// As many slots as assignments are counted: the host need not know how many are dropped.
+  Work work() const { return {.bytes = bytes_of<std::int64_t>(3 * assignments + experts + 1)}; }
+};
 
 /// Sizes of the token movement below.
 struct RouteShape {
@@ -57,70 +106,54 @@ struct RouteShape {
 
 // One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces: combine,
 // dispatch and the gradient of the weights. Dropped assignments contribute nothing. `weights`
-// [T, k] may be null, which stands for ones.
+// may be null, which stands for ones.
 
-/// y [S, D]: y[s] = weights[permutation[s]] · x[permutation[s] / k] for x [T, D].
-template <class Exec, class T>
-void dispatch(Exec& executor, const RouteShape& shape, const std::int64_t* permutation, const T* x,
-              const T* weights, T* y);
+/// y[s] = weights[permutation[s]] · x[permutation[s] / k].
+template <class T>
+struct Dispatch {
+  static constexpr std::string_view kName = "dispatch";
+  RouteShape shape;
+  const std::int64_t* permutation = nullptr;  ///< [slots]
+  const T* x = nullptr;                       ///< [tokens, width]
+  const T* weights = nullptr;                 ///< [tokens, k] or null
+  T* y = nullptr;                             ///< [slots, width]
+  Work work() const {
+    const auto& [tokens, k, slots, width] = shape;
+    return {.bytes = bytes_of<T>((tokens + slots) * width + (weights != nullptr ? slots : 0)) +
+                     bytes_of<std::int64_t>(slots)};
+  }
+};
 
-/// y [T, D]: y[t] = Σ_j weights[t, j] · x[inverse[t, j]] for x [S, D].
-template <class Exec, class T>
-void combine(Exec& executor, const RouteShape& shape, const std::int64_t* inverse, const T* x,
-             const T* weights, T* y);
+/// y[t] = Σ_j weights[t, j] · x[inverse[t, j]].
+template <class T>
+struct Combine {
+  static constexpr std::string_view kName = "combine";
+  RouteShape shape;
+  const std::int64_t* inverse = nullptr;  ///< [tokens, k]
+  const T* x = nullptr;                   ///< [slots, width]
+  const T* weights = nullptr;             ///< [tokens, k] or null
+  T* y = nullptr;                         ///< [tokens, width]
+  Work work() const {
+    const auto& [tokens, k, slots, width] = shape;
+    return {.bytes = bytes_of<T>((tokens + slots) * width + (weights != nullptr ? tokens * k : 0)) +
+                     bytes_of<std::int64_t>(tokens * k)};
+  }
+};
 
-/// gweights [T, k]: <gy[t], x[inverse[t, j]]> for x [S, D], gy [T, D]; 0 where dropped.
-template <class Exec, class T>
-void combine_weight_grad(Exec& executor, const RouteShape& shape, const std::int64_t* inverse,
-                         const T* x, const T* gy, T* gweights);
-
-// ---- the ladders behind them (kernels/cuda/top_k.cu, gather.cu, segment_offsets.cu,
-// sort_assignments.cu, dispatch.cu)
-
-template <class Exec, class T>
-using TopKFunction = std::int64_t(Exec&, const T* logits, std::int64_t tokens, std::int64_t experts,
-                                  std::int64_t k, std::int64_t* indices);
-template <class Exec, class T>
-Ladder<TopKFunction<Exec, T>> top_k_ladder();
-
-template <class Exec>
-using FirstOutOfRangeFunction = std::int64_t(Exec&, const std::int64_t* indices, std::int64_t count,
-                                             std::int64_t bound);
-template <class Exec>
-Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder();
-
-template <class Exec, class T>
-using GatherFunction = void(Exec&, const T* x, const std::int64_t* indices, std::int64_t tokens,
-                            std::int64_t columns, std::int64_t k, T* y);
-template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> gather_ladder();
-template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> scatter_add_ladder();
-
-template <class Exec>
-using SegmentOffsetsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
-                                    std::int64_t experts, std::int64_t capacity,
-                                    std::int64_t* offsets);
-template <class Exec>
-Ladder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder();
-
-template <class Exec>
-using SortAssignmentsFunction = void(Exec&, const std::int64_t* indices, std::int64_t assignments,
-                                     std::int64_t experts, const std::int64_t* offsets,
-                                     std::int64_t* permutation, std::int64_t* inverse);
-template <class Exec>
-Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder();
-
-/// dispatch(permutation, x, weights, y), combine(inverse, x, weights, y) or
-/// combine_weight_grad(inverse, x, gy, gweights).
-template <class Exec, class T>
-using RouteFunction = void(Exec&, const RouteShape& shape, const std::int64_t* map, const T* x,
-                           const T* other, T* y);
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> dispatch_ladder();
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_ladder();
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder();
+/// gweights[t, j] = <gy[t], x[inverse[t, j]]>; 0 where dropped.
+template <class T>
+struct CombineWeightGrad {
+  static constexpr std::string_view kName = "combine_weight_grad";
+  RouteShape shape;
+  const std::int64_t* inverse = nullptr;  ///< [tokens, k]
+  const T* x = nullptr;                   ///< [slots, width]
+  const T* gy = nullptr;                  ///< [tokens, width]
+  T* gweights = nullptr;                  ///< [tokens, k]
+  Work work() const {
+    const auto& [tokens, k, slots, width] = shape;
+    return {.bytes = bytes_of<T>((tokens + slots) * width + tokens * k) +
+                     bytes_of<std::int64_t>(tokens * k)};
+  }
+};
 
 }  // namespace switchyard::kernels

@@ -2,53 +2,72 @@
 
 #include <cstdint>
 
-#include "kernels/api/variants.h"
+#include "kernels/api/kernel.h"
 #include "kernels/common/convert.h"
 
-// Moving elements. Element types, here: float, double, int32, int64, uint8.
+// Moving elements. The element types of tensors are kernels/common/convert.h's ElementTypes.
 
 namespace switchyard::kernels {
 
-/// y[i] = x[i] as a To for i in [0, n), by the rules of convert_element (kernels/common/convert.h).
-/// From and To are element types, equal or not, or one bfloat16 and the other float or double. The
-/// stretches do not overlap.
-template <class Exec, class From, class To>
-void convert(Exec&, const From* x, To* y, std::int64_t n);
+/// A conversion is called by its result's type.
+template <class To>
+inline constexpr std::string_view kConvertName = {};
+template <>
+inline constexpr std::string_view kConvertName<float> = "convert_to_float32";
+template <>
+inline constexpr std::string_view kConvertName<double> = "convert_to_float64";
+template <>
+inline constexpr std::string_view kConvertName<BFloat16> = "convert_to_bfloat16";
+template <>
+inline constexpr std::string_view kConvertName<std::int32_t> = "convert_to_int32";
+template <>
+inline constexpr std::string_view kConvertName<std::int64_t> = "convert_to_int64";
+template <>
+inline constexpr std::string_view kConvertName<std::uint8_t> = "convert_to_uint8";
 
-/// y[i] = x[i] for i in [0, n), T an element type.
-template <class Exec, class T>
-void copy(Exec& exec, const T* x, T* y, std::int64_t n) {
-  convert(exec, x, y, n);
-}
+/// y[i] = x[i] as a To, by the rules of convert_element (kernels/common/convert.h). From and To are
+/// element types, equal or not, or one bfloat16 and the other float or double.
+template <class From, class To>
+struct Convert {
+  static constexpr std::string_view kName = kConvertName<To>;
+  const From* x = nullptr;  ///< [count]
+  To* y = nullptr;          ///< [count]; does not overlap x
+  std::int64_t count = 0;
+  Work work() const { return {.bytes = bytes_of<From>(count) + bytes_of<To>(count)}; }
+};
 
-/// y[i] = value for i in [0, n), T an element type.
-template <class Exec, class T>
-void fill(Exec&, T* y, T value, std::int64_t n);
+/// y[i] = x[i], T an element type.
+template <class T>
+using Copy = Convert<T, T>;
 
-/// y[i] = 0 for i in [0, n), T an element type.
-template <class Exec, class T>
-void fill_zero(Exec& exec, T* y, std::int64_t n) {
-  fill(exec, y, T{0}, n);
-}
+/// y[i] = value, T an element type.
+template <class T>
+struct Fill {
+  static constexpr std::string_view kName = "fill";
+  T* y = nullptr;  ///< [count]
+  T value = {};
+  std::int64_t count = 0;
+  Work work() const { return {.bytes = bytes_of<T>(count)}; }
+};
 
-/// x [rows, columns] -> y [columns, rows], T = float and double.
-template <class Exec, class T>
-void transpose(Exec&, const T* x, T* y, std::int64_t rows, std::int64_t columns);
+/// y = xᵀ, T = float and double.
+template <class T>
+struct Transpose {
+  static constexpr std::string_view kName = "transpose";
+  const T* x = nullptr;  ///< [rows, columns]
+  T* y = nullptr;        ///< [columns, rows]
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  Work work() const { return {.bytes = bytes_of<T>(2 * rows * columns)}; }
+};
 
-template <class Exec, class From, class To>
-using ConvertFunction = void(Exec&, const From* x, To* y, std::int64_t n);
-template <class Exec, class T>
-using FillFunction = void(Exec&, T* y, T value, std::int64_t n);
-template <class Exec, class T>
-using TransposeFunction = void(Exec&, const T* x, T* y, std::int64_t rows, std::int64_t columns);
+/// Fill of every element type.
+using Fills =
+    TypeList<Fill<float>, Fill<double>, Fill<std::int32_t>, Fill<std::int64_t>, Fill<std::uint8_t>>;
 
-// The ladders behind them (kernels/cuda/shape.cu). A variant throws std::invalid_argument where
-// what it needs is not met and for more elements than a grid covers.
-template <class Exec, class From, class To>
-Ladder<ConvertFunction<Exec, From, To>> convert_ladder();
-template <class Exec, class T>
-Ladder<FillFunction<Exec, T>> fill_ladder();
-template <class Exec, class T>
-Ladder<TransposeFunction<Exec, T>> transpose_ladder();
+/// Every conversion there is.
+using Conversions = Join<EachOf<Convert, ElementTypes, ElementTypes>,
+                         TypeList<Convert<float, BFloat16>, Convert<double, BFloat16>,
+                                  Convert<BFloat16, float>, Convert<BFloat16, double>>>;
 
 }  // namespace switchyard::kernels

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/common/host_device.h"
 
@@ -29,5 +30,9 @@ struct BFloat16 {
   }
 };
 static_assert(sizeof(BFloat16) == 2);
+
+/// What a product of T operands is summed and stored in: float32 for bfloat16, else T.
+template <class T>
+using ResultOf = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
 
 }  // namespace switchyard::kernels

@@ -19,6 +19,14 @@ Axes aligned_strides(std::span<const std::int64_t> sizes, std::size_t rank) {
 
 }  // namespace
 
+std::int64_t BroadcastPlan::operand_count(const Axes& strides) const {
+  std::int64_t elements = 1;
+  for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank); ++axis) {
+    if (strides[axis] != 0) elements *= sizes[axis];
+  }
+  return elements;
+}
+
 BroadcastPlan plan_broadcast(std::span<const std::int64_t> result, std::span<const std::int64_t> a,
                              std::span<const std::int64_t> b) {
   const Axes a_strides = aligned_strides(a, result.size());

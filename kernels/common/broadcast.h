@@ -18,6 +18,9 @@ struct BroadcastPlan {
   Axes sizes{};            ///< outermost first
   Axes a_strides{};        ///< in elements; 0 where the operand repeats
   Axes b_strides{};        ///< the innermost stride of an operand is 0 or 1
+
+  /// Elements of the operand that has these strides.
+  std::int64_t operand_count(const Axes& strides) const;
 };
 
 /// The plan for operands of shapes `a` and `b` that broadcast to `result` (the caller has checked).

@@ -7,6 +7,7 @@
 
 #include "kernels/common/bfloat16.h"
 #include "kernels/common/host_device.h"
+#include "kernels/common/type_list.h"
 
 namespace switchyard::kernels {
 
@@ -44,20 +45,7 @@ SWITCHYARD_HOST_DEVICE inline To convert_element(From x) {
   }
 }
 
+/// Element types of tensors.
+using ElementTypes = TypeList<float, double, std::int32_t, std::int64_t, std::uint8_t>;
+
 }  // namespace switchyard::kernels
-
-// Element types of tensors, for the executors' entry points: X(T) once per type.
-#define SWITCHYARD_ELEMENT_TYPES(X) \
-  X(float) X(double) X(std::int32_t) X(std::int64_t) X(std::uint8_t)
-
-// Conversions there are: X(From, To) for every pair of element types, a type with itself included,
-// and for bfloat16 with the types that it is computed in.
-#define SWITCHYARD_CONVERSIONS_FROM(X, From) \
-  X(From, float) X(From, double) X(From, std::int32_t) X(From, std::int64_t) X(From, std::uint8_t)
-#define SWITCHYARD_CONVERSIONS(X)              \
-  SWITCHYARD_CONVERSIONS_FROM(X, float)        \
-  SWITCHYARD_CONVERSIONS_FROM(X, double)       \
-  SWITCHYARD_CONVERSIONS_FROM(X, std::int32_t) \
-  SWITCHYARD_CONVERSIONS_FROM(X, std::int64_t) \
-  SWITCHYARD_CONVERSIONS_FROM(X, std::uint8_t) \
-  X(float, BFloat16) X(double, BFloat16) X(BFloat16, float) X(BFloat16, double)

@@ -16,11 +16,11 @@ struct GateLogits {
   T temperature;
   RandomStretch noise;
 
-  GateLogits(const GateOptions& options, const T* logits_in, const T* deviation_in)
-      : logits(logits_in),
-        deviation(deviation_in),
-        temperature(static_cast<T>(options.temperature)),
-        noise(options.noise) {}
+  explicit GateLogits(const Gate<T>& a)
+      : logits(a.logits),
+        deviation(a.deviation),
+        temperature(static_cast<T>(a.temperature)),
+        noise(a.noise) {}
 
   SWITCHYARD_HOST_DEVICE T operator()(std::int64_t i) const {
     T value = logits[i];

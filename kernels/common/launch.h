@@ -29,6 +29,7 @@ void launch(Cuda& cuda, const char* name, void (*kernel)(Parameters...), const L
             Arguments&&... arguments) {
   check_launch(name, shape, cuda.limits);
   allow_dynamic_shared(name, reinterpret_cast<const void*>(kernel), shape.dynamic_shared_bytes);
+  ++cuda.launches;
   kernel<<<dim3(shape.grid.x, shape.grid.y, shape.grid.z),
            dim3(shape.block.x, shape.block.y, shape.block.z), shape.dynamic_shared_bytes,
            cuda.stream>>>(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
@@ -42,6 +43,7 @@ using KernelExecutor = Simt;
 template <class... Parameters, class... Arguments>
 void launch(Simt& simt, const char* name, void (*kernel)(Parameters...), const LaunchShape& shape,
             Arguments&&... arguments) {
+  ++simt.launches;
   const std::tuple<Parameters...> parameters(std::forward<Arguments>(arguments)...);
   simt::run_grid(simt, name, shape, [&] { std::apply(kernel, parameters); });
 }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include "kernels/common/host_device.h"
+#include "kernels/common/type_list.h"
 
 // What one element of an elementwise operation computes, the same source for every executor. A
 // functor is a value: Affine carries its two scalars. NaN in, NaN out; infinities give the limit.
@@ -11,6 +13,7 @@ namespace switchyard::kernels {
 
 /// scale · x + shift. The scalars are rounded to the element type first.
 struct Affine {
+  static constexpr std::string_view kName = "affine";
   double scale = 1.0;
   double shift = 0.0;
   template <class T>
@@ -22,6 +25,7 @@ struct Affine {
 /// x / divisor. The divisor is rounded to the element type first; a count is exact in it up to 2²⁴
 /// (float32). A product with its reciprocal would be rounded twice: 1/49 of 49 is not 1.
 struct Quotient {
+  static constexpr std::string_view kName = "quotient";
   double divisor = 1.0;
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
@@ -31,6 +35,7 @@ struct Quotient {
 
 /// x, but at least `low` and at most `high`, both rounded to the element type.
 struct Clamp {
+  static constexpr std::string_view kName = "clamp";
   double low = 0.0;
   double high = 1.0;
   template <class T>
@@ -42,6 +47,7 @@ struct Clamp {
 };
 
 struct Exp {
+  static constexpr std::string_view kName = "exp";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::exp(x);
@@ -49,6 +55,7 @@ struct Exp {
 };
 
 struct Log {
+  static constexpr std::string_view kName = "log";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::log(x);
@@ -56,6 +63,7 @@ struct Log {
 };
 
 struct Sqrt {
+  static constexpr std::string_view kName = "sqrt";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::sqrt(x);
@@ -63,6 +71,7 @@ struct Sqrt {
 };
 
 struct Square {
+  static constexpr std::string_view kName = "square";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return x * x;
@@ -70,6 +79,7 @@ struct Square {
 };
 
 struct Reciprocal {
+  static constexpr std::string_view kName = "reciprocal";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return T{1} / x;
@@ -77,6 +87,7 @@ struct Reciprocal {
 };
 
 struct Tanh {
+  static constexpr std::string_view kName = "tanh";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::tanh(x);
@@ -84,6 +95,7 @@ struct Tanh {
 };
 
 struct Erf {
+  static constexpr std::string_view kName = "erf";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return std::erf(x);
@@ -92,6 +104,7 @@ struct Erf {
 
 /// σ(x) = 1 / (1 + e^-x), out of e^-|x|: nothing overflows and small results keep their digits.
 struct Sigmoid {
+  static constexpr std::string_view kName = "sigmoid";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     const T e = std::exp(-std::abs(x));
@@ -102,6 +115,7 @@ struct Sigmoid {
 /// σ'(x) = σ(x) σ(-x) = e / (1 + e)² with e = e^-|x|. The difference 1 - σ(x) is never formed: it
 /// is 0 beyond x = 17 in float32 and 37 in float64.
 struct SigmoidGrad {
+  static constexpr std::string_view kName = "sigmoid_grad";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     const T e = std::exp(-std::abs(x));
@@ -112,6 +126,7 @@ struct SigmoidGrad {
 /// log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|): nothing overflows and small results keep their
 /// digits.
 struct Softplus {
+  static constexpr std::string_view kName = "softplus";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return (x > T{0} ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
@@ -120,6 +135,7 @@ struct Softplus {
 
 /// Written so that a NaN, which compares false, falls through to x.
 struct Relu {
+  static constexpr std::string_view kName = "relu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return x <= T{0} ? T{0} : x;
@@ -129,6 +145,7 @@ struct Relu {
 /// e^(-rate·x²); `rate` is a power of two, at least 1/2. The rounding error of x², which the
 /// exponential multiplies by rate·x², is known exactly and put right to first order.
 struct Gaussian {
+  static constexpr std::string_view kName = "gaussian";
   double rate = 0.5;
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
@@ -144,6 +161,7 @@ struct Gaussian {
 /// it is small. There the rounding error d of z = -x/√2 counts x² times over; it is put right to
 /// first order, with (log erfc)'(z) = -(z + √(z² + 3/2)) up to a tenth.
 struct NormalCdf {
+  static constexpr std::string_view kName = "normal_cdf";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     constexpr double kSqrtHalf = 0.70710678118654752440;
@@ -160,6 +178,7 @@ struct NormalCdf {
 
 /// x Φ(x); 0 at -∞.
 struct Gelu {
+  static constexpr std::string_view kName = "gelu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     return (x < T{-64} ? T{-64} : x) * NormalCdf{}(x);
@@ -169,6 +188,7 @@ struct Gelu {
 /// x σ(x); 0 at -∞. With h = e^(-|x|/2), of which no square is formed alone where x < 0: results of
 /// normal size come out of numbers of normal size.
 struct Silu {
+  static constexpr std::string_view kName = "silu";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T x) const {
     const T h = std::exp(T{-0.5} * std::abs(x));
@@ -178,6 +198,7 @@ struct Silu {
 };
 
 struct Add {
+  static constexpr std::string_view kName = "add";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a + b;
@@ -185,6 +206,7 @@ struct Add {
 };
 
 struct Sub {
+  static constexpr std::string_view kName = "sub";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a - b;
@@ -192,6 +214,7 @@ struct Sub {
 };
 
 struct Mul {
+  static constexpr std::string_view kName = "mul";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a * b;
@@ -199,6 +222,7 @@ struct Mul {
 };
 
 struct Div {
+  static constexpr std::string_view kName = "div";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T b) const {
     return a / b;
@@ -207,6 +231,7 @@ struct Div {
 
 /// gy where y > 0, else 0.
 struct ReluGrad {
+  static constexpr std::string_view kName = "relu_grad";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T gy, T y) const {
     return y > T{0} ? gy : T{0};
@@ -215,33 +240,17 @@ struct ReluGrad {
 
 /// The first argument: a broadcast copy.
 struct First {
+  static constexpr std::string_view kName = "first";
   template <class T>
   SWITCHYARD_HOST_DEVICE T operator()(T a, T /*b*/) const {
     return a;
   }
 };
 
+/// Every functor above, of one operand and of two.
+using UnaryFunctors =
+    TypeList<Affine, Quotient, Clamp, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
+             SigmoidGrad, Softplus, Relu, Gaussian, NormalCdf, Gelu, Silu>;
+using BinaryFunctors = TypeList<Add, Sub, Mul, Div, ReluGrad, First>;
+
 }  // namespace switchyard::kernels
-
-// Every functor above, for the executors' entry points: X(Op) once per operation.
-#define SWITCHYARD_UNARY_OPS(X) \
-  X(Affine)                     \
-  X(Quotient)                   \
-  X(Clamp)                      \
-  X(Exp)                        \
-  X(Log)                        \
-  X(Sqrt)                       \
-  X(Square)                     \
-  X(Reciprocal)                 \
-  X(Tanh)                       \
-  X(Erf)                        \
-  X(Sigmoid)                    \
-  X(SigmoidGrad)                \
-  X(Softplus)                   \
-  X(Relu)                       \
-  X(Gaussian)                   \
-  X(NormalCdf)                  \
-  X(Gelu)                       \
-  X(Silu)
-
-#define SWITCHYARD_BINARY_OPS(X) X(Add) X(Sub) X(Mul) X(Div) X(ReluGrad) X(First)

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <stdexcept>
+#include "kernels/api/error.h"
 
 namespace switchyard::kernels {
 
@@ -17,9 +17,8 @@ int checked_extent(const char* kernel, const char* extent,
     fits = fits && product <= kLargestExtent;
   }
   if (fits) return static_cast<int>(product);
-  throw std::invalid_argument(
-      fmt::format("[{}] {} of {} is outside 0 ... {}, the range of 32-bit indices", kernel, extent,
-                  fmt::join(factors, " * "), kLargestExtent));
+  throw Refusal(fmt::format("[{}] {} of {} is outside 0 ... {}, the range of 32-bit indices",
+                            kernel, extent, fmt::join(factors, " * "), kLargestExtent));
 }
 
 int checked_extent(const char* kernel, const char* extent, std::int64_t size) {

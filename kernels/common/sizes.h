@@ -9,7 +9,7 @@ namespace switchyard::kernels {
 inline constexpr std::int64_t kLargestExtent = (std::int64_t{1} << 31) - 4096;
 
 /// The product of `factors` (one extent, or several that a kernel runs through with one index) as a
-/// 32-bit number. Errors: std::invalid_argument naming kernel and extent where a factor is negative
+/// 32-bit number. Errors: Refusal naming kernel and extent where a factor is negative
 /// or the product exceeds kLargestExtent.
 int checked_extent(const char* kernel, const char* extent,
                    std::initializer_list<std::int64_t> factors);

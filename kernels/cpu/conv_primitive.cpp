@@ -1,13 +1,13 @@
 #include "kernels/cpu/conv_primitive.h"
 
-#include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "kernels/common/conv_hash.h"
 #include "kernels/cpu/lru_cache.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
-#include "kernels/cpu/winograd.h"
 
 // Tensors are NHWC and OHWI outside. Where a primitive wants another layout, as weights always do,
 // they are copied into it and back on every call (docs/design/layout.md has what that costs).
@@ -20,13 +20,14 @@ using dnnl::memory;
 struct ConvKey {
   ConvFace face;
   ConvShape shape;
+  ConvAlgorithm algorithm;
   int threads;
   bool operator==(const ConvKey&) const = default;
 };
 
 struct ConvKeyHash {
   std::size_t operator()(const ConvKey& key) const {
-    return hash_of(key.face, key.shape, {key.threads});
+    return hash_of(key.face, key.shape, {static_cast<int>(key.algorithm), key.threads});
   }
 };
 
@@ -61,32 +62,14 @@ class Operand {
   std::optional<dnnl::primitive> copy_;  // none where the layouts agree
 };
 
-/// The library's F(4x4, 3x3) needs layouts of its own. Together with the copies it wins on layers
-/// with many channels and enough pixels to share the transformed weights; its error is at most four
-/// times the direct algorithm's (docs/design/layout.md).
-bool library_winograd_pays(ConvFace face, const ConvShape& s) {
-  const std::int64_t least = face == ConvFace::kWeightGrad ? 128 : 64;
-  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 &&
-         std::min(s.channels, s.filters) >= least && s.channels % 16 == 0 && s.filters % 16 == 0 &&
-         s.batch * s.out_height() * s.out_width() >= 2048;
-}
-
 class ConvPrimitive {
  public:
-  ConvPrimitive(ConvFace face, const ConvShape& shape) : face_(face), shape_(shape) {
-    if (library_winograd_pays(face, shape) && make(shape, dnnl::algorithm::convolution_winograd)) {
-      return;
-    }
-    // oneDNN 3, and any version without AVX-512.
-    own_winograd_ = !onednn::has_winograd() && winograd_pays(shape);
-    if (!own_winograd_) make(shape, dnnl::algorithm::convolution_direct);
-  }
+  ConvPrimitive(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm)
+      : face_(face), exists_(make(shape, algorithm)) {}
+
+  bool exists() const { return exists_; }
 
   void run(const float* x, const float* w, const float* y) const {
-    if (own_winograd_) {
-      winograd_convolution(face_, shape_, x, w, y);
-      return;
-    }
     const memory px = x_.prepare(x);
     const memory pw = w_.prepare(w);
     const memory py = y_.prepare(y);
@@ -101,8 +84,11 @@ class ConvPrimitive {
 
  private:
   /// False where the library has no Winograd convolution of this shape.
-  bool make(const ConvShape& shape, dnnl::algorithm algorithm) {
-    const bool winograd = algorithm == dnnl::algorithm::convolution_winograd;
+  bool make(const ConvShape& shape, ConvAlgorithm wanted_algorithm) {
+    const bool winograd = wanted_algorithm == ConvAlgorithm::kWinograd;
+    if (winograd && !onednn::has_winograd()) return false;
+    const auto algorithm =
+        winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
     const onednn::ConvLayouts plain(shape);
     onednn::ConvLayouts wanted = plain;
     wanted.w = onednn::with_layout(plain.w, memory::format_tag::any);
@@ -137,24 +123,33 @@ class ConvPrimitive {
   }
 
   ConvFace face_;
-  ConvShape shape_;
-  bool own_winograd_ = false;  // and then nothing below
   Operand x_, w_, y_;
   dnnl::primitive compute_;
   memory::desc scratchpad_;
+  bool exists_;  // made last: making fills in the others
 };
+
+std::shared_ptr<const ConvPrimitive> primitive(const ConvKey& key) {
+  constexpr std::size_t kCachedPrimitives = 256;  // ResNet-18 uses 33 per batch size
+  static LruCache<ConvKey, ConvPrimitive, ConvKeyHash> cache(kCachedPrimitives);
+  return cache.find_or_make(key, [&] {
+    return std::make_shared<const ConvPrimitive>(key.face, key.shape, key.algorithm);
+  });
+}
 
 }  // namespace
 
-void run_convolution(ConvFace face, const ConvShape& shape, int threads, const float* x,
-                     const float* w, const float* y) {
-  constexpr std::size_t kCachedPrimitives = 256;  // ResNet-18 uses 33 per batch size
-  static LruCache<ConvKey, ConvPrimitive, ConvKeyHash> cache(kCachedPrimitives);
+bool onednn_has(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm) {
+  if (algorithm == ConvAlgorithm::kWinograd && !onednn::has_winograd()) return false;
+  return onednn::with_errors_of("conv2d", [&] {
+    return primitive({face, shape, algorithm, thread_count()})->exists();
+  });
+}
+
+void run_onednn_convolution(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm,
+                            int threads, const float* x, const float* w, const float* y) {
   onednn::with_errors_of("conv2d", [&] {
-    cache
-        .find_or_make({face, shape, threads},
-                      [&] { return std::make_shared<const ConvPrimitive>(face, shape); })
-        ->run(x, w, y);
+    primitive({face, shape, algorithm, threads})->run(x, w, y);
   });
 }
 

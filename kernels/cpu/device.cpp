@@ -172,6 +172,11 @@ std::string device_description(Cpu&) {
 template <>
 void synchronise(Cpu&) {}
 template <>
+std::uint64_t launch_count(const Cpu&) {
+  return 0;
+}
+
+template <>
 void begin_range(Cpu&, std::string_view) {}
 template <>
 void end_range(Cpu&) noexcept {}

@@ -1,8 +1,9 @@
 #include "kernels/api/elementwise.h"
 
 #include <algorithm>
+#include <array>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/vector_math.h"
 
@@ -13,18 +14,22 @@ namespace {
 // scalar remainder, and with them the last bit of exp and its kin, do not depend on the threads.
 constexpr std::int64_t kChunk = 16384;
 
-template <class Op, class T>
-void unary(Op op, const T* x, T* y, std::int64_t n) {
-  parallel_chunks(n, kChunk, [=](std::int64_t, std::int64_t begin, std::int64_t end) {
+// ---- vector loops: chunks over threads, in loops that vectorise
+
+template <class Functor, class T>
+void map_unary_vector_loops(Cpu&, const MapUnary<Functor, T>& a) {
+  parallel_chunks(
+      a.count, kChunk,
+      [op = a.op, x = a.x, y = a.y](std::int64_t, std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep  // y may be x, never a shifted x
-    for (std::int64_t i = begin; i < end; ++i) y[i] = op(x[i]);
-  });
+        for (std::int64_t i = begin; i < end; ++i) y[i] = op(x[i]);
+      });
 }
 
 /// One stretch along the innermost axis; an operand with stride 0 is a constant there.
-template <class Op, class T>
-void binary_row(Op op, const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride, T* y,
-                std::int64_t n) {
+template <class Functor, class T>
+void binary_row(Functor op, const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride,
+                T* y, std::int64_t n) {
   if (a_stride == 1 && b_stride == 1) {
 #pragma GCC ivdep
     for (std::int64_t i = 0; i < n; ++i) y[i] = op(a[i], b[i]);
@@ -42,8 +47,8 @@ void binary_row(Op op, const T* a, std::int64_t a_stride, const T* b, std::int64
 }
 
 /// Elements [begin, end) of the result, row by row of the innermost axis.
-template <class Op, class T>
-void binary_range(Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan,
+template <class Functor, class T>
+void binary_range(Functor op, const T* a, const T* b, T* y, const BroadcastPlan& plan,
                   std::int64_t begin, std::int64_t end) {
   BroadcastPlan::Axes index{};
   std::int64_t rest = begin;
@@ -71,39 +76,50 @@ void binary_range(Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan
   }
 }
 
-template <class Op, class T>
-void binary(Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  parallel_chunks(plan.count, kChunk, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    binary_range(op, a, b, y, plan, begin, end);
+template <class Functor, class T>
+void map_binary_vector_loops(Cpu&, const MapBinary<Functor, T>& a) {
+  parallel_chunks(a.plan.count, kChunk, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    binary_range(a.op, a.a, a.b, a.y, a.plan, begin, end);
   });
+}
+
+// ---- plain loops: the definitions, on one thread
+
+template <class Functor, class T>
+void map_unary_plain_loops(Cpu&, const MapUnary<Functor, T>& a) {
+  for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = a.op(a.x[i]);
+}
+
+template <class Functor, class T>
+void map_binary_plain_loops(Cpu&, const MapBinary<Functor, T>& a) {
+  for (std::int64_t i = 0; i < a.plan.count; ++i) {
+    std::int64_t rest = i;  // turns into an index per axis, the innermost first
+    std::int64_t from_a = 0;
+    std::int64_t from_b = 0;
+    for (auto axis = static_cast<std::size_t>(a.plan.rank); axis-- > 0;) {
+      const std::int64_t index = rest % a.plan.sizes[axis];
+      rest /= a.plan.sizes[axis];
+      from_a += index * a.plan.a_strides[axis];
+      from_b += index * a.plan.b_strides[axis];
+    }
+    a.y[i] = a.op(a.a[from_a], a.b[from_b]);
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
 
-#define SWITCHYARD_CPU_UNARY(Op)                                            \
-  template <>                                                               \
-  void map_unary(Cpu&, Op op, const float* x, float* y, std::int64_t n) {   \
-    unary(op, x, y, n);                                                     \
-  }                                                                         \
-  template <>                                                               \
-  void map_unary(Cpu&, Op op, const double* x, double* y, std::int64_t n) { \
-    unary(op, x, y, n);                                                     \
-  }
-SWITCHYARD_UNARY_OPS(SWITCHYARD_CPU_UNARY)
+template <class Functor, class T>
+constexpr auto kRungs<Cpu, MapUnary<Functor, T>> = std::to_array<Rung<Cpu, MapUnary<Functor, T>>>(
+    {{"map_unary_plain_loops", map_unary_plain_loops<Functor, T>},
+     {"map_unary_vector_loops", map_unary_vector_loops<Functor, T>}});
 
-#define SWITCHYARD_CPU_BINARY(Op)                                           \
-  template <>                                                               \
-  void map_binary(Cpu&, Op op, const float* a, const float* b, float* y,    \
-                  const BroadcastPlan& plan) {                              \
-    binary(op, a, b, y, plan);                                              \
-  }                                                                         \
-  template <>                                                               \
-  void map_binary(Cpu&, Op op, const double* a, const double* b, double* y, \
-                  const BroadcastPlan& plan) {                              \
-    binary(op, a, b, y, plan);                                              \
-  }
-SWITCHYARD_BINARY_OPS(SWITCHYARD_CPU_BINARY)
+template <class Functor, class T>
+constexpr auto kRungs<Cpu, MapBinary<Functor, T>> = std::to_array<Rung<Cpu, MapBinary<Functor, T>>>(
+    {{"map_binary_plain_loops", map_binary_plain_loops<Functor, T>},
+     {"map_binary_vector_loops", map_binary_vector_loops<Functor, T>}});
+
+template struct Provides<Cpu, UnaryMaps, BinaryMaps>;
 
 }  // namespace switchyard::kernels

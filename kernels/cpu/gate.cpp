@@ -1,11 +1,12 @@
 #include "kernels/api/gate.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/common/gate_logits.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
@@ -31,42 +32,70 @@ void weigh(GateOrder order, const std::vector<T>& row, const std::int64_t* kept,
 }
 
 template <class T>
-std::int64_t gate_rows(const GateShape& s, const GateOptions& options, const T* logits,
-                       const T* deviation, T* weights, std::int64_t* indices) {
-  const GateLogits<T> values(options, logits, deviation);
-  std::atomic<std::int64_t> bad{s.tokens};
-  parallel_for(
-      s.tokens, rows_per_thread(s.experts * s.k), [&](std::int64_t begin, std::int64_t end) {
-        std::vector<T> row(static_cast<std::size_t>(s.experts));
-        for (std::int64_t t = begin; t < end; ++t) {
-          for (std::int64_t e = 0; e < s.experts; ++e) {
-            row[static_cast<std::size_t>(e)] = values(t * s.experts + e);
-          }
-          std::int64_t* const kept = indices + t * s.k;
-          top_k_row(row.data(), s.experts, s.k, kept);
-          const T most = row[static_cast<std::size_t>(kept[0])];
-          if (!rankable(row.data(), s.experts) || most == std::numeric_limits<T>::infinity()) {
-            keep_lowest(bad, t);
-          }
-          weigh(options.order, row, kept, s.k, weights + t * s.k);
-        }
-      });
-  return bad < s.tokens ? bad.load() : -1;
+void gate_threads(Cpu&, const Gate<T>& a) {
+  const GateLogits<T> values(a);
+  std::atomic<LowestNumber> bad{*a.bad_row};
+  parallel_for(a.tokens, rows_per_thread(a.experts * a.k), [&](auto begin, auto end) {
+    std::vector<T> row(static_cast<std::size_t>(a.experts));
+    for (std::int64_t t = begin; t < end; ++t) {
+      for (std::int64_t e = 0; e < a.experts; ++e) {
+        row[static_cast<std::size_t>(e)] = values(t * a.experts + e);
+      }
+      std::int64_t* const kept = a.indices + t * a.k;
+      top_k_row(row.data(), a.experts, a.k, kept);
+      const T most = row[static_cast<std::size_t>(kept[0])];
+      if (!rankable(row.data(), a.experts) || most == std::numeric_limits<T>::infinity()) {
+        keep_lowest(bad, t);
+      }
+      weigh(a.order, row, kept, a.k, a.weights + t * a.k);
+    }
+  });
+  *a.bad_row = bad;
+}
+
+/// The definition step by step, on one thread: v, k rounds of choosing, and the softmax.
+template <class T>
+void gate_plain_loops(Cpu&, const Gate<T>& a) {
+  const GateLogits<T> values(a);
+  const auto experts = static_cast<std::size_t>(a.experts);
+  for (std::int64_t t = 0; t < a.tokens; ++t) {
+    std::vector<T> row(experts);
+    for (std::size_t e = 0; e < experts; ++e) {
+      row[e] = values(t * a.experts + static_cast<std::int64_t>(e));
+    }
+    std::vector<bool> taken(experts, false);
+    for (std::int64_t j = 0; j < a.k; ++j) {
+      std::size_t best = experts;
+      for (std::size_t e = 0; e < experts; ++e) {
+        if (!taken[e] && (best == experts || row[e] > row[best])) best = e;
+      }
+      taken[best] = true;
+      a.indices[t * a.k + j] = static_cast<std::int64_t>(best);
+    }
+    const auto chosen = [&](std::int64_t j) {
+      return double{row[static_cast<std::size_t>(a.indices[t * a.k + j])]};
+    };
+    double sum = 0.0;
+    if (a.order == GateOrder::kSoftmaxTopK) {
+      for (const T value : row) sum += std::exp(double{value} - chosen(0));
+    } else {
+      for (std::int64_t j = 0; j < a.k; ++j) sum += std::exp(chosen(j) - chosen(0));
+    }
+    for (std::int64_t j = 0; j < a.k; ++j) {
+      a.weights[t * a.k + j] = static_cast<T>(std::exp(chosen(j) - chosen(0)) / sum);
+    }
+    if (!rankable(row.data(), a.experts) || std::isinf(chosen(0))) {
+      *a.bad_row = std::min(*a.bad_row, static_cast<LowestNumber>(t));
+    }
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+template <class T>
+constexpr auto kRungs<Cpu, Gate<T>> = std::to_array<Rung<Cpu, Gate<T>>>(
+    {{"gate_plain_loops", gate_plain_loops<T>}, {"gate_threads", gate_threads<T>}});
 
-template <>
-std::int64_t gate(Cpu&, const GateShape& shape, const GateOptions& options, const float* logits,
-                  const float* deviation, float* weights, std::int64_t* indices) {
-  return gate_rows(shape, options, logits, deviation, weights, indices);
-}
-template <>
-std::int64_t gate(Cpu&, const GateShape& shape, const GateOptions& options, const double* logits,
-                  const double* deviation, double* weights, std::int64_t* indices) {
-  return gate_rows(shape, options, logits, deviation, weights, indices);
-}
+template struct Provides<Cpu, Gate<float>, Gate<double>>;
 
 }  // namespace switchyard::kernels

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/api/provide.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/parallel.h"
 
@@ -39,70 +40,100 @@ void for_each_tile(const std::vector<Tile>& tiles, const Body& body) {
 }
 
 template <class T>
-void multiply(const GroupedShape& s, const std::int64_t* offsets, const T* x, const T* w,
-              bool transpose_w, T* y) {
-  if (s.inner == 0) {
-    std::fill_n(y, s.rows * s.cols, T(0));
+void library_tiles(Cpu&, const GroupedMatmul<T>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  if (inner == 0) {
+    std::fill_n(a.y, rows * cols, T(0));
     return;
   }
   std::vector<Tile> tiles;
-  for (std::int64_t e = 0; e < s.experts; ++e) {
-    append_tiles(e, offsets[e + 1] - offsets[e], s.cols, tiles);
+  for (std::int64_t e = 0; e < experts; ++e) {
+    append_tiles(e, a.offsets[e + 1] - a.offsets[e], cols, tiles);
   }
-  for_each_tile(tiles, [&](const Tile& tile) {
-    const std::int64_t row = offsets[tile.expert] + tile.row;
-    const MatrixView<T> expert_w = {w + tile.expert * s.inner * s.cols,
-                                    transpose_w ? s.inner : s.cols, transpose_w};
-    gemm(tile.rows, tile.cols, s.inner, {x + row * s.inner, s.inner, false},
-         expert_w.from(0, tile.col), y + row * s.cols + tile.col, s.cols);
+  for_each_tile(tiles, [&a, inner = inner, cols = cols](const Tile& tile) {
+    const std::int64_t row = a.offsets[tile.expert] + tile.row;
+    const MatrixView<T> expert_w = {a.w + tile.expert * inner * cols, a.transpose_w ? inner : cols,
+                                    a.transpose_w};
+    gemm(tile.rows, tile.cols, inner, {a.x + row * inner, inner, false}, expert_w.from(0, tile.col),
+         a.y + row * cols + tile.col, cols);
   });
 }
 
 template <class T>
-void weight_grad(const GroupedShape& s, const std::int64_t* offsets, const T* x, const T* gy,
-                 T* gw) {
+void library_tiles(Cpu&, const GroupedMatmulWeightGrad<T>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
   std::vector<Tile> tiles;
-  for (std::int64_t e = 0; e < s.experts; ++e) {
-    if (offsets[e] == offsets[e + 1]) {
-      std::fill_n(gw + e * s.inner * s.cols, s.inner * s.cols, T(0));
+  for (std::int64_t e = 0; e < experts; ++e) {
+    if (a.offsets[e] == a.offsets[e + 1]) {
+      std::fill_n(a.gw + e * inner * cols, inner * cols, T(0));
     } else {
-      append_tiles(e, s.inner, s.cols, tiles);
+      append_tiles(e, inner, cols, tiles);
     }
   }
-  for_each_tile(tiles, [&](const Tile& tile) {
-    const std::int64_t first = offsets[tile.expert];
-    T* expert_gw = gw + tile.expert * s.inner * s.cols;
-    gemm(tile.rows, tile.cols, offsets[tile.expert + 1] - first,
-         {x + first * s.inner + tile.row, s.inner, true},
-         {gy + first * s.cols + tile.col, s.cols, false}, expert_gw + tile.row * s.cols + tile.col,
-         s.cols);
+  for_each_tile(tiles, [&a, inner = inner, cols = cols](const Tile& tile) {
+    const std::int64_t first = a.offsets[tile.expert];
+    T* const gw = a.gw + tile.expert * inner * cols;
+    gemm(tile.rows, tile.cols, a.offsets[tile.expert + 1] - first,
+         {a.x + first * inner + tile.row, inner, true},
+         {a.gy + first * cols + tile.col, cols, false}, gw + tile.row * cols + tile.col, cols);
   });
+}
+
+// ---- plain loops: the definitions, one output after the other on one thread
+
+template <class T>
+void plain_loops(Cpu&, const GroupedMatmul<T>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    const T* const w = a.w + e * inner * cols;
+    for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
+      for (std::int64_t j = 0; j < cols; ++j) {
+        double sum = 0.0;
+        for (std::int64_t d = 0; d < inner; ++d) {
+          sum += double{a.x[row * inner + d]} *
+                 double{w[a.transpose_w ? j * inner + d : d * cols + j]};
+        }
+        a.y[row * cols + j] = static_cast<T>(sum);
+      }
+    }
+  }
+}
+
+template <class T>
+void plain_loops(Cpu&, const GroupedMatmulWeightGrad<T>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    for (std::int64_t i = 0; i < inner; ++i) {
+      for (std::int64_t j = 0; j < cols; ++j) {
+        double sum = 0.0;
+        for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
+          sum += double{a.x[row * inner + i]} * double{a.gy[row * cols + j]};
+        }
+        a.gw[(e * inner + i) * cols + j] = static_cast<T>(sum);
+      }
+    }
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+// ---- the ladders: oneDNN multiplies float, Eigen double
 
-template <>
-void grouped_matmul(Cpu&, const GroupedShape& shape, const std::int64_t* offsets, const float* x,
-                    const float* w, bool transpose_w, float* y) {
-  multiply(shape, offsets, x, w, transpose_w, y);
-}
-template <>
-void grouped_matmul(Cpu&, const GroupedShape& shape, const std::int64_t* offsets, const double* x,
-                    const double* w, bool transpose_w, double* y) {
-  multiply(shape, offsets, x, w, transpose_w, y);
-}
+template <class T>
+constexpr auto kRungs<Cpu, GroupedMatmul<T>> = std::to_array<Rung<Cpu, GroupedMatmul<T>>>(
+    {{"grouped_matmul_plain_loops", plain_loops<T>},
+     {sizeof(T) == 4 ? "grouped_matmul_onednn_tiles" : "grouped_matmul_eigen_tiles",
+      library_tiles<T>}});
 
-template <>
-void grouped_matmul_weight_grad(Cpu&, const GroupedShape& shape, const std::int64_t* offsets,
-                                const float* x, const float* gy, float* gw) {
-  weight_grad(shape, offsets, x, gy, gw);
-}
-template <>
-void grouped_matmul_weight_grad(Cpu&, const GroupedShape& shape, const std::int64_t* offsets,
-                                const double* x, const double* gy, double* gw) {
-  weight_grad(shape, offsets, x, gy, gw);
-}
+template <class T>
+constexpr auto kRungs<Cpu, GroupedMatmulWeightGrad<T>> =
+    std::to_array<Rung<Cpu, GroupedMatmulWeightGrad<T>>>(
+        {{"grouped_matmul_weight_grad_plain_loops", plain_loops<T>},
+         {sizeof(T) == 4 ? "grouped_matmul_weight_grad_onednn_tiles"
+                         : "grouped_matmul_weight_grad_eigen_tiles",
+          library_tiles<T>}});
+
+template struct Provides<Cpu, GroupedMatmul<float>, GroupedMatmul<double>,
+                         GroupedMatmulWeightGrad<float>, GroupedMatmulWeightGrad<double>>;
 
 }  // namespace switchyard::kernels

@@ -1,10 +1,11 @@
 #include "kernels/api/norm.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/common/batch_norm_form.h"
 #include "kernels/cpu/parallel.h"
 
@@ -124,7 +125,7 @@ std::vector<double> channel_moments(std::int64_t rows, std::int64_t channels, co
   return mean;
 }
 
-/// y = [relu]((x - centre) · scale + shift + residual) with [channels] numbers each.
+/// Numbers of the map y = [relu]((x - centre) · scale + shift + residual), [channels] each.
 template <class T>
 struct ChannelMap {
   const T* centre;
@@ -152,37 +153,49 @@ void affine_rows(std::int64_t begin, std::int64_t end, std::int64_t channels, co
 }
 
 template <class T>
-void affine_map(std::int64_t rows, std::int64_t channels, const T* x, const ChannelMap<T>& map,
-                AffineTail<T> tail, T* y) {
+void affine_map(const ChannelAffine<T>& a, const T* centre) {
   const auto run = [&]<bool kResidual, bool kRelu>() {
-    parallel_for(rows, chunk_rows(channels), [&](std::int64_t begin, std::int64_t end) {
-      affine_rows<T, kResidual, kRelu>(begin, end, channels, x, map, tail.residual, y);
+    parallel_for(a.rows, chunk_rows(a.channels), [&](std::int64_t begin, std::int64_t end) {
+      affine_rows<T, kResidual, kRelu>(begin, end, a.channels, a.x, {centre, a.scale, a.shift},
+                                       a.residual, a.y);
     });
   };
-  if (tail.residual != nullptr) {
-    tail.relu ? run.template operator()<true, true>() : run.template operator()<true, false>();
+  if (a.residual != nullptr) {
+    a.relu ? run.template operator()<true, true>() : run.template operator()<true, false>();
   } else {
-    tail.relu ? run.template operator()<false, true>() : run.template operator()<false, false>();
+    a.relu ? run.template operator()<false, true>() : run.template operator()<false, false>();
   }
 }
 
+// ---- vector loops: chunks of rows over threads, each row in loops that vectorise
+
 template <class T>
-void normalise(std::int64_t rows, std::int64_t channels, const T* x, const T* gamma, const T* beta,
-               double epsilon, AffineTail<T> tail, T* y, T* mean, T* variance) {
-  const std::vector<double> means = channel_moments(rows, channels, x, variance);
-  std::vector<T> scale(static_cast<std::size_t>(channels));
-  std::vector<T> shift(static_cast<std::size_t>(channels));
+void batch_norm_forward_vector_loops(Cpu&, const BatchNormForward<T>& a) {
+  const std::vector<double> means = channel_moments(a.rows, a.channels, a.x, a.variance);
+  std::vector<T> scale(static_cast<std::size_t>(a.channels));
+  std::vector<T> shift(scale.size());
   for (std::size_t c = 0; c < scale.size(); ++c) {
-    mean[c] = static_cast<T>(means[c]);
-    const BatchNormForm<T> form(means[c], mean[c], variance[c], gamma[c], beta[c], epsilon);
+    a.mean[c] = static_cast<T>(means[c]);
+    const BatchNormForm<T> form(means[c], a.mean[c], a.variance[c], a.gamma[c], a.beta[c],
+                                a.epsilon);
     scale[c] = form.scale;
     shift[c] = form.shift;
   }
-  affine_map(rows, channels, x, {mean, scale.data(), shift.data()}, tail, y);
+  affine_map(ChannelAffine<T>{.x = a.x,
+                              .scale = scale.data(),
+                              .shift = shift.data(),
+                              .residual = a.residual,
+                              .relu = a.relu,
+                              .y = a.y,
+                              .rows = a.rows,
+                              .channels = a.channels},
+             a.mean);
 }
 
 template <class T, bool kMasked>
-void backward(std::int64_t rows, std::int64_t channels, const BatchNormBackward<T>& a) {
+void backward(const BatchNormBackward<T>& a) {
+  const std::int64_t rows = a.rows;
+  const std::int64_t channels = a.channels;
   // g = gy behind the ReLU, d = x - mean; first Σ g, Σ g·d and Σ d per channel.
   const std::vector<double> sums =
       sum_all_rows<T>(rows, channels, 3, [&](std::int64_t row, T* partial) {
@@ -239,36 +252,108 @@ void backward(std::int64_t rows, std::int64_t channels, const BatchNormBackward<
 }
 
 template <class T>
-void affine(std::int64_t rows, std::int64_t channels, const T* x, const T* scale, const T* shift,
-            AffineTail<T> tail, T* y) {
-  const std::vector<T> zeros(static_cast<std::size_t>(channels), T{0});
-  affine_map(rows, channels, x, {zeros.data(), scale, shift == nullptr ? zeros.data() : shift},
-             tail, y);
+void batch_norm_backward_vector_loops(Cpu&, const BatchNormBackward<T>& a) {
+  a.y != nullptr ? backward<T, true>(a) : backward<T, false>(a);
+}
+
+template <class T>
+void channel_affine_vector_loops(Cpu&, const ChannelAffine<T>& a) {
+  const std::vector<T> zeros(static_cast<std::size_t>(a.channels), T{0});
+  ChannelAffine<T> shifted = a;
+  if (a.shift == nullptr) shifted.shift = zeros.data();
+  affine_map(shifted, zeros.data());
+}
+
+// ---- plain loops: the definitions, on one thread
+
+/// [relu](value + residual[i]), the residual where there is one. NaN passes the ReLU.
+template <class T>
+T with_tail(double value, const T* residual, std::int64_t i, bool relu) {
+  if (residual != nullptr) value += residual[i];
+  return static_cast<T>(relu && value < 0.0 ? 0.0 : value);
+}
+
+template <class T>
+void batch_norm_forward_plain_loops(Cpu&, const BatchNormForward<T>& a) {
+  const auto count = static_cast<double>(a.rows);
+  for (std::int64_t c = 0; c < a.channels; ++c) {
+    double mean = 0.0;
+    for (std::int64_t r = 0; r < a.rows; ++r) mean += a.x[r * a.channels + c];
+    mean /= count;
+    double variance = 0.0;
+    for (std::int64_t r = 0; r < a.rows; ++r) {
+      const double deviation = a.x[r * a.channels + c] - mean;
+      variance += deviation * deviation;
+    }
+    variance /= count;
+    a.mean[c] = static_cast<T>(mean);
+    a.variance[c] = static_cast<T>(variance);
+    for (std::int64_t r = 0; r < a.rows; ++r) {
+      const std::int64_t i = r * a.channels + c;
+      const double normalised = (a.x[i] - mean) / std::sqrt(variance + a.epsilon);
+      a.y[i] = with_tail(normalised * a.gamma[c] + a.beta[c], a.residual, i, a.relu);
+    }
+  }
+}
+
+template <class T>
+void batch_norm_backward_plain_loops(Cpu&, const BatchNormBackward<T>& a) {
+  // The cotangent behind the ReLU.
+  const auto g = [&](std::int64_t i) {
+    return a.y == nullptr || a.y[i] > T{0} ? double{a.gy[i]} : 0.0;
+  };
+  const auto count = static_cast<double>(a.rows);
+  for (std::int64_t c = 0; c < a.channels; ++c) {
+    const double deviation = std::sqrt(double{a.variance[c]} + a.epsilon);
+    const auto normalised = [&](std::int64_t i) {
+      return (double{a.x[i]} - a.mean[c]) / deviation;
+    };
+    double gbeta = 0.0;
+    double ggamma = 0.0;
+    for (std::int64_t i = c; i < a.rows * a.channels; i += a.channels) {
+      gbeta += g(i);
+      ggamma += g(i) * normalised(i);
+    }
+    a.gbeta[c] = static_cast<T>(gbeta);
+    a.ggamma[c] = static_cast<T>(ggamma);
+    for (std::int64_t i = c; i < a.rows * a.channels; i += a.channels) {
+      const double centred = g(i) - gbeta / count - normalised(i) * ggamma / count;
+      a.gx[i] = static_cast<T>(a.gamma[c] / deviation * centred);
+      if (a.gtail != nullptr) a.gtail[i] = static_cast<T>(g(i));
+    }
+  }
+}
+
+template <class T>
+void channel_affine_plain_loops(Cpu&, const ChannelAffine<T>& a) {
+  for (std::int64_t i = 0; i < a.rows * a.channels; ++i) {
+    const std::int64_t c = i % a.channels;
+    const double shift = a.shift != nullptr ? a.shift[c] : T{0};
+    a.y[i] = with_tail(double{a.x[i]} * a.scale[c] + shift, a.residual, i, a.relu);
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
 
-#define SWITCHYARD_NORM_ENTRY_POINTS(T)                                                            \
-  template <>                                                                                      \
-  void batch_norm_forward(Cpu&, std::int64_t rows, std::int64_t channels, const T* x,              \
-                          const T* gamma, const T* beta, double epsilon, AffineTail<T> tail, T* y, \
-                          T* mean, T* variance) {                                                  \
-    normalise(rows, channels, x, gamma, beta, epsilon, tail, y, mean, variance);                   \
-  }                                                                                                \
-  template <>                                                                                      \
-  void batch_norm_backward(Cpu&, std::int64_t rows, std::int64_t channels,                         \
-                           const BatchNormBackward<T>& arguments) {                                \
-    arguments.y != nullptr ? backward<T, true>(rows, channels, arguments)                          \
-                           : backward<T, false>(rows, channels, arguments);                        \
-  }                                                                                                \
-  template <>                                                                                      \
-  void channel_affine(Cpu&, std::int64_t rows, std::int64_t channels, const T* x, const T* scale,  \
-                      const T* shift, AffineTail<T> tail, T* y) {                                  \
-    affine(rows, channels, x, scale, shift, tail, y);                                              \
-  }
-SWITCHYARD_NORM_ENTRY_POINTS(float)
-SWITCHYARD_NORM_ENTRY_POINTS(double)
+template <class T>
+constexpr auto kRungs<Cpu, BatchNormForward<T>> = std::to_array<Rung<Cpu, BatchNormForward<T>>>(
+    {{"batch_norm_forward_plain_loops", batch_norm_forward_plain_loops<T>},
+     {"batch_norm_forward_vector_loops", batch_norm_forward_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, BatchNormBackward<T>> = std::to_array<Rung<Cpu, BatchNormBackward<T>>>(
+    {{"batch_norm_backward_plain_loops", batch_norm_backward_plain_loops<T>},
+     {"batch_norm_backward_vector_loops", batch_norm_backward_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, ChannelAffine<T>> = std::to_array<Rung<Cpu, ChannelAffine<T>>>(
+    {{"channel_affine_plain_loops", channel_affine_plain_loops<T>},
+     {"channel_affine_vector_loops", channel_affine_vector_loops<T>}});
+
+template struct Provides<Cpu, BatchNormForward<float>, BatchNormForward<double>,
+                         BatchNormBackward<float>, BatchNormBackward<double>, ChannelAffine<float>,
+                         ChannelAffine<double>>;
 
 }  // namespace switchyard::kernels

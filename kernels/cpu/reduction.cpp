@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -142,29 +142,59 @@ void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::in
   }
 }
 
+// ---- vector loops: tiles and stretches over threads, each summed in loops that vectorise
+
+template <class T>
+void sum_middle_vector_loops(Cpu&, const SumMiddle<T>& a) {
+  sum(Values<T>{a.x}, a.y, a.outer, a.reduce, a.inner);
+}
+
+template <class T>
+void sum_products_vector_loops(Cpu&, const SumProducts<T>& a) {
+  sum(Products<T>{a.a, a.b}, a.y, a.outer, a.reduce, a.inner);
+}
+
+// ---- plain loops: the definitions, on one thread
+
+/// y [outer, inner] = Σ term(flat index) over the middle axis.
+template <class T, class Term>
+void add_terms(std::int64_t outer, std::int64_t reduce, std::int64_t inner, T* y,
+               const Term& term) {
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (std::int64_t i = 0; i < inner; ++i) {
+      double total = 0.0;
+      for (std::int64_t r = 0; r < reduce; ++r) total += term((o * reduce + r) * inner + i);
+      y[o * inner + i] = static_cast<T>(total);
+    }
+  }
+}
+
+template <class T>
+void sum_middle_plain_loops(Cpu&, const SumMiddle<T>& a) {
+  add_terms(a.outer, a.reduce, a.inner, a.y, [&](std::int64_t i) { return double{a.x[i]}; });
+}
+
+template <class T>
+void sum_products_plain_loops(Cpu&, const SumProducts<T>& a) {
+  add_terms(a.outer, a.reduce, a.inner, a.y,
+            [&](std::int64_t i) { return double{a.a[i]} * double{a.b[i]}; });
+}
+
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
 
-template <>
-void sum_middle(Cpu&, const float* x, float* y, std::int64_t outer, std::int64_t reduce,
-                std::int64_t inner) {
-  sum(Values<float>{x}, y, outer, reduce, inner);
-}
-template <>
-void sum_middle(Cpu&, const double* x, double* y, std::int64_t outer, std::int64_t reduce,
-                std::int64_t inner) {
-  sum(Values<double>{x}, y, outer, reduce, inner);
-}
-template <>
-void sum_products(Cpu&, const float* a, const float* b, float* y, std::int64_t outer,
-                  std::int64_t reduce, std::int64_t inner) {
-  sum(Products<float>{a, b}, y, outer, reduce, inner);
-}
-template <>
-void sum_products(Cpu&, const double* a, const double* b, double* y, std::int64_t outer,
-                  std::int64_t reduce, std::int64_t inner) {
-  sum(Products<double>{a, b}, y, outer, reduce, inner);
-}
+template <class T>
+constexpr auto kRungs<Cpu, SumMiddle<T>> = std::to_array<Rung<Cpu, SumMiddle<T>>>(
+    {{"sum_middle_plain_loops", sum_middle_plain_loops<T>},
+     {"sum_middle_vector_loops", sum_middle_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, SumProducts<T>> = std::to_array<Rung<Cpu, SumProducts<T>>>(
+    {{"sum_products_plain_loops", sum_products_plain_loops<T>},
+     {"sum_products_vector_loops", sum_products_vector_loops<T>}});
+
+template struct Provides<Cpu, SumMiddle<float>, SumMiddle<double>, SumProducts<float>,
+                         SumProducts<double>>;
 
 }  // namespace switchyard::kernels

@@ -4,54 +4,58 @@
 #include <atomic>
 #include <vector>
 
+#include "kernels/api/provide.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
 namespace switchyard::kernels {
 namespace {
 
+// ---- rows over threads
+
 template <class T>
-std::int64_t top_k_rows(const T* logits, std::int64_t tokens, std::int64_t experts, std::int64_t k,
-                        std::int64_t* indices) {
-  std::atomic<std::int64_t> bad{tokens};
-  parallel_for(tokens, rows_per_thread(experts * k), [&](std::int64_t begin, std::int64_t end) {
+void top_k_threads(Cpu&, const TopK<T>& a) {
+  std::atomic<LowestNumber> bad{*a.bad_row};
+  parallel_for(a.tokens, rows_per_thread(a.experts * a.k), [&](auto begin, auto end) {
     for (std::int64_t t = begin; t < end; ++t) {
-      if (!rankable(logits + t * experts, experts)) keep_lowest(bad, t);
-      top_k_row(logits + t * experts, experts, k, indices + t * k);
+      if (!rankable(a.logits + t * a.experts, a.experts)) keep_lowest(bad, t);
+      top_k_row(a.logits + t * a.experts, a.experts, a.k, a.indices + t * a.k);
     }
   });
-  return bad < tokens ? bad.load() : -1;
+  *a.bad_row = bad;
 }
 
 template <class T>
-void gather_rows(const T* x, const std::int64_t* indices, std::int64_t tokens, std::int64_t columns,
-                 std::int64_t k, T* y) {
-  parallel_for(tokens, rows_per_thread(k), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t a = begin * k; a < end * k; ++a) y[a] = x[a / k * columns + indices[a]];
+void gather_threads(Cpu&, const Gather<T>& a) {
+  parallel_for(a.tokens, rows_per_thread(a.k), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * a.k; i < end * a.k; ++i) {
+      a.y[i] = a.x[i / a.k * a.columns + a.indices[i]];
+    }
   });
 }
 
 template <class T>
-void scatter_add_rows(const T* x, const std::int64_t* indices, std::int64_t tokens,
-                      std::int64_t columns, std::int64_t k, T* y) {
-  parallel_for(tokens, rows_per_thread(k + columns), [&](std::int64_t begin, std::int64_t end) {
-    std::fill(y + begin * columns, y + end * columns, T(0));
-    for (std::int64_t a = begin * k; a < end * k; ++a) y[a / k * columns + indices[a]] += x[a];
+void scatter_add_threads(Cpu&, const ScatterAdd<T>& a) {
+  parallel_for(a.tokens, rows_per_thread(a.k + a.columns), [&](auto begin, auto end) {
+    std::fill(a.y + begin * a.columns, a.y + end * a.columns, T(0));
+    for (std::int64_t i = begin * a.k; i < end * a.k; ++i) {
+      a.y[i / a.k * a.columns + a.indices[i]] += a.x[i];
+    }
   });
 }
 
 template <class T>
-void dispatch_rows(const RouteShape& s, const std::int64_t* permutation, const T* x,
-                   const T* weights, T* y) {
+void dispatch_threads(Cpu&, const Dispatch<T>& a) {
+  const RouteShape& s = a.shape;
   parallel_for(s.slots, rows_per_thread(s.width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slot = begin; slot < end; ++slot) {
-      const std::int64_t assignment = permutation[slot];
-      const T* from = x + assignment / s.k * s.width;
-      T* to = y + slot * s.width;
-      if (weights == nullptr) {
+      const std::int64_t assignment = a.permutation[slot];
+      const T* from = a.x + assignment / s.k * s.width;
+      T* to = a.y + slot * s.width;
+      if (a.weights == nullptr) {
         std::copy_n(from, s.width, to);
       } else {
-        const T weight = weights[assignment];
+        const T weight = a.weights[assignment];
         for (std::int64_t d = 0; d < s.width; ++d) to[d] = weight * from[d];
       }
     }
@@ -59,15 +63,15 @@ void dispatch_rows(const RouteShape& s, const std::int64_t* permutation, const T
 }
 
 template <class T>
-void combine_rows(const RouteShape& s, const std::int64_t* inverse, const T* x, const T* weights,
-                  T* y) {
+void combine_threads(Cpu&, const Combine<T>& a) {
+  const RouteShape& s = a.shape;
   parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
-    std::fill(y + begin * s.width, y + end * s.width, T(0));
-    for (std::int64_t a = begin * s.k; a < end * s.k; ++a) {
-      if (inverse[a] < 0) continue;
-      const T weight = weights == nullptr ? T(1) : weights[a];
-      const T* from = x + inverse[a] * s.width;
-      T* to = y + a / s.k * s.width;
+    std::fill(a.y + begin * s.width, a.y + end * s.width, T(0));
+    for (std::int64_t i = begin * s.k; i < end * s.k; ++i) {
+      if (a.inverse[i] < 0) continue;
+      const T weight = a.weights == nullptr ? T(1) : a.weights[i];
+      const T* from = a.x + a.inverse[i] * s.width;
+      T* to = a.y + i / s.k * s.width;
       for (std::int64_t d = 0; d < s.width; ++d) to[d] += weight * from[d];
     }
   });
@@ -88,96 +92,222 @@ T dot(const T* a, const T* b, std::int64_t count) {
 }
 
 template <class T>
-void combine_weight_grad_rows(const RouteShape& s, const std::int64_t* inverse, const T* x,
-                              const T* gy, T* gweights) {
+void combine_weight_grad_threads(Cpu&, const CombineWeightGrad<T>& a) {
+  const RouteShape& s = a.shape;
   parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t a = begin * s.k; a < end * s.k; ++a) {
-      gweights[a] =
-          inverse[a] < 0 ? T(0) : dot(gy + a / s.k * s.width, x + inverse[a] * s.width, s.width);
+    for (std::int64_t i = begin * s.k; i < end * s.k; ++i) {
+      a.gweights[i] = a.inverse[i] < 0
+                          ? T(0)
+                          : dot(a.gy + i / s.k * s.width, a.x + a.inverse[i] * s.width, s.width);
     }
   });
+}
+
+void first_out_of_range_threads(Cpu&, const FirstOutOfRange& a) {
+  std::atomic<LowestNumber> bad{*a.position};
+  parallel_for(a.count, rows_per_thread(1), [&](std::int64_t begin, std::int64_t end) {
+    const auto* const found =
+        std::find_if(a.indices + begin, a.indices + end,
+                     [&](std::int64_t index) { return index < 0 || index >= a.bound; });
+    if (found != a.indices + end) keep_lowest(bad, found - a.indices);
+  });
+  *a.position = bad;
+}
+
+// ---- plain loops: the definitions, on one thread
+
+void lower(LowestNumber* lowest, std::int64_t number) {
+  *lowest = std::min(*lowest, static_cast<LowestNumber>(number));
+}
+
+/// k rounds, each of which takes the largest logit that is not taken yet. A NaN is never larger.
+template <class T>
+void top_k_plain(Cpu&, const TopK<T>& a) {
+  for (std::int64_t t = 0; t < a.tokens; ++t) {
+    const T* const row = a.logits + t * a.experts;
+    std::vector<bool> taken(static_cast<std::size_t>(a.experts), false);
+    for (std::int64_t j = 0; j < a.k; ++j) {
+      std::int64_t best = -1;
+      for (std::int64_t e = 0; e < a.experts; ++e) {
+        if (taken[static_cast<std::size_t>(e)]) continue;
+        if (best < 0 || row[e] > row[best]) best = e;
+      }
+      taken[static_cast<std::size_t>(best)] = true;
+      a.indices[t * a.k + j] = best;
+    }
+    if (!rankable(row, a.experts)) lower(a.bad_row, t);
+  }
+}
+
+void first_out_of_range_plain(Cpu&, const FirstOutOfRange& a) {
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    if (a.indices[i] >= 0 && a.indices[i] < a.bound) continue;
+    lower(a.position, i);
+    return;
+  }
+}
+
+template <class T>
+void gather_plain(Cpu&, const Gather<T>& a) {
+  for (std::int64_t t = 0; t < a.tokens; ++t) {
+    for (std::int64_t j = 0; j < a.k; ++j) {
+      a.y[t * a.k + j] = a.x[t * a.columns + a.indices[t * a.k + j]];
+    }
+  }
+}
+
+template <class T>
+void scatter_add_plain(Cpu&, const ScatterAdd<T>& a) {
+  std::fill_n(a.y, a.tokens * a.columns, T(0));
+  for (std::int64_t t = 0; t < a.tokens; ++t) {
+    for (std::int64_t j = 0; j < a.k; ++j) {
+      a.y[t * a.columns + a.indices[t * a.k + j]] += a.x[t * a.k + j];
+    }
+  }
+}
+
+template <class T>
+T weight_of(const T* weights, std::int64_t assignment) {
+  return weights == nullptr ? T(1) : weights[assignment];
+}
+
+template <class T>
+void dispatch_plain(Cpu&, const Dispatch<T>& a) {
+  const auto& [tokens, k, slots, width] = a.shape;
+  for (std::int64_t slot = 0; slot < slots; ++slot) {
+    const std::int64_t assignment = a.permutation[slot];
+    for (std::int64_t d = 0; d < width; ++d) {
+      a.y[slot * width + d] = weight_of(a.weights, assignment) * a.x[assignment / k * width + d];
+    }
+  }
+}
+
+template <class T>
+void combine_plain(Cpu&, const Combine<T>& a) {
+  const auto& [tokens, k, slots, width] = a.shape;
+  for (std::int64_t i = 0; i < tokens * width; ++i) {
+    double sum = 0.0;
+    for (std::int64_t j = 0; j < k; ++j) {
+      const std::int64_t assignment = i / width * k + j;
+      const std::int64_t slot = a.inverse[assignment];
+      if (slot < 0) continue;
+      sum += double{weight_of(a.weights, assignment)} * double{a.x[slot * width + i % width]};
+    }
+    a.y[i] = static_cast<T>(sum);
+  }
+}
+
+template <class T>
+void combine_weight_grad_plain(Cpu&, const CombineWeightGrad<T>& a) {
+  const auto& [tokens, k, slots, width] = a.shape;
+  for (std::int64_t assignment = 0; assignment < tokens * k; ++assignment) {
+    const std::int64_t slot = a.inverse[assignment];
+    double sum = 0.0;
+    for (std::int64_t d = 0; slot >= 0 && d < width; ++d) {
+      sum += double{a.gy[assignment / k * width + d]} * double{a.x[slot * width + d]};
+    }
+    a.gweights[assignment] = static_cast<T>(sum);
+  }
+}
+
+// ---- counting: one pass over the assignments
+
+void segment_offsets_counting(Cpu&, const SegmentOffsets& a) {
+  std::fill_n(a.offsets, a.experts + 1, 0);
+  for (std::int64_t i = 0; i < a.assignments; ++i) ++a.offsets[a.indices[i] + 1];
+  for (std::int64_t e = 0; e < a.experts; ++e) {
+    const std::int64_t wanted = a.offsets[e + 1];
+    const std::int64_t kept = a.capacity > 0 ? std::min(a.capacity, wanted) : wanted;
+    a.offsets[e + 1] = a.offsets[e] + kept;
+  }
+}
+
+/// A few cycles per assignment, which is little beside moving the rows.
+void sort_assignments_counting(Cpu&, const SortAssignments& a) {
+  std::vector<std::int64_t> next(a.offsets, a.offsets + a.experts);
+  for (std::int64_t i = 0; i < a.assignments; ++i) {
+    const std::int64_t expert = a.indices[i];
+    std::int64_t& slot = next[static_cast<std::size_t>(expert)];
+    if (slot == a.offsets[expert + 1]) {
+      a.inverse[i] = -1;
+    } else {
+      a.permutation[slot] = i;
+      a.inverse[i] = slot++;
+    }
+  }
+}
+
+/// The definition: every expert looks through all assignments for its own.
+void segment_offsets_plain(Cpu&, const SegmentOffsets& a) {
+  a.offsets[0] = 0;
+  for (std::int64_t e = 0; e < a.experts; ++e) {
+    std::int64_t kept = 0;
+    for (std::int64_t i = 0; i < a.assignments; ++i) {
+      if (a.indices[i] == e && (a.capacity == 0 || kept < a.capacity)) ++kept;
+    }
+    a.offsets[e + 1] = a.offsets[e] + kept;
+  }
+}
+
+void sort_assignments_plain(Cpu&, const SortAssignments& a) {
+  for (std::int64_t e = 0; e < a.experts; ++e) {
+    std::int64_t slot = a.offsets[e];
+    for (std::int64_t i = 0; i < a.assignments; ++i) {
+      if (a.indices[i] != e) continue;
+      a.inverse[i] = slot < a.offsets[e + 1] ? slot : -1;
+      if (slot < a.offsets[e + 1]) a.permutation[slot++] = i;
+    }
+  }
 }
 
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
+
+template <class T>
+constexpr auto kRungs<Cpu, TopK<T>> = std::to_array<Rung<Cpu, TopK<T>>>(
+    {{"topk_plain_loops", top_k_plain<T>}, {"topk_threads", top_k_threads<T>}});
 
 template <>
-std::int64_t first_out_of_range(Cpu&, const std::int64_t* indices, std::int64_t count,
-                                std::int64_t bound) {
-  std::atomic<std::int64_t> bad{count};
-  parallel_for(count, rows_per_thread(1), [&](std::int64_t begin, std::int64_t end) {
-    const auto* found = std::find_if(indices + begin, indices + end, [bound](std::int64_t index) {
-      return index < 0 || index >= bound;
-    });
-    if (found != indices + end) keep_lowest(bad, found - indices);
-  });
-  return bad < count ? bad.load() : -1;
-}
+constexpr auto kRungs<Cpu, FirstOutOfRange> = std::to_array<Rung<Cpu, FirstOutOfRange>>(
+    {{"first_out_of_range_plain_loops", first_out_of_range_plain},
+     {"first_out_of_range_threads", first_out_of_range_threads}});
+
+template <class T>
+constexpr auto kRungs<Cpu, Gather<T>> = std::to_array<Rung<Cpu, Gather<T>>>(
+    {{"gather_plain_loops", gather_plain<T>}, {"gather_threads", gather_threads<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, ScatterAdd<T>> =
+    std::to_array<Rung<Cpu, ScatterAdd<T>>>({{"scatter_add_plain_loops", scatter_add_plain<T>},
+                                             {"scatter_add_threads", scatter_add_threads<T>}});
 
 template <>
-void segment_offsets(Cpu&, const std::int64_t* indices, std::int64_t assignments,
-                     std::int64_t experts, std::int64_t capacity, std::int64_t* offsets) {
-  std::fill_n(offsets, experts + 1, 0);
-  for (std::int64_t a = 0; a < assignments; ++a) ++offsets[indices[a] + 1];
-  for (std::int64_t e = 0; e < experts; ++e) {
-    const std::int64_t kept = capacity > 0 ? std::min(capacity, offsets[e + 1]) : offsets[e + 1];
-    offsets[e + 1] = offsets[e] + kept;
-  }
-}
+constexpr auto kRungs<Cpu, SegmentOffsets> = std::to_array<Rung<Cpu, SegmentOffsets>>(
+    {{"segment_offsets_plain_loops", segment_offsets_plain},
+     {"segment_offsets_counting", segment_offsets_counting}});
 
-// A counting sort: one pass, a few cycles per assignment, which is little beside moving the rows.
 template <>
-void sort_assignments(Cpu&, const std::int64_t* indices, std::int64_t assignments,
-                      std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-                      std::int64_t* inverse) {
-  std::vector<std::int64_t> next(offsets, offsets + experts);
-  for (std::int64_t a = 0; a < assignments; ++a) {
-    const std::int64_t expert = indices[a];
-    std::int64_t& slot = next[static_cast<std::size_t>(expert)];
-    if (slot == offsets[expert + 1]) {
-      inverse[a] = -1;
-    } else {
-      permutation[slot] = a;
-      inverse[a] = slot++;
-    }
-  }
-}
+constexpr auto kRungs<Cpu, SortAssignments> = std::to_array<Rung<Cpu, SortAssignments>>(
+    {{"sort_assignments_plain_loops", sort_assignments_plain},
+     {"sort_assignments_counting", sort_assignments_counting}});
 
-#define SWITCHYARD_ROUTING(T)                                                                      \
-  template <>                                                                                      \
-  std::int64_t top_k(Cpu&, const T* logits, std::int64_t tokens, std::int64_t experts,             \
-                     std::int64_t k, std::int64_t* indices) {                                      \
-    return top_k_rows(logits, tokens, experts, k, indices);                                        \
-  }                                                                                                \
-  template <>                                                                                      \
-  void gather(Cpu&, const T* x, const std::int64_t* indices, std::int64_t tokens,                  \
-              std::int64_t columns, std::int64_t k, T* y) {                                        \
-    gather_rows(x, indices, tokens, columns, k, y);                                                \
-  }                                                                                                \
-  template <>                                                                                      \
-  void scatter_add(Cpu&, const T* x, const std::int64_t* indices, std::int64_t tokens,             \
-                   std::int64_t columns, std::int64_t k, T* y) {                                   \
-    scatter_add_rows(x, indices, tokens, columns, k, y);                                           \
-  }                                                                                                \
-  template <>                                                                                      \
-  void dispatch(Cpu&, const RouteShape& shape, const std::int64_t* permutation, const T* x,        \
-                const T* weights, T* y) {                                                          \
-    dispatch_rows(shape, permutation, x, weights, y);                                              \
-  }                                                                                                \
-  template <>                                                                                      \
-  void combine(Cpu&, const RouteShape& shape, const std::int64_t* inverse, const T* x,             \
-               const T* weights, T* y) {                                                           \
-    combine_rows(shape, inverse, x, weights, y);                                                   \
-  }                                                                                                \
-  template <>                                                                                      \
-  void combine_weight_grad(Cpu&, const RouteShape& shape, const std::int64_t* inverse, const T* x, \
-                           const T* gy, T* gweights) {                                             \
-    combine_weight_grad_rows(shape, inverse, x, gy, gweights);                                     \
-  }
+template <class T>
+constexpr auto kRungs<Cpu, Dispatch<T>> = std::to_array<Rung<Cpu, Dispatch<T>>>(
+    {{"dispatch_plain_loops", dispatch_plain<T>}, {"dispatch_threads", dispatch_threads<T>}});
 
-SWITCHYARD_ROUTING(float)
-SWITCHYARD_ROUTING(double)
-#undef SWITCHYARD_ROUTING
+template <class T>
+constexpr auto kRungs<Cpu, Combine<T>> = std::to_array<Rung<Cpu, Combine<T>>>(
+    {{"combine_plain_loops", combine_plain<T>}, {"combine_threads", combine_threads<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, CombineWeightGrad<T>> = std::to_array<Rung<Cpu, CombineWeightGrad<T>>>(
+    {{"combine_weight_grad_plain_loops", combine_weight_grad_plain<T>},
+     {"combine_weight_grad_threads", combine_weight_grad_threads<T>}});
+
+template struct Provides<Cpu, TopK<float>, TopK<double>, FirstOutOfRange, Gather<float>,
+                         Gather<double>, ScatterAdd<float>, ScatterAdd<double>, SegmentOffsets,
+                         SortAssignments, Dispatch<float>, Dispatch<double>, Combine<float>,
+                         Combine<double>, CombineWeightGrad<float>, CombineWeightGrad<double>>;
 
 }  // namespace switchyard::kernels

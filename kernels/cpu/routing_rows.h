@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/api/routing.h"
+
 // What the kernels of routing on the host share: rows spread over threads, and one row of top-k.
 
 namespace switchyard::kernels {
@@ -16,9 +18,10 @@ inline std::int64_t rows_per_thread(std::int64_t work) {
   return std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(work, 1));
 }
 
-/// Keeps the smallest value seen by any thread.
-inline void keep_lowest(std::atomic<std::int64_t>& smallest, std::int64_t value) {
-  std::int64_t seen = smallest.load();
+/// Keeps the smallest number seen by any thread.
+inline void keep_lowest(std::atomic<LowestNumber>& smallest, std::int64_t number) {
+  const auto value = static_cast<LowestNumber>(number);
+  LowestNumber seen = smallest.load();
   while (value < seen && !smallest.compare_exchange_weak(seen, value)) {
   }
 }

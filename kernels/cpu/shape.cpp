@@ -1,8 +1,9 @@
 #include "kernels/api/shape.h"
 
 #include <algorithm>
+#include <array>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/provide.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -11,23 +12,29 @@ namespace {
 constexpr std::int64_t kGrain = 65536;  // elements that are worth a thread
 constexpr std::int64_t kBlock = 16;     // side of a square that fits in L1 in both orders
 
+// ---- vector loops: stretches over threads, in loops that vectorise
+
 template <class From, class To>
-void convert_elements(const From* x, To* y, std::int64_t n) {
-  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+void convert_vector_loops(Cpu&, const Convert<From, To>& a) {
+  parallel_for(a.count, kGrain, [x = a.x, y = a.y](std::int64_t begin, std::int64_t end) {
     std::transform(x + begin, x + end, y + begin, convert_element<To, From>);
   });
 }
 
 template <class T>
-void fill_elements(T* y, T value, std::int64_t n) {
-  parallel_for(n, kGrain,
-               [=](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
+void fill_vector_loops(Cpu&, const Fill<T>& a) {
+  parallel_for(a.count, kGrain, [y = a.y, value = a.value](std::int64_t begin, std::int64_t end) {
+    std::fill(y + begin, y + end, value);
+  });
 }
 
+/// Square by square, so that reads and writes both come from the first-level cache.
 template <class T>
-void transpose_matrix(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+void transpose_squares(Cpu&, const Transpose<T>& a) {
+  const std::int64_t rows = a.rows;
+  const std::int64_t columns = a.columns;
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, rows));
-  parallel_for(columns, grain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(columns, grain, [=, x = a.x, y = a.y](std::int64_t begin, std::int64_t end) {
     for (std::int64_t j0 = begin; j0 < end; j0 += kBlock) {
       for (std::int64_t i0 = 0; i0 < rows; i0 += kBlock) {
         for (std::int64_t j = j0; j < std::min(end, j0 + kBlock); ++j) {
@@ -40,30 +47,43 @@ void transpose_matrix(const T* x, T* y, std::int64_t rows, std::int64_t columns)
   });
 }
 
+// ---- plain loops: the definitions, on one thread
+
+template <class From, class To>
+void convert_plain_loops(Cpu&, const Convert<From, To>& a) {
+  for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = convert_element<To>(a.x[i]);
+}
+
+template <class T>
+void fill_plain_loops(Cpu&, const Fill<T>& a) {
+  for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = a.value;
+}
+
+template <class T>
+void transpose_plain_loops(Cpu&, const Transpose<T>& a) {
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    for (std::int64_t j = 0; j < a.columns; ++j) a.y[j * a.rows + i] = a.x[i * a.columns + j];
+  }
+}
+
 }  // namespace
 
-// ---- entry points
+// ---- the ladders
 
-#define SWITCHYARD_CPU_CONVERT(From, To)                     \
-  template <>                                                \
-  void convert(Cpu&, const From* x, To* y, std::int64_t n) { \
-    convert_elements(x, y, n);                               \
-  }
-SWITCHYARD_CONVERSIONS(SWITCHYARD_CPU_CONVERT)
+template <class From, class To>
+constexpr auto kRungs<Cpu, Convert<From, To>> = std::to_array<Rung<Cpu, Convert<From, To>>>(
+    {{"convert_plain_loops", convert_plain_loops<From, To>},
+     {"convert_vector_loops", convert_vector_loops<From, To>}});
 
-#define SWITCHYARD_CPU_FILL(T)                     \
-  template <>                                      \
-  void fill(Cpu&, T* y, T value, std::int64_t n) { \
-    fill_elements(y, value, n);                    \
-  }
-SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_CPU_FILL)
+template <class T>
+constexpr auto kRungs<Cpu, Fill<T>> = std::to_array<Rung<Cpu, Fill<T>>>(
+    {{"fill_plain_loops", fill_plain_loops<T>}, {"fill_vector_loops", fill_vector_loops<T>}});
 
-#define SWITCHYARD_CPU_TRANSPOSE(T)                                                 \
-  template <>                                                                       \
-  void transpose(Cpu&, const T* x, T* y, std::int64_t rows, std::int64_t columns) { \
-    transpose_matrix(x, y, rows, columns);                                          \
-  }
-SWITCHYARD_CPU_TRANSPOSE(float)
-SWITCHYARD_CPU_TRANSPOSE(double)
+template <class T>
+constexpr auto kRungs<Cpu, Transpose<T>> =
+    std::to_array<Rung<Cpu, Transpose<T>>>({{"transpose_plain_loops", transpose_plain_loops<T>},
+                                            {"transpose_squares", transpose_squares<T>}});
+
+template struct Provides<Cpu, Conversions, Fills, Transpose<float>, Transpose<double>>;
 
 }  // namespace switchyard::kernels

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd_form.h"
@@ -362,16 +363,22 @@ std::vector<float> transformed(const ConvShape& shape, const float* w) {
 
 }  // namespace
 
-bool winograd_pays(const ConvShape& s) {
-  const std::int64_t fewest_channels = s.stride == 1 ? 32 : 64;
-  constexpr std::int64_t kFewestPixels = 2048;  // of a batch, to share the transformed weights
-  constexpr std::int64_t kMostPixels = 4096;    // of an image: input_grad() holds all its tiles
+bool winograd_takes(const ConvShape& s) {
+  constexpr std::int64_t kMostPixels = 4096;  // of an image: input_grad() holds all its tiles
   const std::int64_t pixels = s.out_height() * s.out_width();
   return s.kernel_height == 3 && s.kernel_width == 3 && s.padding <= 2 &&
          (s.stride == 1 || (s.stride == 2 && pixels <= kMostPixels)) && s.channels % kLanes == 0 &&
-         s.filters % kLanes == 0 && std::min(s.channels, s.filters) >= fewest_channels &&
-         s.batch * pixels >= kFewestPixels;
+         s.filters % kLanes == 0;
 }
+
+bool winograd_pays(const ConvShape& s) {
+  const std::int64_t fewest_channels = s.stride == 1 ? 32 : 64;
+  constexpr std::int64_t kFewestPixels = 2048;  // of a batch, to share the transformed weights
+  return winograd_takes(s) && std::min(s.channels, s.filters) >= fewest_channels &&
+         s.batch * s.out_height() * s.out_width() >= kFewestPixels;
+}
+
+bool library_has_winograd() { return onednn::has_winograd(); }
 
 void winograd_convolution(ConvFace face, const ConvShape& shape, const float* x, const float* w,
                           const float* y) {

@@ -122,7 +122,6 @@ template <class T>
 struct GradientStatistic {
   using Value = GradientSums;
   BatchNormBackward<T> a;
-  std::int64_t rows;
   T* g_centre;
   T* p;
   T* q;
@@ -144,8 +143,8 @@ struct GradientStatistic {
     return sums;
   }
   __device__ void finish(int c, const GradientSums& sums) const {
-    const BatchNormGradientForm<T> form(sums, static_cast<double>(rows), a.variance[c], a.gamma[c],
-                                        a.epsilon);
+    const BatchNormGradientForm<T> form(sums, static_cast<double>(a.rows), a.variance[c],
+                                        a.gamma[c], a.epsilon);
     g_centre[c] = form.g_centre;
     p[c] = form.p;
     q[c] = form.q;

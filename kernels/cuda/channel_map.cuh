@@ -7,8 +7,7 @@
 // Channel with those numbers, and
 //
 //   Channel channel(c)                                reads them;
-//   template <int kCount> void apply(i, channels)     does elements i ... i + kCount - 1;
-//   bool wide(channels)                               whether all operands allow 128-bit access.
+//   template <int kCount> void apply(i, channels)     does elements i ... i + kCount - 1.
 
 namespace switchyard::kernels {
 
@@ -53,8 +52,8 @@ __global__ void channel_map_row_walk(Map map, std::int64_t rows, int channels, i
 
 // ---- launchers
 
-template <int kCount, class Exec, class Map>
-void launch_row_walk(Exec& exec, const char* name, const Map& map, std::int64_t rows,
+template <int kCount, class Map>
+void launch_row_walk(KernelExecutor& exec, const char* name, const Map& map, std::int64_t rows,
                      std::int64_t channels) {
   const int columns = checked_extent(name, "channels", channels);
   int width = 1;
@@ -68,9 +67,7 @@ void launch_row_walk(Exec& exec, const char* name, const Map& map, std::int64_t 
 struct MapThreadPerElement {
   static constexpr const char* kName = "channel_map_thread_per_element";
   template <class Map>
-  static void check(const Map&, std::int64_t) {}
-  template <class Exec, class Map>
-  static void run(Exec& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
+  static void run(KernelExecutor& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
     const std::int64_t count = rows * checked_extent(kName, "channels", channels);
     launch_blocks(exec, kName, channel_map_thread_per_element<Map>,
                   {tiles_along(count, kMapThreads)}, kMapThreads, map, count,
@@ -80,32 +77,16 @@ struct MapThreadPerElement {
 struct MapRowWalk {
   static constexpr const char* kName = "channel_map_row_walk";
   template <class Map>
-  static void check(const Map&, std::int64_t) {}
-  template <class Exec, class Map>
-  static void run(Exec& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
+  static void run(KernelExecutor& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
     launch_row_walk<1>(exec, kName, map, rows, channels);
   }
 };
+/// Takes operands that allow 128-bit access, their rows too.
 struct MapRowWalkWide {
   static constexpr const char* kName = "channel_map_row_walk_wide";
   template <class Map>
-  static void check(const Map& map, std::int64_t channels) {
-    require_wide(kName, map.wide(channels));
-  }
-  template <class Exec, class Map>
-  static void run(Exec& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
+  static void run(KernelExecutor& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
     launch_row_walk<Wide<typename Map::Number>::kCount>(exec, kName, map, rows, channels);
-  }
-};
-/// Wide where the operands allow it.
-struct MapBest {
-  template <class Map>
-  static void check(const Map&, std::int64_t) {}
-  template <class Exec, class Map>
-  static void run(Exec& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
-    const auto run =
-        map.wide(channels) ? MapRowWalkWide::run<Exec, Map> : MapRowWalk::run<Exec, Map>;
-    run(exec, map, rows, channels);
   }
 };
 

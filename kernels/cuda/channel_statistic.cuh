@@ -100,8 +100,8 @@ __global__ void channel_statistic_finish(Statistic statistic,
 
 struct StatisticThreadPerChannel {
   static constexpr const char* kName = "channel_statistic_thread_per_channel";
-  template <class Exec, class Statistic>
-  static void run(Exec& exec, const Statistic& statistic, std::int64_t rows,
+  template <class Statistic>
+  static void run(KernelExecutor& exec, const Statistic& statistic, std::int64_t rows,
                   std::int64_t channels) {
     launch_blocks(exec, kName, channel_statistic_thread_per_channel<Statistic>,
                   {tiles_along(channels, kChannelThreads)}, kChannelThreads, statistic, rows,
@@ -125,8 +125,8 @@ inline ChannelTiling channel_tiling(std::int64_t rows, int channels) {
 
 struct StatisticColumnTiles {
   static constexpr const char* kName = "channel_statistic_column_tiles";
-  template <class Exec, class Statistic>
-  static void run(Exec& exec, const Statistic& statistic, std::int64_t rows,
+  template <class Statistic>
+  static void run(KernelExecutor& exec, const Statistic& statistic, std::int64_t rows,
                   std::int64_t channels) {
     const int columns = checked_extent(kName, "channels", channels);
     const ChannelTiling tiling = channel_tiling(rows, columns);

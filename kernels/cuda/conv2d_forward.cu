@@ -70,69 +70,51 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(kWide))
 // ---- launchers
 
 struct Forward {
-  SWITCHYARD_CONV_FACE(ConvFace::kForward, "conv2d");
+  SWITCHYARD_CONV_FACE("conv2d");
+  template <class T>
+  using Kernel = Conv2d<T>;
 
   /// Whether a tap's channels may be read 16 bytes at a time.
   template <class T>
-  static bool wide(const ConvShape& s, const T* x, const T* w) {
-    return wide_rows(x, s.channels) && wide_rows(w, s.channels);
+  static bool wide(const Conv2d<T>& a) {
+    return wide_rows(a.x, a.shape.channels) && wide_rows(a.w, a.shape.channels);
   }
 
-  template <class Exec, class T, class Sum>
-  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* w,
-                                Sum* y) {
-    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
-    launch_blocks(exec, kThreadPerOutput, conv2d_thread_per_output<T, Sum>,
+  template <class T>
+  static void thread_per_output(KernelExecutor& exec, const Conv2d<T>& a) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
+    launch_blocks(exec, kThreadPerOutput, conv2d_thread_per_output<T, ResultOf<T>>,
                   {tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
-                  kOutputThreads, e, x, w, y);
+                  kOutputThreads, e, a.x, a.w, a.y);
   }
 
-  template <class Tiles, bool kWide, class Exec>
-  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                            const typename Tiles::Operand* x, const typename Tiles::Operand* w,
-                            typename Tiles::Sum* y) {
+  template <class Tiles, bool kWide>
+  static void implicit_gemm(KernelExecutor& exec, const char* name,
+                            const Conv2d<typename Tiles::Operand>& a) {
     using T = typename Tiles::Operand;
     using Sum = typename Tiles::Sum;
-    const ConvExtents e = conv_extents(name, shape);
+    const ConvExtents e = conv_extents(name, a.shape);
     const int pixels = e.out_pixels();
     with_tile<Tiles>(pixels, e.filters, 1, [&](auto tile) {
       using Tile = typename decltype(tile)::type;
       const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
       launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,
-                    PatchSource<T>(x, e), MatrixSource<T, true>{w, e.filters, e.patch()},
-                    MatrixSink<Sum>{y, pixels, e.filters, wide_rows(y, e.filters)}, tiles.across,
-                    e.patch());
+                    PatchSource<T>(a.x, e), MatrixSource<T, true>{a.w, e.filters, e.patch()},
+                    MatrixSink<Sum>{a.y, pixels, e.filters, wide_rows(a.y, e.filters)},
+                    tiles.across, e.patch());
     });
   }
 };
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_ladder() {
-  return ConvRungs<Forward>::ladder<Exec, T>();
-}
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_bf16_ladder() {
-  return ConvRungs<Forward>::bf16_ladder<Exec>();
-}
-template <class Exec, class T>
-void conv2d(Exec& exec, const ConvShape& shape, const T* x, const T* w, T* y) {
-  ConvRungs<Forward>::best(exec, shape, x, w, y);
-}
-template <class Exec>
-void conv2d_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x, const BFloat16* w,
-                 float* y) {
-  ConvRungs<Forward>::best_bf16(exec, shape, x, w, y);
-}
+// ---- the ladder
 
-#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                               \
-  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_ladder<KernelExecutor, T>(); \
-  template void conv2d(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_CONV2D(float)
-SWITCHYARD_INSTANTIATE_CONV2D(double)
-template Ladder<ConvBf16Function<KernelExecutor>> conv2d_bf16_ladder<KernelExecutor>();
-template void conv2d_bf16(KernelExecutor&, const ConvShape&, const BFloat16*, const BFloat16*,
-                          float*);
+template <class T>
+constexpr auto kRungs<KernelExecutor, Conv2d<T>> = ConvRungs<Forward>::kLadder<T>;
+template <>
+constexpr auto kRungs<KernelExecutor, Conv2d<BFloat16>> = ConvRungs<Forward>::kBf16Ladder;
+
+template struct Provides<KernelExecutor, Conv2d<float>, Conv2d<double>, Conv2d<BFloat16>>;
 
 }  // namespace switchyard::kernels

@@ -83,29 +83,29 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
 // ---- launchers
 
 struct InputGrad {
-  SWITCHYARD_CONV_FACE(ConvFace::kInputGrad, "conv2d_input_grad");
+  SWITCHYARD_CONV_FACE("conv2d_input_grad");
+  template <class T>
+  using Kernel = Conv2dInputGrad<T>;
 
   /// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
   template <class T>
-  static bool wide(const ConvShape& s, const T* gy, const T* w) {
-    return wide_rows(gy, s.filters) && wide_rows(w, s.channels);
+  static bool wide(const Conv2dInputGrad<T>& a) {
+    return wide_rows(a.gy, a.shape.filters) && wide_rows(a.w, a.shape.channels);
   }
 
-  template <class Exec, class T, class Sum>
-  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* gy, const T* w,
-                                Sum* gx) {
-    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
+  template <class T>
+  static void thread_per_output(KernelExecutor& exec, const Conv2dInputGrad<T>& a) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
     launch_blocks(
-        exec, kThreadPerOutput, conv2d_input_grad_thread_per_output<T, Sum>,
+        exec, kThreadPerOutput, conv2d_input_grad_thread_per_output<T, ResultOf<T>>,
         {tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
-        kOutputThreads, e, gy, w, gx);
+        kOutputThreads, e, a.gy, a.w, a.gx);
   }
 
-  template <class Tiles, bool kWide, class Exec>
-  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                            const typename Tiles::Operand* gy, const typename Tiles::Operand* w,
-                            typename Tiles::Sum* gx) {
-    const ConvExtents e = conv_extents(name, shape);
+  template <class Tiles, bool kWide>
+  static void implicit_gemm(KernelExecutor& exec, const char* name,
+                            const Conv2dInputGrad<typename Tiles::Operand>& a) {
+    const ConvExtents e = conv_extents(name, a.shape);
     // Phase 0 has the most pixels.
     const std::int64_t pixels =
         e.batch * tiles_along(e.height, e.stride) * tiles_along(e.width, e.stride);
@@ -119,38 +119,22 @@ struct InputGrad {
           exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
           {.grid = {tiles.count, static_cast<unsigned>(phases_h), static_cast<unsigned>(phases_w)},
            .block = {Tile::kThreads}},
-          e, divider_of(e.filters), gy, w, gx, tiles.across, wide_rows(gx, e.channels));
+          e, divider_of(e.filters), a.gy, a.w, a.gx, tiles.across, wide_rows(a.gx, e.channels));
     });
   }
 };
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_input_grad_ladder() {
-  return ConvRungs<InputGrad>::ladder<Exec, T>();
-}
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_input_grad_bf16_ladder() {
-  return ConvRungs<InputGrad>::bf16_ladder<Exec>();
-}
-template <class Exec, class T>
-void conv2d_input_grad(Exec& exec, const ConvShape& shape, const T* gy, const T* w, T* gx) {
-  ConvRungs<InputGrad>::best(exec, shape, gy, w, gx);
-}
-template <class Exec>
-void conv2d_input_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* gy,
-                            const BFloat16* w, float* gx) {
-  ConvRungs<InputGrad>::best_bf16(exec, shape, gy, w, gx);
-}
+// ---- the ladder
 
-#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                          \
-  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_input_grad_ladder<KernelExecutor, T>(); \
-  template void conv2d_input_grad(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_CONV2D(float)
-SWITCHYARD_INSTANTIATE_CONV2D(double)
-template Ladder<ConvBf16Function<KernelExecutor>> conv2d_input_grad_bf16_ladder<KernelExecutor>();
-template void conv2d_input_grad_bf16(KernelExecutor&, const ConvShape&, const BFloat16*,
-                                     const BFloat16*, float*);
+template <class T>
+constexpr auto kRungs<KernelExecutor, Conv2dInputGrad<T>> = ConvRungs<InputGrad>::kLadder<T>;
+template <>
+constexpr auto kRungs<KernelExecutor, Conv2dInputGrad<BFloat16>> =
+    ConvRungs<InputGrad>::kBf16Ladder;
+
+template struct Provides<KernelExecutor, Conv2dInputGrad<float>, Conv2dInputGrad<double>,
+                         Conv2dInputGrad<BFloat16>>;
 
 }  // namespace switchyard::kernels

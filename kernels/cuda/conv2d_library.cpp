@@ -10,17 +10,6 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Whether the result has no elements, or all of its sums no terms: then it is written here.
-template <class T>
-bool convolve_empty(Cuda& cuda, ConvFace face, const ConvShape& shape, T* result) {
-  if (shape.x_size() != 0 && shape.w_size() != 0 && shape.y_size() != 0) return false;
-  const std::int64_t count = face == ConvFace::kForward     ? shape.y_size()
-                             : face == ConvFace::kInputGrad ? shape.x_size()
-                                                            : shape.w_size();
-  clear(cuda, result, static_cast<std::size_t>(count) * sizeof(T));
-  return true;
-}
-
 #ifdef SWITCHYARD_CUDNN
 /// The executor's, made at its first use.
 Cudnn& cudnn_of(Cuda& cuda) {
@@ -30,47 +19,61 @@ Cudnn& cudnn_of(Cuda& cuda) {
 }
 
 template <class T>
-void convolve(Cuda& cuda, ConvFace face, const ConvShape& shape, const T* first, const T* second,
-              const T* result) {
-  Cudnn& cudnn = cudnn_of(cuda);
-  switch (face) {
-    case ConvFace::kForward:
-      return cudnn.convolve(cuda, face, shape, first, second, result);
-    case ConvFace::kInputGrad:
-      return cudnn.convolve(cuda, face, shape, result, second, first);
-    case ConvFace::kWeightGrad:
-      return cudnn.convolve(cuda, face, shape, first, result, second);
-  }
+void convolve(Cuda& cuda, const Conv2d<T>& a) {
+  cudnn_of(cuda).convolve(cuda, ConvFace::kForward, a.shape, a.x, a.w, a.y);
+}
+template <class T>
+void convolve(Cuda& cuda, const Conv2dInputGrad<T>& a) {
+  cudnn_of(cuda).convolve(cuda, ConvFace::kInputGrad, a.shape, a.gx, a.w, a.gy);
+}
+template <class T>
+void convolve(Cuda& cuda, const Conv2dWeightGrad<T>& a) {
+  cudnn_of(cuda).convolve(cuda, ConvFace::kWeightGrad, a.shape, a.x, a.gw, a.gy);
 }
 #else
 [[noreturn]] void cudnn_of(Cuda& /*cuda*/) { throw CudaError("[conv2d] this build has no cuDNN"); }
 
-template <class T>
-void convolve(Cuda& cuda, ConvFace, const ConvShape&, const T*, const T*, const T*) {
+template <class Op>
+void convolve(Cuda& cuda, const Op&) {
   cudnn_of(cuda);
 }
 #endif
 
+template <class T>
+void clear_result(Cuda& cuda, T* result, std::int64_t count) {
+  clear(cuda, result, static_cast<std::size_t>(count) * sizeof(T));
+}
+template <class T>
+void clear_result(Cuda& cuda, const Conv2d<T>& a) {
+  clear_result(cuda, a.y, a.shape.y_size());
+}
+template <class T>
+void clear_result(Cuda& cuda, const Conv2dInputGrad<T>& a) {
+  clear_result(cuda, a.gx, a.shape.x_size());
+}
+template <class T>
+void clear_result(Cuda& cuda, const Conv2dWeightGrad<T>& a) {
+  clear_result(cuda, a.gw, a.shape.w_size());
+}
+
 }  // namespace
 
-void choose_convolutions(Cuda& cuda, ConvolutionCode code) {
-  if (code == ConvolutionCode::kCudnn) cudnn_of(cuda);
-  cuda.conv = code;
-}
+void start_cudnn(Cuda& cuda) { cudnn_of(cuda); }
 
-template <class T>
-bool conv2d_by_library(Cuda& cuda, ConvFace face, const ConvShape& shape, const T* first,
-                       const T* second, T* result) {
-  if (cuda.conv != ConvolutionCode::kCudnn) return false;
-  if (!convolve_empty(cuda, face, shape, result)) {
-    convolve(cuda, face, shape, first, second, result);
+template <class Op>
+void conv2d_cudnn(Cuda& cuda, const Op& a) {
+  // cuDNN takes no empty tensors: the result has no elements, or all of its sums have no terms.
+  if (a.shape.x_size() == 0 || a.shape.w_size() == 0 || a.shape.y_size() == 0) {
+    return clear_result(cuda, a);
   }
-  return true;
+  convolve(cuda, a);
 }
 
-template bool conv2d_by_library(Cuda&, ConvFace, const ConvShape&, const float*, const float*,
-                                float*);
-template bool conv2d_by_library(Cuda&, ConvFace, const ConvShape&, const double*, const double*,
-                                double*);
+template void conv2d_cudnn(Cuda&, const Conv2d<float>&);
+template void conv2d_cudnn(Cuda&, const Conv2d<double>&);
+template void conv2d_cudnn(Cuda&, const Conv2dInputGrad<float>&);
+template void conv2d_cudnn(Cuda&, const Conv2dInputGrad<double>&);
+template void conv2d_cudnn(Cuda&, const Conv2dWeightGrad<float>&);
+template void conv2d_cudnn(Cuda&, const Conv2dWeightGrad<double>&);
 
 }  // namespace switchyard::kernels

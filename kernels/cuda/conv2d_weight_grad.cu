@@ -76,41 +76,41 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
 // ---- launchers
 
 struct WeightGrad {
-  SWITCHYARD_CONV_FACE(ConvFace::kWeightGrad, "conv2d_weight_grad");
+  SWITCHYARD_CONV_FACE("conv2d_weight_grad");
+  template <class T>
+  using Kernel = Conv2dWeightGrad<T>;
 
   /// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
   template <class T>
-  static bool wide(const ConvShape& s, const T* x, const T* gy) {
-    return wide_rows(x, s.channels) && wide_rows(gy, s.filters);
+  static bool wide(const Conv2dWeightGrad<T>& a) {
+    return wide_rows(a.x, a.shape.channels) && wide_rows(a.gy, a.shape.filters);
   }
 
-  template <class Exec, class T, class Sum>
-  static void thread_per_output(Exec& exec, const ConvShape& shape, const T* x, const T* gy,
-                                Sum* gw) {
-    const ConvExtents e = conv_extents(kThreadPerOutput, shape);
-    launch_blocks(exec, kThreadPerOutput, conv2d_weight_grad_thread_per_output<T, Sum>,
+  template <class T>
+  static void thread_per_output(KernelExecutor& exec, const Conv2dWeightGrad<T>& a) {
+    const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
+    launch_blocks(exec, kThreadPerOutput, conv2d_weight_grad_thread_per_output<T, ResultOf<T>>,
                   {tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)},
-                  kOutputThreads, e, x, gy, gw);
+                  kOutputThreads, e, a.x, a.gy, a.gw);
   }
 
-  template <class Tiles, bool kWide, class Exec>
-  static void implicit_gemm(Exec& exec, const char* name, const ConvShape& shape,
-                            const typename Tiles::Operand* x, const typename Tiles::Operand* gy,
-                            typename Tiles::Sum* gw) {
+  template <class Tiles, bool kWide>
+  static void implicit_gemm(KernelExecutor& exec, const char* name,
+                            const Conv2dWeightGrad<typename Tiles::Operand>& a) {
     using T = typename Tiles::Operand;
     using Sum = typename Tiles::Sum;
-    const ConvExtents e = conv_extents(name, shape);
+    const ConvExtents e = conv_extents(name, a.shape);
     const std::int64_t outputs = std::int64_t{e.filters} * e.patch();
     with_tile<Tiles>(e.filters, e.patch(), 1, [&](auto tile) {
       using Tile = typename decltype(tile)::type;
       const TileGrid tiles = tile_grid<Tile>(name, e.filters, e.patch());
       if (tiles.count == 0) return;
       const Split split = split_sum(outputs, tiles.count, e.out_pixels());
-      run_in_parts(exec, outputs, split, gw, [&](Sum* to) {
+      run_in_parts(exec, outputs, split, a.gw, [&](Sum* to) {
         launch(
             exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
             {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
-            MatrixSource<T, false>{gy, e.filters, e.filters}, PatchTransposedSource<T>(x, e),
+            MatrixSource<T, false>{a.gy, e.filters, e.filters}, PatchTransposedSource<T>(a.x, e),
             MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
             e.out_pixels(), split.length);
       });
@@ -120,31 +120,15 @@ struct WeightGrad {
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<ConvFunction<Exec, T>> conv2d_weight_grad_ladder() {
-  return ConvRungs<WeightGrad>::ladder<Exec, T>();
-}
-template <class Exec>
-Ladder<ConvBf16Function<Exec>> conv2d_weight_grad_bf16_ladder() {
-  return ConvRungs<WeightGrad>::bf16_ladder<Exec>();
-}
-template <class Exec, class T>
-void conv2d_weight_grad(Exec& exec, const ConvShape& shape, const T* x, const T* gy, T* gw) {
-  ConvRungs<WeightGrad>::best(exec, shape, x, gy, gw);
-}
-template <class Exec>
-void conv2d_weight_grad_bf16(Exec& exec, const ConvShape& shape, const BFloat16* x,
-                             const BFloat16* gy, float* gw) {
-  ConvRungs<WeightGrad>::best_bf16(exec, shape, x, gy, gw);
-}
+// ---- the ladder
 
-#define SWITCHYARD_INSTANTIATE_CONV2D(T)                                                           \
-  template Ladder<ConvFunction<KernelExecutor, T>> conv2d_weight_grad_ladder<KernelExecutor, T>(); \
-  template void conv2d_weight_grad(KernelExecutor&, const ConvShape&, const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_CONV2D(float)
-SWITCHYARD_INSTANTIATE_CONV2D(double)
-template Ladder<ConvBf16Function<KernelExecutor>> conv2d_weight_grad_bf16_ladder<KernelExecutor>();
-template void conv2d_weight_grad_bf16(KernelExecutor&, const ConvShape&, const BFloat16*,
-                                      const BFloat16*, float*);
+template <class T>
+constexpr auto kRungs<KernelExecutor, Conv2dWeightGrad<T>> = ConvRungs<WeightGrad>::kLadder<T>;
+template <>
+constexpr auto kRungs<KernelExecutor, Conv2dWeightGrad<BFloat16>> =
+    ConvRungs<WeightGrad>::kBf16Ladder;
+
+template struct Provides<KernelExecutor, Conv2dWeightGrad<float>, Conv2dWeightGrad<double>,
+                         Conv2dWeightGrad<BFloat16>>;
 
 }  // namespace switchyard::kernels

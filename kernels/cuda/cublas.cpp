@@ -6,6 +6,7 @@
 
 #include "kernels/api/device.h"
 #include "kernels/cuda/gemm_call.h"
+#include "kernels/cuda/matmul_library.h"
 #include "kernels/cuda/parts.h"
 #include "kernels/cuda/shared_library.h"
 
@@ -25,18 +26,6 @@ CublasFunctions load_cublas() {
   library.load(f.dgemm, "cublasDgemm_v2_64");
   library.load(f.status_text, "cublasGetStatusString");
   return f;
-}
-
-template <class T>
-void matmul_on(Cuda& cuda, const MatmulShape& shape, const T* a, const T* b, T* c) {
-  if (shape.m == 0 || shape.n == 0) return;
-  if (shape.k == 0) {
-    clear(cuda, c, static_cast<std::size_t>(shape.m * shape.n) * sizeof(T));
-    return;
-  }
-  auto& cublas = cuda.parts->cublas;
-  if (cublas == nullptr) cublas = std::make_unique<Cublas>(cublas_functions(), cuda.stream);
-  cublas->matmul(shape, a, b, c);
 }
 
 }  // namespace
@@ -82,14 +71,19 @@ void Cublas::matmul(const MatmulShape& shape, const T* a, const T* b, T* c) {
 template void Cublas::matmul(const MatmulShape&, const float*, const float*, float*);
 template void Cublas::matmul(const MatmulShape&, const double*, const double*, double*);
 
-template <>
-void matmul(Cuda& cuda, const MatmulShape& shape, const float* a, const float* b, float* c) {
-  matmul_on(cuda, shape, a, b, c);
+template <class T>
+void matmul_cublas(Cuda& cuda, const Matmul<T>& a) {
+  const MatmulShape& shape = a.shape;
+  if (shape.m == 0 || shape.n == 0) return;
+  if (shape.k == 0) {
+    clear(cuda, a.c, static_cast<std::size_t>(shape.m * shape.n) * sizeof(T));
+    return;
+  }
+  auto& cublas = cuda.parts->cublas;
+  if (cublas == nullptr) cublas = std::make_unique<Cublas>(cublas_functions(), cuda.stream);
+  cublas->matmul(shape, a.a, a.b, a.c);
 }
-
-template <>
-void matmul(Cuda& cuda, const MatmulShape& shape, const double* a, const double* b, double* c) {
-  matmul_on(cuda, shape, a, b, c);
-}
+template void matmul_cublas(Cuda&, const Matmul<float>&);
+template void matmul_cublas(Cuda&, const Matmul<double>&);
 
 }  // namespace switchyard::kernels

@@ -1,3 +1,4 @@
+#include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/pack.h"
 #include "kernels/common/warp.h"
@@ -170,133 +171,124 @@ __global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
 
 // ---- launchers
 
-/// A kernel of this family with what launching it takes.
+// Each face says which operands its kernels get, how many rows it makes, and which operands' rows a
+// wide rung moves 16 bytes at a time.
+
 template <class T>
-struct Rung {
-  const char* name;
-  void (*kernel)(Route<T>);
-  bool warp_per_row;
-  bool wide;
-};
-
-// An operation says how many rows it makes, how many elements of one a thread each would take, and
-// which operands' rows a wide rung moves 16 bytes at a time.
-
-struct Dispatch {
-  template <class T>
-  static constexpr Rung<T> kRungs[] = {
-      {"dispatch_thread_per_element", dispatch_thread_per_element<T>, false, false},
-      {"dispatch_warp_per_slot", dispatch_warp_per_slot<T, false>, true, false},
-      {"dispatch_warp_per_slot_wide", dispatch_warp_per_slot<T, true>, true, true}};
-  static std::int64_t rows(const RouteShape& shape) { return shape.slots; }
-  static std::int64_t per_row(const RouteShape& shape) { return shape.width; }
-  template <class T>
-  static bool wide(const RouteShape& shape, const T* x, const T* /*weights*/, const T* y) {
-    return wide_rows(x, shape.width) && wide_rows(y, shape.width);
-  }
-};
-
-struct Combine : Dispatch {
-  template <class T>
-  static constexpr Rung<T> kRungs[] = {
-      {"combine_thread_per_element", combine_thread_per_element<T>, false, false},
-      {"combine_warp_per_token", combine_warp_per_token<T, false>, true, false},
-      {"combine_warp_per_token_wide", combine_warp_per_token<T, true>, true, true}};
-  static std::int64_t rows(const RouteShape& shape) { return shape.tokens; }
-};
-
-struct WeightGrad {
-  template <class T>
-  static constexpr Rung<T> kRungs[] = {{"combine_weight_grad_thread_per_choice",
-                                        combine_weight_grad_thread_per_choice<T>, false, false},
-                                       {"combine_weight_grad_warp_per_choice",
-                                        combine_weight_grad_warp_per_choice<T, false>, true, false},
-                                       {"combine_weight_grad_warp_per_choice_wide",
-                                        combine_weight_grad_warp_per_choice<T, true>, true, true}};
-  static std::int64_t rows(const RouteShape& shape) { return shape.tokens * shape.k; }
-  static std::int64_t per_row(const RouteShape&) { return 1; }
-  template <class T>
-  static bool wide(const RouteShape& shape, const T* x, const T* gy, const T* /*gweights*/) {
-    return wide_rows(x, shape.width) && wide_rows(gy, shape.width);
-  }
-};
-
-template <class Operation, int kRung, class Exec, class T>
-void run(Exec& exec, const RouteShape& shape, const std::int64_t* map, const T* x, const T* other,
-         T* y) {
-  constexpr Rung<T> kUsed = Operation::template kRungs<T>[kRung];
-  if (kUsed.wide) require_wide(kUsed.name, Operation::wide(shape, x, other, y));
-  const int width = checked_extent(kUsed.name, "width", shape.width);
-  const std::int64_t rows = Operation::rows(shape);
-  const std::int64_t blocks = kUsed.warp_per_row
-                                  ? tiles_along(rows, kRowsPerBlock)
-                                  : tiles_along(rows * Operation::per_row(shape), kThreads);
-  launch_blocks(exec, kUsed.name, kUsed.kernel, {blocks}, kThreads,
-                Route<T>{shape.tokens, shape.k, shape.slots, width, map, x, other, y});
+Route<T> route(const char* name, const RouteShape& s, const std::int64_t* map, const T* x,
+               const T* other, T* y) {
+  return {s.tokens, s.k, s.slots, checked_extent(name, "width", s.width), map, x, other, y};
+}
+template <class T>
+Route<T> operands(const char* name, const Dispatch<T>& a) {
+  return route(name, a.shape, a.permutation, a.x, a.weights, a.y);
+}
+template <class T>
+Route<T> operands(const char* name, const Combine<T>& a) {
+  return route(name, a.shape, a.inverse, a.x, a.weights, a.y);
+}
+template <class T>
+Route<T> operands(const char* name, const CombineWeightGrad<T>& a) {
+  return route(name, a.shape, a.inverse, a.x, a.gy, a.gweights);
 }
 
-template <class Operation, class Exec, class T>
-Ladder<RouteFunction<Exec, T>> ladder_of() {
-  constexpr auto& kRungs = Operation::template kRungs<T>;
-  static constexpr Variant<RouteFunction<Exec, T>> kLadder[] = {
-      {kRungs[0].name, "", run<Operation, 0, Exec, T>},
-      {kRungs[1].name, "", run<Operation, 1, Exec, T>},
-      {kRungs[2].name, kWideNeeds, run<Operation, 2, Exec, T>}};
-  return kLadder;
+template <class T>
+std::int64_t rows(const Dispatch<T>& a) {
+  return a.shape.slots;
+}
+template <class T>
+std::int64_t rows(const Combine<T>& a) {
+  return a.shape.tokens;
+}
+template <class T>
+std::int64_t rows(const CombineWeightGrad<T>& a) {
+  return a.shape.tokens * a.shape.k;
 }
 
-template <class Operation, class Exec, class T>
-void run_best(Exec& exec, const RouteShape& shape, const std::int64_t* map, const T* x,
-              const T* other, T* y) {
-  const auto best =
-      Operation::wide(shape, x, other, y) ? run<Operation, 2, Exec, T> : run<Operation, 1, Exec, T>;
-  best(exec, shape, map, x, other, y);
+template <class Op>
+bool wide(const Op& a) {
+  return wide_rows(a.x, a.shape.width) && wide_rows(a.y, a.shape.width);
+}
+template <class T>
+bool wide(const CombineWeightGrad<T>& a) {
+  return wide_rows(a.x, a.shape.width) && wide_rows(a.gy, a.shape.width);
+}
+
+/// Launches `kernel` with a warp for each row.
+template <class T, class Op>
+void warp_per_row(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>), const Op& a) {
+  launch_blocks(exec, name, kernel, {tiles_along(rows(a), kRowsPerBlock)}, kThreads,
+                operands(name, a));
+}
+/// Launches `kernel` with a thread for each of `count` results.
+template <class T, class Op>
+void thread_per_result(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>),
+                       std::int64_t count, const Op& a) {
+  launch_blocks(exec, name, kernel, {tiles_along(count, kThreads)}, kThreads, operands(name, a));
+}
+
+template <class T>
+void dispatch_elements(KernelExecutor& exec, const Dispatch<T>& a) {
+  thread_per_result(exec, "dispatch_thread_per_element", dispatch_thread_per_element<T>,
+                    rows(a) * a.shape.width, a);
+}
+template <bool kWide, class T>
+void dispatch_rows(KernelExecutor& exec, const Dispatch<T>& a) {
+  warp_per_row(exec, kWide ? "dispatch_warp_per_slot_wide" : "dispatch_warp_per_slot",
+               dispatch_warp_per_slot<T, kWide>, a);
+}
+
+template <class T>
+void combine_elements(KernelExecutor& exec, const Combine<T>& a) {
+  thread_per_result(exec, "combine_thread_per_element", combine_thread_per_element<T>,
+                    rows(a) * a.shape.width, a);
+}
+template <bool kWide, class T>
+void combine_rows(KernelExecutor& exec, const Combine<T>& a) {
+  warp_per_row(exec, kWide ? "combine_warp_per_token_wide" : "combine_warp_per_token",
+               combine_warp_per_token<T, kWide>, a);
+}
+
+template <class T>
+void weight_grad_choices(KernelExecutor& exec, const CombineWeightGrad<T>& a) {
+  thread_per_result(exec, "combine_weight_grad_thread_per_choice",
+                    combine_weight_grad_thread_per_choice<T>, rows(a), a);
+}
+template <bool kWide, class T>
+void weight_grad_rows(KernelExecutor& exec, const CombineWeightGrad<T>& a) {
+  warp_per_row(
+      exec,
+      kWide ? "combine_weight_grad_warp_per_choice_wide" : "combine_weight_grad_warp_per_choice",
+      combine_weight_grad_warp_per_choice<T, kWide>, a);
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> dispatch_ladder() {
-  return ladder_of<Dispatch, Exec, T>();
-}
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_ladder() {
-  return ladder_of<Combine, Exec, T>();
-}
-template <class Exec, class T>
-Ladder<RouteFunction<Exec, T>> combine_weight_grad_ladder() {
-  return ladder_of<WeightGrad, Exec, T>();
-}
+// ---- the ladders
 
-template <class Exec, class T>
-void dispatch(Exec& exec, const RouteShape& shape, const std::int64_t* permutation, const T* x,
-              const T* weights, T* y) {
-  run_best<Dispatch>(exec, shape, permutation, x, weights, y);
-}
-template <class Exec, class T>
-void combine(Exec& exec, const RouteShape& shape, const std::int64_t* inverse, const T* x,
-             const T* weights, T* y) {
-  run_best<Combine>(exec, shape, inverse, x, weights, y);
-}
-template <class Exec, class T>
-void combine_weight_grad(Exec& exec, const RouteShape& shape, const std::int64_t* inverse,
-                         const T* x, const T* gy, T* gweights) {
-  run_best<WeightGrad>(exec, shape, inverse, x, gy, gweights);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, Dispatch<T>> =
+    std::to_array<Rung<KernelExecutor, Dispatch<T>>>(
+        {{"dispatch_thread_per_element", dispatch_elements<T>},
+         {"dispatch_warp_per_slot", dispatch_rows<false, T>},
+         {"dispatch_warp_per_slot_wide", dispatch_rows<true, T>, {kWideNeeds, wide<Dispatch<T>>}}});
 
-#define SWITCHYARD_INSTANTIATE_ROUTE(T)                                                      \
-  template Ladder<RouteFunction<KernelExecutor, T>> dispatch_ladder<KernelExecutor, T>();    \
-  template Ladder<RouteFunction<KernelExecutor, T>> combine_ladder<KernelExecutor, T>();     \
-  template Ladder<RouteFunction<KernelExecutor, T>>                                          \
-  combine_weight_grad_ladder<KernelExecutor, T>();                                           \
-  template void dispatch(KernelExecutor&, const RouteShape&, const std::int64_t*, const T*,  \
-                         const T*, T*);                                                      \
-  template void combine(KernelExecutor&, const RouteShape&, const std::int64_t*, const T*,   \
-                        const T*, T*);                                                       \
-  template void combine_weight_grad(KernelExecutor&, const RouteShape&, const std::int64_t*, \
-                                    const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_ROUTE(float)
-SWITCHYARD_INSTANTIATE_ROUTE(double)
-#undef SWITCHYARD_INSTANTIATE_ROUTE
+template <class T>
+constexpr auto kRungs<KernelExecutor, Combine<T>> = std::to_array<Rung<KernelExecutor, Combine<T>>>(
+    {{"combine_thread_per_element", combine_elements<T>},
+     {"combine_warp_per_token", combine_rows<false, T>},
+     {"combine_warp_per_token_wide", combine_rows<true, T>, {kWideNeeds, wide<Combine<T>>}}});
+
+template <class T>
+constexpr auto kRungs<KernelExecutor, CombineWeightGrad<T>> =
+    std::to_array<Rung<KernelExecutor, CombineWeightGrad<T>>>(
+        {{"combine_weight_grad_thread_per_choice", weight_grad_choices<T>},
+         {"combine_weight_grad_warp_per_choice", weight_grad_rows<false, T>},
+         {"combine_weight_grad_warp_per_choice_wide",
+          weight_grad_rows<true, T>,
+          {kWideNeeds, wide<T>}}});
+
+template struct Provides<KernelExecutor, Dispatch<float>, Dispatch<double>, Combine<float>,
+                         Combine<double>, CombineWeightGrad<float>, CombineWeightGrad<double>>;
 
 }  // namespace switchyard::kernels

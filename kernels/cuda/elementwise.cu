@@ -1,5 +1,8 @@
 #include "kernels/api/elementwise.h"
 
+#include <array>
+
+#include "kernels/api/provide.h"
 #include "kernels/common/divider.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
@@ -15,8 +18,8 @@ constexpr int kThreads = 256;
 // map_unary_thread_per_element
 //   1. each thread maps one element.
 // x, y [n], y may be x. Reads 4 and writes 4 bytes an element (float32).
-template <class Op, class T>
-__global__ void map_unary_thread_per_element(Op op, const T* x, T* y, std::int64_t n) {
+template <class Functor, class T>
+__global__ void map_unary_thread_per_element(Functor op, const T* x, T* y, std::int64_t n) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i < n) y[i] = op(x[i]);
 }
@@ -25,8 +28,8 @@ __global__ void map_unary_thread_per_element(Op op, const T* x, T* y, std::int64
 //   1. each thread loads 16 bytes in one instruction, maps them and stores them in one;
 //   2. the thread behind the last whole 16 bytes maps the rest one by one.
 // The same bytes with a quarter of the requests (float32). x and y 16-byte aligned.
-template <class Op, class T>
-__global__ void map_unary_wide(Op op, const T* x, T* y, std::int64_t n) {
+template <class Functor, class T>
+__global__ void map_unary_wide(Functor op, const T* x, T* y, std::int64_t n) {
   constexpr int kCount = Wide<T>::kCount;
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
   if (i + kCount <= n) {
@@ -54,8 +57,8 @@ struct Strides {
 //   2. it adds up index · stride for both operands, which are 0 where an operand repeats.
 // Any plan. Reads 8 bytes, less where an operand repeats, and writes 4 (float32). A 64-bit division
 // costs some hundred instructions, more than the traffic of an element.
-template <class Op, class T>
-__global__ void map_binary_strided(Op op, const T* a, const T* b, T* y, Strides strides) {
+template <class Functor, class T>
+__global__ void map_binary_strided(Functor op, const T* a, const T* b, T* y, Strides strides) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= strides.count) return;
   std::int64_t rest = i;
@@ -85,8 +88,9 @@ struct DividedStrides {
 //   3. with the loop unrolled the plan stays among the kernel's arguments; an index that the
 //      compiler does not know would make it copy the plan to local memory.
 // Fewer than 2^31 elements. The same bytes with a tenth of the instructions.
-template <class Op, class T>
-__global__ void map_binary_divided(Op op, const T* a, const T* b, T* y, DividedStrides strides) {
+template <class Functor, class T>
+__global__ void map_binary_divided(Functor op, const T* a, const T* b, T* y,
+                                   DividedStrides strides) {
   const auto i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i >= strides.count) return;
   int rest = i;
@@ -114,8 +118,8 @@ struct OneAxis {
 //   1. each thread takes an element; a plan with one axis (equal shapes, or a scalar) needs no
 //      index beyond its number.
 // The same bytes without a division.
-template <class Op, class T>
-__global__ void map_binary_one_axis(Op op, const T* a, const T* b, T* y, std::int64_t n,
+template <class Functor, class T>
+__global__ void map_binary_one_axis(Functor op, const T* a, const T* b, T* y, std::int64_t n,
                                     OneAxis axis) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i < n) y[i] = op(a[axis.a_repeats ? 0 : i], b[axis.b_repeats ? 0 : i]);
@@ -136,8 +140,8 @@ __device__ __forceinline__ Wide<T> load_or_repeat(const T* x, std::int64_t i, bo
 //   2. the thread behind the last whole 16 bytes maps the rest one by one.
 // A quarter of the requests (float32). Pointers 16-byte aligned. A scalar that is the result's own
 // memory is only possible where n is 1.
-template <class Op, class T>
-__global__ void map_binary_one_axis_wide(Op op, const T* a, const T* b, T* y, std::int64_t n,
+template <class Functor, class T>
+__global__ void map_binary_one_axis_wide(Functor op, const T* a, const T* b, T* y, std::int64_t n,
                                          OneAxis axis) {
   constexpr int kCount = Wide<T>::kCount;
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
@@ -164,8 +168,8 @@ __global__ void map_binary_one_axis_wide(Op op, const T* a, const T* b, T* y, st
 // One 32-bit division per block in place of two 64-bit ones per element; a vector along the last
 // axis comes from the L1 cache after the first row.
 constexpr int kRows = 8;
-template <class Op, class T>
-__global__ void map_binary_last_axis(Op op, const T* a, const T* b, T* y, Strides strides,
+template <class Functor, class T>
+__global__ void map_binary_last_axis(Functor op, const T* a, const T* b, T* y, Strides strides,
                                      int width, int tiles) {
   const auto thread = static_cast<int>(threadIdx.x);
   const auto block = static_cast<int>(blockIdx.x);
@@ -181,22 +185,16 @@ __global__ void map_binary_last_axis(Op op, const T* a, const T* b, T* y, Stride
 
 // ---- launchers
 
-constexpr const char* kAligned = "pointers 16-byte aligned";
-constexpr const char* kFewElements = "fewer than 2^31 elements";
-constexpr const char* kOneAxis = "equal shapes or a scalar";
-constexpr const char* kOneAxisAligned = "equal shapes or a scalar, pointers 16-byte aligned";
-constexpr const char* kTwoAxes = "a broadcast that merges to two axes";
-
-template <class Exec, class Op, class T>
-void run_unary(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
-  launch_blocks(exec, "map_unary_thread_per_element", map_unary_thread_per_element<Op, T>,
-                {tiles_along(n, kThreads)}, kThreads, op, x, y, n);
+template <class Functor, class T>
+void run_unary(KernelExecutor& exec, const MapUnary<Functor, T>& a) {
+  launch_blocks(exec, "map_unary_thread_per_element", map_unary_thread_per_element<Functor, T>,
+                {tiles_along(a.count, kThreads)}, kThreads, a.op, a.x, a.y, a.count);
 }
-template <class Exec, class Op, class T>
-void run_unary_wide(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
-  require("map_unary_wide", is_wide_aligned(x) && is_wide_aligned(y), kAligned);
-  launch_blocks(exec, "map_unary_wide", map_unary_wide<Op, T>,
-                {tiles_along(n, kThreads * Wide<T>::kCount)}, kThreads, op, x, y, n);
+template <class Functor, class T>
+void run_unary_wide(KernelExecutor& exec, const MapUnary<Functor, T>& a) {
+  launch_blocks(exec, "map_unary_wide", map_unary_wide<Functor, T>,
+                {tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads, a.op, a.x, a.y,
+                a.count);
 }
 
 Strides strides_of(const BroadcastPlan& plan) {
@@ -224,107 +222,97 @@ DividedStrides divided_strides_of(const BroadcastPlan& plan) {
   return strides;
 }
 
-template <class T>
-bool wide_plan(const T* a, const T* b, const T* y, const BroadcastPlan& plan) {
-  return plan.rank == 1 && (plan.a_strides[0] == 0 || is_wide_aligned(a)) &&
-         (plan.b_strides[0] == 0 || is_wide_aligned(b)) && is_wide_aligned(y);
+OneAxis one_axis_of(const BroadcastPlan& plan) {
+  return {plan.a_strides[0] == 0, plan.b_strides[0] == 0};
 }
 
-template <class Exec, class Op, class T>
-void run_strided(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  launch_blocks(exec, "map_binary_strided", map_binary_strided<Op, T>,
-                {tiles_along(plan.count, kThreads)}, kThreads, op, a, b, y, strides_of(plan));
+template <class Functor, class T>
+void run_strided(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
+  launch_blocks(exec, "map_binary_strided", map_binary_strided<Functor, T>,
+                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y,
+                strides_of(a.plan));
 }
-template <class Exec, class Op, class T>
-void run_divided(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  constexpr const char* kName = "map_binary_divided";
-  const int count = checked_extent(kName, "elements", plan.count);
-  if (count == 0) return;  // an axis may be empty, and nothing divides by 0
-  launch_blocks(exec, kName, map_binary_divided<Op, T>, {tiles_along(count, kThreads)}, kThreads,
-                op, a, b, y, divided_strides_of(plan));
+template <class Functor, class T>
+void run_divided(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
+  if (a.plan.count == 0) return;  // an axis may be empty, and nothing divides by 0
+  launch_blocks(exec, "map_binary_divided", map_binary_divided<Functor, T>,
+                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y,
+                divided_strides_of(a.plan));
 }
-template <class Exec, class Op, class T>
-void run_one_axis(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  constexpr const char* kName = "map_binary_one_axis";
-  require(kName, plan.rank == 1, kOneAxis);
-  launch_blocks(exec, kName, map_binary_one_axis<Op, T>, {tiles_along(plan.count, kThreads)},
-                kThreads, op, a, b, y, plan.count,
-                OneAxis{plan.a_strides[0] == 0, plan.b_strides[0] == 0});
-}
-template <class Exec, class Op, class T>
-void run_one_axis_wide(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  constexpr const char* kName = "map_binary_one_axis_wide";
-  require(kName, wide_plan<T>(a, b, y, plan), kOneAxisAligned);
-  launch_blocks(exec, kName, map_binary_one_axis_wide<Op, T>,
-                {tiles_along(plan.count, kThreads * Wide<T>::kCount)}, kThreads, op, a, b, y,
-                plan.count, OneAxis{plan.a_strides[0] == 0, plan.b_strides[0] == 0});
-}
-template <class Exec, class Op, class T>
-void run_last_axis(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  constexpr const char* kName = "map_binary_last_axis";
-  require(kName, plan.rank == 2, kTwoAxes);
-  const std::int64_t columns = plan.sizes[1];
+template <class Functor, class T>
+void run_last_axis(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
+  const std::int64_t columns = a.plan.sizes[1];
   int width = 1;
   while (width < kThreads && width < columns) width *= 2;
   const std::int64_t tiles = tiles_along(columns, width);
-  const std::int64_t depth = tiles_along(plan.sizes[0], std::int64_t{kThreads / width} * kRows);
-  launch_blocks(exec, kName, map_binary_last_axis<Op, T>, {tiles, depth}, kThreads, op, a, b, y,
-                strides_of(plan), width, static_cast<int>(tiles));
+  const std::int64_t depth = tiles_along(a.plan.sizes[0], std::int64_t{kThreads / width} * kRows);
+  launch_blocks(exec, "map_binary_last_axis", map_binary_last_axis<Functor, T>, {tiles, depth},
+                kThreads, a.op, a.a, a.b, a.y, strides_of(a.plan), width, static_cast<int>(tiles));
+}
+template <class Functor, class T>
+void run_one_axis(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
+  launch_blocks(exec, "map_binary_one_axis", map_binary_one_axis<Functor, T>,
+                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y, a.plan.count,
+                one_axis_of(a.plan));
+}
+template <class Functor, class T>
+void run_one_axis_wide(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
+  launch_blocks(exec, "map_binary_one_axis_wide", map_binary_one_axis_wide<Functor, T>,
+                {tiles_along(a.plan.count, kThreads * Wide<T>::kCount)}, kThreads, a.op, a.a, a.b,
+                a.y, a.plan.count, one_axis_of(a.plan));
+}
+
+// ---- what the rungs take
+
+template <class Op>
+bool is_aligned(const Op& a) {
+  return is_wide_aligned(a.x) && is_wide_aligned(a.y);
+}
+template <class Op>
+bool has_few_elements(const Op& a) {
+  return a.plan.count <= kLargestExtent;
+}
+template <int kRank, class Op>
+bool has_axes(const Op& a) {
+  return a.plan.rank == kRank;
+}
+/// A scalar is read as it is, wherever it lies.
+template <class Op>
+bool has_one_aligned_axis(const Op& a) {
+  return a.plan.rank == 1 && (a.plan.a_strides[0] == 0 || is_wide_aligned(a.a)) &&
+         (a.plan.b_strides[0] == 0 || is_wide_aligned(a.b)) && is_wide_aligned(a.y);
 }
 
 }  // namespace
 
-template <class Exec, class Op, class T>
-Ladder<MapUnaryFunction<Exec, Op, T>> map_unary_ladder() {
-  static constexpr Variant<MapUnaryFunction<Exec, Op, T>> kLadder[] = {
-      {"map_unary_thread_per_element", "", run_unary<Exec, Op, T>},
-      {"map_unary_wide", kAligned, run_unary_wide<Exec, Op, T>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class Op, class T>
-Ladder<MapBinaryFunction<Exec, Op, T>> map_binary_ladder() {
-  static constexpr Variant<MapBinaryFunction<Exec, Op, T>> kLadder[] = {
-      {"map_binary_strided", "", run_strided<Exec, Op, T>},
-      {"map_binary_divided", kFewElements, run_divided<Exec, Op, T>},
-      {"map_binary_last_axis", kTwoAxes, run_last_axis<Exec, Op, T>},
-      {"map_binary_one_axis", kOneAxis, run_one_axis<Exec, Op, T>},
-      {"map_binary_one_axis_wide", kOneAxisAligned, run_one_axis_wide<Exec, Op, T>}};
-  return kLadder;
-}
+template <class Functor, class T>
+constexpr auto kRungs<KernelExecutor, MapUnary<Functor, T>> =
+    std::to_array<Rung<KernelExecutor, MapUnary<Functor, T>>>(
+        {{.name = "map_unary_thread_per_element", .run = run_unary<Functor, T>},
+         {.name = "map_unary_wide",
+          .run = run_unary_wide<Functor, T>,
+          .takes = {"pointers 16-byte aligned", is_aligned<MapUnary<Functor, T>>}}});
 
-template <class Exec, class Op, class T>
-void map_unary(Exec& exec, Op op, const T* x, T* y, std::int64_t n) {
-  const bool wide = is_wide_aligned(x) && is_wide_aligned(y);
-  (wide ? run_unary_wide<Exec, Op, T> : run_unary<Exec, Op, T>)(exec, op, x, y, n);
-}
+template <class Functor, class T>
+constexpr auto kRungs<KernelExecutor, MapBinary<Functor, T>> =
+    std::to_array<Rung<KernelExecutor, MapBinary<Functor, T>>>(
+        {{.name = "map_binary_strided", .run = run_strided<Functor, T>},
+         {.name = "map_binary_divided",
+          .run = run_divided<Functor, T>,
+          .takes = {"fewer than 2^31 elements", has_few_elements<MapBinary<Functor, T>>}},
+         {.name = "map_binary_last_axis",
+          .run = run_last_axis<Functor, T>,
+          .takes = {"a broadcast that merges to two axes", has_axes<2, MapBinary<Functor, T>>}},
+         {.name = "map_binary_one_axis",
+          .run = run_one_axis<Functor, T>,
+          .takes = {"equal shapes or a scalar", has_axes<1, MapBinary<Functor, T>>}},
+         {.name = "map_binary_one_axis_wide",
+          .run = run_one_axis_wide<Functor, T>,
+          .takes = {"equal shapes or a scalar, pointers 16-byte aligned",
+                    has_one_aligned_axis<MapBinary<Functor, T>>}}});
 
-template <class Exec, class Op, class T>
-void map_binary(Exec& exec, Op op, const T* a, const T* b, T* y, const BroadcastPlan& plan) {
-  const auto run = wide_plan<T>(a, b, y, plan)    ? run_one_axis_wide<Exec, Op, T>
-                   : plan.rank == 1               ? run_one_axis<Exec, Op, T>
-                   : plan.rank == 2               ? run_last_axis<Exec, Op, T>
-                   : plan.count <= kLargestExtent ? run_divided<Exec, Op, T>
-                                                  : run_strided<Exec, Op, T>;
-  run(exec, op, a, b, y, plan);
-}
-
-#define SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, T)            \
-  template Ladder<MapUnaryFunction<KernelExecutor, Op, T>> \
-  map_unary_ladder<KernelExecutor, Op, T>();               \
-  template void map_unary(KernelExecutor&, Op, const T*, T*, std::int64_t);
-#define SWITCHYARD_INSTANTIATE_UNARY(Op)      \
-  SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, float) \
-  SWITCHYARD_INSTANTIATE_UNARY_FOR(Op, double)
-SWITCHYARD_UNARY_OPS(SWITCHYARD_INSTANTIATE_UNARY)
-
-#define SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, T)            \
-  template Ladder<MapBinaryFunction<KernelExecutor, Op, T>> \
-  map_binary_ladder<KernelExecutor, Op, T>();               \
-  template void map_binary(KernelExecutor&, Op, const T*, const T*, T*, const BroadcastPlan&);
-#define SWITCHYARD_INSTANTIATE_BINARY(Op)      \
-  SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, float) \
-  SWITCHYARD_INSTANTIATE_BINARY_FOR(Op, double)
-SWITCHYARD_BINARY_OPS(SWITCHYARD_INSTANTIATE_BINARY)
+template struct Provides<KernelExecutor, UnaryMaps, BinaryMaps>;
 
 }  // namespace switchyard::kernels

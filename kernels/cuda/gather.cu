@@ -1,10 +1,9 @@
-#include <stdexcept>
-#include <string>
-
+#include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/warp.h"
+#include "kernels/common/wide.h"
+#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/lowest_report.cuh"
-#include "kernels/cuda/product_launch.cuh"
 
 // Picking k columns of every row and adding back into them, each the other's transpose, and the
 // check of the indices that both need first.
@@ -151,132 +150,78 @@ __global__ void scatter_add_thread_per_output(Picked<T> p) {
 
 // ---- launchers
 
-template <class Exec>
-std::int64_t run_range_per_index(Exec& exec, const std::int64_t* indices, std::int64_t count,
-                                 std::int64_t bound) {
-  const LowestReport report(exec);
+void range_per_index(KernelExecutor& exec, const FirstOutOfRange& a) {
   launch_blocks(exec, "first_out_of_range_thread_per_index", first_out_of_range_thread_per_index,
-                {tiles_along(count, kThreads)}, kThreads, indices, count, bound, report.word());
-  return report.read();
+                {tiles_along(a.count, kThreads)}, kThreads, a.indices, a.count, a.bound,
+                a.position);
 }
 
-constexpr const char* kAlignedIndices = "indices 16-byte aligned";
-
-template <class Exec>
-std::int64_t run_range_wide(Exec& exec, const std::int64_t* indices, std::int64_t count,
-                            std::int64_t bound) {
-  constexpr const char* kName = "first_out_of_range_wide";
-  if (!is_wide_aligned(indices)) {
-    throw std::invalid_argument(std::string("[") + kName + "] needs " + kAlignedIndices);
-  }
-  const LowestReport report(exec);
-  launch_blocks(exec, kName, first_out_of_range_wide, {tiles_along(count, kThreads * kPerThread)},
-                kThreads, indices, count, bound, report.word());
-  return report.read();
+void range_wide(KernelExecutor& exec, const FirstOutOfRange& a) {
+  launch_blocks(exec, "first_out_of_range_wide", first_out_of_range_wide,
+                {tiles_along(a.count, kThreads * kPerThread)}, kThreads, a.indices, a.count,
+                a.bound, a.position);
 }
 
-template <class Exec, class T>
-void run_gather_per_element(Exec& exec, const T* x, const std::int64_t* indices,
-                            std::int64_t tokens, std::int64_t columns, std::int64_t k, T* y) {
-  launch_blocks(exec, "gather_thread_per_element", gather_thread_per_element<T>,
-                {tiles_along(tokens * k, kThreads)}, kThreads,
-                Picked<T>{x, indices, tokens, columns, k, y});
-}
+bool aligned_indices(const FirstOutOfRange& a) { return is_wide_aligned(a.indices); }
 
-constexpr const char* kAlignedPicks = "indices and y 16-byte aligned";
+/// The operands of either kernel, in the same order.
+template <class Op>
+auto picked(const Op& a) {
+  return Picked<std::remove_pointer_t<decltype(a.y)>>{a.x,       a.indices, a.tokens,
+                                                      a.columns, a.k,       a.y};
+}
 
 template <class T>
-bool aligned_picks(const std::int64_t* indices, const T* y) {
-  return is_wide_aligned(indices) && is_wide_aligned(y);
+void gather_elements(KernelExecutor& exec, const Gather<T>& a) {
+  launch_blocks(exec, "gather_thread_per_element", gather_thread_per_element<T>,
+                {tiles_along(a.tokens * a.k, kThreads)}, kThreads, picked(a));
 }
 
-template <class Exec, class T>
-void run_gather_wide(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
-                     std::int64_t columns, std::int64_t k, T* y) {
-  if (!aligned_picks(indices, y)) {
-    throw std::invalid_argument(std::string("[gather_wide] needs ") + kAlignedPicks);
-  }
+template <class T>
+void gather_wide_rows(KernelExecutor& exec, const Gather<T>& a) {
   launch_blocks(exec, "gather_wide", gather_wide<T>,
-                {tiles_along(tokens * k, kThreads * Wide<T>::kCount)}, kThreads,
-                Picked<T>{x, indices, tokens, columns, k, y});
+                {tiles_along(a.tokens * a.k, kThreads * Wide<T>::kCount)}, kThreads, picked(a));
 }
 
-template <class Exec, class T>
-void run_scatter_per_token(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
-                           std::int64_t columns, std::int64_t k, T* y) {
+template <class T>
+bool aligned_picks(const Gather<T>& a) {
+  return is_wide_aligned(a.indices) && is_wide_aligned(a.y);
+}
+
+template <class T>
+void scatter_per_token(KernelExecutor& exec, const ScatterAdd<T>& a) {
   launch_blocks(exec, "scatter_add_thread_per_token", scatter_add_thread_per_token<T>,
-                {tiles_along(tokens, kThreads)}, kThreads,
-                Picked<T>{x, indices, tokens, columns, k, y});
+                {tiles_along(a.tokens, kThreads)}, kThreads, picked(a));
 }
 
-template <class Exec, class T>
-void run_scatter_per_output(Exec& exec, const T* x, const std::int64_t* indices,
-                            std::int64_t tokens, std::int64_t columns, std::int64_t k, T* y) {
+template <class T>
+void scatter_per_output(KernelExecutor& exec, const ScatterAdd<T>& a) {
   launch_blocks(exec, "scatter_add_thread_per_output", scatter_add_thread_per_output<T>,
-                {tiles_along(tokens * columns, kThreads)}, kThreads,
-                Picked<T>{x, indices, tokens, columns, k, y});
+                {tiles_along(a.tokens * a.columns, kThreads)}, kThreads, picked(a));
 }
 
 }  // namespace
 
-template <class Exec>
-Ladder<FirstOutOfRangeFunction<Exec>> first_out_of_range_ladder() {
-  static constexpr Variant<FirstOutOfRangeFunction<Exec>> kLadder[] = {
-      {"first_out_of_range_thread_per_index", "", run_range_per_index<Exec>},
-      {"first_out_of_range_wide", kAlignedIndices, run_range_wide<Exec>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> gather_ladder() {
-  static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
-      {"gather_thread_per_element", "", run_gather_per_element<Exec, T>},
-      {"gather_wide", kAlignedPicks, run_gather_wide<Exec, T>}};
-  return kLadder;
-}
+template <>
+constexpr auto kRungs<KernelExecutor, FirstOutOfRange> =
+    std::to_array<Rung<KernelExecutor, FirstOutOfRange>>(
+        {{"first_out_of_range_thread_per_index", range_per_index},
+         {"first_out_of_range_wide", range_wide, {"indices 16-byte aligned", aligned_indices}}});
 
-template <class Exec, class T>
-Ladder<GatherFunction<Exec, T>> scatter_add_ladder() {
-  static constexpr Variant<GatherFunction<Exec, T>> kLadder[] = {
-      {"scatter_add_thread_per_token", "", run_scatter_per_token<Exec, T>},
-      {"scatter_add_thread_per_output", "", run_scatter_per_output<Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, Gather<T>> = std::to_array<Rung<KernelExecutor, Gather<T>>>(
+    {{"gather_thread_per_element", gather_elements<T>},
+     {"gather_wide", gather_wide_rows<T>, {"indices and y 16-byte aligned", aligned_picks<T>}}});
 
-template <class Exec>
-std::int64_t first_out_of_range(Exec& exec, const std::int64_t* indices, std::int64_t count,
-                                std::int64_t bound) {
-  const auto run = is_wide_aligned(indices) ? run_range_wide<Exec> : run_range_per_index<Exec>;
-  return run(exec, indices, count, bound);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, ScatterAdd<T>> =
+    std::to_array<Rung<KernelExecutor, ScatterAdd<T>>>(
+        {{"scatter_add_thread_per_token", scatter_per_token<T>},
+         {"scatter_add_thread_per_output", scatter_per_output<T>}});
 
-template <class Exec, class T>
-void gather(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
-            std::int64_t columns, std::int64_t k, T* y) {
-  const auto run =
-      aligned_picks(indices, y) ? run_gather_wide<Exec, T> : run_gather_per_element<Exec, T>;
-  run(exec, x, indices, tokens, columns, k, y);
-}
-
-template <class Exec, class T>
-void scatter_add(Exec& exec, const T* x, const std::int64_t* indices, std::int64_t tokens,
-                 std::int64_t columns, std::int64_t k, T* y) {
-  run_scatter_per_output(exec, x, indices, tokens, columns, k, y);
-}
-
-template Ladder<FirstOutOfRangeFunction<KernelExecutor>>
-first_out_of_range_ladder<KernelExecutor>();
-template std::int64_t first_out_of_range(KernelExecutor&, const std::int64_t*, std::int64_t,
-                                         std::int64_t);
-#define SWITCHYARD_INSTANTIATE_GATHER(T)                                                           \
-  template Ladder<GatherFunction<KernelExecutor, T>> gather_ladder<KernelExecutor, T>();           \
-  template Ladder<GatherFunction<KernelExecutor, T>> scatter_add_ladder<KernelExecutor, T>();      \
-  template void gather(KernelExecutor&, const T*, const std::int64_t*, std::int64_t, std::int64_t, \
-                       std::int64_t, T*);                                                          \
-  template void scatter_add(KernelExecutor&, const T*, const std::int64_t*, std::int64_t,          \
-                            std::int64_t, std::int64_t, T*);
-SWITCHYARD_INSTANTIATE_GATHER(float)
-SWITCHYARD_INSTANTIATE_GATHER(double)
-#undef SWITCHYARD_INSTANTIATE_GATHER
+template struct Provides<KernelExecutor, FirstOutOfRange, Gather<float>, Gather<double>,
+                         ScatterAdd<float>, ScatterAdd<double>>;
 
 }  // namespace switchyard::kernels

@@ -16,7 +16,7 @@ struct GroupedExtents {
   __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
 };
 
-/// Errors: std::invalid_argument naming kernel and extent where an index does not fit 32 bits.
+/// Errors: Refusal naming kernel and extent where an index does not fit 32 bits.
 inline GroupedExtents grouped_extents(const char* kernel, const GroupedShape& s,
                                       const std::int64_t* offsets) {
   return {.offsets = offsets,

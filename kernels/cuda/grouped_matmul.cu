@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/api/provide.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/grouped_extents.cuh"
@@ -134,75 +135,48 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 /// Whether x and w may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
-bool wide_operands(const GroupedShape& s, const T* x, const T* w, bool transpose_w) {
-  return wide_rows(x, s.inner) && wide_rows(w, transpose_w ? s.inner : s.cols);
+bool wide_operands(const GroupedMatmul<T>& a) {
+  return wide_rows(a.x, a.shape.inner) &&
+         wide_rows(a.w, a.transpose_w ? a.shape.inner : a.shape.cols);
 }
 
-template <class Exec, class T>
-void run_thread_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
-                           const T* x, const T* w, bool transpose_w, T* y) {
+template <class T>
+void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   constexpr const char* kName = "grouped_matmul_thread_per_output";
-  const Grouped<T> p{grouped_extents(kName, shape, offsets), x, w, y};
-  with_flag(transpose_w, [&](auto transpose) {
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.y};
+  with_flag(a.transpose_w, [&](auto transpose) {
     launch_blocks(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
                   {tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads, p);
   });
 }
 
-template <bool kWide, class Exec, class T>
-void run_register_tile(Exec& exec, const char* name, const GroupedShape& shape,
-                       const std::int64_t* offsets, const T* x, const T* w, bool transpose_w,
-                       T* y) {
-  const Grouped<T> p{grouped_extents(name, shape, offsets), x, w, y};
+template <bool kWide, class T>
+void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
+  constexpr const char* kName =
+      kWide ? "grouped_matmul_register_tile_wide" : "grouped_matmul_register_tile";
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.y};
   const std::int64_t across = tiles_along(p.cols, kGroupedTile);
   const std::int64_t most = p.rows / kGroupedTile + std::min(p.rows, p.experts);
-  const bool wide_y = wide_rows(y, p.cols);
-  with_flag(transpose_w, [&](auto transpose) {
-    launch_blocks(exec, name, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
+  const bool wide_y = wide_rows(a.y, p.cols);
+  with_flag(a.transpose_w, [&](auto transpose) {
+    launch_blocks(exec, kName, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
                   {most, across}, GroupedTile<T>::kThreads, p, static_cast<int>(across), wide_y);
   });
 }
 
-template <class Exec, class T>
-void run_narrow(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
-                const T* w, bool transpose_w, T* y) {
-  run_register_tile<false>(exec, "grouped_matmul_register_tile", shape, offsets, x, w, transpose_w,
-                           y);
-}
-
-template <class Exec, class T>
-void run_wide(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
-              const T* w, bool transpose_w, T* y) {
-  constexpr const char* kName = "grouped_matmul_register_tile_wide";
-  require_wide(kName, wide_operands(shape, x, w, transpose_w));
-  run_register_tile<true>(exec, kName, shape, offsets, x, w, transpose_w, y);
-}
-
 }  // namespace
 
-template <class Exec, class T>
-Ladder<GroupedMatmulFunction<Exec, T>> grouped_matmul_ladder() {
-  static constexpr Variant<GroupedMatmulFunction<Exec, T>> kLadder[] = {
-      {"grouped_matmul_thread_per_output", "", run_thread_per_output<Exec, T>},
-      {"grouped_matmul_register_tile", "", run_narrow<Exec, T>},
-      {"grouped_matmul_register_tile_wide", kWideNeeds, run_wide<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladder
 
-template <class Exec, class T>
-void grouped_matmul(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets, const T* x,
-                    const T* w, bool transpose_w, T* y) {
-  const auto run =
-      wide_operands(shape, x, w, transpose_w) ? run_wide<Exec, T> : run_narrow<Exec, T>;
-  run(exec, shape, offsets, x, w, transpose_w, y);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, GroupedMatmul<T>> =
+    std::to_array<Rung<KernelExecutor, GroupedMatmul<T>>>(
+        {{"grouped_matmul_thread_per_output", thread_per_output<T>},
+         {"grouped_matmul_register_tile", register_tile<false, T>},
+         {"grouped_matmul_register_tile_wide",
+          register_tile<true, T>,
+          {kWideNeeds, wide_operands<T>}}});
 
-#define SWITCHYARD_INSTANTIATE_GROUPED(T)                                                 \
-  template Ladder<GroupedMatmulFunction<KernelExecutor, T>>                               \
-  grouped_matmul_ladder<KernelExecutor, T>();                                             \
-  template void grouped_matmul(KernelExecutor&, const GroupedShape&, const std::int64_t*, \
-                               const T*, const T*, bool, T*);
-SWITCHYARD_INSTANTIATE_GROUPED(float)
-SWITCHYARD_INSTANTIATE_GROUPED(double)
+template struct Provides<KernelExecutor, GroupedMatmul<float>, GroupedMatmul<double>>;
 
 }  // namespace switchyard::kernels

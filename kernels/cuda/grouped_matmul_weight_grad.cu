@@ -1,5 +1,6 @@
 #include "kernels/api/grouped_matmul.h"
 
+#include "kernels/api/provide.h"
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/tile_grid.cuh"
 
@@ -73,73 +74,48 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 // ---- launchers
 
+/// Whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
-bool wide_operands(const GroupedShape& s, const T* x, const T* gy) {
-  return wide_rows(x, s.inner) && wide_rows(gy, s.cols);
+bool wide_operands(const GroupedMatmulWeightGrad<T>& a) {
+  return wide_rows(a.x, a.shape.inner) && wide_rows(a.gy, a.shape.cols);
 }
 
-template <class Exec, class T>
-void run_weight_grad_per_output(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
-                                const T* x, const T* gy, T* gw) {
+template <class T>
+void thread_per_output(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
   constexpr const char* kName = "grouped_matmul_weight_grad_thread_per_output";
-  const Grouped<T> p{grouped_extents(kName, shape, offsets), x, gy, gw};
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.gy, a.gw};
   const int weights = checked_extent(kName, "weights of an expert", {p.inner, p.cols});
   launch_blocks(exec, kName, grouped_matmul_weight_grad_thread_per_output<T>,
                 {tiles_along(std::int64_t{p.experts} * weights, kOutputThreads)}, kOutputThreads,
                 p);
 }
 
-template <bool kWide, class Exec, class T>
-void run_weight_grad_tile(Exec& exec, const char* name, const GroupedShape& shape,
-                          const std::int64_t* offsets, const T* x, const T* gy, T* gw) {
-  const Grouped<T> p{grouped_extents(name, shape, offsets), x, gy, gw};
-  const TileGrid tiles = tile_grid<GroupedTile<T>>(name, p.inner, p.cols);
-  const bool wide_gw = wide_rows(gw, p.cols);
-  launch_blocks(exec, name, grouped_matmul_weight_grad_register_tile<T, kWide>,
+template <bool kWide, class T>
+void register_tile(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
+  constexpr const char* kName = kWide ? "grouped_matmul_weight_grad_register_tile_wide"
+                                      : "grouped_matmul_weight_grad_register_tile";
+  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.gy, a.gw};
+  const TileGrid tiles = tile_grid<GroupedTile<T>>(kName, p.inner, p.cols);
+  const bool wide_gw = wide_rows(a.gw, p.cols);
+  launch_blocks(exec, kName, grouped_matmul_weight_grad_register_tile<T, kWide>,
                 {p.experts, tiles.count}, GroupedTile<T>::kThreads, p,
                 static_cast<int>(tiles.count), tiles.across, wide_gw);
 }
 
-template <class Exec, class T>
-void run_weight_grad_narrow(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
-                            const T* x, const T* gy, T* gw) {
-  run_weight_grad_tile<false>(exec, "grouped_matmul_weight_grad_register_tile", shape, offsets, x,
-                              gy, gw);
-}
-
-template <class Exec, class T>
-void run_weight_grad_wide(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
-                          const T* x, const T* gy, T* gw) {
-  constexpr const char* kName = "grouped_matmul_weight_grad_register_tile_wide";
-  require_wide(kName, wide_operands(shape, x, gy));
-  run_weight_grad_tile<true>(exec, kName, shape, offsets, x, gy, gw);
-}
-
 }  // namespace
 
-template <class Exec, class T>
-Ladder<GroupedMatmulWeightGradFunction<Exec, T>> grouped_matmul_weight_grad_ladder() {
-  static constexpr Variant<GroupedMatmulWeightGradFunction<Exec, T>> kLadder[] = {
-      {"grouped_matmul_weight_grad_thread_per_output", "", run_weight_grad_per_output<Exec, T>},
-      {"grouped_matmul_weight_grad_register_tile", "", run_weight_grad_narrow<Exec, T>},
-      {"grouped_matmul_weight_grad_register_tile_wide", kWideNeeds, run_weight_grad_wide<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladder
 
-template <class Exec, class T>
-void grouped_matmul_weight_grad(Exec& exec, const GroupedShape& shape, const std::int64_t* offsets,
-                                const T* x, const T* gy, T* gw) {
-  const auto run =
-      wide_operands(shape, x, gy) ? run_weight_grad_wide<Exec, T> : run_weight_grad_narrow<Exec, T>;
-  run(exec, shape, offsets, x, gy, gw);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<T>> =
+    std::to_array<Rung<KernelExecutor, GroupedMatmulWeightGrad<T>>>(
+        {{"grouped_matmul_weight_grad_thread_per_output", thread_per_output<T>},
+         {"grouped_matmul_weight_grad_register_tile", register_tile<false, T>},
+         {"grouped_matmul_weight_grad_register_tile_wide",
+          register_tile<true, T>,
+          {kWideNeeds, wide_operands<T>}}});
 
-#define SWITCHYARD_INSTANTIATE_GROUPED(T)                                        \
-  template Ladder<GroupedMatmulWeightGradFunction<KernelExecutor, T>>            \
-  grouped_matmul_weight_grad_ladder<KernelExecutor, T>();                        \
-  template void grouped_matmul_weight_grad(KernelExecutor&, const GroupedShape&, \
-                                           const std::int64_t*, const T*, const T*, T*);
-SWITCHYARD_INSTANTIATE_GROUPED(float)
-SWITCHYARD_INSTANTIATE_GROUPED(double)
+template struct Provides<KernelExecutor, GroupedMatmulWeightGrad<float>,
+                         GroupedMatmulWeightGrad<double>>;
 
 }  // namespace switchyard::kernels

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/api/provide.h"
 #include "kernels/common/with_flag.h"
+#include "kernels/cuda/matmul_library.h"
 #include "kernels/cuda/register_tile.cuh"
 #include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
@@ -135,14 +137,15 @@ __global__ void __launch_bounds__(Tile::kThreads,
 
 // ---- launchers
 
-template <class T, class Sum>
-Product<T, Sum> product(const char* name, const MatmulShape& s, const T* a, const T* b, Sum* c) {
-  return {a,
-          b,
-          c,
-          checked_extent(name, "m", s.m),
-          checked_extent(name, "n", s.n),
-          checked_extent(name, "k", s.k)};
+/// The call's operands for a kernel, sizes in 32 bits.
+template <class T>
+Product<T, ResultOf<T>> product(const char* name, const Matmul<T>& a) {
+  return {a.a,
+          a.b,
+          a.c,
+          checked_extent(name, "m", a.shape.m),
+          checked_extent(name, "n", a.shape.n),
+          checked_extent(name, "k", a.shape.k)};
 }
 
 /// Calls body(transpose_a, transpose_b) with the flags as template arguments.
@@ -155,40 +158,42 @@ void with_transposes(const MatmulShape& shape, const Body& body) {
 
 /// Whether both operands may be read 16 bytes at a time.
 template <class T>
-bool wide_operands(const MatmulShape& s, const T* a, const T* b) {
-  return wide_rows(a, s.transpose_a ? s.m : s.k) && wide_rows(b, s.transpose_b ? s.k : s.n);
+bool wide_operands(const Matmul<T>& a) {
+  const MatmulShape& s = a.shape;
+  return wide_rows(a.a, s.transpose_a ? s.m : s.k) && wide_rows(a.b, s.transpose_b ? s.k : s.n);
 }
 
-template <class Exec, class T, class Sum>
-void run_thread_per_output(Exec& exec, const MatmulShape& shape, const T* a, const T* b, Sum* c) {
+template <class T>
+void thread_per_output(KernelExecutor& exec, const Matmul<T>& a) {
   constexpr const char* kName = "matmul_thread_per_output";
-  const auto p = product(kName, shape, a, b, c);
-  with_transposes(shape, [&](auto ta, auto tb) {
-    launch_blocks(exec, kName,
-                  matmul_thread_per_output<T, Sum, decltype(ta)::value, decltype(tb)::value>,
-                  {tiles_along(std::int64_t{p.m} * p.n, kOutputThreads)}, kOutputThreads, p);
+  const auto p = product(kName, a);
+  with_transposes(a.shape, [&](auto ta, auto tb) {
+    launch_blocks(
+        exec, kName,
+        matmul_thread_per_output<T, ResultOf<T>, decltype(ta)::value, decltype(tb)::value>,
+        {tiles_along(std::int64_t{p.m} * p.n, kOutputThreads)}, kOutputThreads, p);
   });
 }
 
 struct SharedTile {
   static constexpr int kRows = kSharedTile, kCols = kSharedTile;
 };
-template <class Exec, class T>
-void run_shared_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+template <class T>
+void shared_tile(KernelExecutor& exec, const Matmul<T>& a) {
   constexpr const char* kName = "matmul_shared_tile";
-  const auto p = product(kName, shape, a, b, c);
+  const auto p = product(kName, a);
   const TileGrid tiles = tile_grid<SharedTile>(kName, p.m, p.n);
   if (tiles.count == 0) return;
-  with_transposes(shape, [&](auto ta, auto tb) {
+  with_transposes(a.shape, [&](auto ta, auto tb) {
     launch(exec, kName, matmul_shared_tile<T, decltype(ta)::value, decltype(tb)::value>,
            {.grid = {tiles.count}, .block = {kSharedTile, kSharedTile}}, p, tiles.across);
   });
 }
 
 /// Writes split.count results of p.m x p.n to p.c.
-template <class Tile, bool kWide, class Exec, class T, class Sum>
-void launch_tile(Exec& exec, const char* name, const MatmulShape& shape, const Product<T, Sum>& p,
-                 const Split& split) {
+template <class Tile, bool kWide, class T, class Sum>
+void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shape,
+                 const Product<T, Sum>& p, const Split& split) {
   const TileGrid tiles = tile_grid<Tile>(name, p.m, p.n);
   if (tiles.count == 0) return;
   with_transposes(shape, [&](auto ta, auto tb) {
@@ -198,105 +203,84 @@ void launch_tile(Exec& exec, const char* name, const MatmulShape& shape, const P
   });
 }
 
-/// With wide loads the tile that fills a GPU; the small one without.
-template <class Tiles, class Exec, class T, class Sum>
-void launch_best_tile(Exec& exec, const char* name, const MatmulShape& shape,
-                      const Product<T, Sum>& p, const Split& split) {
-  if (!wide_operands(shape, p.a, p.b)) {
-    return launch_tile<typename Tiles::Small, false>(exec, name, shape, p, split);
+/// Takes wide loads where the operands allow them, with the tile that fills a GPU, and the small
+/// tile otherwise.
+template <class Tiles, class T>
+void launch_best_tile(KernelExecutor& exec, const char* name, const Matmul<T>& a,
+                      const Product<T, ResultOf<T>>& p, const Split& split) {
+  if (!wide_operands(a)) {
+    return launch_tile<typename Tiles::Small, false>(exec, name, a.shape, p, split);
   }
   with_tile<Tiles>(p.m, p.n, split.count, [&](auto tile) {
-    launch_tile<typename decltype(tile)::type, true>(exec, name, shape, p, split);
+    launch_tile<typename decltype(tile)::type, true>(exec, name, a.shape, p, split);
   });
 }
 
 /// The same in parts of k, as many as fill a GPU.
-template <class Tiles, class Exec, class T, class Sum>
-void run_split(Exec& exec, const char* name, const MatmulShape& shape, const T* a, const T* b,
-               Sum* c) {
-  auto p = product(name, shape, a, b, c);
+template <class Tiles, class T>
+void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a) {
+  auto p = product(name, a);
   const std::int64_t outputs = std::int64_t{p.m} * p.n;
   const std::int64_t tiles =
       tiles_along(p.m, Tiles::Small::kRows) * tiles_along(p.n, Tiles::Small::kCols);
   const Split split = split_sum(outputs, tiles, p.k);
-  run_in_parts(exec, outputs, split, c, [&](Sum* to) {
+  run_in_parts(exec, outputs, split, a.c, [&](ResultOf<T>* to) {
     p.c = to;
-    launch_best_tile<Tiles>(exec, name, shape, p, split);
+    launch_best_tile<Tiles>(exec, name, a, p, split);
   });
 }
 
 template <class T>
 using FloatTiles = RegisterTiles<T, 128, sizeof(T) == 8 ? 64 : 128>;
 
-template <class Exec, class T>
-void run_register_tile(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+template <class T>
+void register_tile(KernelExecutor& exec, const Matmul<T>& a) {
   constexpr const char* kName = "matmul_register_tile";
-  const auto p = product(kName, shape, a, b, c);
-  launch_tile<typename FloatTiles<T>::Small, false>(exec, kName, shape, p, {1, p.k});
+  const auto p = product(kName, a);
+  launch_tile<typename FloatTiles<T>::Small, false>(exec, kName, a.shape, p, {1, p.k});
 }
 
-template <class Exec, class T>
-void run_register_tile_wide(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
+template <class T>
+void register_tile_wide(KernelExecutor& exec, const Matmul<T>& a) {
   constexpr const char* kName = "matmul_register_tile_wide";
-  const auto p = product(kName, shape, a, b, c);
-  require_wide(kName, wide_operands(shape, a, b));
-  launch_best_tile<FloatTiles<T>>(exec, kName, shape, p, {1, p.k});
+  const auto p = product(kName, a);
+  launch_best_tile<FloatTiles<T>>(exec, kName, a, p, {1, p.k});
 }
 
-template <class Exec, class T>
-void run_split_k(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
-  run_split<FloatTiles<T>>(exec, "matmul_split_k", shape, a, b, c);
+template <class T>
+void split_k(KernelExecutor& exec, const Matmul<T>& a) {
+  in_parts<FloatTiles<T>>(exec, "matmul_split_k", a);
 }
 
-template <class Mma, class Exec>
-void run_tensor_core(Exec& exec, const MatmulShape& shape, const typename Mma::Operand* a,
-                     const typename Mma::Operand* b, typename Mma::Sum* c) {
-  run_split<TensorCoreTiles<Mma>>(exec, "matmul_tensor_core", shape, a, b, c);
+template <class Mma>
+void tensor_core(KernelExecutor& exec, const Matmul<typename Mma::Operand>& a) {
+  in_parts<TensorCoreTiles<Mma>>(exec, "matmul_tensor_core", a);
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<MatmulFunction<Exec, T>> matmul_ladder() {
-  static constexpr Variant<MatmulFunction<Exec, T>> kLadder[] = {
-      {"matmul_thread_per_output", "", run_thread_per_output<Exec, T, T>},
-      {"matmul_shared_tile", "", run_shared_tile<Exec, T>},
-      {"matmul_register_tile", "", run_register_tile<Exec, T>},
-      {"matmul_register_tile_wide", kWideNeeds, run_register_tile_wide<Exec, T>},
-      {"matmul_split_k", "", run_split_k<Exec, T>},
-      tensor_core_variant<T, MatmulFunction<Exec, T>>(
-          "matmul_tensor_core", "matmul_tensor_core_tf32", run_tensor_core<MmaFor<T>, Exec>)};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec>
-Ladder<MatmulBf16Function<Exec>> matmul_bf16_ladder() {
-  static constexpr Variant<MatmulBf16Function<Exec>> kLadder[] = {
-      {"matmul_thread_per_output", "", run_thread_per_output<Exec, BFloat16, float>},
-      {"matmul_tensor_core", "", run_tensor_core<MmaBf16, Exec>}};
-  return kLadder;
-}
-
-#ifndef __CUDACC__  // on a GPU the entry point is cuBLAS (kernels/cuda/cublas.cpp)
-/// Picks narrow or wide loads, the size of the tiles and the number of parts of k by the sizes.
-template <class Exec, class T>
-void matmul(Exec& exec, const MatmulShape& shape, const T* a, const T* b, T* c) {
-  run_split_k(exec, shape, a, b, c);
-}
-template void matmul(KernelExecutor&, const MatmulShape&, const float*, const float*, float*);
-template void matmul(KernelExecutor&, const MatmulShape&, const double*, const double*, double*);
+template <class T>
+constexpr auto kRungs<KernelExecutor, Matmul<T>> = std::to_array<Rung<KernelExecutor, Matmul<T>>>({
+    {"matmul_thread_per_output", thread_per_output<T>},
+    {"matmul_shared_tile", shared_tile<T>},
+    {"matmul_register_tile", register_tile<T>},
+    {"matmul_register_tile_wide", register_tile_wide<T>, {kWideNeeds, wide_operands<T>}},
+    {"matmul_split_k", split_k<T>},
+    tensor_core_rung<Matmul<T>>("matmul_tensor_core", "matmul_tensor_core_tf32",
+                                std::is_same_v<T, float>, tensor_core<MmaFor<T>>),
+#ifdef __CUDACC__
+    {"matmul_cublas", matmul_cublas<T>},
 #endif
+});
 
-template <class Exec>
-void matmul_bf16(Exec& exec, const MatmulShape& shape, const BFloat16* a, const BFloat16* b,
-                 float* c) {
-  run_tensor_core<MmaBf16>(exec, shape, a, b, c);
-}
+template <>
+constexpr auto kRungs<KernelExecutor, Matmul<BFloat16>> =
+    std::to_array<Rung<KernelExecutor, Matmul<BFloat16>>>(
+        {{"matmul_thread_per_output", thread_per_output<BFloat16>},
+         {"matmul_tensor_core", tensor_core<MmaBf16>}});
 
-template Ladder<MatmulFunction<KernelExecutor, float>> matmul_ladder<KernelExecutor, float>();
-template Ladder<MatmulFunction<KernelExecutor, double>> matmul_ladder<KernelExecutor, double>();
-template Ladder<MatmulBf16Function<KernelExecutor>> matmul_bf16_ladder<KernelExecutor>();
-template void matmul_bf16(KernelExecutor&, const MatmulShape&, const BFloat16*, const BFloat16*,
-                          float*);
+template struct Provides<KernelExecutor, Matmul<float>, Matmul<double>, Matmul<BFloat16>>;
 
 }  // namespace switchyard::kernels

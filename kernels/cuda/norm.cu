@@ -1,5 +1,8 @@
 #include "kernels/api/norm.h"
 
+#include <array>
+
+#include "kernels/api/provide.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/batch_norm_statistics.cuh"
 #include "kernels/cuda/channel_map.cuh"
@@ -19,10 +22,11 @@ template <class T>
 struct AffineMap {
   using Number = T;
   const T* x;
-  const T* centre;  // [channels] or null
-  const T* scale;   // [channels]
-  const T* shift;   // [channels] or null
-  AffineTail<T> tail;
+  const T* centre;    // [channels] or null
+  const T* scale;     // [channels]
+  const T* shift;     // [channels] or null
+  const T* residual;  // [rows, channels] or null
+  bool relu;
   T* y;
 
   struct Channel {
@@ -34,18 +38,15 @@ struct AffineMap {
   template <int kCount>
   __device__ void apply(std::int64_t i, const Channel* channels) const {
     Pack<T, kCount> pack = load_pack<kCount>(x + i);
-    Pack<T, kCount> residual{};
-    if (tail.residual != nullptr) residual = load_pack<kCount>(tail.residual + i);
+    Pack<T, kCount> added{};
+    if (residual != nullptr) added = load_pack<kCount>(residual + i);
     SWITCHYARD_UNROLL
     for (int n = 0; n < kCount; ++n) {
       T value = (pack.value[n] - channels[n].centre) * channels[n].scale + channels[n].shift;
-      if (tail.residual != nullptr) value += residual.value[n];
-      pack.value[n] = tail.relu && value < T{0} ? T{0} : value;  // NaN passes
+      if (residual != nullptr) value += added.value[n];
+      pack.value[n] = relu && value < T{0} ? T{0} : value;  // NaN passes
     }
     store_pack(y + i, pack);
-  }
-  bool wide(std::int64_t channels) const {
-    return wide_rows(x, channels) && wide_rows(y, channels) && wide_rows(tail.residual, channels);
   }
 };
 
@@ -79,10 +80,6 @@ struct GradientMap {
     store_pack(a.gx + i, x);
     if (a.gtail != nullptr) store_pack(a.gtail + i, g);
   }
-  bool wide(std::int64_t channels) const {
-    return wide_rows(a.gy, channels) && wide_rows(a.x, channels) && wide_rows(a.y, channels) &&
-           wide_rows(a.gx, channels) && wide_rows(a.gtail, channels);
-  }
 };
 
 // ---- launchers
@@ -113,112 +110,89 @@ struct ColumnTilesWide : ColumnTiles {
   static constexpr const char* kName = "batch_norm_column_tiles_wide";
   using Map = MapRowWalkWide;
 };
-struct BestRung : ColumnTiles {
-  static constexpr const char* kName = "batch_norm";
-  using Map = MapBest;
-};
 
-template <class Rung, class Exec, class T>
-void run_forward(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x, const T* gamma,
-                 const T* beta, double epsilon, AffineTail<T> tail, T* y, T* mean, T* variance) {
-  if (checked_extent(Rung::kName, "channels", channels) == 0) return;
-  const Workspace<T> coefficients(exec, 2 * channels);
+/// Whether every matrix allows 128-bit access.
+template <class T>
+bool wide_matrices(const BatchNormForward<T>& a) {
+  return wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels) &&
+         wide_rows(a.residual, a.channels);
+}
+template <class T>
+bool wide_matrices(const BatchNormBackward<T>& a) {
+  return wide_rows(a.gy, a.channels) && wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels) &&
+         wide_rows(a.gx, a.channels) && wide_rows(a.gtail, a.channels);
+}
+template <class T>
+bool wide_matrices(const ChannelAffine<T>& a) {
+  return wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels) &&
+         wide_rows(a.residual, a.channels);
+}
+
+template <class Way, class T>
+void run_forward(KernelExecutor& exec, const BatchNormForward<T>& a) {
+  if (checked_extent(Way::kName, "channels", a.channels) == 0) return;
+  const Workspace<T> coefficients(exec, 2 * a.channels);
   T* const scale = coefficients.data();
-  T* const shift = scale + channels;
-  const AffineMap<T> map{x, mean, scale, shift, tail, y};
-  Rung::Map::check(map, channels);
-  using Statistic = typename Rung::template Moments<T>;
-  Rung::Statistic::run(exec, Statistic{{gamma, beta, epsilon, mean, variance, scale, shift}, x},
-                       rows, channels);
-  Rung::Map::run(exec, map, rows, channels);
+  T* const shift = scale + a.channels;
+  using Statistic = typename Way::template Moments<T>;
+  Way::Statistic::run(
+      exec, Statistic{{a.gamma, a.beta, a.epsilon, a.mean, a.variance, scale, shift}, a.x}, a.rows,
+      a.channels);
+  Way::Map::run(exec, AffineMap<T>{a.x, a.mean, scale, shift, a.residual, a.relu, a.y}, a.rows,
+                a.channels);
 }
 
-template <class Rung, class Exec, class T>
-void run_backward(Exec& exec, std::int64_t rows, std::int64_t channels,
-                  const BatchNormBackward<T>& arguments) {
-  if (checked_extent(Rung::kName, "channels", channels) == 0) return;
-  const Workspace<T> coefficients(exec, 4 * channels);
+template <class Way, class T>
+void run_backward(KernelExecutor& exec, const BatchNormBackward<T>& a) {
+  if (checked_extent(Way::kName, "channels", a.channels) == 0) return;
+  const Workspace<T> coefficients(exec, 4 * a.channels);
   T* const g_centre = coefficients.data();
-  T* const p = g_centre + channels;
-  T* const q = p + channels;
-  T* const r = q + channels;
-  const GradientMap<T> map{arguments, g_centre, p, q, r};
-  Rung::Map::check(map, channels);
-  Rung::Statistic::run(exec, GradientStatistic<T>{arguments, rows, g_centre, p, q, r}, rows,
-                       channels);
-  Rung::Map::run(exec, map, rows, channels);
+  T* const p = g_centre + a.channels;
+  T* const q = p + a.channels;
+  T* const r = q + a.channels;
+  Way::Statistic::run(exec, GradientStatistic<T>{a, g_centre, p, q, r}, a.rows, a.channels);
+  Way::Map::run(exec, GradientMap<T>{a, g_centre, p, q, r}, a.rows, a.channels);
 }
 
-template <class Map, class Exec, class T>
-void run_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x, const T* scale,
-                const T* shift, AffineTail<T> tail, T* y) {
-  const AffineMap<T> map{x, nullptr, scale, shift, tail, y};
-  Map::check(map, channels);
-  Map::run(exec, map, rows, channels);
+template <class Map, class T>
+void run_affine(KernelExecutor& exec, const ChannelAffine<T>& a) {
+  Map::run(exec, AffineMap<T>{a.x, nullptr, a.scale, a.shift, a.residual, a.relu, a.y}, a.rows,
+           a.channels);
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<BatchNormForwardFunction<Exec, T>> batch_norm_forward_ladder() {
-  static constexpr Variant<BatchNormForwardFunction<Exec, T>> kLadder[] = {
-      {ThreadPerChannel::kName, "", run_forward<ThreadPerChannel, Exec, T>},
-      {ColumnTiles::kName, "", run_forward<ColumnTiles, Exec, T>},
-      {ColumnTilesWide::kName, kWideNeeds, run_forward<ColumnTilesWide, Exec, T>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-Ladder<BatchNormBackwardFunction<Exec, T>> batch_norm_backward_ladder() {
-  static constexpr Variant<BatchNormBackwardFunction<Exec, T>> kLadder[] = {
-      {ThreadPerChannel::kName, "", run_backward<ThreadPerChannel, Exec, T>},
-      {ColumnTiles::kName, "", run_backward<ColumnTiles, Exec, T>},
-      {ColumnTilesWide::kName, kWideNeeds, run_backward<ColumnTilesWide, Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, BatchNormForward<T>> =
+    std::to_array<Rung<KernelExecutor, BatchNormForward<T>>>(
+        {{.name = ThreadPerChannel::kName, .run = run_forward<ThreadPerChannel, T>},
+         {.name = ColumnTiles::kName, .run = run_forward<ColumnTiles, T>},
+         {.name = ColumnTilesWide::kName,
+          .run = run_forward<ColumnTilesWide, T>,
+          .takes = {kWideNeeds, wide_matrices<T>}}});
 
-template <class Exec, class T>
-Ladder<ChannelAffineFunction<Exec, T>> channel_affine_ladder() {
-  static constexpr Variant<ChannelAffineFunction<Exec, T>> kLadder[] = {
-      {MapThreadPerElement::kName, "", run_affine<MapThreadPerElement, Exec, T>},
-      {MapRowWalk::kName, "", run_affine<MapRowWalk, Exec, T>},
-      {MapRowWalkWide::kName, kWideNeeds, run_affine<MapRowWalkWide, Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, BatchNormBackward<T>> =
+    std::to_array<Rung<KernelExecutor, BatchNormBackward<T>>>(
+        {{.name = ThreadPerChannel::kName, .run = run_backward<ThreadPerChannel, T>},
+         {.name = ColumnTiles::kName, .run = run_backward<ColumnTiles, T>},
+         {.name = ColumnTilesWide::kName,
+          .run = run_backward<ColumnTilesWide, T>,
+          .takes = {kWideNeeds, wide_matrices<T>}}});
 
-template <class Exec, class T>
-void batch_norm_forward(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
-                        const T* gamma, const T* beta, double epsilon, AffineTail<T> tail, T* y,
-                        T* mean, T* variance) {
-  run_forward<BestRung>(exec, rows, channels, x, gamma, beta, epsilon, tail, y, mean, variance);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, ChannelAffine<T>> =
+    std::to_array<Rung<KernelExecutor, ChannelAffine<T>>>(
+        {{.name = MapThreadPerElement::kName, .run = run_affine<MapThreadPerElement, T>},
+         {.name = MapRowWalk::kName, .run = run_affine<MapRowWalk, T>},
+         {.name = MapRowWalkWide::kName,
+          .run = run_affine<MapRowWalkWide, T>,
+          .takes = {kWideNeeds, wide_matrices<T>}}});
 
-template <class Exec, class T>
-void batch_norm_backward(Exec& exec, std::int64_t rows, std::int64_t channels,
-                         const BatchNormBackward<T>& arguments) {
-  run_backward<BestRung>(exec, rows, channels, arguments);
-}
-
-template <class Exec, class T>
-void channel_affine(Exec& exec, std::int64_t rows, std::int64_t channels, const T* x,
-                    const T* scale, const T* shift, AffineTail<T> tail, T* y) {
-  run_affine<MapBest>(exec, rows, channels, x, scale, shift, tail, y);
-}
-
-#define SWITCHYARD_INSTANTIATE_NORM(T)                                                          \
-  template Ladder<BatchNormForwardFunction<KernelExecutor, T>>                                  \
-  batch_norm_forward_ladder<KernelExecutor, T>();                                               \
-  template Ladder<BatchNormBackwardFunction<KernelExecutor, T>>                                 \
-  batch_norm_backward_ladder<KernelExecutor, T>();                                              \
-  template Ladder<ChannelAffineFunction<KernelExecutor, T>>                                     \
-  channel_affine_ladder<KernelExecutor, T>();                                                   \
-  template void batch_norm_forward(KernelExecutor&, std::int64_t, std::int64_t, const T*,       \
-                                   const T*, const T*, double, AffineTail<T>, T*, T*, T*);      \
-  template void batch_norm_backward(KernelExecutor&, std::int64_t, std::int64_t,                \
-                                    const BatchNormBackward<T>&);                               \
-  template void channel_affine(KernelExecutor&, std::int64_t, std::int64_t, const T*, const T*, \
-                               const T*, AffineTail<T>, T*);
-SWITCHYARD_INSTANTIATE_NORM(float)
-SWITCHYARD_INSTANTIATE_NORM(double)
+template struct Provides<KernelExecutor, BatchNormForward<float>, BatchNormForward<double>,
+                         BatchNormBackward<float>, BatchNormBackward<double>, ChannelAffine<float>,
+                         ChannelAffine<double>>;
 
 }  // namespace switchyard::kernels

@@ -1,9 +1,10 @@
 #include "kernels/api/optimizer.h"
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
+#include <array>
 
+#include "kernels/api/provide.h"
+#include "kernels/api/run.h"
 #include "kernels/cuda/product_launch.cuh"
 
 // SGD with momentum and weight decay: 5 memory accesses and 6 flops an element, whatever the
@@ -18,10 +19,11 @@ constexpr int kThreads = 256;
 template <class T>
 struct Scalars {
   T rate, momentum, decay;
-  explicit Scalars(SgdStep step)
-      : rate(static_cast<T>(step.rate)),
-        momentum(static_cast<T>(step.momentum)),
-        decay(static_cast<T>(step.decay)) {}
+  template <class Op>
+  explicit Scalars(const Op& a)
+      : rate(static_cast<T>(a.rate)),
+        momentum(static_cast<T>(a.momentum)),
+        decay(static_cast<T>(a.decay)) {}
 };
 
 template <class T>
@@ -118,37 +120,40 @@ __global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
 
 // ---- launchers
 
-constexpr const char* kAligned = "w, g and m 16-byte aligned";
+template <class T>
+SgdParameter<T> parameter_of(const SgdStep<T>& a) {
+  return {a.count, a.w, a.g, a.m};
+}
 
 template <class T>
-bool aligned(const SgdParameter<T>& p) {
-  return is_wide_aligned(p.w) && is_wide_aligned(p.g) && is_wide_aligned(p.m);
-}
-
-template <class Exec, class T>
-void run_per_element(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
+void run_per_element(KernelExecutor& exec, const SgdStep<T>& a) {
   launch_blocks(exec, "sgd_thread_per_element", sgd_thread_per_element<T>,
-                {tiles_along(count, kThreads)}, kThreads, SgdParameter<T>{count, w, g, m},
-                Scalars<T>(step));
+                {tiles_along(a.count, kThreads)}, kThreads, parameter_of(a), Scalars<T>(a));
 }
 
-template <class Exec, class T>
-void run_wide(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
-  const SgdParameter<T> p{count, w, g, m};
-  if (!aligned(p)) throw std::invalid_argument(std::string("[sgd_wide] needs ") + kAligned);
-  launch_blocks(exec, "sgd_wide", sgd_wide<T>, {tiles_along(count, kThreads * Wide<T>::kCount)},
-                kThreads, p, Scalars<T>(step));
+template <class T>
+void run_wide(KernelExecutor& exec, const SgdStep<T>& a) {
+  launch_blocks(exec, "sgd_wide", sgd_wide<T>, {tiles_along(a.count, kThreads * Wide<T>::kCount)},
+                kThreads, parameter_of(a), Scalars<T>(a));
 }
 
-template <class Exec, class T>
-void run_launch_per_parameter(Exec& exec, std::span<const SgdParameter<T>> parameters,
-                              SgdStep step) {
-  for (const SgdParameter<T>& p : parameters) sgd_step(exec, p.count, p.w, p.g, p.m, step);
+template <class T>
+void run_launch_per_parameter(KernelExecutor& exec, const SgdStepMany<T>& a) {
+  for (const SgdParameter<T>& p : a.parameters) {
+    run(exec, SgdStep<T>{.w = p.w,
+                         .g = p.g,
+                         .m = p.m,
+                         .count = p.count,
+                         .rate = a.rate,
+                         .momentum = a.momentum,
+                         .decay = a.decay});
+  }
 }
 
-template <class Exec, class T>
-void run_one_launch(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdStep step) {
+template <class T>
+void run_one_launch(KernelExecutor& exec, const SgdStepMany<T>& a) {
   constexpr const char* kName = "sgd_many_one_launch";
+  std::span<const SgdParameter<T>> parameters = a.parameters;
   while (!parameters.empty()) {
     const auto part = parameters.first(std::min<std::size_t>(parameters.size(), kMostParameters));
     parameters = parameters.subspan(part.size());
@@ -161,47 +166,33 @@ void run_one_launch(Exec& exec, std::span<const SgdParameter<T>> parameters, Sgd
       ++list.count;
       blocks += tiles_along(p.count, kChunk);
     }
-    launch_blocks(exec, kName, sgd_many_one_launch<T>, {blocks}, kThreads, list, Scalars<T>(step));
+    launch_blocks(exec, kName, sgd_many_one_launch<T>, {blocks}, kThreads, list, Scalars<T>(a));
   }
+}
+
+template <class T>
+bool is_aligned(const SgdStep<T>& a) {
+  return is_wide_aligned(a.w) && is_wide_aligned(a.g) && is_wide_aligned(a.m);
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<SgdFunction<Exec, T>> sgd_step_ladder() {
-  static constexpr Variant<SgdFunction<Exec, T>> kLadder[] = {
-      {"sgd_thread_per_element", "", run_per_element<Exec, T>},
-      {"sgd_wide", kAligned, run_wide<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-Ladder<SgdManyFunction<Exec, T>> sgd_step_many_ladder() {
-  static constexpr Variant<SgdManyFunction<Exec, T>> kLadder[] = {
-      {"sgd_launch_per_parameter", "", run_launch_per_parameter<Exec, T>},
-      {"sgd_many_one_launch", "", run_one_launch<Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, SgdStep<T>> = std::to_array<Rung<KernelExecutor, SgdStep<T>>>(
+    {{.name = "sgd_thread_per_element", .run = run_per_element<T>},
+     {.name = "sgd_wide",
+      .run = run_wide<T>,
+      .takes = {"w, g and m 16-byte aligned", is_aligned<T>}}});
 
-template <class Exec, class T>
-void sgd_step(Exec& exec, std::int64_t count, T* w, const T* g, T* m, SgdStep step) {
-  const auto run =
-      aligned(SgdParameter<T>{count, w, g, m}) ? run_wide<Exec, T> : run_per_element<Exec, T>;
-  run(exec, count, w, g, m, step);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, SgdStepMany<T>> =
+    std::to_array<Rung<KernelExecutor, SgdStepMany<T>>>(
+        {{.name = "sgd_launch_per_parameter", .run = run_launch_per_parameter<T>},
+         {.name = "sgd_many_one_launch", .run = run_one_launch<T>}});
 
-template <class Exec, class T>
-void sgd_step_many(Exec& exec, std::span<const SgdParameter<T>> parameters, SgdStep step) {
-  run_one_launch(exec, parameters, step);
-}
-
-#define SWITCHYARD_INSTANTIATE_SGD(T)                                                            \
-  template Ladder<SgdFunction<KernelExecutor, T>> sgd_step_ladder<KernelExecutor, T>();          \
-  template Ladder<SgdManyFunction<KernelExecutor, T>> sgd_step_many_ladder<KernelExecutor, T>(); \
-  template void sgd_step(KernelExecutor&, std::int64_t, T*, const T*, T*, SgdStep);              \
-  template void sgd_step_many(KernelExecutor&, std::span<const SgdParameter<T>>, SgdStep);
-SWITCHYARD_INSTANTIATE_SGD(float)
-SWITCHYARD_INSTANTIATE_SGD(double)
-#undef SWITCHYARD_INSTANTIATE_SGD
+template struct Provides<KernelExecutor, SgdStep<float>, SgdStep<double>, SgdStepMany<float>,
+                         SgdStepMany<double>>;
 
 }  // namespace switchyard::kernels

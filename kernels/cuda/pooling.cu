@@ -1,5 +1,8 @@
 #include "kernels/api/pooling.h"
 
+#include <array>
+
+#include "kernels/api/provide.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
@@ -138,109 +141,90 @@ __global__ void global_average_unpool_wide(const T* __restrict__ y, T* __restric
 
 // ---- launchers
 
-/// Threads that keep a large GPU busy with loads: fewer channels than this are better shared.
-constexpr std::int64_t kEnoughThreads = 65536;
+template <class Op>
+Images images_of(const Op& a) {
+  return {a.images, a.pixels, a.channels};
+}
 
 template <class T>
-bool wide_images(const T* in, const T* out, std::int64_t channels) {
-  return wide_rows(in, channels) && wide_rows(out, channels);
+void run_pool(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
+  launch_blocks(exec, "global_average_pool_thread_per_channel",
+                global_average_pool_thread_per_channel<T>,
+                {tiles_along(a.images * a.channels, kThreads)}, kThreads, a.x, a.y, images_of(a));
 }
-
-template <class Exec, class T>
-void run_pool(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
-              std::int64_t channels) {
-  launch_blocks(
-      exec, "global_average_pool_thread_per_channel", global_average_pool_thread_per_channel<T>,
-      {tiles_along(images * channels, kThreads)}, kThreads, x, y, Images{images, pixels, channels});
-}
-template <class Exec, class T>
-void run_pool_wide(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
-                   std::int64_t channels) {
-  require_wide("global_average_pool_wide", wide_images(x, y, channels));
+template <class T>
+void run_pool_wide(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
   launch_blocks(exec, "global_average_pool_wide", global_average_pool_wide<T>,
-                {tiles_along(images * channels, kThreads * Wide<T>::kCount)}, kThreads, x, y,
-                Images{images, pixels, channels});
+                {tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads, a.x,
+                a.y, images_of(a));
 }
-template <class Exec, class T>
-void run_pool_tile(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
-                   std::int64_t channels) {
-  const std::int64_t tiles = tiles_along(channels, kWarp);
+template <class T>
+void run_pool_tile(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
+  const std::int64_t tiles = tiles_along(a.channels, kWarp);
   launch_blocks(exec, "global_average_pool_block_per_tile", global_average_pool_block_per_tile<T>,
-                {images, tiles}, kThreads, x, y, Images{images, pixels, channels}, tiles);
+                {a.images, tiles}, kThreads, a.x, a.y, images_of(a), tiles);
 }
 
-template <class Exec, class T>
-void run_unpool_per_element(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
-                            std::int64_t channels) {
+template <class T>
+void run_unpool_per_element(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
   launch_blocks(exec, "global_average_unpool_thread_per_element",
                 global_average_unpool_thread_per_element<T>,
-                {tiles_along(images * pixels * channels, kThreads)}, kThreads, y, x,
-                Images{images, pixels, channels}, static_cast<T>(pixels));
+                {tiles_along(a.images * a.pixels * a.channels, kThreads)}, kThreads, a.y, a.x,
+                images_of(a), static_cast<T>(a.pixels));
 }
-template <class Exec, class T>
-void run_unpool_per_channel(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
-                            std::int64_t channels) {
+template <class T>
+void run_unpool_per_channel(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
   launch_blocks(exec, "global_average_unpool_thread_per_channel",
                 global_average_unpool_thread_per_channel<T>,
-                {tiles_along(images * channels, kThreads)}, kThreads, y, x,
-                Images{images, pixels, channels}, static_cast<T>(pixels));
+                {tiles_along(a.images * a.channels, kThreads)}, kThreads, a.y, a.x, images_of(a),
+                static_cast<T>(a.pixels));
 }
-template <class Exec, class T>
-void run_unpool_wide(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
-                     std::int64_t channels) {
-  require_wide("global_average_unpool_wide", wide_images(y, x, channels));
+template <class T>
+void run_unpool_wide(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
   launch_blocks(exec, "global_average_unpool_wide", global_average_unpool_wide<T>,
-                {tiles_along(images * channels, kThreads * Wide<T>::kCount)}, kThreads, y, x,
-                Images{images, pixels, channels}, static_cast<T>(pixels));
+                {tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads, a.y,
+                a.x, images_of(a), static_cast<T>(a.pixels));
+}
+
+// ---- what the rungs take, and where they pay
+
+template <class Op>
+bool has_wide_rows(const Op& a) {
+  return wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels);
+}
+/// Fewer channels than the threads that keep a large GPU busy with loads are better shared.
+template <class Op>
+bool has_few_channels(const Op& a) {
+  constexpr std::int64_t kEnoughThreads = 65536;
+  return a.images * a.channels < kEnoughThreads && a.pixels > kWarps;
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_pool_ladder() {
-  static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
-      {"global_average_pool_thread_per_channel", "", run_pool<Exec, T>},
-      {"global_average_pool_wide", kWideNeeds, run_pool_wide<Exec, T>},
-      {"global_average_pool_block_per_tile", "", run_pool_tile<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-Ladder<PoolFunction<Exec, T>> global_average_unpool_ladder() {
-  static constexpr Variant<PoolFunction<Exec, T>> kLadder[] = {
-      {"global_average_unpool_thread_per_element", "", run_unpool_per_element<Exec, T>},
-      {"global_average_unpool_thread_per_channel", "", run_unpool_per_channel<Exec, T>},
-      {"global_average_unpool_wide", kWideNeeds, run_unpool_wide<Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, GlobalAveragePool<T>> =
+    std::to_array<Rung<KernelExecutor, GlobalAveragePool<T>>>(
+        {{.name = "global_average_pool_thread_per_channel", .run = run_pool<T>},
+         {.name = "global_average_pool_wide",
+          .run = run_pool_wide<T>,
+          .takes = {kWideNeeds, has_wide_rows<GlobalAveragePool<T>>}},
+         {.name = "global_average_pool_block_per_tile",
+          .run = run_pool_tile<T>,
+          .pays = {"fewer than 65536 channels over all images, of more than 8 pixels",
+                   has_few_channels<GlobalAveragePool<T>>}}});
 
-template <class Exec, class T>
-void global_average_pool(Exec& exec, const T* x, T* y, std::int64_t images, std::int64_t pixels,
-                         std::int64_t channels) {
-  const auto run = images * channels < kEnoughThreads && pixels > kWarps ? run_pool_tile<Exec, T>
-                   : wide_images(x, y, channels)                         ? run_pool_wide<Exec, T>
-                                                                         : run_pool<Exec, T>;
-  run(exec, x, y, images, pixels, channels);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, GlobalAverageUnpool<T>> =
+    std::to_array<Rung<KernelExecutor, GlobalAverageUnpool<T>>>(
+        {{.name = "global_average_unpool_thread_per_element", .run = run_unpool_per_element<T>},
+         {.name = "global_average_unpool_thread_per_channel", .run = run_unpool_per_channel<T>},
+         {.name = "global_average_unpool_wide",
+          .run = run_unpool_wide<T>,
+          .takes = {kWideNeeds, has_wide_rows<GlobalAverageUnpool<T>>}}});
 
-template <class Exec, class T>
-void global_average_unpool(Exec& exec, const T* y, T* x, std::int64_t images, std::int64_t pixels,
-                           std::int64_t channels) {
-  const auto run =
-      wide_images(y, x, channels) ? run_unpool_wide<Exec, T> : run_unpool_per_channel<Exec, T>;
-  run(exec, y, x, images, pixels, channels);
-}
-
-#define SWITCHYARD_INSTANTIATE_POOLING(T)                                                        \
-  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
-  global_average_pool_ladder<KernelExecutor, T>();                                               \
-  template Ladder<PoolFunction<KernelExecutor, T>>                                               \
-  global_average_unpool_ladder<KernelExecutor, T>();                                             \
-  template void global_average_pool(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,   \
-                                    std::int64_t);                                               \
-  template void global_average_unpool(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t, \
-                                      std::int64_t);
-SWITCHYARD_INSTANTIATE_POOLING(float)
-SWITCHYARD_INSTANTIATE_POOLING(double)
+template struct Provides<KernelExecutor, GlobalAveragePool<float>, GlobalAveragePool<double>,
+                         GlobalAverageUnpool<float>, GlobalAverageUnpool<double>>;
 
 }  // namespace switchyard::kernels

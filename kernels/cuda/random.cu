@@ -1,5 +1,8 @@
 #include "kernels/api/random.h"
 
+#include <array>
+
+#include "kernels/api/provide.h"
 #include "kernels/common/philox.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
@@ -173,100 +176,85 @@ __global__ void random_thread_per_block(std::int64_t count, T* __restrict__ y,
 
 // ---- launchers
 
+template <class T>
+Drop<T> drop_of(const Dropout<T>& a) {
+  return {drop_threshold(a.p), static_cast<T>(1.0 / (1.0 - a.p))};
+}
+
+template <class T>
+void run_dropout_per_element(KernelExecutor& exec, const Dropout<T>& a) {
+  launch_blocks(exec, "dropout_thread_per_element", dropout_thread_per_element<T>,
+                {tiles_along(a.count, kThreads)}, kThreads, a.count, a.x, a.y, drop_of(a),
+                a.stretch);
+}
+template <class T>
+void run_dropout_per_block(KernelExecutor& exec, const Dropout<T>& a) {
+  launch_blocks(exec, "dropout_thread_per_block", dropout_thread_per_block<T>,
+                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.x, a.y,
+                drop_of(a), a.stretch);
+}
+template <class T>
+void run_dropout_wide(KernelExecutor& exec, const Dropout<T>& a) {
+  launch_blocks(exec, "dropout_wide", dropout_wide<T>,
+                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.x, a.y,
+                drop_of(a), a.stretch);
+}
+
+template <class Draw, class Op>
+void run_per_element(KernelExecutor& exec, const Op& a) {
+  using T = std::remove_pointer_t<decltype(a.y)>;
+  launch_blocks(exec, Draw::kPerElement, random_thread_per_element<T, Draw>,
+                {tiles_along(a.count, kThreads)}, kThreads, a.count, a.y, a.stretch, Draw{});
+}
+template <class Draw, bool kWideStore, class Op>
+void run_per_block(KernelExecutor& exec, const Op& a) {
+  using T = std::remove_pointer_t<decltype(a.y)>;
+  launch_blocks(exec, kWideStore ? Draw::kWide : Draw::kPerBlock,
+                random_thread_per_block<T, Draw, kWideStore>,
+                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.y,
+                a.stretch, Draw{});
+}
+
+// ---- what the rungs take
+
 constexpr const char* kAligned = "pointers 16-byte aligned";
 
 template <class T>
-Drop<T> drop_of(double p) {
-  return {drop_threshold(p), static_cast<T>(1.0 / (1.0 - p))};
+bool is_aligned(const Dropout<T>& a) {
+  return is_wide_aligned(a.x) && is_wide_aligned(a.y);
+}
+template <class Op>
+bool is_aligned(const Op& a) {
+  return is_wide_aligned(a.y);
 }
 
-template <class Exec, class T>
-void run_dropout_per_element(Exec& exec, std::int64_t count, const T* x, T* y, double p,
-                             RandomStretch stretch) {
-  launch_blocks(exec, "dropout_thread_per_element", dropout_thread_per_element<T>,
-                {tiles_along(count, kThreads)}, kThreads, count, x, y, drop_of<T>(p), stretch);
-}
-template <class Exec, class T>
-void run_dropout_per_block(Exec& exec, std::int64_t count, const T* x, T* y, double p,
-                           RandomStretch stretch) {
-  launch_blocks(exec, "dropout_thread_per_block", dropout_thread_per_block<T>,
-                {tiles_along(count, kThreads * kRandomPerBlock)}, kThreads, count, x, y,
-                drop_of<T>(p), stretch);
-}
-template <class Exec, class T>
-void run_dropout_wide(Exec& exec, std::int64_t count, const T* x, T* y, double p,
-                      RandomStretch stretch) {
-  require("dropout_wide", is_wide_aligned(x) && is_wide_aligned(y), kAligned);
-  launch_blocks(exec, "dropout_wide", dropout_wide<T>,
-                {tiles_along(count, kThreads * kRandomPerBlock)}, kThreads, count, x, y,
-                drop_of<T>(p), stretch);
-}
-
-template <class Draw, class Exec, class T>
-void run_per_element(Exec& exec, std::int64_t count, T* y, RandomStretch stretch) {
-  launch_blocks(exec, Draw::kPerElement, random_thread_per_element<T, Draw>,
-                {tiles_along(count, kThreads)}, kThreads, count, y, stretch, Draw{});
-}
-template <class Draw, class Exec, class T>
-void run_per_block(Exec& exec, std::int64_t count, T* y, RandomStretch stretch) {
-  launch_blocks(exec, Draw::kPerBlock, random_thread_per_block<T, Draw, false>,
-                {tiles_along(count, kThreads * kRandomPerBlock)}, kThreads, count, y, stretch,
-                Draw{});
-}
-template <class Draw, class Exec, class T>
-void run_wide(Exec& exec, std::int64_t count, T* y, RandomStretch stretch) {
-  require(Draw::kWide, is_wide_aligned(y), kAligned);
-  launch_blocks(exec, Draw::kWide, random_thread_per_block<T, Draw, true>,
-                {tiles_along(count, kThreads * kRandomPerBlock)}, kThreads, count, y, stretch,
-                Draw{});
-}
+template <class Op, class Draw>
+constexpr auto kDraws = std::to_array<Rung<KernelExecutor, Op>>(
+    {{.name = Draw::kPerElement, .run = run_per_element<Draw, Op>},
+     {.name = Draw::kPerBlock, .run = run_per_block<Draw, false, Op>},
+     {.name = Draw::kWide,
+      .run = run_per_block<Draw, true, Op>,
+      .takes = {kAligned, is_aligned<Op>}}});
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<DropoutFunction<Exec, T>> dropout_ladder() {
-  static constexpr Variant<DropoutFunction<Exec, T>> kLadder[] = {
-      {"dropout_thread_per_element", "", run_dropout_per_element<Exec, T>},
-      {"dropout_thread_per_block", "", run_dropout_per_block<Exec, T>},
-      {"dropout_wide", kAligned, run_dropout_wide<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-void dropout(Exec& exec, std::int64_t count, const T* x, T* y, double p, RandomStretch stretch) {
-  const bool wide = is_wide_aligned(x) && is_wide_aligned(y);
-  (wide ? run_dropout_wide<Exec, T> : run_dropout_per_block<Exec, T>)(exec, count, x, y, p,
-                                                                      stretch);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, Dropout<T>> = std::to_array<Rung<KernelExecutor, Dropout<T>>>(
+    {{.name = "dropout_thread_per_element", .run = run_dropout_per_element<T>},
+     {.name = "dropout_thread_per_block", .run = run_dropout_per_block<T>},
+     {.name = "dropout_wide", .run = run_dropout_wide<T>, .takes = {kAligned, is_aligned<T>}}});
 
-#define SWITCHYARD_RANDOM_LADDER(operation, Draw)                                                 \
-  template <class Exec, class T>                                                                  \
-  Ladder<RandomFunction<Exec, T>> operation##_ladder() {                                          \
-    static constexpr Variant<RandomFunction<Exec, T>> kLadder[] = {                               \
-        {Draw::kPerElement, "", run_per_element<Draw, Exec, T>},                                  \
-        {Draw::kPerBlock, "", run_per_block<Draw, Exec, T>},                                      \
-        {Draw::kWide, kAligned, run_wide<Draw, Exec, T>}};                                        \
-    return kLadder;                                                                               \
-  }                                                                                               \
-  template <class Exec, class T>                                                                  \
-  void operation(Exec& exec, std::int64_t count, T* y, RandomStretch stretch) {                   \
-    (is_wide_aligned(y) ? run_wide<Draw, Exec, T> : run_per_block<Draw, Exec, T>)(exec, count, y, \
-                                                                                  stretch);       \
-  }
-SWITCHYARD_RANDOM_LADDER(random_normal, DrawNormal)
-SWITCHYARD_RANDOM_LADDER(random_uniform, DrawUniform)
-SWITCHYARD_RANDOM_LADDER(random_sign, DrawSign)
+template <class T>
+constexpr auto kRungs<KernelExecutor, RandomNormal<T>> = kDraws<RandomNormal<T>, DrawNormal>;
+template <class T>
+constexpr auto kRungs<KernelExecutor, RandomUniform<T>> = kDraws<RandomUniform<T>, DrawUniform>;
+template <class T>
+constexpr auto kRungs<KernelExecutor, RandomSign<T>> = kDraws<RandomSign<T>, DrawSign>;
 
-#define SWITCHYARD_INSTANTIATE_NUMBERS(operation, T)                                          \
-  template Ladder<RandomFunction<KernelExecutor, T>> operation##_ladder<KernelExecutor, T>(); \
-  template void operation(KernelExecutor&, std::int64_t, T*, RandomStretch);
-#define SWITCHYARD_INSTANTIATE_RANDOM(T)                                                     \
-  template Ladder<DropoutFunction<KernelExecutor, T>> dropout_ladder<KernelExecutor, T>();   \
-  template void dropout(KernelExecutor&, std::int64_t, const T*, T*, double, RandomStretch); \
-  SWITCHYARD_INSTANTIATE_NUMBERS(random_normal, T)                                           \
-  SWITCHYARD_INSTANTIATE_NUMBERS(random_uniform, T)                                          \
-  SWITCHYARD_INSTANTIATE_NUMBERS(random_sign, T)
-SWITCHYARD_INSTANTIATE_RANDOM(float)
-SWITCHYARD_INSTANTIATE_RANDOM(double)
+template struct Provides<KernelExecutor, Dropout<float>, Dropout<double>, RandomNormal<float>,
+                         RandomNormal<double>, RandomUniform<float>, RandomUniform<double>,
+                         RandomSign<float>, RandomSign<double>>;
 
 }  // namespace switchyard::kernels

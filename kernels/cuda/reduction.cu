@@ -1,7 +1,9 @@
 #include "kernels/api/reduction.h"
 
 #include <algorithm>
+#include <array>
 
+#include "kernels/api/provide.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/team.cuh"
@@ -129,30 +131,28 @@ __global__ void sum_column_tiles(Element element, T* __restrict__ y, Layout layo
 
 // ---- launchers
 
-constexpr const char* kThreadPerOutput = "sum_thread_per_output";
-constexpr const char* kWarpPerOutput = "sum_warp_per_output";
-constexpr const char* kBlockPerOutput = "sum_block_per_output";
-constexpr const char* kColumnTiles = "sum_column_tiles";
-
 struct ThreadPerOutput {
-  template <class Exec, class Element, class T>
-  static void run(Exec& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kThreadPerOutput, sum_thread_per_output<Element, T>,
+  static constexpr const char* kName = "sum_thread_per_output";
+  template <class Element, class T>
+  static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kName, sum_thread_per_output<Element, T>,
                   {tiles_along(layout.outputs(), kThreads)}, kThreads, element, y, layout);
   }
 };
 struct WarpPerOutput {
-  template <class Exec, class Element, class T>
-  static void run(Exec& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kWarpPerOutput, sum_warp_per_output<Element, T>,
+  static constexpr const char* kName = "sum_warp_per_output";
+  template <class Element, class T>
+  static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kName, sum_warp_per_output<Element, T>,
                   {tiles_along(layout.outputs(), kThreads / kWarp)}, kThreads, element, y, layout);
   }
 };
 struct BlockPerOutput {
-  template <class Exec, class Element, class T>
-  static void run(Exec& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kBlockPerOutput, sum_block_per_output<Element, T>,
-                  {layout.outer, layout.inner}, kThreads, element, y, layout);
+  static constexpr const char* kName = "sum_block_per_output";
+  template <class Element, class T>
+  static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
+    launch_blocks(exec, kName, sum_block_per_output<Element, T>, {layout.outer, layout.inner},
+                  kThreads, element, y, layout);
   }
 };
 
@@ -171,105 +171,85 @@ Tiling tiling_of(const Layout& layout) {
   return tiling;
 }
 
-template <class Exec, class Element, class T>
-void launch_column_tiles(Exec& exec, Element element, T* y, const Layout& layout,
-                         const Tiling& tiling) {
-  launch_blocks(exec, kColumnTiles, sum_column_tiles<Element, T>,
-                {layout.outer, tiling.tiles, tiling.stretches}, kThreads, element, y, layout,
-                tiling);
-}
-
 struct ColumnTiles {
-  template <class Exec, class Element, class T>
-  static void run(Exec& exec, Element element, T* y, Layout layout) {
+  static constexpr const char* kName = "sum_column_tiles";
+  template <class Element, class T>
+  static void launch_tiles(KernelExecutor& exec, Element element, T* y, const Layout& layout,
+                           const Tiling& tiling) {
+    launch_blocks(exec, kName, sum_column_tiles<Element, T>,
+                  {layout.outer, tiling.tiles, tiling.stretches}, kThreads, element, y, layout,
+                  tiling);
+  }
+  template <class Element, class T>
+  static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
     const Tiling tiling = tiling_of(layout);
     if (tiling.stretches == 1) {
-      launch_column_tiles(exec, element, y, layout, tiling);
+      launch_tiles(exec, element, y, layout, tiling);
       return;
     }
     const Workspace<double> parts(exec, tiling.stretches * layout.outputs());
-    launch_column_tiles(exec, element, parts.data(), layout, tiling);
+    launch_tiles(exec, element, parts.data(), layout, tiling);
     const Layout rest{1, tiling.stretches, layout.outputs()};
     Tiling whole = tiling_of(rest);
     whole.stretches = 1;
     whole.length = rest.reduce;
-    launch_column_tiles(exec, Values<double>{parts.data()}, y, rest, whole);
+    launch_tiles(exec, Values<double>{parts.data()}, y, rest, whole);
   }
 };
 
-struct BestRung {
-  template <class Exec, class Element, class T>
-  static void run(Exec& exec, Element element, T* y, Layout layout) {
-    constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
-    constexpr std::int64_t kLinesInCache = 64;  // terms: what neighbours share stays in L1
-    const bool shared_sectors =
-        layout.inner >= kWarp || (layout.inner > 1 && layout.reduce <= kLinesInCache);
-    if (layout.reduce <= kFewTerms || (shared_sectors && layout.outputs() >= kManyOutputs)) {
-      ThreadPerOutput::run(exec, element, y, layout);
-    } else if (layout.inner == 1 && layout.reduce <= kWarpTerms) {
-      WarpPerOutput::run(exec, element, y, layout);
-    } else if (layout.inner == 1 && layout.outer >= kManyRows) {
-      BlockPerOutput::run(exec, element, y, layout);
-    } else {
-      ColumnTiles::run(exec, element, y, layout);
-    }
-  }
-};
+template <class Way, class T>
+void run_sum(KernelExecutor& exec, const SumMiddle<T>& a) {
+  Way::run(exec, Values<T>{a.x}, a.y, Layout{a.outer, a.reduce, a.inner});
+}
+template <class Way, class T>
+void run_sum(KernelExecutor& exec, const SumProducts<T>& a) {
+  Way::run(exec, Products<T>{a.a, a.b}, a.y, Layout{a.outer, a.reduce, a.inner});
+}
 
-template <class Rung, class Exec, class T>
-void run_sum_middle(Exec& exec, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
-                    std::int64_t inner) {
-  Rung::run(exec, Values<T>{x}, y, Layout{outer, reduce, inner});
+// ---- where the rungs pay
+
+constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
+constexpr std::int64_t kLinesInCache = 64;  // terms: what neighbours share stays in L1
+
+/// Whether lone threads are enough of them and read whole sectors together, or have little to do.
+template <class Op>
+bool suits_lone_threads(const Op& a) {
+  const bool shared_sectors = a.inner >= kWarp || (a.inner > 1 && a.reduce <= kLinesInCache);
+  return a.reduce <= kFewTerms || (shared_sectors && a.outer * a.inner >= kManyOutputs);
 }
-template <class Rung, class Exec, class T>
-void run_sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t outer,
-                      std::int64_t reduce, std::int64_t inner) {
-  Rung::run(exec, Products<T>{a, b}, y, Layout{outer, reduce, inner});
+template <std::int64_t kTerms, class Op>
+bool has_rows_longer_than(const Op& a) {
+  return a.inner == 1 && a.reduce > kTerms;
 }
+template <class Op>
+bool needs_cutting(const Op& a) {
+  if (a.inner == 1) return a.reduce > kWarpTerms && a.outer < kManyRows;
+  return !suits_lone_threads(a);
+}
+
+template <class Op>
+constexpr auto kWays = std::to_array<Rung<KernelExecutor, Op>>(
+    {{.name = ThreadPerOutput::kName, .run = run_sum<ThreadPerOutput>},
+     {.name = WarpPerOutput::kName,
+      .run = run_sum<WarpPerOutput>,
+      .pays = {"rows (inner = 1) of more than 8 terms", has_rows_longer_than<kFewTerms, Op>}},
+     {.name = BlockPerOutput::kName,
+      .run = run_sum<BlockPerOutput>,
+      .pays = {"rows (inner = 1) of more than 1024 terms", has_rows_longer_than<kWarpTerms, Op>}},
+     {.name = ColumnTiles::kName,
+      .run = run_sum<ColumnTiles>,
+      .pays = {"fewer than 512 rows of more than 1024 terms, or columns (inner > 1) of more than 8 "
+               "terms unless 65536 outputs are coalesced or short",
+               needs_cutting<Op>}}});
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<SumMiddleFunction<Exec, T>> sum_middle_ladder() {
-  static constexpr Variant<SumMiddleFunction<Exec, T>> kLadder[] = {
-      {kThreadPerOutput, "", run_sum_middle<ThreadPerOutput, Exec, T>},
-      {kWarpPerOutput, "", run_sum_middle<WarpPerOutput, Exec, T>},
-      {kBlockPerOutput, "", run_sum_middle<BlockPerOutput, Exec, T>},
-      {kColumnTiles, "", run_sum_middle<ColumnTiles, Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, SumMiddle<T>> = kWays<SumMiddle<T>>;
+template <class T>
+constexpr auto kRungs<KernelExecutor, SumProducts<T>> = kWays<SumProducts<T>>;
 
-template <class Exec, class T>
-Ladder<SumProductsFunction<Exec, T>> sum_products_ladder() {
-  static constexpr Variant<SumProductsFunction<Exec, T>> kLadder[] = {
-      {kThreadPerOutput, "", run_sum_products<ThreadPerOutput, Exec, T>},
-      {kWarpPerOutput, "", run_sum_products<WarpPerOutput, Exec, T>},
-      {kBlockPerOutput, "", run_sum_products<BlockPerOutput, Exec, T>},
-      {kColumnTiles, "", run_sum_products<ColumnTiles, Exec, T>}};
-  return kLadder;
-}
-
-template <class Exec, class T>
-void sum_middle(Exec& exec, const T* x, T* y, std::int64_t outer, std::int64_t reduce,
-                std::int64_t inner) {
-  run_sum_middle<BestRung>(exec, x, y, outer, reduce, inner);
-}
-
-template <class Exec, class T>
-void sum_products(Exec& exec, const T* a, const T* b, T* y, std::int64_t outer, std::int64_t reduce,
-                  std::int64_t inner) {
-  run_sum_products<BestRung>(exec, a, b, y, outer, reduce, inner);
-}
-
-#define SWITCHYARD_INSTANTIATE_REDUCTION(T)                                                       \
-  template Ladder<SumMiddleFunction<KernelExecutor, T>> sum_middle_ladder<KernelExecutor, T>();   \
-  template Ladder<SumProductsFunction<KernelExecutor, T>>                                         \
-  sum_products_ladder<KernelExecutor, T>();                                                       \
-  template void sum_middle(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t,             \
-                           std::int64_t);                                                         \
-  template void sum_products(KernelExecutor&, const T*, const T*, T*, std::int64_t, std::int64_t, \
-                             std::int64_t);
-SWITCHYARD_INSTANTIATE_REDUCTION(float)
-SWITCHYARD_INSTANTIATE_REDUCTION(double)
+template struct Provides<KernelExecutor, SumMiddle<float>, SumMiddle<double>, SumProducts<float>,
+                         SumProducts<double>>;
 
 }  // namespace switchyard::kernels

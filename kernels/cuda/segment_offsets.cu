@@ -1,10 +1,8 @@
-#include <stdexcept>
-#include <string>
-
+#include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/launch_blocks.cuh"
 
 // How many assignments each expert gets, and where its segment begins: a histogram, cut at the
 // capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
@@ -93,83 +91,66 @@ __global__ void segment_offsets_clear(int experts, int* counts) {
 
 // ---- launchers
 
-template <class Exec>
-void run_serial(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                std::int64_t experts, std::int64_t capacity, std::int64_t* offsets) {
+void serial(KernelExecutor& exec, const SegmentOffsets& a) {
   constexpr const char* kName = "segment_offsets_serial";
-  launch_blocks(exec, kName, segment_offsets_serial, {1}, 1, indices,
-                checked_extent(kName, "assignments", assignments),
-                checked_extent(kName, "experts", experts), capacity, offsets);
+  launch_blocks(exec, kName, segment_offsets_serial, {1}, 1, a.indices,
+                checked_extent(kName, "assignments", a.assignments),
+                checked_extent(kName, "experts", a.experts), a.capacity, a.offsets);
 }
 
 /// Clears the counters, lets `count(counters)` count, adds up.
-template <class Exec, class Count>
-void run_counted(Exec& exec, std::int64_t experts, std::int64_t capacity, std::int64_t* offsets,
-                 const Count& count) {
+template <class Count>
+void run_counted(KernelExecutor& exec, const SegmentOffsets& a, const Count& count) {
+  const auto experts = static_cast<int>(a.experts);
   const Workspace<int> counts(exec, experts);
   launch_blocks(exec, "segment_offsets_clear", segment_offsets_clear,
-                {tiles_along(experts, kThreads)}, kThreads, static_cast<int>(experts),
-                counts.data());
+                {tiles_along(experts, kThreads)}, kThreads, experts, counts.data());
   count(counts.data());
   launch_blocks(exec, "segment_offsets_scan", segment_offsets_scan, {1}, kThreads, counts.data(),
-                static_cast<int>(experts), capacity, offsets);
+                experts, a.capacity, a.offsets);
 }
 
-template <class Exec>
-void run_global(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                std::int64_t experts, std::int64_t capacity, std::int64_t* offsets) {
+void global_counters(KernelExecutor& exec, const SegmentOffsets& a) {
   constexpr const char* kName = "segment_offsets_global_counters";
-  const int count = checked_extent(kName, "assignments", assignments);
-  checked_extent(kName, "experts", experts);
-  run_counted(exec, experts, capacity, offsets, [&](int* counts) {
+  const int count = checked_extent(kName, "assignments", a.assignments);
+  checked_extent(kName, "experts", a.experts);
+  run_counted(exec, a, [&](int* counts) {
     launch_blocks(exec, kName, segment_offsets_global_counters, {tiles_along(count, kThreads)},
-                  kThreads, indices, count, counts);
+                  kThreads, a.indices, count, counts);
   });
 }
 
 /// Counters for 48 KiB of shared memory.
 constexpr std::int64_t kMostExperts = 48 * 1024 / sizeof(int);
 
-template <class Exec>
-void run_shared(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                std::int64_t experts, std::int64_t capacity, std::int64_t* offsets) {
+void shared_counters(KernelExecutor& exec, const SegmentOffsets& a) {
   constexpr const char* kName = "segment_offsets_shared_counters";
-  const int count = checked_extent(kName, "assignments", assignments);
-  checked_extent(kName, "experts", experts);
-  if (experts > kMostExperts) {
-    throw std::invalid_argument(std::string("[") + kName + "] needs at most 12288 experts, got " +
-                                std::to_string(experts));
-  }
-  run_counted(exec, experts, capacity, offsets, [&](int* counts) {
+  const int count = checked_extent(kName, "assignments", a.assignments);
+  run_counted(exec, a, [&](int* counts) {
     if (count == 0) return;
     launch(exec, kName, segment_offsets_shared_counters,
            {.grid = {blocks_for(count, kPerBlock)},
             .block = {kThreads},
-            .dynamic_shared_bytes = static_cast<std::size_t>(experts) * sizeof(int)},
-           indices, count, static_cast<int>(experts), counts);
+            .dynamic_shared_bytes = static_cast<std::size_t>(a.experts) * sizeof(int)},
+           a.indices, count, static_cast<int>(a.experts), counts);
   });
 }
 
+bool fits_shared(const SegmentOffsets& a) { return a.experts <= kMostExperts; }
+
 }  // namespace
 
-template <class Exec>
-Ladder<SegmentOffsetsFunction<Exec>> segment_offsets_ladder() {
-  static constexpr Variant<SegmentOffsetsFunction<Exec>> kLadder[] = {
-      {"segment_offsets_serial", "", run_serial<Exec>},
-      {"segment_offsets_global_counters", "", run_global<Exec>},
-      {"segment_offsets_shared_counters", "at most 12288 experts", run_shared<Exec>}};
-  return kLadder;
-}
+// ---- the ladder
 
-template <class Exec>
-void segment_offsets(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                     std::int64_t experts, std::int64_t capacity, std::int64_t* offsets) {
-  const auto run = experts <= kMostExperts ? run_shared<Exec> : run_global<Exec>;
-  run(exec, indices, assignments, experts, capacity, offsets);
-}
+template <>
+constexpr auto kRungs<KernelExecutor, SegmentOffsets> =
+    std::to_array<Rung<KernelExecutor, SegmentOffsets>>({{"segment_offsets_serial", serial},
+                                                         {"segment_offsets_global_counters",
+                                                          global_counters},
+                                                         {"segment_offsets_shared_counters",
+                                                          shared_counters,
+                                                          {"at most 12288 experts", fits_shared}}});
 
-template Ladder<SegmentOffsetsFunction<KernelExecutor>> segment_offsets_ladder<KernelExecutor>();
-template void segment_offsets(KernelExecutor&, const std::int64_t*, std::int64_t, std::int64_t,
-                              std::int64_t, std::int64_t*);
+template struct Provides<KernelExecutor, SegmentOffsets>;
 
 }  // namespace switchyard::kernels

@@ -1,7 +1,9 @@
 #include "kernels/api/shape.h"
 
 #include <algorithm>
+#include <array>
 
+#include "kernels/api/provide.h"
 #include "kernels/common/pack.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
@@ -112,108 +114,77 @@ __global__ void transpose_tile(const T* __restrict__ x, T* __restrict__ y, std::
 
 // ---- launchers
 
-constexpr const char* kAligned = "a pointer that is 16-byte aligned";
-constexpr const char* kPackAligned =
-    "pointers aligned to as many elements as fill 16 bytes of the larger type";
+template <class From, class To>
+void run_convert(KernelExecutor& exec, const Convert<From, To>& a) {
+  launch_blocks(exec, "convert_thread_per_element", convert_thread_per_element<From, To>,
+                {tiles_along(a.count, kThreads)}, kThreads, a.x, a.y, a.count);
+}
+template <class From, class To>
+void run_convert_packed(KernelExecutor& exec, const Convert<From, To>& a) {
+  launch_blocks(exec, "convert_packed", convert_packed<From, To>,
+                {tiles_along(a.count, kThreads * kPerPack<From, To>)}, kThreads, a.x, a.y, a.count);
+}
+template <class T>
+void run_fill(KernelExecutor& exec, const Fill<T>& a) {
+  launch_blocks(exec, "fill_thread_per_element", fill_thread_per_element<T>,
+                {tiles_along(a.count, kThreads)}, kThreads, a.y, a.value, a.count);
+}
+template <class T>
+void run_fill_wide(KernelExecutor& exec, const Fill<T>& a) {
+  launch_blocks(exec, "fill_wide", fill_wide<T>, {tiles_along(a.count, kThreads * Wide<T>::kCount)},
+                kThreads, a.y, a.value, a.count);
+}
+template <class T>
+void run_transpose(KernelExecutor& exec, const Transpose<T>& a) {
+  launch_blocks(exec, "transpose_thread_per_element", transpose_thread_per_element<T>,
+                {tiles_along(a.rows * a.columns, kThreads)}, kThreads, a.x, a.y, a.rows, a.columns);
+}
+template <class T>
+void run_transpose_tile(KernelExecutor& exec, const Transpose<T>& a) {
+  const std::int64_t across = tiles_along(a.columns, kTile);
+  launch_blocks(exec, "transpose_tile", transpose_tile<T>, {tiles_along(a.rows, kTile), across},
+                kThreads, a.x, a.y, a.rows, a.columns, across);
+}
+
+// ---- what the rungs take
 
 template <class From, class To>
-bool pack_aligned(const From* x, const To* y) {
+bool is_pack_aligned(const Convert<From, To>& a) {
   constexpr std::size_t kCount = kPerPack<From, To>;
-  return reinterpret_cast<std::uintptr_t>(x) % (kCount * sizeof(From)) == 0 &&
-         reinterpret_cast<std::uintptr_t>(y) % (kCount * sizeof(To)) == 0;
+  return reinterpret_cast<std::uintptr_t>(a.x) % (kCount * sizeof(From)) == 0 &&
+         reinterpret_cast<std::uintptr_t>(a.y) % (kCount * sizeof(To)) == 0;
 }
-
-template <class Exec, class From, class To>
-void run_convert(Exec& exec, const From* x, To* y, std::int64_t n) {
-  launch_blocks(exec, "convert_thread_per_element", convert_thread_per_element<From, To>,
-                {tiles_along(n, kThreads)}, kThreads, x, y, n);
-}
-template <class Exec, class From, class To>
-void run_convert_packed(Exec& exec, const From* x, To* y, std::int64_t n) {
-  require("convert_packed", pack_aligned(x, y), kPackAligned);
-  launch_blocks(exec, "convert_packed", convert_packed<From, To>,
-                {tiles_along(n, kThreads * kPerPack<From, To>)}, kThreads, x, y, n);
-}
-template <class Exec, class T>
-void run_fill(Exec& exec, T* y, T value, std::int64_t n) {
-  launch_blocks(exec, "fill_thread_per_element", fill_thread_per_element<T>,
-                {tiles_along(n, kThreads)}, kThreads, y, value, n);
-}
-template <class Exec, class T>
-void run_fill_wide(Exec& exec, T* y, T value, std::int64_t n) {
-  require("fill_wide", is_wide_aligned(y), kAligned);
-  launch_blocks(exec, "fill_wide", fill_wide<T>, {tiles_along(n, kThreads * Wide<T>::kCount)},
-                kThreads, y, value, n);
-}
-template <class Exec, class T>
-void run_transpose(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  launch_blocks(exec, "transpose_thread_per_element", transpose_thread_per_element<T>,
-                {tiles_along(rows * columns, kThreads)}, kThreads, x, y, rows, columns);
-}
-template <class Exec, class T>
-void run_transpose_tile(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  const std::int64_t across = tiles_along(columns, kTile);
-  launch_blocks(exec, "transpose_tile", transpose_tile<T>, {tiles_along(rows, kTile), across},
-                kThreads, x, y, rows, columns, across);
+template <class T>
+bool is_aligned(const Fill<T>& a) {
+  return is_wide_aligned(a.y);
 }
 
 }  // namespace
 
-template <class Exec, class From, class To>
-Ladder<ConvertFunction<Exec, From, To>> convert_ladder() {
-  static constexpr Variant<ConvertFunction<Exec, From, To>> kLadder[] = {
-      {"convert_thread_per_element", "", run_convert<Exec, From, To>},
-      {"convert_packed", kPackAligned, run_convert_packed<Exec, From, To>}};
-  return kLadder;
-}
+// ---- the ladders
 
-template <class Exec, class T>
-Ladder<FillFunction<Exec, T>> fill_ladder() {
-  static constexpr Variant<FillFunction<Exec, T>> kLadder[] = {
-      {"fill_thread_per_element", "", run_fill<Exec, T>},
-      {"fill_wide", kAligned, run_fill_wide<Exec, T>}};
-  return kLadder;
-}
+template <class From, class To>
+constexpr auto kRungs<KernelExecutor, Convert<From, To>> =
+    std::to_array<Rung<KernelExecutor, Convert<From, To>>>(
+        {{.name = "convert_thread_per_element", .run = run_convert<From, To>},
+         {.name = "convert_packed",
+          .run = run_convert_packed<From, To>,
+          .takes = {"pointers aligned to as many elements as fill 16 bytes of the larger type",
+                    is_pack_aligned<From, To>}}});
 
-template <class Exec, class T>
-Ladder<TransposeFunction<Exec, T>> transpose_ladder() {
-  static constexpr Variant<TransposeFunction<Exec, T>> kLadder[] = {
-      {"transpose_thread_per_element", "", run_transpose<Exec, T>},
-      {"transpose_tile", "", run_transpose_tile<Exec, T>}};
-  return kLadder;
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, Fill<T>> = std::to_array<Rung<KernelExecutor, Fill<T>>>(
+    {{.name = "fill_thread_per_element", .run = run_fill<T>},
+     {.name = "fill_wide",
+      .run = run_fill_wide<T>,
+      .takes = {"a pointer that is 16-byte aligned", is_aligned<T>}}});
 
-template <class Exec, class From, class To>
-void convert(Exec& exec, const From* x, To* y, std::int64_t n) {
-  (pack_aligned(x, y) ? run_convert_packed<Exec, From, To> : run_convert<Exec, From, To>)(exec, x,
-                                                                                          y, n);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, Transpose<T>> =
+    std::to_array<Rung<KernelExecutor, Transpose<T>>>(
+        {{.name = "transpose_thread_per_element", .run = run_transpose<T>},
+         {.name = "transpose_tile", .run = run_transpose_tile<T>}});
 
-template <class Exec, class T>
-void fill(Exec& exec, T* y, T value, std::int64_t n) {
-  (is_wide_aligned(y) ? run_fill_wide<Exec, T> : run_fill<Exec, T>)(exec, y, value, n);
-}
-
-template <class Exec, class T>
-void transpose(Exec& exec, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
-  run_transpose_tile(exec, x, y, rows, columns);
-}
-
-#define SWITCHYARD_INSTANTIATE_CONVERT(From, To)             \
-  template Ladder<ConvertFunction<KernelExecutor, From, To>> \
-  convert_ladder<KernelExecutor, From, To>();                \
-  template void convert(KernelExecutor&, const From*, To*, std::int64_t);
-SWITCHYARD_CONVERSIONS(SWITCHYARD_INSTANTIATE_CONVERT)
-
-#define SWITCHYARD_INSTANTIATE_FILL(T)                                               \
-  template Ladder<FillFunction<KernelExecutor, T>> fill_ladder<KernelExecutor, T>(); \
-  template void fill(KernelExecutor&, T*, T, std::int64_t);
-SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_INSTANTIATE_FILL)
-
-#define SWITCHYARD_INSTANTIATE_TRANSPOSE(T)                                                    \
-  template Ladder<TransposeFunction<KernelExecutor, T>> transpose_ladder<KernelExecutor, T>(); \
-  template void transpose(KernelExecutor&, const T*, T*, std::int64_t, std::int64_t);
-SWITCHYARD_INSTANTIATE_TRANSPOSE(float)
-SWITCHYARD_INSTANTIATE_TRANSPOSE(double)
+template struct Provides<KernelExecutor, Conversions, Fills, Transpose<float>, Transpose<double>>;
 
 }  // namespace switchyard::kernels

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/api/softmax.h"
 #include "kernels/cuda/team.cuh"
 
 // What softmax and its relatives do to one row, written once per operation for a team of threads
@@ -94,14 +95,14 @@ struct MatrixExtent {
 /// Reads a row twice (a thread alone: three times) and writes it once: 12 bytes an element
 /// (float32) of which 8 reach memory where the row stays in the caches.
 template <class T>
-struct SoftmaxForward {
+struct SoftmaxForwardRow {
   SWITCHYARD_TEAM_NAMES("softmax_forward");
-  const T* x;
-  T* y;
+  using Kernel = SoftmaxForward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
-    const T* const in = x + row * m.columns;
-    T* const out = y + row * m.columns;
+    const T* const in = a.x + row * m.columns;
+    T* const out = a.y + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
     const auto sum = static_cast<T>(e.sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
@@ -112,14 +113,14 @@ struct SoftmaxForward {
 
 /// The same reads and writes.
 template <class T>
-struct LogSoftmaxForward {
+struct LogSoftmaxForwardRow {
   SWITCHYARD_TEAM_NAMES("log_softmax_forward");
-  const T* x;
-  T* y;
+  using Kernel = LogSoftmaxForward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
-    const T* const in = x + row * m.columns;
-    T* const out = y + row * m.columns;
+    const T* const in = a.x + row * m.columns;
+    T* const out = a.y + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
     const auto log_sum = static_cast<T>(e.log_sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
@@ -150,45 +151,43 @@ __device__ __forceinline__ Heaviest<T> from_lane(const Heaviest<T>& value, int d
 /// rows. gy counts from its value at the greatest y. That changes nothing, since the y add up to 1,
 /// and where one of them is nearly 1 it takes the place of a difference from 1.
 template <class T>
-struct SoftmaxBackward {
+struct SoftmaxBackwardRow {
   SWITCHYARD_TEAM_NAMES("softmax_backward");
-  const T* gy;
-  const T* y;
-  T* gx;
+  using Kernel = SoftmaxBackward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
     Heaviest<T> heaviest{T{-1}, T{0}};
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      heaviest = MergeHeaviest{}(heaviest, Heaviest<T>{y[at + j], gy[at + j]});
+      heaviest = MergeHeaviest{}(heaviest, Heaviest<T>{a.y[at + j], a.gy[at + j]});
     }
     const T base = team.combine(heaviest, MergeHeaviest{}).gy;
     double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      part += double{gy[at + j] - base} * double{y[at + j]};
+      part += double{a.gy[at + j] - base} * double{a.y[at + j]};
     }
     const auto mean = static_cast<T>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      gx[at + j] = y[at + j] * ((gy[at + j] - base) - mean);
+      a.gx[at + j] = a.y[at + j] * ((a.gy[at + j] - base) - mean);
     }
   }
 };
 
 /// Reads gy twice and y once, writes gx: 12 bytes an element (float32) as above.
 template <class T>
-struct LogSoftmaxBackward {
+struct LogSoftmaxBackwardRow {
   SWITCHYARD_TEAM_NAMES("log_softmax_backward");
-  const T* gy;
-  const T* y;
-  T* gx;
+  using Kernel = LogSoftmaxBackward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
     double part = 0.0;
-    for (int j = team.rank(); j < m.columns; j += team.size()) part += double{gy[at + j]};
+    for (int j = team.rank(); j < m.columns; j += team.size()) part += double{a.gy[at + j]};
     const auto sum = static_cast<T>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      gx[at + j] = gy[at + j] - std::exp(y[at + j]) * sum;
+      a.gx[at + j] = a.gy[at + j] - std::exp(a.y[at + j]) * sum;
     }
   }
 };
@@ -196,17 +195,16 @@ struct LogSoftmaxBackward {
 /// Reads a row once, 4 bytes an element (float32), and its label; writes one number. The
 /// probabilities are never stored.
 template <class T>
-struct CrossEntropyForward {
+struct CrossEntropyForwardRow {
   SWITCHYARD_TEAM_NAMES("cross_entropy_forward");
-  const T* x;
-  const std::int64_t* labels;  // [rows]
-  T* losses;                   // [rows]
+  using Kernel = CrossEntropyForward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
-    const T* const in = x + row * m.columns;
+    const T* const in = a.x + row * m.columns;
     const Exponentials<T> e = exponentials(team, in, m.columns);
     if (team.rank() == 0) {
-      losses[row] = static_cast<T>(e.log_sum() - double{in[labels[row]] - e.maximum});
+      a.losses[row] = static_cast<T>(e.log_sum() - double{in[a.labels[row]] - e.maximum});
     }
   }
 };
@@ -214,24 +212,22 @@ struct CrossEntropyForward {
 /// Reads p twice and writes gx: 12 bytes an element (float32) of which 8 reach memory. At the label
 /// p - 1 is taken as minus the sum of the others, which keeps its digits where p is nearly 1.
 template <class T>
-struct CrossEntropyBackward {
+struct CrossEntropyBackwardRow {
   SWITCHYARD_TEAM_NAMES("cross_entropy_backward");
-  const T* g;  // [1]
-  const T* p;
-  const std::int64_t* labels;  // [rows]
-  T* gx;
+  using Kernel = CrossEntropyBackward<T>;
+  Kernel a;
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
-    const T scale = *g / static_cast<T>(m.rows);
-    const std::int64_t label = labels[row];
+    const T scale = *a.g / static_cast<T>(m.rows);
+    const std::int64_t label = a.labels[row];
     double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      if (j != label) part += double{p[at + j]};
+      if (j != label) part += double{a.p[at + j]};
     }
     const auto others = static_cast<T>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      gx[at + j] = scale * (j == label ? -others : p[at + j]);
+      a.gx[at + j] = scale * (j == label ? -others : a.p[at + j]);
     }
   }
 };

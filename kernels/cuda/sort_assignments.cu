@@ -1,11 +1,9 @@
-#include <stdexcept>
-#include <string>
-
+#include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/launch_blocks.cuh"
 
 // The stable sort of the assignments by expert: slot(a) = offsets[e] + the number of assignments of
 // e before a. A counting sort; what differs is how many threads count, and how the count before a
@@ -173,81 +171,58 @@ __global__ void __launch_bounds__(kThreads) sort_assignments_place(Sort p, const
 /// A block's counters fit into the 48 KiB of shared memory that every device gives.
 constexpr std::int64_t kMostExperts = 48 * 1024 / (kWarps * sizeof(int));
 
-Sort operands(const char* name, const std::int64_t* indices, std::int64_t assignments,
-              std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-              std::int64_t* inverse) {
-  return {indices,
-          checked_extent(name, "assignments", assignments),
-          checked_extent(name, "experts", experts),
-          offsets,
-          permutation,
-          inverse};
+Sort operands(const char* name, const SortAssignments& a) {
+  return {a.indices,
+          checked_extent(name, "assignments", a.assignments),
+          checked_extent(name, "experts", a.experts),
+          a.offsets,
+          a.permutation,
+          a.inverse};
 }
 
-template <class Exec>
-void run_serial(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-                std::int64_t* inverse) {
+void serial(KernelExecutor& exec, const SortAssignments& a) {
   constexpr const char* kName = "sort_assignments_serial";
-  const Sort p = operands(kName, indices, assignments, experts, offsets, permutation, inverse);
+  const Sort p = operands(kName, a);
   if (p.assignments == 0) return;
-  const Workspace<std::int64_t> next(exec, experts);
+  const Workspace<std::int64_t> next(exec, a.experts);
   launch_blocks(exec, kName, sort_assignments_serial, {1}, 1, p, next.data());
 }
 
-template <class Exec>
-void run_block_per_expert(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                          std::int64_t experts, const std::int64_t* offsets,
-                          std::int64_t* permutation, std::int64_t* inverse) {
+void block_per_expert(KernelExecutor& exec, const SortAssignments& a) {
   constexpr const char* kName = "sort_assignments_block_per_expert";
-  launch_blocks(exec, kName, sort_assignments_block_per_expert, {experts}, kThreads,
-                operands(kName, indices, assignments, experts, offsets, permutation, inverse));
+  launch_blocks(exec, kName, sort_assignments_block_per_expert, {a.experts}, kThreads,
+                operands(kName, a));
 }
 
-template <class Exec>
-void run_counting(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                  std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-                  std::int64_t* inverse) {
+void counting(KernelExecutor& exec, const SortAssignments& a) {
   constexpr const char* kName = "sort_assignments_counting";
-  const Sort p = operands(kName, indices, assignments, experts, offsets, permutation, inverse);
-  if (experts > kMostExperts) {
-    throw std::invalid_argument(std::string("[") + kName + "] needs at most 1536 experts, got " +
-                                std::to_string(experts));
-  }
+  const Sort p = operands(kName, a);
   if (p.assignments == 0) return;
-  const auto chunks = static_cast<unsigned>(tiles_along(assignments, kPerChunk));
-  const Workspace<int> table(exec, experts * chunks);
+  const auto chunks = static_cast<unsigned>(tiles_along(a.assignments, kPerChunk));
+  const Workspace<int> table(exec, a.experts * chunks);
   const LaunchShape per_chunk = {
       .grid = {chunks},
       .block = {kThreads},
-      .dynamic_shared_bytes = static_cast<std::size_t>(experts) * kWarps * sizeof(int)};
+      .dynamic_shared_bytes = static_cast<std::size_t>(a.experts) * kWarps * sizeof(int)};
   launch(exec, "sort_assignments_count", sort_assignments_count, per_chunk, p, table.data());
-  launch_blocks(exec, "sort_assignments_scan", sort_assignments_scan, {experts}, kThreads,
+  launch_blocks(exec, "sort_assignments_scan", sort_assignments_scan, {a.experts}, kThreads,
                 static_cast<int>(chunks), table.data());
   launch(exec, "sort_assignments_place", sort_assignments_place, per_chunk, p, table.data());
 }
 
+bool fits_shared(const SortAssignments& a) { return a.experts <= kMostExperts; }
+
 }  // namespace
 
-template <class Exec>
-Ladder<SortAssignmentsFunction<Exec>> sort_assignments_ladder() {
-  static constexpr Variant<SortAssignmentsFunction<Exec>> kLadder[] = {
-      {"sort_assignments_serial", "", run_serial<Exec>},
-      {"sort_assignments_block_per_expert", "", run_block_per_expert<Exec>},
-      {"sort_assignments_counting", "at most 1536 experts", run_counting<Exec>}};
-  return kLadder;
-}
+// ---- the ladder
 
-template <class Exec>
-void sort_assignments(Exec& exec, const std::int64_t* indices, std::int64_t assignments,
-                      std::int64_t experts, const std::int64_t* offsets, std::int64_t* permutation,
-                      std::int64_t* inverse) {
-  const auto run = experts <= kMostExperts ? run_counting<Exec> : run_block_per_expert<Exec>;
-  run(exec, indices, assignments, experts, offsets, permutation, inverse);
-}
+template <>
+constexpr auto kRungs<KernelExecutor, SortAssignments> =
+    std::to_array<Rung<KernelExecutor, SortAssignments>>(
+        {{"sort_assignments_serial", serial},
+         {"sort_assignments_block_per_expert", block_per_expert},
+         {"sort_assignments_counting", counting, {"at most 1536 experts", fits_shared}}});
 
-template Ladder<SortAssignmentsFunction<KernelExecutor>> sort_assignments_ladder<KernelExecutor>();
-template void sort_assignments(KernelExecutor&, const std::int64_t*, std::int64_t, std::int64_t,
-                               const std::int64_t*, std::int64_t*, std::int64_t*);
+template struct Provides<KernelExecutor, SortAssignments>;
 
 }  // namespace switchyard::kernels

@@ -51,8 +51,8 @@ __global__ void sum_parts_thread_per_output(std::int64_t outputs, int count,
   y[i] = sum;
 }
 
-template <class Exec, class T>
-void sum_parts(Exec& exec, std::int64_t outputs, int count, const T* parts, T* y) {
+template <class T>
+void sum_parts(KernelExecutor& exec, std::int64_t outputs, int count, const T* parts, T* y) {
   constexpr int kThreads = 256;
   launch(exec, "sum_parts_thread_per_output", sum_parts_thread_per_output<T>,
          {.grid = {blocks_for(outputs, kThreads)}, .block = {kThreads}}, outputs, count, parts, y);
@@ -60,8 +60,9 @@ void sum_parts(Exec& exec, std::int64_t outputs, int count, const T* parts, T* y
 
 /// Calls run(to), which writes split.count results of `outputs` values to `to`, one behind the
 /// other, and leaves their sum in y.
-template <class Exec, class T, class Run>
-void run_in_parts(Exec& exec, std::int64_t outputs, const Split& split, T* y, const Run& run) {
+template <class T, class Run>
+void run_in_parts(KernelExecutor& exec, std::int64_t outputs, const Split& split, T* y,
+                  const Run& run) {
   if (split.count == 1 || outputs == 0) return run(y);
   const Workspace<T> parts(exec, split.count * outputs);
   run(parts.data());

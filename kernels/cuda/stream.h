@@ -3,11 +3,12 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "kernels/api/error.h"
+#include "kernels/api/executor.h"
 #include "kernels/common/dim3.h"
-#include "kernels/cuda/conv2d_library.h"
 
 namespace switchyard::kernels {
 
@@ -34,7 +35,7 @@ struct Cuda {
   int device = 0;
   cudaStream_t stream = nullptr;
   LaunchLimits limits;
-  ConvolutionCode conv = ConvolutionCode::kOwn;
+  std::uint64_t launches = 0;  ///< grids launched so far
 
   struct Parts;  // kernels/cuda/parts.h: allocator, staging buffers, library handles
   std::unique_ptr<Parts> parts;

@@ -1,9 +1,7 @@
-#include <stdexcept>
-#include <string>
-
+#include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/lowest_report.cuh"
-#include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The k largest of every row. The logits are read once if all goes well: E elements a token,
@@ -17,7 +15,7 @@ constexpr int kRowsPerBlock = kThreads / kWarp;
 
 /// The operands of one call.
 template <class T>
-struct TopK {
+struct TopKRows {
   const T* logits;  // [tokens, experts]
   std::int64_t tokens;
   int experts, k;
@@ -32,7 +30,7 @@ struct TopK {
 // Reads a row k times, 4 bytes at a time, with neighbouring threads a whole row apart: each request
 // of a warp touches 32 sectors. 1000 tokens keep 32 warps busy, on a GPU that runs thousands.
 template <class T>
-__global__ void topk_thread_per_token(TopK<T> p) {
+__global__ void topk_thread_per_token(TopKRows<T> p) {
   const std::int64_t token = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (token >= p.tokens) return;
   const T* const row = p.logits + token * p.experts;
@@ -62,7 +60,7 @@ __device__ __forceinline__ std::int64_t warp_token() {
 // The same reads, but coalesced and 32 times as many at once; from the second round on they hit the
 // cache. Any number of experts.
 template <class T>
-__global__ void topk_warp_per_token(TopK<T> p) {
+__global__ void topk_warp_per_token(TopKRows<T> p) {
   const std::int64_t token = warp_token();
   if (token >= p.tokens) return;  // the whole warp
   const auto lane = static_cast<int>(threadIdx.x) % kWarp;
@@ -88,7 +86,7 @@ __global__ void topk_warp_per_token(TopK<T> p) {
 //   3. the lanes write up to 32 choices in one request.
 // Reads the logits exactly once and writes each row's indices together: the compulsory bytes.
 template <class T, int kPerLane>
-__global__ void topk_warp_in_registers(TopK<T> p) {
+__global__ void topk_warp_in_registers(TopKRows<T> p) {
   const std::int64_t token = warp_token();
   if (token >= p.tokens) return;  // the whole warp
   const auto lane = static_cast<int>(threadIdx.x) % kWarp;
@@ -108,76 +106,53 @@ __global__ void topk_warp_in_registers(TopK<T> p) {
 
 // ---- launchers
 
-/// With `tokens_per_block` rows a block of the kernel. Returns the first bad row.
-template <class Exec, class T>
-std::int64_t run_kernel(Exec& exec, const char* name, void (*kernel)(TopK<T>), int tokens_per_block,
-                        const T* logits, std::int64_t tokens, std::int64_t experts, std::int64_t k,
-                        std::int64_t* indices) {
-  const LowestReport report(exec);
-  const TopK<T> p = {.logits = logits,
-                     .tokens = tokens,
-                     .experts = checked_extent(name, "experts", experts),
-                     .k = checked_extent(name, "k", k),
-                     .indices = indices,
-                     .bad_row = report.word()};
-  launch_blocks(exec, name, kernel, {tiles_along(tokens, tokens_per_block)}, kThreads, p);
-  return report.read();
+/// Launches a kernel in which a block takes `tokens_per_block` rows.
+template <class T>
+void run_kernel(KernelExecutor& exec, const char* name, void (*kernel)(TopKRows<T>),
+                int tokens_per_block, const TopK<T>& a) {
+  const TopKRows<T> p = {.logits = a.logits,
+                         .tokens = a.tokens,
+                         .experts = checked_extent(name, "experts", a.experts),
+                         .k = checked_extent(name, "k", a.k),
+                         .indices = a.indices,
+                         .bad_row = a.bad_row};
+  launch_blocks(exec, name, kernel, {tiles_along(a.tokens, tokens_per_block)}, kThreads, p);
 }
 
-template <class Exec, class T>
-std::int64_t run_thread_per_token(Exec& exec, const T* logits, std::int64_t tokens,
-                                  std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  return run_kernel(exec, "topk_thread_per_token", topk_thread_per_token<T>, kThreads, logits,
-                    tokens, experts, k, indices);
+template <class T>
+void thread_per_token(KernelExecutor& exec, const TopK<T>& a) {
+  run_kernel(exec, "topk_thread_per_token", topk_thread_per_token<T>, kThreads, a);
 }
 
-template <class Exec, class T>
-std::int64_t run_warp_per_token(Exec& exec, const T* logits, std::int64_t tokens,
-                                std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  return run_kernel(exec, "topk_warp_per_token", topk_warp_per_token<T>, kRowsPerBlock, logits,
-                    tokens, experts, k, indices);
+template <class T>
+void warp_per_token(KernelExecutor& exec, const TopK<T>& a) {
+  run_kernel(exec, "topk_warp_per_token", topk_warp_per_token<T>, kRowsPerBlock, a);
 }
 
-template <class Exec, class T>
-std::int64_t run_in_registers(Exec& exec, const T* logits, std::int64_t tokens,
-                              std::int64_t experts, std::int64_t k, std::int64_t* indices) {
-  constexpr const char* kName = "topk_warp_in_registers";
-  if (experts > kMostInRegisters) {
-    throw std::invalid_argument(std::string("[") + kName + "] needs at most 256 experts, got " +
-                                std::to_string(experts));
-  }
-  void (*kernel)(TopK<T>) = nullptr;
-  with_per_lane(experts, [&](auto per_lane) {
+template <class T>
+void warp_in_registers(KernelExecutor& exec, const TopK<T>& a) {
+  void (*kernel)(TopKRows<T>) = nullptr;
+  with_per_lane(a.experts, [&](auto per_lane) {
     kernel = topk_warp_in_registers<T, decltype(per_lane)::value>;
   });
-  return run_kernel(exec, kName, kernel, kRowsPerBlock, logits, tokens, experts, k, indices);
+  run_kernel(exec, "topk_warp_in_registers", kernel, kRowsPerBlock, a);
+}
+
+template <class T>
+bool fits_registers(const TopK<T>& a) {
+  return a.experts <= kMostInRegisters;
 }
 
 }  // namespace
 
-template <class Exec, class T>
-Ladder<TopKFunction<Exec, T>> top_k_ladder() {
-  static constexpr Variant<TopKFunction<Exec, T>> kLadder[] = {
-      {"topk_thread_per_token", "", run_thread_per_token<Exec, T>},
-      {"topk_warp_per_token", "", run_warp_per_token<Exec, T>},
-      {"topk_warp_in_registers", "at most 256 experts", run_in_registers<Exec, T>}};
-  return kLadder;
-}
+// ---- the ladder
 
-template <class Exec, class T>
-std::int64_t top_k(Exec& exec, const T* logits, std::int64_t tokens, std::int64_t experts,
-                   std::int64_t k, std::int64_t* indices) {
-  const auto run =
-      experts <= kMostInRegisters ? run_in_registers<Exec, T> : run_warp_per_token<Exec, T>;
-  return run(exec, logits, tokens, experts, k, indices);
-}
+template <class T>
+constexpr auto kRungs<KernelExecutor, TopK<T>> = std::to_array<Rung<KernelExecutor, TopK<T>>>(
+    {{"topk_thread_per_token", thread_per_token<T>},
+     {"topk_warp_per_token", warp_per_token<T>},
+     {"topk_warp_in_registers", warp_in_registers<T>, {"at most 256 experts", fits_registers<T>}}});
 
-#define SWITCHYARD_INSTANTIATE_TOP_K(T)                                                            \
-  template Ladder<TopKFunction<KernelExecutor, T>> top_k_ladder<KernelExecutor, T>();              \
-  template std::int64_t top_k(KernelExecutor&, const T*, std::int64_t, std::int64_t, std::int64_t, \
-                              std::int64_t*);
-SWITCHYARD_INSTANTIATE_TOP_K(float)
-SWITCHYARD_INSTANTIATE_TOP_K(double)
-#undef SWITCHYARD_INSTANTIATE_TOP_K
+template struct Provides<KernelExecutor, TopK<float>, TopK<double>>;
 
 }  // namespace switchyard::kernels

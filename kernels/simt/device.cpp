@@ -52,6 +52,11 @@ std::string device_description(Simt&) {
 template <>
 void synchronise(Simt&) {}
 template <>
+std::uint64_t launch_count(const Simt& simt) {
+  return simt.launches;
+}
+
+template <>
 void begin_range(Simt&, std::string_view) {}
 template <>
 void end_range(Simt&) noexcept {}

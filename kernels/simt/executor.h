@@ -14,6 +14,7 @@ namespace switchyard::kernels {
 /// (kernels/common/launch.h) accepts it where it accepts a CUDA stream. Launches are synchronous.
 struct Simt {
   LaunchLimits limits;
+  std::uint64_t launches = 0;  ///< grids launched so far
   /// A block in which nothing but waiting on atomics happens for this long counts as hanging.
   double hang_seconds = 10.0;
 };

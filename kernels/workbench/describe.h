@@ -1,7 +1,8 @@
 #pragma once
 
-#include "kernels/api/executor.h"
-#include "kernels/api/variants.h"
+#include <utility>
+
+#include "kernels/api/run.h"
 #include "kernels/workbench/entry_point.h"
 #ifdef SWITCHYARD_SIMT
 #include "kernels/simt/executor.h"
@@ -13,20 +14,18 @@
 // Turns a case, which is a struct of static functions, into an EntryPoint:
 //
 //   struct MatmulCase {
-//     static constexpr const char* kName, *kComputes;
+//     static constexpr const char* kComputes;
 //     static std::vector<SizeParameter> parameters();
 //     static std::vector<std::vector<std::int64_t>> odd_sizes();
-//     // Adds operands and results, in the order of call's arguments, and fills in the results.
+//     // Adds operands and results, in the order of their numbers below, and fills in the results.
 //     template <class T> static void problem(const Sizes&, Problem&);
-//     template <class Exec, class T> static auto entry_point();  // pointer to the function
-//     template <class Exec, class T> static auto ladder();
-//     template <class T, class Exec, class F>
-//     static void call(F* run, Exec&, const Sizes&, Arguments&);
+//     // The kernel with its arguments: array number i of the problem is p.at<T>(i).
+//     template <class T> static Matmul<T> arguments(const Sizes&, Arguments& p);
 //     // Optional: whether kernels/cpu has it for T; true where this is missing.
 //     template <class T> static constexpr bool kOnCpu;
 //     // Optional: another largest relative error than the one of the dtype.
 //     template <class T> static constexpr double kTolerance;
-//     // Optional: where no sizes suit every variant, several of which each suits some.
+//     // Optional: where no sizes suit every rung, several of which each suits some.
 //     static std::vector<std::vector<std::int64_t>> standard_sizes();
 //   };
 //   describe<MatmulCase, float, double>()
@@ -60,28 +59,40 @@ std::vector<std::vector<std::int64_t>> standard_sizes_of() {
   }
 }
 
-template <class Case, class T, class Exec, class Function>
-Implementation implementation(std::string device, std::string variant, std::string_view needs,
-                              double own_tolerance, Function* function) {
-  return {.device = std::move(device),
-          .variant = std::move(variant),
-          .needs = std::string(needs),
-          .tolerance = own_tolerance > 0 ? own_tolerance : tolerance_of<Case, T>(),
-          .run = [function](Device& device_base, const Sizes& sizes, Arguments& arguments) {
-            Exec& executor = dynamic_cast<DeviceOf<Exec>&>(device_base).executor();
-            Case::template call<T>(function, executor, sizes, arguments);
-          }};
+template <class Case, class T>
+using KernelOf =
+    decltype(Case::template arguments<T>(std::declval<const Sizes&>(), std::declval<Arguments&>()));
+
+/// Calls run(executor, arguments) with what the case passes to its kernel.
+template <class Case, class T, class Exec, class Run>
+std::function<void(Device&, const Sizes&, Arguments&)> runner(Run run) {
+  return [run](Device& device, const Sizes& sizes, Arguments& pointers) {
+    run(dynamic_cast<DeviceOf<Exec>&>(device).executor(),
+        Case::template arguments<T>(sizes, pointers));
+  };
 }
 
-/// Every rung of the case's ladder on `Exec`, and the entry point.
+/// Every rung of the case's ladder on `Exec`, and the door's own choice.
 template <class Case, class T, class Exec>
-void add_ladder(TypedEntryPoint& typed, const char* device) {
-  for (const auto& variant : Case::template ladder<Exec, T>()) {
-    typed.implementations.push_back(implementation<Case, T, Exec>(
-        device, std::string(variant.name), variant.needs, variant.tolerance, variant.run));
+void add_ladder(TypedEntryPoint& typed) {
+  using Op = KernelOf<Case, T>;
+  const std::string device(kDeviceName<Exec>);
+  for (const Rung<Exec, Op>& rung : ladder<Exec, Op>()) {
+    typed.implementations.push_back(
+        {.device = device,
+         .variant = std::string(rung.name),
+         .needs = std::string(rung.takes.text),
+         .tolerance = rung.tolerance > 0 ? rung.tolerance : tolerance_of<Case, T>(),
+         .run = runner<Case, T, Exec>(
+             [&rung](Exec& exec, const Op& arguments) { run_rung(exec, rung, arguments); })});
   }
-  typed.implementations.push_back(implementation<Case, T, Exec>(
-      device, kEntryPoint, "", 0.0, Case::template entry_point<Exec, T>()));
+  typed.implementations.push_back(
+      {.device = device,
+       .variant = kEntryPoint,
+       .needs = "",
+       .tolerance = tolerance_of<Case, T>(),
+       .run = runner<Case, T, Exec>(
+           [](Exec& exec, const Op& arguments) { kernels::run(exec, arguments); })});
 }
 
 template <class Case, class T>
@@ -93,28 +104,32 @@ TypedEntryPoint describe_for() {
                                  Case::template problem<T>(sizes, problem);
                                  return problem;
                                },
+                           .work =
+                               [](const Sizes& sizes, const Problem& problem) {
+                                 Arguments nowhere(
+                                     std::vector<void*>(problem.arrays().size(), nullptr),
+                                     problem.value());
+                                 return Case::template arguments<T>(sizes, nowhere).work();
+                               },
                            .implementations = {}};
-  if constexpr (on_cpu<Case, T>()) {
-    typed.implementations.push_back(implementation<Case, T, Cpu>(
-        "cpu", kEntryPoint, "", 0.0, Case::template entry_point<Cpu, T>()));
-  }
+  if constexpr (on_cpu<Case, T>()) add_ladder<Case, T, Cpu>(typed);
 #ifdef SWITCHYARD_SIMT
-  add_ladder<Case, T, Simt>(typed, "simt");
+  add_ladder<Case, T, Simt>(typed);
 #endif
 #ifdef SWITCHYARD_CUDA
-  add_ladder<Case, T, Cuda>(typed, "cuda");
+  add_ladder<Case, T, Cuda>(typed);
 #endif
   return typed;
 }
 
-template <class Case, class... Types>
+template <class Case, class First, class... Types>
 EntryPoint describe() {
-  return {.name = Case::kName,
+  return {.name = std::string(KernelOf<Case, First>::kName),
           .computes = Case::kComputes,
           .parameters = Case::parameters(),
           .standard_sizes = standard_sizes_of<Case>(),
           .odd_sizes = Case::odd_sizes(),
-          .types = {describe_for<Case, Types>()...}};
+          .types = {describe_for<Case, First>(), describe_for<Case, Types>()...}};
 }
 
 }  // namespace switchyard::kernels::workbench

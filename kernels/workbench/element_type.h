@@ -39,10 +39,6 @@ constexpr ElementType element_type() {
   }
 }
 
-/// What a kernel of T operands writes: products of bfloat16 are summed and stored in float32.
-template <class T>
-using ResultOf = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
-
 /// ‖a - b‖ / ‖b‖ that a correct result of this dtype may reach against float64, on data of unit
 /// scale. bfloat16 stands for rounded operands: the reference gets the same ones, and the sums are
 /// float32. Indices are exact.

@@ -2,9 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "kernels/api/kernel.h"
+#include "kernels/api/routing.h"
 #include "kernels/workbench/device.h"
 #include "kernels/workbench/problem.h"
 #include "kernels/workbench/sizes.h"
@@ -20,19 +24,28 @@ class Arguments {
   T* at(std::size_t i) const {
     return static_cast<T*>(pointers_.at(i));
   }
+  /// Array number i, a Problem::lowest.
+  LowestNumber* lowest(std::size_t i) const { return at<LowestNumber>(i); }
   std::int64_t value() const { return value_; }  ///< Problem::value
-  std::int64_t returned = 0;  ///< set by a case whose entry point returns something
+  /// Keeps host memory alive that a kernel's arguments point to, until the next call of keep().
+  template <class Value>
+  const Value& keep(Value value) {
+    auto kept = std::make_shared<const Value>(std::move(value));
+    kept_ = kept;
+    return *kept;
+  }
 
  private:
   std::vector<void*> pointers_;
   std::int64_t value_;
+  std::shared_ptr<const void> kept_;
 };
 
 /// One way to compute an entry point's result on one device.
 struct Implementation {
   std::string device;      ///< "cpu", "simt" or "cuda"
   std::string variant;     ///< of the ladder, or kEntryPoint
-  std::string needs;       ///< as in Variant; refuses with std::invalid_argument what lacks it
+  std::string needs;       ///< what it takes, in words; it refuses other arguments
   double tolerance = 0.0;  ///< largest relative error
   std::function<void(Device&, const Sizes&, Arguments&)> run;
 };
@@ -45,6 +58,8 @@ struct TypedEntryPoint {
   ElementType type;
   /// Operands and reference. Errors: std::invalid_argument for sizes that do not go together.
   std::function<Problem(const Sizes&, std::uint64_t seed)> problem;
+  /// What a call on such a problem cannot avoid.
+  std::function<Work(const Sizes&, const Problem&)> work;
   std::vector<Implementation> implementations;
 };
 
@@ -67,7 +82,7 @@ struct Family {
   std::vector<EntryPoint> entry_points;
 };
 
-/// Every family, in the order of the design.
+/// Every family, by name.
 const std::vector<Family>& kernel_families();
 
 }  // namespace switchyard::kernels::workbench

@@ -10,6 +10,7 @@
 
 #include "kernels/api/executor.h"
 #include "kernels/api/random.h"
+#include "kernels/api/run.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -92,14 +93,16 @@ std::int64_t element_count(std::span<const std::int64_t> dims) {
 Numbers Problem::random_normal(std::int64_t count) {
   Numbers values(static_cast<std::size_t>(count));
   Cpu cpu;
-  kernels::random_normal(cpu, count, values.data(), {next_seed(seed_), 0});
+  run(cpu,
+      RandomNormal<double>{.y = values.data(), .count = count, .stretch = {next_seed(seed_), 0}});
   return values;
 }
 
 Numbers Problem::random_uniform(std::int64_t count) {
   Numbers values(static_cast<std::size_t>(count));
   Cpu cpu;
-  kernels::random_uniform(cpu, count, values.data(), {next_seed(seed_), 0});
+  run(cpu,
+      RandomUniform<double>{.y = values.data(), .count = count, .stretch = {next_seed(seed_), 0}});
   return values;
 }
 
@@ -152,6 +155,15 @@ Expected& Problem::updated(Dims dims) {
   const Numbers held = doubles_of<T>(array.bytes);
   array.expected = Expected(held.begin(), held.end());
   return *array.expected;
+}
+
+void Problem::lowest(std::int64_t expected) {
+  const std::int64_t none = -1;
+  arrays_.push_back({.type = ElementType::kInt64,
+                     .count = 1,
+                     .updated = true,
+                     .bytes = bytes_of<std::int64_t>(std::span(&none, 1)),
+                     .expected = Expected{Measured(static_cast<double>(expected))}});
 }
 
 double Problem::bytes() const {

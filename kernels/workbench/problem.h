@@ -62,8 +62,9 @@ class Problem {
   /// A number that the call needs besides the sizes, such as how many assignments are kept.
   void value(std::int64_t number) { value_ = number; }
   std::int64_t value() const { return value_; }
-  /// What the entry point must return.
-  void returns(std::int64_t value) { returned_ = value; }
+  /// A number that the kernel lowers to the first bad row (kernels/api/routing.h), which is to come
+  /// to `expected`, or stay at none, which is -1.
+  void lowest(std::int64_t expected);
 
   /// Arithmetic of the operation; without it, speed is counted in bytes.
   void flops(double count) { flops_ = count; }
@@ -72,7 +73,6 @@ class Problem {
   double bytes() const;
 
   const std::deque<Array>& arrays() const { return arrays_; }
-  std::optional<std::int64_t> expected_return() const { return returned_; }
 
   /// `count` standard normal or, in [0, 1), uniform numbers, other ones at each call.
   Numbers random_normal(std::int64_t count);
@@ -86,7 +86,6 @@ class Problem {
   std::deque<Array> arrays_;
   std::deque<Numbers> operands_;  // what normal() and operand() returned
   std::deque<Indices> indices_;
-  std::optional<std::int64_t> returned_;
   std::int64_t value_ = 0;
   double flops_ = 0.0;
 };

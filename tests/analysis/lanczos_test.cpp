@@ -96,8 +96,8 @@ TEST(Lanczos, FindsTheLargestOfANegativeDefiniteOperator) {
 }
 
 TEST(Lanczos, EndsWhenTheKrylovSpaceIsExhausted) {
-  // Three distinct eigenvalues: three products span all that a start vector can reach. The few after
-  // them have to do with rounding errors alone.
+  // Three distinct eigenvalues: three products span all that a start vector can reach. The few
+  // after them have to do with rounding errors alone.
   VectorXd spectrum(50);
   spectrum << VectorXd::Constant(20, 1.0), VectorXd::Constant(20, -2.0),
       VectorXd::Constant(10, 4.0);

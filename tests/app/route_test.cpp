@@ -77,10 +77,10 @@ TEST_F(RouteTest, EveryVariantOnTheExecutorChoosesAsTheCpuDoes) {
     }
   }
   expect_failure(route("2") + Arguments{"--device", "simt", "--impl", "gate_by_hand"}, 2,
-                 "no variant \"gate_by_hand\", but gate_separate_kernels, gate_warp_per_token, "
-                 "gate_lanes_per_token");
+                 "on device simt gate has no rung 'gate_by_hand'; there are gate_separate_kernels, "
+                 "gate_warp_per_token, gate_lanes_per_token");
   expect_failure(route("2") + Arguments{"--impl", "gate_warp_per_token"}, 2,
-                 "no variant \"gate_warp_per_token\", but one without a name");
+                 "on device cpu gate has no rung 'gate_warp_per_token'");
 }
 #endif
 

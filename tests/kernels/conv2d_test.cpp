@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/kernels/print_conv_shape.h"
 #include "tests/support/guarded_buffer.h"
@@ -38,9 +39,9 @@ Faces kernel_faces(const ConvShape& s, const Operands& in, Cpu cpu) {
   const auto* x = in.x.data<T>();
   const auto* w = in.w.data<T>();
   const auto* gy = in.gy.data<T>();
-  kernels::conv2d(cpu, s, x, w, y.data());
-  kernels::conv2d_input_grad(cpu, s, gy, w, gx.data());
-  kernels::conv2d_weight_grad(cpu, s, x, gy, gw.data());
+  run(cpu, kernels::Conv2d<T>{s, x, w, y.data()});
+  run(cpu, kernels::Conv2dInputGrad<T>{s, gy, w, gx.data()});
+  run(cpu, kernels::Conv2dWeightGrad<T>{s, x, gy, gw.data()});
   return {y.values(), gx.values(), gw.values()};
 }
 

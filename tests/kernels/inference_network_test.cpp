@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/api/conv2d.h"
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
@@ -101,8 +102,8 @@ class Pair {
   void evaluate(const Step& step, std::vector<double>& y) {
     Cpu cpu;
     y.resize(static_cast<std::size_t>(step.shape.y_size()));
-    kernels::conv2d(cpu, step.shape, values_[index(step.x)].data.data(), step.w.data<double>(),
-                    y.data());
+    run(cpu, kernels::Conv2d<double>{step.shape, values_[index(step.x)].data.data(),
+                                     step.w.data<double>(), y.data()});
     for (std::size_t i = 0; i < y.size(); ++i) {
       y[i] += step.bias[i % step.bias.size()];
       if (step.residual) y[i] += values_[index(*step.residual)].data[i];

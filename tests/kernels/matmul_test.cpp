@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/api/grouped_matmul.h"
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
@@ -47,7 +48,7 @@ std::vector<double> kernel_product(const MatmulShape& s) {
   const Tensor b = random_tensor({s.k * s.n}, 2, kDTypeOf<T>);
   GuardedBuffer<T> c(s.m * s.n);
   Cpu cpu;
-  kernels::matmul(cpu, s, a.data<T>(), b.data<T>(), c.data());
+  run(cpu, kernels::Matmul<T>{s, a.data<T>(), b.data<T>(), c.data()});
   return c.values();
 }
 
@@ -142,9 +143,10 @@ Grouped kernel_grouped(const Segments& segments) {
   GuardedBuffer<T> gw(s.experts * s.inner * s.cols);
   Cpu cpu;
   const std::int64_t* offsets = segments.offsets.data();
-  kernels::grouped_matmul(cpu, s, offsets, x.data<T>(), w.data<T>(), false, y.data());
-  kernels::grouped_matmul(cpu, s, offsets, x.data<T>(), w.data<T>(), true, y_transposed.data());
-  kernels::grouped_matmul_weight_grad(cpu, s, offsets, x.data<T>(), gy.data<T>(), gw.data());
+  using Product = kernels::GroupedMatmul<T>;
+  run(cpu, Product{s, offsets, x.data<T>(), w.data<T>(), false, y.data()});
+  run(cpu, Product{s, offsets, x.data<T>(), w.data<T>(), true, y_transposed.data()});
+  run(cpu, kernels::GroupedMatmulWeightGrad<T>{s, offsets, x.data<T>(), gy.data<T>(), gw.data()});
   return {y.values(), y_transposed.values(), gw.values()};
 }
 

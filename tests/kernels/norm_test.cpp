@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -113,33 +113,53 @@ class BatchNormKernel : public testing::TestWithParam<Case> {
     auto y = poisoned<T>(n);
     auto mean = poisoned<T>(channels);
     auto variance = poisoned<T>(channels);
-    batch_norm_forward(executor, c.rows, c.channels, x.data(), gamma.data(), beta.data(), kEpsilon,
-                       AffineTail<T>{c.residual ? residual.data() : nullptr, c.relu}, y.data(),
-                       mean.data(), variance.data());
-    EXPECT_LE(relative_error(y, want.y), tolerance);
-    EXPECT_LE(relative_error(mean, want.mean), tolerance);
-    EXPECT_LE(relative_error(variance, want.variance), tolerance);
+    for (const auto& rung : ladder<Cpu, BatchNormForward<T>>()) {
+      SCOPED_TRACE(rung.name);
+      y = poisoned<T>(n);
+      mean = poisoned<T>(channels);
+      variance = poisoned<T>(channels);
+      run_rung(executor, rung,
+               BatchNormForward<T>{.x = x.data(),
+                                   .gamma = gamma.data(),
+                                   .beta = beta.data(),
+                                   .residual = c.residual ? residual.data() : nullptr,
+                                   .relu = c.relu,
+                                   .epsilon = kEpsilon,
+                                   .y = y.data(),
+                                   .mean = mean.data(),
+                                   .variance = variance.data(),
+                                   .rows = c.rows,
+                                   .channels = c.channels});
+      EXPECT_LE(relative_error(y, want.y), tolerance);
+      EXPECT_LE(relative_error(mean, want.mean), tolerance);
+      EXPECT_LE(relative_error(variance, want.variance), tolerance);
+    }
 
-    auto gx = poisoned<T>(n);
-    auto ggamma = poisoned<T>(channels);
-    auto gbeta = poisoned<T>(channels);
-    auto gtail = poisoned<T>(n);
-    batch_norm_backward(executor, c.rows, c.channels,
-                        BatchNormBackward<T>{.gy = gy.data(),
-                                             .x = x.data(),
-                                             .y = c.relu ? y.data() : nullptr,
-                                             .gamma = gamma.data(),
-                                             .mean = mean.data(),
-                                             .variance = variance.data(),
-                                             .epsilon = kEpsilon,
-                                             .gx = gx.data(),
-                                             .ggamma = ggamma.data(),
-                                             .gbeta = gbeta.data(),
-                                             .gtail = gtail.data()});
-    EXPECT_LE(relative_error(gtail, want.gtail), tolerance);
-    EXPECT_LE(relative_error(ggamma, want.ggamma), tolerance);
-    EXPECT_LE(relative_error(gbeta, want.gbeta), tolerance);
-    EXPECT_LE(relative_error(gx, want.gx), tolerance);
+    for (const auto& rung : ladder<Cpu, BatchNormBackward<T>>()) {
+      SCOPED_TRACE(rung.name);
+      auto gx = poisoned<T>(n);
+      auto ggamma = poisoned<T>(channels);
+      auto gbeta = poisoned<T>(channels);
+      auto gtail = poisoned<T>(n);
+      run_rung(executor, rung,
+               BatchNormBackward<T>{.gy = gy.data(),
+                                    .x = x.data(),
+                                    .y = c.relu ? y.data() : nullptr,
+                                    .gamma = gamma.data(),
+                                    .mean = mean.data(),
+                                    .variance = variance.data(),
+                                    .epsilon = kEpsilon,
+                                    .gx = gx.data(),
+                                    .ggamma = ggamma.data(),
+                                    .gbeta = gbeta.data(),
+                                    .gtail = gtail.data(),
+                                    .rows = c.rows,
+                                    .channels = c.channels});
+      EXPECT_LE(relative_error(gtail, want.gtail), tolerance);
+      EXPECT_LE(relative_error(ggamma, want.ggamma), tolerance);
+      EXPECT_LE(relative_error(gbeta, want.gbeta), tolerance);
+      EXPECT_LE(relative_error(gx, want.gx), tolerance);
+    }
   }
 };
 
@@ -162,22 +182,36 @@ TEST(ChannelKernels, AffineAgreesWithALoop) {
     scaled[i] = x[i] * scale[i % kChannels];
   }
   Cpu executor;
-  auto y = poisoned<double>(kCount);
-  channel_affine(executor, kRows, kChannels, x.data(), scale.data(),
-                 static_cast<const double*>(nullptr), AffineTail<double>{}, y.data());
-  EXPECT_LE(relative_error(y, scaled), 1e-15);
+  for (const auto& rung : ladder<Cpu, ChannelAffine<double>>()) {
+    auto y = poisoned<double>(kCount);
+    run_rung(executor, rung,
+             ChannelAffine<double>{.x = x.data(),
+                                   .scale = scale.data(),
+                                   .y = y.data(),
+                                   .rows = kRows,
+                                   .channels = kChannels});
+    EXPECT_LE(relative_error(y, scaled), 1e-15) << rung.name;
+  }
 }
 
 TEST(ChannelKernels, ReluLetsNaNPass) {
   const std::vector<float> x = {NAN, -1.0F, 2.0F};
   const std::vector<float> one = {1.0F};
-  std::vector<float> y(3);
   Cpu executor;
-  channel_affine(executor, 3, 1, x.data(), one.data(), static_cast<const float*>(nullptr),
-                 AffineTail<float>{nullptr, true}, y.data());
-  EXPECT_TRUE(std::isnan(y[0]));
-  EXPECT_EQ(y[1], 0.0F);
-  EXPECT_EQ(y[2], 2.0F);
+  for (const auto& rung : ladder<Cpu, ChannelAffine<float>>()) {
+    SCOPED_TRACE(rung.name);
+    std::vector<float> y(3);
+    run_rung(executor, rung,
+             ChannelAffine<float>{.x = x.data(),
+                                  .scale = one.data(),
+                                  .relu = true,
+                                  .y = y.data(),
+                                  .rows = 3,
+                                  .channels = 1});
+    EXPECT_TRUE(std::isnan(y[0]));
+    EXPECT_EQ(y[1], 0.0F);
+    EXPECT_EQ(y[2], 2.0F);
+  }
 }
 
 TEST(BatchNormKernelBits, DoNotDependOnTheThreadCount) {
@@ -191,8 +225,15 @@ TEST(BatchNormKernelBits, DoNotDependOnTheThreadCount) {
     Cpu executor;
     std::vector<float> y(x.size());
     std::vector<float> both(2 * kChannels);
-    batch_norm_forward(executor, kRows, kChannels, x.data(), gamma.data(), gamma.data(), kEpsilon,
-                       AffineTail<float>{}, y.data(), both.data(), both.data() + kChannels);
+    run(executor, BatchNormForward<float>{.x = x.data(),
+                                          .gamma = gamma.data(),
+                                          .beta = gamma.data(),
+                                          .epsilon = kEpsilon,
+                                          .y = y.data(),
+                                          .mean = both.data(),
+                                          .variance = both.data() + kChannels,
+                                          .rows = kRows,
+                                          .channels = kChannels});
     return both;
   };
   const auto one = statistics(1);

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
@@ -19,6 +20,7 @@ using kernels::RouteShape;
 using Indices = std::vector<std::int64_t>;
 
 constexpr std::int64_t kUnwritten = -99;
+constexpr kernels::LowestNumber kNone = ~kernels::LowestNumber{0};
 
 struct TopK {
   Indices indices;
@@ -30,8 +32,9 @@ TopK top_k(const std::vector<T>& logits, std::int64_t experts, std::int64_t k) {
   const std::int64_t tokens = static_cast<std::int64_t>(logits.size()) / experts;
   Indices indices(static_cast<std::size_t>(tokens * k), kUnwritten);
   Cpu cpu;
-  const std::int64_t bad = kernels::top_k(cpu, logits.data(), tokens, experts, k, indices.data());
-  return {indices, bad};
+  kernels::LowestNumber bad = kNone;
+  run(cpu, kernels::TopK<T>{logits.data(), tokens, experts, k, indices.data(), &bad});
+  return {indices, static_cast<std::int64_t>(bad)};
 }
 
 /// The k first of a stable descending sort.
@@ -75,12 +78,17 @@ TEST(IndexRangeKernel, FindsTheFirstIndexOutside) {
   Cpu cpu;
   Indices indices(100000, 3);
   const auto count = static_cast<std::int64_t>(indices.size());
-  EXPECT_EQ(kernels::first_out_of_range(cpu, indices.data(), count, 4), -1);
-  EXPECT_EQ(kernels::first_out_of_range(cpu, indices.data(), count, 3), 0);
+  const auto first_outside = [&](std::int64_t how_many, std::int64_t bound) {
+    kernels::LowestNumber position = kNone;
+    run(cpu, kernels::FirstOutOfRange{indices.data(), how_many, bound, &position});
+    return static_cast<std::int64_t>(position);
+  };
+  EXPECT_EQ(first_outside(count, 4), -1);
+  EXPECT_EQ(first_outside(count, 3), 0);
   indices[70000] = -1;
   indices[50001] = 4;
-  EXPECT_EQ(kernels::first_out_of_range(cpu, indices.data(), count, 4), 50001);
-  EXPECT_EQ(kernels::first_out_of_range(cpu, indices.data(), 0, 0), -1);
+  EXPECT_EQ(first_outside(count, 4), 50001);
+  EXPECT_EQ(first_outside(0, 0), -1);
 }
 
 TEST(GatherKernels, PickAndAddAlongRows) {
@@ -88,11 +96,11 @@ TEST(GatherKernels, PickAndAddAlongRows) {
   const std::vector<float> x = {0, 1, 2, 3, 4, 5};  // [2, 3]
   const Indices indices = {2, 0, 1, 1};             // [2, 2]
   GuardedBuffer<float> y(4);
-  kernels::gather(cpu, x.data(), indices.data(), 2, 3, 2, y.data());
+  run(cpu, kernels::Gather<float>{x.data(), indices.data(), 2, 3, 2, y.data()});
   EXPECT_EQ(y.values(), (std::vector<double>{2, 0, 4, 4}));
   const std::vector<float> back = {10, 20, 30, 40};
   GuardedBuffer<float> sums(6);
-  kernels::scatter_add(cpu, back.data(), indices.data(), 2, 3, 2, sums.data());
+  run(cpu, kernels::ScatterAdd<float>{back.data(), indices.data(), 2, 3, 2, sums.data()});
   EXPECT_EQ(sums.values(), (std::vector<double>{20, 0, 10, 0, 70, 0}));
 }
 
@@ -106,10 +114,11 @@ Sorted sort_by_expert(const Indices& indices, std::int64_t experts, std::int64_t
   Sorted s = {Indices(static_cast<std::size_t>(experts) + 1, kUnwritten),
               {},
               Indices(indices.size(), kUnwritten)};
-  kernels::segment_offsets(cpu, indices.data(), assignments, experts, capacity, s.offsets.data());
+  run(cpu,
+      kernels::SegmentOffsets{indices.data(), assignments, experts, capacity, s.offsets.data()});
   s.permutation.assign(static_cast<std::size_t>(s.offsets.back()), kUnwritten);
-  kernels::sort_assignments(cpu, indices.data(), assignments, experts, s.offsets.data(),
-                            s.permutation.data(), s.inverse.data());
+  run(cpu, kernels::SortAssignments{indices.data(), assignments, experts, s.offsets.data(),
+                                    s.permutation.data(), s.inverse.data()});
   return s;
 }
 
@@ -174,12 +183,13 @@ Faces kernel_faces(const Route& route) {
   const auto* permutation = route.sorted.permutation.data();
   const auto* inverse = route.sorted.inverse.data();
   const auto* weights = in.weights.data<T>();
-  kernels::dispatch(cpu, s, permutation, in.tokens.data<T>(), weights, dispatched.data());
-  kernels::dispatch(cpu, s, permutation, in.tokens.data<T>(), none, plain_dispatched.data());
-  kernels::combine(cpu, s, inverse, in.slots.data<T>(), weights, combined.data());
-  kernels::combine(cpu, s, inverse, in.slots.data<T>(), none, plain_combined.data());
-  kernels::combine_weight_grad(cpu, s, inverse, in.slots.data<T>(), in.tokens.data<T>(),
-                               grad.data());
+  const auto* tokens = in.tokens.data<T>();
+  const auto* slots = in.slots.data<T>();
+  run(cpu, kernels::Dispatch<T>{s, permutation, tokens, weights, dispatched.data()});
+  run(cpu, kernels::Dispatch<T>{s, permutation, tokens, none, plain_dispatched.data()});
+  run(cpu, kernels::Combine<T>{s, inverse, slots, weights, combined.data()});
+  run(cpu, kernels::Combine<T>{s, inverse, slots, none, plain_combined.data()});
+  run(cpu, kernels::CombineWeightGrad<T>{s, inverse, slots, tokens, grad.data()});
   return {dispatched.values(), plain_dispatched.values(), combined.values(),
           plain_combined.values(), grad.values()};
 }

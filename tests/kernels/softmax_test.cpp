@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/run.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
@@ -30,11 +30,12 @@ TYPED_TEST(SoftmaxKernels, WriteEveryElementAndNoOther) {
       const Tensor gy = random_tensor({rows, columns}, 2, kDTypeOf<T>);
       const std::int64_t n = rows * columns;
       GuardedBuffer<T> y(n), log_y(n), gx(n), log_gx(n);
-      kernels::softmax_forward(this->cpu_, x.data<T>(), y.data(), rows, columns);
-      kernels::log_softmax_forward(this->cpu_, x.data<T>(), log_y.data(), rows, columns);
-      kernels::softmax_backward(this->cpu_, gy.data<T>(), y.data(), gx.data(), rows, columns);
-      kernels::log_softmax_backward(this->cpu_, gy.data<T>(), log_y.data(), log_gx.data(), rows,
-                                    columns);
+      run(this->cpu_, kernels::SoftmaxForward<T>{x.data<T>(), y.data(), rows, columns});
+      run(this->cpu_, kernels::LogSoftmaxForward<T>{x.data<T>(), log_y.data(), rows, columns});
+      run(this->cpu_,
+          kernels::SoftmaxBackward<T>{gy.data<T>(), y.data(), gx.data(), rows, columns});
+      run(this->cpu_,
+          kernels::LogSoftmaxBackward<T>{gy.data<T>(), log_y.data(), log_gx.data(), rows, columns});
       std::vector<double> p(static_cast<std::size_t>(n)), to_x(p.size()), to_log_x(p.size());
       for (std::int64_t row = 0; row < rows; ++row) {
         double sum = 0.0;
@@ -75,10 +76,10 @@ TYPED_TEST(SoftmaxKernels, GiveTheSameBitsOnAnyNumberOfThreads) {
     Tensor gx = empty_like(x);
     Tensor losses = Tensor::empty({3001}, x.dtype());
     const std::int64_t* at = labels.data<std::int64_t>();
-    kernels::softmax_forward(this->cpu_, x.data<T>(), p.data<T>(), 3001, 17);
-    kernels::cross_entropy_forward(this->cpu_, x.data<T>(), at, losses.data<T>(), 3001, 17);
-    kernels::cross_entropy_backward(this->cpu_, one.data<T>(), p.data<T>(), at, gx.data<T>(), 3001,
-                                    17);
+    run(this->cpu_, kernels::SoftmaxForward<T>{x.data<T>(), p.data<T>(), 3001, 17});
+    run(this->cpu_, kernels::CrossEntropyForward<T>{x.data<T>(), at, losses.data<T>(), 3001, 17});
+    run(this->cpu_,
+        kernels::CrossEntropyBackward<T>{one.data<T>(), p.data<T>(), at, gx.data<T>(), 3001, 17});
     if (!first_gx.defined()) first_gx = gx;
     if (!first_losses.defined()) first_losses = losses;
     expect_same_bits(gx, first_gx);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/kernels/print_conv_shape.h"
 #include "tests/support/guarded_buffer.h"
@@ -37,9 +38,11 @@ struct Problem {
     const Tensor x64 = x.to(DType::kFloat64);
     const Tensor w64 = w.to(DType::kFloat64);
     const Tensor gy64 = gy.to(DType::kFloat64);
-    kernels::conv2d(cpu, s, x64.data<double>(), w64.data<double>(), y.data());
-    kernels::conv2d_input_grad(cpu, s, gy64.data<double>(), w64.data<double>(), gx.data());
-    kernels::conv2d_weight_grad(cpu, s, x64.data<double>(), gy64.data<double>(), gw.data());
+    run(cpu, kernels::Conv2d<double>{s, x64.data<double>(), w64.data<double>(), y.data()});
+    run(cpu,
+        kernels::Conv2dInputGrad<double>{s, gy64.data<double>(), w64.data<double>(), gx.data()});
+    run(cpu,
+        kernels::Conv2dWeightGrad<double>{s, x64.data<double>(), gy64.data<double>(), gw.data()});
   }
 };
 

@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -61,17 +60,14 @@ struct Convolution {
       }
     }
   }
-  static double flops(const ConvShape& s) {
-    return 2.0 * static_cast<double>(s.y_size()) * static_cast<double>(s.patch_size());
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, shape(s), p.at<const T>(0), p.at<const T>(1), p.at<ResultOf<T>>(2));
+  /// Every face has two operands and a result.
+  template <template <class> class Kernel, class T>
+  static Kernel<T> face(const Sizes& s, Arguments& p) {
+    return {shape(s), p.at<const T>(0), p.at<const T>(1), p.at<ResultOf<T>>(2)};
   }
 };
 
 struct ForwardCase : Convolution {
-  static constexpr const char* kName = "conv2d";
   static constexpr const char* kComputes =
       "y [batch, oh, ow, filters] = x [batch, height, width, channels] convolved with w";
   /// Also so many pixels and filters that large tiles fill a GPU.
@@ -88,28 +84,14 @@ struct ForwardCase : Convolution {
     Expected& y = p.result<ResultOf<T>>({s.y_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { y[iy] += x[ix] * w[iw]; });
-    p.flops(flops(s));
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return &conv2d_bf16<Exec>;
-    } else {
-      return &conv2d<Exec, T>;
-    }
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return conv2d_bf16_ladder<Exec>();
-    } else {
-      return conv2d_ladder<Exec, T>();
-    }
+  template <class T>
+  static Conv2d<T> arguments(const Sizes& s, Arguments& p) {
+    return face<Conv2d, T>(s, p);
   }
 };
 
 struct InputGradCase : Convolution {
-  static constexpr const char* kName = "conv2d_input_grad";
   static constexpr const char* kComputes = "gx = gradient of <gy, conv2d(x, w)> by x";
   /// As in the forward pass.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -125,28 +107,14 @@ struct InputGradCase : Convolution {
     Expected& gx = p.result<ResultOf<T>>({s.x_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { gx[ix] += gy[iy] * w[iw]; });
-    p.flops(flops(s));
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return &conv2d_input_grad_bf16<Exec>;
-    } else {
-      return &conv2d_input_grad<Exec, T>;
-    }
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return conv2d_input_grad_bf16_ladder<Exec>();
-    } else {
-      return conv2d_input_grad_ladder<Exec, T>();
-    }
+  template <class T>
+  static Conv2dInputGrad<T> arguments(const Sizes& s, Arguments& p) {
+    return face<Conv2dInputGrad, T>(s, p);
   }
 };
 
 struct WeightGradCase : Convolution {
-  static constexpr const char* kName = "conv2d_weight_grad";
   static constexpr const char* kComputes = "gw = gradient of <gy, conv2d(x, w)> by w";
   /// Also more pixels than one sum takes, with narrow and wide loads, and many weights.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -164,23 +132,10 @@ struct WeightGradCase : Convolution {
     Expected& gw = p.result<ResultOf<T>>({s.w_size()});
     for_each_term(
         s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) { gw[iw] += gy[iy] * x[ix]; });
-    p.flops(flops(s));
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return &conv2d_weight_grad_bf16<Exec>;
-    } else {
-      return &conv2d_weight_grad<Exec, T>;
-    }
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return conv2d_weight_grad_bf16_ladder<Exec>();
-    } else {
-      return conv2d_weight_grad_ladder<Exec, T>();
-    }
+  template <class T>
+  static Conv2dWeightGrad<T> arguments(const Sizes& s, Arguments& p) {
+    return face<Conv2dWeightGrad, T>(s, p);
   }
 };
 

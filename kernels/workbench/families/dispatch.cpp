@@ -1,6 +1,5 @@
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -45,15 +44,12 @@ struct Routed {
       }
     }
   }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, {s["tokens"], s["k"], p.value(), s["width"]}, p.at<const std::int64_t>(0),
-        p.at<const T>(1), p.at<const T>(2), p.at<T>(3));
+  static RouteShape shape(const Sizes& s, const Arguments& p) {
+    return {s["tokens"], s["k"], p.value(), s["width"]};
   }
 };
 
 struct DispatchCase : Routed {
-  static constexpr const char* kName = "dispatch";
   static constexpr const char* kComputes =
       "y [slots, width] = weight times x [tokens, width] of the slot's token";
   template <class T>
@@ -67,18 +63,17 @@ struct DispatchCase : Routed {
         s, sorted.permutation,
         [&](std::int64_t a, std::int64_t token, std::int64_t slot) { y[slot] = w[a] * x[token]; });
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &dispatch<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return dispatch_ladder<Exec, T>();
+  template <class T>
+  static Dispatch<T> arguments(const Sizes& s, Arguments& p) {
+    return {.shape = shape(s, p),
+            .permutation = p.at<const std::int64_t>(0),
+            .x = p.at<const T>(1),
+            .weights = p.at<const T>(2),
+            .y = p.at<T>(3)};
   }
 };
 
 struct CombineCase : Routed {
-  static constexpr const char* kName = "combine";
   static constexpr const char* kComputes =
       "y [tokens, width] = weighted sum of x [slots, width] over the token's slots";
   template <class T>
@@ -92,18 +87,17 @@ struct CombineCase : Routed {
         s, sorted.permutation,
         [&](std::int64_t a, std::int64_t token, std::int64_t slot) { y[token] += w[a] * x[slot]; });
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &combine<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return combine_ladder<Exec, T>();
+  template <class T>
+  static Combine<T> arguments(const Sizes& s, Arguments& p) {
+    return {.shape = shape(s, p),
+            .inverse = p.at<const std::int64_t>(0),
+            .x = p.at<const T>(1),
+            .weights = p.at<const T>(2),
+            .y = p.at<T>(3)};
   }
 };
 
 struct WeightGradCase : Routed {
-  static constexpr const char* kName = "combine_weight_grad";
   static constexpr const char* kComputes =
       "gweights [tokens, k] = <gy [tokens, width], x [slots, width]> of token and slot, 0 if "
       "dropped";
@@ -119,13 +113,13 @@ struct WeightGradCase : Routed {
                     gweights[a] += gy[token] * x[slot];
                   });
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &combine_weight_grad<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return combine_weight_grad_ladder<Exec, T>();
+  template <class T>
+  static CombineWeightGrad<T> arguments(const Sizes& s, Arguments& p) {
+    return {.shape = shape(s, p),
+            .inverse = p.at<const std::int64_t>(0),
+            .x = p.at<const T>(1),
+            .gy = p.at<const T>(2),
+            .gweights = p.at<T>(3)};
   }
 };
 

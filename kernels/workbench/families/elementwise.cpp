@@ -7,18 +7,17 @@
 #include <type_traits>
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
 
-template <class Op>
-Op make() {
-  if constexpr (std::is_same_v<Op, Affine>) {
+template <class Functor>
+Functor make() {
+  if constexpr (std::is_same_v<Functor, Affine>) {
     return {1.5, -0.25};
-  } else if constexpr (std::is_same_v<Op, Quotient>) {
+  } else if constexpr (std::is_same_v<Functor, Quotient>) {
     return {0.7};
-  } else if constexpr (std::is_same_v<Op, Clamp>) {
+  } else if constexpr (std::is_same_v<Functor, Clamp>) {
     return {-1.0, 0.5};
   } else {
     return {};
@@ -38,11 +37,10 @@ const Numbers& moderate(std::int64_t count, bool positive, Problem& p) {
 
 /// The operation's formula is shared with the kernels (kernels/common/scalar_ops.h), here evaluated
 /// in float64; tests/engine/ops hold it against formulas of their own.
-template <class Op>
+template <class Functor>
 struct UnaryCase {
-  static inline const char* kName = "";
   static constexpr const char* kComputes = "y = op(x), an element at a time";
-  static constexpr bool kPositive = std::is_same_v<Op, Log> || std::is_same_v<Op, Sqrt>;
+  static constexpr bool kPositive = std::is_same_v<Functor, Log> || std::is_same_v<Functor, Sqrt>;
 
   static std::vector<SizeParameter> parameters() { return {{"count", 1 << 18}}; }
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -53,31 +51,23 @@ struct UnaryCase {
     const Numbers& x = moderate<T>(element_count({{s["count"]}}), kPositive, p);
     Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) {
-      y[i] = make<Op>()(x[i]);
-      if constexpr (std::is_same_v<Op, Affine>) {  // its terms may cancel
-        y[i].magnitude = std::abs(make<Op>().scale * x[i]) + std::abs(make<Op>().shift);
+      y[i] = make<Functor>()(x[i]);
+      if constexpr (std::is_same_v<Functor, Affine>) {  // its terms may cancel
+        const Affine affine = make<Functor>();
+        y[i].magnitude = std::abs(affine.scale * x[i]) + std::abs(affine.shift);
       }
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &map_unary<Exec, Op, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return map_unary_ladder<Exec, Op, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, make<Op>(), p.at<const T>(0), p.at<T>(1), s["count"]);
+  template <class T>
+  static MapUnary<Functor, T> arguments(const Sizes& s, Arguments& p) {
+    return {.op = make<Functor>(), .x = p.at<const T>(0), .y = p.at<T>(1), .count = s["count"]};
   }
 };
 
 /// Results of four axes. Bit i of `a_repeats` says that a has size 1 along axis i, so that it
 /// repeats there; b likewise.
-template <class Op>
+template <class Functor>
 struct BinaryCase {
-  static inline const char* kName = "";
   static constexpr const char* kComputes =
       "y [n0, n1, n2, n3] = op(a, b); bit i of a_repeats: a has size 1 along axis i";
   using Extents = std::array<std::int64_t, 4>;
@@ -136,39 +126,27 @@ struct BinaryCase {
     Expected& y = p.result<T>({element_count(result)});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto element = static_cast<std::int64_t>(i);
-      y[i] = make<Op>()(a[place(result, of_a, element)], b[place(result, of_b, element)]);
+      y[i] = make<Functor>()(a[place(result, of_a, element)], b[place(result, of_b, element)]);
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &map_binary<Exec, Op, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return map_binary_ladder<Exec, Op, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, make<Op>(), p.at<const T>(0), p.at<const T>(1), p.at<T>(2), plan(s));
+  template <class T>
+  static MapBinary<Functor, T> arguments(const Sizes& s, Arguments& p) {
+    return {.op = make<Functor>(),
+            .a = p.at<const T>(0),
+            .b = p.at<const T>(1),
+            .y = p.at<T>(2),
+            .plan = plan(s)};
   }
 };
 
-/// "ReluGrad" -> "relu_grad"
-std::string snake_case(const std::string& name) {
-  std::string text;
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') text += text.empty() ? "" : "_";
-    text += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  }
-  return text;
-}
-
-template <class Case>
-EntryPoint named(const std::string& op) {
-  EntryPoint entry = describe<Case, float, double>();
-  entry.name = snake_case(op);
-  entry.computes.replace(entry.computes.find("op"), 2, entry.name);
-  return entry;
+/// Appends the functors' entry points. What each computes bears its functor's name.
+template <template <class> class Case, class... Functors>
+void add_each(std::vector<EntryPoint>& entry_points, TypeList<Functors...>) {
+  const auto add = [&](EntryPoint entry) {
+    entry.computes.replace(entry.computes.find("op("), 2, entry.name);
+    entry_points.push_back(std::move(entry));
+  };
+  (add(describe<Case<Functors>, float, double>()), ...);
 }
 
 }  // namespace
@@ -178,10 +156,8 @@ Family elementwise_family() {
                    .sources = {"kernels/cuda/elementwise.cu"},
                    .page = "docs/kernels/elementwise.md",
                    .entry_points = {}};
-#define SWITCHYARD_ADD_UNARY(Op) family.entry_points.push_back(named<UnaryCase<Op>>(#Op));
-#define SWITCHYARD_ADD_BINARY(Op) family.entry_points.push_back(named<BinaryCase<Op>>(#Op));
-  SWITCHYARD_UNARY_OPS(SWITCHYARD_ADD_UNARY)
-  SWITCHYARD_BINARY_OPS(SWITCHYARD_ADD_BINARY)
+  add_each<UnaryCase>(family.entry_points, UnaryFunctors{});
+  add_each<BinaryCase>(family.entry_points, BinaryFunctors{});
   return family;
 }
 

@@ -9,7 +9,6 @@
 
 #include "kernels/common/philox.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -26,7 +25,6 @@ double noise(std::size_t i) {
 }
 
 struct GateCase {
-  static constexpr const char* kName = "gate";
   static constexpr const char* kComputes =
       "the k largest of (logits + deviation * noise) / temperature, and their softmax weights";
   static constexpr double kTemperature = 0.4;  // where `noisy`, else 1
@@ -44,10 +42,7 @@ struct GateCase {
             {33, 33, 4, 1, 1}, {31, 160, 8, 0, 1}, {3, 160, 160, 2, 0}, {9, 256, 1, 0, 1},
             {5, 300, 3, 2, 1}};
   }
-  static GateShape shape(const Sizes& s) { return {s["tokens"], s["experts"], s["k"]}; }
-  static GateOptions options(const Sizes& s) {
-    return {static_cast<GateOrder>(s["order"]), s.flag("noisy") ? kTemperature : 1.0, kNoise};
-  }
+  static GateOrder order(const Sizes& s) { return static_cast<GateOrder>(s["order"]); }
 
   /// Adds the logits and the deviation; returns what the gate ranks.
   template <class T>
@@ -72,7 +67,7 @@ struct GateCase {
 
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
-    const auto [tokens, experts, k] = shape(s);
+    const std::int64_t tokens = s["tokens"], experts = s["experts"], k = s["k"];
     if (k > experts) {
       throw std::invalid_argument(
           fmt::format("k: must be at most the {} experts, got {}", experts, k));
@@ -90,27 +85,28 @@ struct GateCase {
         return std::exp(row[best[static_cast<std::size_t>(j)]] - row[best[0]]);
       };
       double sum = 0.0;
-      const bool over_all = options(s).order == GateOrder::kSoftmaxTopK;
+      const bool over_all = order(s) == GateOrder::kSoftmaxTopK;
       for (std::int64_t j = 0; j < (over_all ? experts : k); ++j) sum += power(j);
       for (std::int64_t j = 0; j < k; ++j) {
         weights[t * k + j] = power(j) / sum;
         indices[t * k + j] = static_cast<double>(best[static_cast<std::size_t>(j)]);
       }
     }
-    p.returns(-1);
+    p.lowest(-1);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &gate<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return gate_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    p.returned = run(exec, shape(s), options(s), p.at<const T>(0), p.at<const T>(1), p.at<T>(2),
-                     p.at<std::int64_t>(3));
+  template <class T>
+  static Gate<T> arguments(const Sizes& s, Arguments& p) {
+    return {.logits = p.at<const T>(0),
+            .deviation = p.at<const T>(1),
+            .tokens = s["tokens"],
+            .experts = s["experts"],
+            .k = s["k"],
+            .order = order(s),
+            .temperature = s.flag("noisy") ? kTemperature : 1.0,
+            .noise = kNoise,
+            .weights = p.at<T>(2),
+            .indices = p.at<std::int64_t>(3),
+            .bad_row = p.lowest(4)};
   }
 };
 

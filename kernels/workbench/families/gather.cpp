@@ -1,6 +1,5 @@
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -18,15 +17,18 @@ struct Picks {
   static const Indices& columns_of(const Sizes& s, Problem& p) {
     return p.indices(random_experts(p, element_count({{s["tokens"], s["k"]}}), s["columns"], 2));
   }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<const std::int64_t>(1), s["tokens"], s["columns"], s["k"],
-        p.at<T>(2));
+  template <template <class> class Kernel, class T>
+  static Kernel<T> pick(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .indices = p.at<const std::int64_t>(1),
+            .tokens = s["tokens"],
+            .columns = s["columns"],
+            .k = s["k"],
+            .y = p.at<T>(2)};
   }
 };
 
 struct GatherCase : Picks {
-  static constexpr const char* kName = "gather";
   static constexpr const char* kComputes =
       "y [tokens, k] = the columns of x [tokens, columns] that `indices` names";
   template <class T>
@@ -38,18 +40,13 @@ struct GatherCase : Picks {
       y[a] = x[a / s["k"] * s["columns"] + indices[a]];
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &gather<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return gather_ladder<Exec, T>();
+  template <class T>
+  static Gather<T> arguments(const Sizes& s, Arguments& p) {
+    return pick<Gather, T>(s, p);
   }
 };
 
 struct ScatterCase : Picks {
-  static constexpr const char* kName = "scatter_add";
   static constexpr const char* kComputes =
       "y [tokens, columns] = sums of x [tokens, k] in the columns that `indices` names";
   template <class T>
@@ -61,18 +58,13 @@ struct ScatterCase : Picks {
       y[a / s["k"] * s["columns"] + indices[a]] += x[a];
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &scatter_add<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return scatter_add_ladder<Exec, T>();
+  template <class T>
+  static ScatterAdd<T> arguments(const Sizes& s, Arguments& p) {
+    return pick<ScatterAdd, T>(s, p);
   }
 };
 
 struct RangeCase {
-  static constexpr const char* kName = "first_out_of_range";
   static constexpr const char* kComputes =
       "position of the first index outside [0, bound), or -1; one is planted at `bad`";
 
@@ -92,19 +84,14 @@ struct RangeCase {
       indices[static_cast<std::size_t>(bad)] = s["bound"];
     }
     p.indices(std::move(indices));
-    p.returns(s["bound"] == 0 && s["count"] > 0 ? 0 : bad);
+    p.lowest(s["bound"] == 0 && s["count"] > 0 ? 0 : bad);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &first_out_of_range<Exec>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return first_out_of_range_ladder<Exec>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    p.returned = run(exec, p.at<const T>(0), s["count"], s["bound"]);
+  template <class T>
+  static FirstOutOfRange arguments(const Sizes& s, Arguments& p) {
+    return {.indices = p.at<const T>(0),
+            .count = s["count"],
+            .bound = s["bound"],
+            .position = p.lowest(1)};
   }
 };
 

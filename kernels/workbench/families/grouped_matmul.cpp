@@ -1,7 +1,6 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -17,10 +16,6 @@ struct Segments {
     return p.indices(
         offsets_of(random_experts(p, s["rows"], s["experts"], s["skew"]), s["experts"]));
   }
-  static double flops(const Sizes& s) {
-    return 2.0 * static_cast<double>(s["rows"]) * static_cast<double>(s["inner"]) *
-           static_cast<double>(s["cols"]);
-  }
   /// rows, experts, inner, cols, skew: one row; empty experts; one busy expert; whole tiles; no
   /// rows, terms, columns; rows of 16 bytes; more experts than a warp has lanes.
   static std::vector<std::vector<std::int64_t>> segment_sizes() {
@@ -31,7 +26,6 @@ struct Segments {
 };
 
 struct ForwardCase : Segments {
-  static constexpr const char* kName = "grouped_matmul";
   static constexpr const char* kComputes =
       "y [rows, cols] = x [rows, inner] times the matrix of each row's expert";
 
@@ -68,25 +62,19 @@ struct ForwardCase : Segments {
         }
       }
     }
-    p.flops(flops(sizes));
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &grouped_matmul<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return grouped_matmul_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, shape(s), p.at<const std::int64_t>(0), p.at<const T>(1), p.at<const T>(2),
-        s.flag("transpose_w"), p.at<T>(3));
+  template <class T>
+  static GroupedMatmul<T> arguments(const Sizes& s, Arguments& p) {
+    return {.shape = shape(s),
+            .offsets = p.at<const std::int64_t>(0),
+            .x = p.at<const T>(1),
+            .w = p.at<const T>(2),
+            .transpose_w = s.flag("transpose_w"),
+            .y = p.at<T>(3)};
   }
 };
 
 struct WeightGradCase : Segments {
-  static constexpr const char* kName = "grouped_matmul_weight_grad";
   static constexpr const char* kComputes =
       "gw [experts, inner, cols] = transposed x [rows, inner] times gy [rows, cols], per expert";
 
@@ -115,20 +103,14 @@ struct WeightGradCase : Segments {
         }
       }
     }
-    p.flops(flops(sizes));
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &grouped_matmul_weight_grad<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return grouped_matmul_weight_grad_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, shape(s), p.at<const std::int64_t>(0), p.at<const T>(1), p.at<const T>(2),
-        p.at<T>(3));
+  template <class T>
+  static GroupedMatmulWeightGrad<T> arguments(const Sizes& s, Arguments& p) {
+    return {.shape = shape(s),
+            .offsets = p.at<const std::int64_t>(0),
+            .x = p.at<const T>(1),
+            .gy = p.at<const T>(2),
+            .gw = p.at<T>(3)};
   }
 };
 

@@ -1,13 +1,11 @@
 #include "kernels/api/matmul.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
 
 struct MatmulCase {
-  static constexpr const char* kName = "matmul";
   static constexpr const char* kComputes = "c [m, n] = op(a) [m, k] x op(b) [k, n]";
   template <class T>
   static constexpr bool kOnCpu = !std::is_same_v<T, BFloat16>;
@@ -57,28 +55,11 @@ struct MatmulCase {
         }
       }
     }
-    p.flops(2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k));
   }
-
-  template <class Exec, class T>
-  static auto entry_point() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return &matmul_bf16<Exec>;
-    } else {
-      return &matmul<Exec, T>;
-    }
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      return matmul_bf16_ladder<Exec>();
-    } else {
-      return matmul_ladder<Exec, T>();
-    }
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, shape(s), p.at<const T>(0), p.at<const T>(1), p.at<ResultOf<T>>(2));
+  template <class T>
+  static Matmul<T> arguments(const Sizes& s, Arguments& p) {
+    return {
+        .shape = shape(s), .a = p.at<const T>(0), .b = p.at<const T>(1), .c = p.at<ResultOf<T>>(2)};
   }
 };
 

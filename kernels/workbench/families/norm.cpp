@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -75,7 +74,6 @@ struct Statistics {
 };
 
 struct ForwardCase : Matrix {
-  static constexpr const char* kName = "batch_norm_forward";
   static constexpr const char* kComputes =
       "y = [relu](gamma * normalised x + beta + residual), with mean and variance of each channel";
   template <class T>
@@ -93,23 +91,23 @@ struct ForwardCase : Matrix {
     p.result<T>({s["channels"]}) = statistics.mean;
     p.result<T>({s["channels"]}) = statistics.variance;
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &batch_norm_forward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return batch_norm_forward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, s["rows"], s["channels"], p.at<const T>(0), p.at<const T>(1), p.at<const T>(2),
-        kEpsilon, {p.at<const T>(3), s.flag("relu")}, p.at<T>(4), p.at<T>(5), p.at<T>(6));
+  template <class T>
+  static BatchNormForward<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .gamma = p.at<const T>(1),
+            .beta = p.at<const T>(2),
+            .residual = p.at<const T>(3),
+            .relu = s.flag("relu"),
+            .epsilon = kEpsilon,
+            .y = p.at<T>(4),
+            .mean = p.at<T>(5),
+            .variance = p.at<T>(6),
+            .rows = s["rows"],
+            .channels = s["channels"]};
   }
 };
 
 struct BackwardCase : Matrix {
-  static constexpr const char* kName = "batch_norm_backward";
   static constexpr const char* kComputes =
       "gradients of batch_norm_forward by x, gamma, beta and, if there is one, the residual";
 
@@ -158,33 +156,25 @@ struct BackwardCase : Matrix {
       p.absent();
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &batch_norm_backward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return batch_norm_backward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, s["rows"], s["channels"],
-        {.gy = p.at<const T>(0),
-         .x = p.at<const T>(1),
-         .y = p.at<const T>(3),
-         .gamma = p.at<const T>(2),
-         .mean = p.at<const T>(4),
-         .variance = p.at<const T>(5),
-         .epsilon = kEpsilon,
-         .gx = p.at<T>(6),
-         .ggamma = p.at<T>(7),
-         .gbeta = p.at<T>(8),
-         .gtail = p.at<T>(9)});
+  template <class T>
+  static BatchNormBackward<T> arguments(const Sizes& s, Arguments& p) {
+    return {.gy = p.at<const T>(0),
+            .x = p.at<const T>(1),
+            .y = p.at<const T>(3),
+            .gamma = p.at<const T>(2),
+            .mean = p.at<const T>(4),
+            .variance = p.at<const T>(5),
+            .epsilon = kEpsilon,
+            .gx = p.at<T>(6),
+            .ggamma = p.at<T>(7),
+            .gbeta = p.at<T>(8),
+            .gtail = p.at<T>(9),
+            .rows = s["rows"],
+            .channels = s["channels"]};
   }
 };
 
 struct AffineCase : Matrix {
-  static constexpr const char* kName = "channel_affine";
   static constexpr const char* kComputes = "y = [relu](x * scale + shift + residual), per channel";
   static std::vector<SizeParameter> parameters() {
     auto parameters = Matrix::parameters();
@@ -217,18 +207,16 @@ struct AffineCase : Matrix {
       y[i] = tail(s, Measured(x[i] * scale[c]) + shift[c] + added[i]);
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &channel_affine<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return channel_affine_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, s["rows"], s["channels"], p.at<const T>(0), p.at<const T>(1), p.at<const T>(2),
-        {p.at<const T>(3), s.flag("relu")}, p.at<T>(4));
+  template <class T>
+  static ChannelAffine<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .scale = p.at<const T>(1),
+            .shift = p.at<const T>(2),
+            .residual = p.at<const T>(3),
+            .relu = s.flag("relu"),
+            .y = p.at<T>(4),
+            .rows = s["rows"],
+            .channels = s["channels"]};
   }
 };
 

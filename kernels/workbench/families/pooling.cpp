@@ -1,7 +1,6 @@
 #include "kernels/api/pooling.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -14,14 +13,9 @@ struct Images {
     return {{0, 4, 3},  {3, 4, 0},   {1, 1, 1},    {2, 16, 31},
             {3, 9, 33}, {5, 49, 64}, {1, 600, 40}, {33, 7, 127}};
   }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<T>(1), s["images"], s["pixels"], s["channels"]);
-  }
 };
 
 struct PoolCase : Images {
-  static constexpr const char* kName = "global_average_pool";
   static constexpr const char* kComputes =
       "y [images, channels] = means of x [images, pixels, channels] over the pixels";
   template <class T>
@@ -34,18 +28,17 @@ struct PoolCase : Images {
       y[i / image * channels + i % channels] += x[i] / static_cast<double>(s["pixels"]);
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &global_average_pool<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return global_average_pool_ladder<Exec, T>();
+  template <class T>
+  static GlobalAveragePool<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .y = p.at<T>(1),
+            .images = s["images"],
+            .pixels = s["pixels"],
+            .channels = s["channels"]};
   }
 };
 
 struct UnpoolCase : Images {
-  static constexpr const char* kName = "global_average_unpool";
   static constexpr const char* kComputes =
       "x [images, pixels, channels] = y [images, channels] / pixels, at every pixel";
   template <class T>
@@ -58,13 +51,13 @@ struct UnpoolCase : Images {
       x[i] = y[i / image * channels + i % channels] / static_cast<double>(s["pixels"]);
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &global_average_unpool<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return global_average_unpool_ladder<Exec, T>();
+  template <class T>
+  static GlobalAverageUnpool<T> arguments(const Sizes& s, Arguments& p) {
+    return {.y = p.at<const T>(0),
+            .x = p.at<T>(1),
+            .images = s["images"],
+            .pixels = s["pixels"],
+            .channels = s["channels"]};
   }
 };
 

@@ -4,7 +4,6 @@
 
 #include "kernels/common/philox.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -26,7 +25,6 @@ struct Elements {
 };
 
 struct DropoutCase : Elements {
-  static constexpr const char* kName = "dropout";
   static constexpr const char* kComputes = "y = 0 with probability 0.3, else x / 0.7";
   static constexpr double kDrop = 0.3;
 
@@ -38,30 +36,17 @@ struct DropoutCase : Elements {
       y[i] = word(i) < std::floor(kDrop * kTwoTo32) ? 0.0 : x[i] / (1.0 - kDrop);
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &dropout<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return dropout_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, s["count"], p.at<const T>(0), p.at<T>(1), kDrop, kStretch);
+  template <class T>
+  static Dropout<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .y = p.at<T>(1),
+            .count = s["count"],
+            .p = kDrop,
+            .stretch = kStretch};
   }
 };
 
-/// What the three kinds of random numbers share.
-struct Drawn : Elements {
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, s["count"], p.at<T>(0), kStretch);
-  }
-};
-
-struct NormalCase : Drawn {
-  static constexpr const char* kName = "random_normal";
+struct NormalCase : Elements {
   static constexpr const char* kComputes = "y standard normal: Box and Muller's pairs";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
@@ -73,53 +58,39 @@ struct NormalCase : Drawn {
       y[i] = radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle));
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &random_normal<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return random_normal_ladder<Exec, T>();
+  template <class T>
+  static RandomNormal<T> arguments(const Sizes& s, Arguments& p) {
+    return {.y = p.at<T>(0), .count = s["count"], .stretch = kStretch};
   }
 };
 
-struct UniformCase : Drawn {
+struct UniformCase : Elements {
   template <class T>
   static constexpr double kTolerance = 0.0;  // the same bits on every device
-  static constexpr const char* kName = "random_uniform";
   static constexpr const char* kComputes = "y uniform in [0, 1), multiples of 2^-24";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = std::ldexp(word(i) >> 8, -24);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &random_uniform<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return random_uniform_ladder<Exec, T>();
+  template <class T>
+  static RandomUniform<T> arguments(const Sizes& s, Arguments& p) {
+    return {.y = p.at<T>(0), .count = s["count"], .stretch = kStretch};
   }
 };
 
-struct SignCase : Drawn {
+struct SignCase : Elements {
   template <class T>
   static constexpr double kTolerance = 0.0;  // the same bits on every device
-  static constexpr const char* kName = "random_sign";
   static constexpr const char* kComputes = "y = 1 or -1 with equal probability";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     Expected& y = p.result<T>({s["count"]});
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = word(i) >= kTwoTo32 / 2 ? 1.0 : -1.0;
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &random_sign<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return random_sign_ladder<Exec, T>();
+  template <class T>
+  static RandomSign<T> arguments(const Sizes& s, Arguments& p) {
+    return {.y = p.at<T>(0), .count = s["count"], .stretch = kStretch};
   }
 };
 

@@ -1,7 +1,6 @@
 #include "kernels/api/reduction.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -42,29 +41,23 @@ struct MiddleAxis {
 };
 
 struct SumCase : MiddleAxis {
-  static constexpr const char* kName = "sum_middle";
   static constexpr const char* kComputes =
       "y [outer, inner] = sums of x [outer, reduce, inner] over its middle axis";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     sum<T>(s, around_two<T>(s, p), p);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &sum_middle<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return sum_middle_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<T>(1), s["outer"], s["reduce"], s["inner"]);
+  template <class T>
+  static SumMiddle<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .y = p.at<T>(1),
+            .outer = s["outer"],
+            .reduce = s["reduce"],
+            .inner = s["inner"]};
   }
 };
 
 struct ProductsCase : MiddleAxis {
-  static constexpr const char* kName = "sum_products";
   static constexpr const char* kComputes =
       "y [outer, inner] = sums of a * b, both [outer, reduce, inner], over the middle axis";
   template <class T>
@@ -75,17 +68,14 @@ struct ProductsCase : MiddleAxis {
     for (std::size_t i = 0; i < a.size(); ++i) products.push_back(a[i] * b[i]);
     sum<T>(s, products, p);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &sum_products<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return sum_products_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<const T>(1), p.at<T>(2), s["outer"], s["reduce"], s["inner"]);
+  template <class T>
+  static SumProducts<T> arguments(const Sizes& s, Arguments& p) {
+    return {.a = p.at<const T>(0),
+            .b = p.at<const T>(1),
+            .y = p.at<T>(2),
+            .outer = s["outer"],
+            .reduce = s["reduce"],
+            .inner = s["inner"]};
   }
 };
 

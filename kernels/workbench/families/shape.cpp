@@ -1,7 +1,6 @@
 #include "kernels/api/shape.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -16,7 +15,6 @@ struct Elements {
 template <class To>
 struct ConvertCase : Elements {
   static constexpr const char* kComputes = "y = x in another element type, rounded to nearest";
-  static inline const std::string kName = "convert_to_" + std::string(name(element_type<To>()));
   template <class T>
   static constexpr double kTolerance = 0.0;  // exact, or rounded in one way
   template <class T>
@@ -26,22 +24,13 @@ struct ConvertCase : Elements {
     const Numbers& y = rounding.operand<To>(x);
     p.result<To>({s["count"]}).assign(y.begin(), y.end());
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &convert<Exec, T, To>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return convert_ladder<Exec, T, To>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<To>(1), s["count"]);
+  template <class T>
+  static Convert<T, To> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0), .y = p.at<To>(1), .count = s["count"]};
   }
 };
 
 struct FillCase : Elements {
-  static constexpr const char* kName = "fill";
   static constexpr const char* kComputes = "y = 42";
   template <class T>
   static constexpr double kTolerance = 0.0;
@@ -49,22 +38,13 @@ struct FillCase : Elements {
   static void problem(const Sizes& s, Problem& p) {
     p.result<T>({s["count"]}).assign(static_cast<std::size_t>(s["count"]), 42.0);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &fill<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return fill_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<T>(0), T{42}, s["count"]);
+  template <class T>
+  static Fill<T> arguments(const Sizes& s, Arguments& p) {
+    return {.y = p.at<T>(0), .value = T{42}, .count = s["count"]};
   }
 };
 
 struct TransposeCase {
-  static constexpr const char* kName = "transpose";
   static constexpr const char* kComputes = "y [columns, rows] = transposed x [rows, columns]";
   template <class T>
   static constexpr double kTolerance = 0.0;
@@ -81,17 +61,9 @@ struct TransposeCase {
       y[i] = x[i % rows * s["columns"] + i / rows];
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &transpose<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return transpose_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<T>(1), s["rows"], s["columns"]);
+  template <class T>
+  static Transpose<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0), .y = p.at<T>(1), .rows = s["rows"], .columns = s["columns"]};
   }
 };
 

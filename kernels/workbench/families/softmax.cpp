@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -47,7 +46,6 @@ Indices labels_for(std::int64_t rows, std::int64_t columns) {
 
 template <bool kLog>
 struct ForwardCase : Rows {
-  static constexpr const char* kName = kLog ? "log_softmax_forward" : "softmax_forward";
   static constexpr const char* kComputes =
       kLog ? "y = x - log sum exp(x), over each row" : "y = exp(x) / sum exp(x), over each row";
   template <class T>
@@ -57,23 +55,16 @@ struct ForwardCase : Rows {
     if (!kLog) y = exponentials(y);
     p.result<T>({s["rows"], s["columns"]}).assign(y.begin(), y.end());
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return kLog ? &log_softmax_forward<Exec, T> : &softmax_forward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return kLog ? log_softmax_forward_ladder<Exec, T>() : softmax_forward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<T>(1), s["rows"], s["columns"]);
+  template <class T>
+  static auto arguments(const Sizes& s, Arguments& p) {
+    using Kernel = std::conditional_t<kLog, LogSoftmaxForward<T>, SoftmaxForward<T>>;
+    return Kernel{
+        .x = p.at<const T>(0), .y = p.at<T>(1), .rows = s["rows"], .columns = s["columns"]};
   }
 };
 
 template <bool kLog>
 struct BackwardCase : Rows {
-  static constexpr const char* kName = kLog ? "log_softmax_backward" : "softmax_backward";
   static constexpr const char* kComputes = kLog ? "gx = gy - exp(y) * sum(gy), y the result"
                                                 : "gx = y * (gy - sum(gy * y)), y the result";
 
@@ -99,22 +90,18 @@ struct BackwardCase : Rows {
       }
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return kLog ? &log_softmax_backward<Exec, T> : &softmax_backward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return kLog ? log_softmax_backward_ladder<Exec, T>() : softmax_backward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<const T>(1), p.at<T>(2), s["rows"], s["columns"]);
+  template <class T>
+  static auto arguments(const Sizes& s, Arguments& p) {
+    using Kernel = std::conditional_t<kLog, LogSoftmaxBackward<T>, SoftmaxBackward<T>>;
+    return Kernel{.gy = p.at<const T>(0),
+                  .y = p.at<const T>(1),
+                  .gx = p.at<T>(2),
+                  .rows = s["rows"],
+                  .columns = s["columns"]};
   }
 };
 
 struct CrossEntropyCase : Rows {
-  static constexpr const char* kName = "cross_entropy_forward";
   static constexpr const char* kComputes = "losses = log sum exp(x) - x[label], over each row";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
@@ -127,22 +114,17 @@ struct CrossEntropyCase : Rows {
           -log_p[r * static_cast<std::size_t>(s["columns"]) + static_cast<std::size_t>(labels[r])];
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &cross_entropy_forward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return cross_entropy_forward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<const std::int64_t>(1), p.at<T>(2), s["rows"], s["columns"]);
+  template <class T>
+  static CrossEntropyForward<T> arguments(const Sizes& s, Arguments& p) {
+    return {.x = p.at<const T>(0),
+            .labels = p.at<const std::int64_t>(1),
+            .losses = p.at<T>(2),
+            .rows = s["rows"],
+            .columns = s["columns"]};
   }
 };
 
 struct CrossEntropyGradientCase : Rows {
-  static constexpr const char* kName = "cross_entropy_backward";
   static constexpr const char* kComputes = "gx = g / rows * (p - one_hot(labels))";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
@@ -161,18 +143,14 @@ struct CrossEntropyGradientCase : Rows {
       gx[label] += -scale * y[i];  // y - 1 there
     }
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &cross_entropy_backward<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return cross_entropy_backward_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), p.at<const T>(1), p.at<const std::int64_t>(2), p.at<T>(3),
-        s["rows"], s["columns"]);
+  template <class T>
+  static CrossEntropyBackward<T> arguments(const Sizes& s, Arguments& p) {
+    return {.g = p.at<const T>(0),
+            .p = p.at<const T>(1),
+            .labels = p.at<const std::int64_t>(2),
+            .gx = p.at<T>(3),
+            .rows = s["rows"],
+            .columns = s["columns"]};
   }
 };
 

@@ -1,6 +1,5 @@
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -30,7 +29,6 @@ void add_result(Problem& p, const Indices& expected) {
 }
 
 struct OffsetsCase : Assignments {
-  static constexpr const char* kName = "segment_offsets";
   static constexpr const char* kComputes =
       "offsets [experts + 1] of each expert's segment, at most `capacity` long (0: any)";
   /// Also more experts than the counters of a block hold.
@@ -44,22 +42,17 @@ struct OffsetsCase : Assignments {
     const Indices& experts = p.indices(experts_of(s, p));
     add_result(p, sort_by_expert(experts, s["experts"], s["capacity"]).offsets);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &segment_offsets<Exec>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return segment_offsets_ladder<Exec>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), s["assignments"], s["experts"], s["capacity"], p.at<T>(1));
+  template <class T>
+  static SegmentOffsets arguments(const Sizes& s, Arguments& p) {
+    return {.indices = p.at<const T>(0),
+            .assignments = s["assignments"],
+            .experts = s["experts"],
+            .capacity = s["capacity"],
+            .offsets = p.at<T>(1)};
   }
 };
 
 struct SortCase : Assignments {
-  static constexpr const char* kName = "sort_assignments";
   static constexpr const char* kComputes =
       "permutation (slot -> assignment) and inverse of the stable sort by expert";
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -75,18 +68,14 @@ struct SortCase : Assignments {
     add_result(p, sorted.permutation);
     add_result(p, sorted.inverse);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &sort_assignments<Exec>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return sort_assignments_ladder<Exec>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    run(exec, p.at<const T>(0), s["assignments"], s["experts"], p.at<const T>(1), p.at<T>(2),
-        p.at<T>(3));
+  template <class T>
+  static SortAssignments arguments(const Sizes& s, Arguments& p) {
+    return {.indices = p.at<const T>(0),
+            .assignments = s["assignments"],
+            .experts = s["experts"],
+            .offsets = p.at<const T>(1),
+            .permutation = p.at<T>(2),
+            .inverse = p.at<T>(3)};
   }
 };
 

@@ -7,13 +7,11 @@
 
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/families.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
 
 struct TopKCase {
-  static constexpr const char* kName = "top_k";
   static constexpr const char* kComputes =
       "indices [tokens, k] of the k largest logits [tokens, experts], ties to the lower index";
 
@@ -45,20 +43,16 @@ struct TopKCase {
                        [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
       std::copy_n(order.begin(), k, indices.begin() + t * k);
     }
-    p.returns(-1);
+    p.lowest(-1);
   }
-  template <class Exec, class T>
-  static auto entry_point() {
-    return &top_k<Exec, T>;
-  }
-  template <class Exec, class T>
-  static auto ladder() {
-    return top_k_ladder<Exec, T>();
-  }
-  template <class T, class Exec, class F>
-  static void call(F* run, Exec& exec, const Sizes& s, Arguments& p) {
-    p.returned =
-        run(exec, p.at<const T>(0), s["tokens"], s["experts"], s["k"], p.at<std::int64_t>(1));
+  template <class T>
+  static TopK<T> arguments(const Sizes& s, Arguments& p) {
+    return {.logits = p.at<const T>(0),
+            .tokens = s["tokens"],
+            .experts = s["experts"],
+            .k = s["k"],
+            .indices = p.at<std::int64_t>(1),
+            .bad_row = p.lowest(2)};
   }
 };
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <stdexcept>
 
 #include "tests/support/expect_error.h"
 
@@ -19,7 +18,7 @@ TEST(CheckedExtent, MultipliesWhatFits) {
 
 TEST(CheckedExtent, NamesKernelExtentAndSizesOtherwise) {
   const auto expect_refused = [](std::initializer_list<std::int64_t> factors, const char* part) {
-    test::expect_error<std::invalid_argument>([&] { checked_extent("k", "rows", factors); }, part);
+    test::expect_error<Refusal>([&] { checked_extent("k", "rows", factors); }, part);
   };
   expect_refused({-1}, "[k] rows of -1 is outside 0 ... 2147479552");
   expect_refused({kLargestExtent + 1}, "2147479553");

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -21,18 +21,12 @@ using kernels::BFloat16;
 using kernels::ConvShape;
 using kernels::Simt;
 
-/// Calls body(variant) for every variant of the three faces.
+/// Calls body(rung) for every rung of the three faces.
 template <class T, class Body>
-void for_each_variant(const Body& body) {
-  for (const auto& variant : kernels::conv2d_ladder<Simt, T>()) body(variant);
-  for (const auto& variant : kernels::conv2d_input_grad_ladder<Simt, T>()) body(variant);
-  for (const auto& variant : kernels::conv2d_weight_grad_ladder<Simt, T>()) body(variant);
-}
-template <class Body>
-void for_each_bf16_variant(const Body& body) {
-  for (const auto& variant : kernels::conv2d_bf16_ladder<Simt>()) body(variant);
-  for (const auto& variant : kernels::conv2d_input_grad_bf16_ladder<Simt>()) body(variant);
-  for (const auto& variant : kernels::conv2d_weight_grad_bf16_ladder<Simt>()) body(variant);
+void for_each_rung(const Body& body) {
+  for (const auto& rung : kernels::ladder<Simt, kernels::Conv2d<T>>()) body(rung);
+  for (const auto& rung : kernels::ladder<Simt, kernels::Conv2dInputGrad<T>>()) body(rung);
+  for (const auto& rung : kernels::ladder<Simt, kernels::Conv2dWeightGrad<T>>()) body(rung);
 }
 
 template <class T>
@@ -53,7 +47,7 @@ TYPED_TEST(CudaConv2d, WeightGradientAddsItsPartsInOrder) {
     for_thread_counts([&] {
       GuardedBuffer<TypeParam> gw(s.w_size());
       Simt simt;
-      kernels::conv2d_weight_grad(simt, s, x.data(), gy.data(), gw.data());
+      kernels::run(simt, kernels::Conv2dWeightGrad<TypeParam>{s, x.data(), gy.data(), gw.data()});
       results.push_back(gw.values());
     });
     for (const auto& result : results) EXPECT_EQ(result, results.front());
@@ -61,16 +55,19 @@ TYPED_TEST(CudaConv2d, WeightGradientAddsItsPartsInOrder) {
 }
 
 TYPED_TEST(CudaConv2d, WideVariantsRefuseWhatIsNotAligned) {
-  for_each_variant<TypeParam>([](const auto& variant) {
-    if (!variant.name.ends_with("_wide")) return;
-    SCOPED_TRACE(variant.name);
+  for_each_rung<TypeParam>([]<class Op>(const kernels::Rung<Simt, Op>& rung) {
+    if (!rung.name.ends_with("_wide")) return;
+    SCOPED_TRACE(rung.name);
     const auto refused = [&](const ConvShape& s, std::int64_t shift) {
       const std::vector<TypeParam> operand(1000);
       GuardedBuffer<TypeParam> result(1000);
       Simt simt;
-      expect_error<std::invalid_argument>(
-          [&] { variant.run(simt, s, operand.data() + shift, operand.data(), result.data()); },
-          fmt::format("[{}] needs operands 16-byte aligned", variant.name));
+      expect_error<kernels::Refusal>(
+          [&] {
+            kernels::run_rung(simt, rung,
+                              Op{s, operand.data() + shift, operand.data(), result.data()});
+          },
+          fmt::format("[{}] needs operands 16-byte aligned", rung.name));
     };
     refused({1, 3, 3, 4, 4, 3, 3, 1, 1}, 1);
     refused({1, 3, 3, 5, 4, 3, 3, 1, 1}, 0);
@@ -88,27 +85,23 @@ const std::vector<std::pair<ConvShape, const char*>> kTooLarge = {
     {{1, 8, 8, 4, 4, 3, 3, 1, std::int64_t{1} << 30}, "padded height of 2147483656"},
     {{-1, 8, 8, 4, 4, 3, 3, 1, 1}, "batch of -1"}};
 
-template <class T, class Sum>
-void expect_too_large_refused(const auto& variant) {
+template <class Op>
+void expect_too_large_refused(const kernels::Rung<Simt, Op>& rung) {
   for (const auto& [shape, part] : kTooLarge) {
-    const T* const nothing = nullptr;
-    Sum* const nowhere = nullptr;
+    const Op arguments = {.shape = shape};
     Simt simt;
-    const std::string text = error_text<std::invalid_argument>(
-        [&] { variant.run(simt, shape, nothing, nothing, nowhere); });
-    EXPECT_EQ(text.find(fmt::format("[{}", variant.name.substr(0, 13))), 0U) << text;
+    const std::string text = error_text<kernels::Refusal>([&] { rung.run(simt, arguments); });
+    EXPECT_EQ(text.find(fmt::format("[{}", rung.name.substr(0, 13))), 0U) << text;
     EXPECT_NE(text.find(part), std::string::npos) << text;
   }
 }
 
 TYPED_TEST(CudaConv2d, SizesOver32BitsAreRefusedBeforeTheLaunch) {
-  for_each_variant<TypeParam>(
-      [](const auto& variant) { expect_too_large_refused<TypeParam, TypeParam>(variant); });
+  for_each_rung<TypeParam>([](const auto& rung) { expect_too_large_refused(rung); });
 }
 
 TEST(CudaConv2dBf16, SizesOver32BitsAreRefusedBeforeTheLaunch) {
-  for_each_bf16_variant(
-      [](const auto& variant) { expect_too_large_refused<BFloat16, float>(variant); });
+  for_each_rung<BFloat16>([](const auto& rung) { expect_too_large_refused(rung); });
 }
 
 }  // namespace

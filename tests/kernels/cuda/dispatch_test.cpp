@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "kernels/api/routing.h"
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -71,12 +71,21 @@ Faces faces(const Route& route, const Operands<T>& in) {
   GuardedBuffer<T> combined(s.tokens * s.width);
   GuardedBuffer<T> weight_grad(s.tokens * s.k);
   Simt simt;
-  kernels::dispatch(simt, s, route.permutation.data(), in.tokens.data(), in.weights.data(),
-                    dispatched.data());
-  kernels::combine(simt, s, route.inverse.data(), in.slots.data(), in.weights.data(),
-                   combined.data());
-  kernels::combine_weight_grad(simt, s, route.inverse.data(), in.slots.data(), in.tokens.data(),
-                               weight_grad.data());
+  kernels::run(simt, kernels::Dispatch<T>{.shape = s,
+                                          .permutation = route.permutation.data(),
+                                          .x = in.tokens.data(),
+                                          .weights = in.weights.data(),
+                                          .y = dispatched.data()});
+  kernels::run(simt, kernels::Combine<T>{.shape = s,
+                                         .inverse = route.inverse.data(),
+                                         .x = in.slots.data(),
+                                         .weights = in.weights.data(),
+                                         .y = combined.data()});
+  kernels::run(simt, kernels::CombineWeightGrad<T>{.shape = s,
+                                                   .inverse = route.inverse.data(),
+                                                   .x = in.slots.data(),
+                                                   .gy = in.tokens.data(),
+                                                   .gweights = weight_grad.data()});
   return {dispatched.values(), combined.values(), weight_grad.values()};
 }
 
@@ -95,26 +104,28 @@ TYPED_TEST(CudaDispatch, SameBitsOnAnyNumberOfThreads) {
 
 TYPED_TEST(CudaDispatch, WhatAVariantDoesNotTakeIsRefusedBeforeTheLaunch) {
   alignas(16) TypeParam rows[16] = {};
-  const TypeParam* const none = nullptr;
   const RouteShape small = {2, 1, 2, 4};
   const RouteShape wide = {2, 1, 2, std::int64_t{1} << 31};
   const RouteShape many = {std::int64_t{1} << 45, 2, std::int64_t{1} << 45, 4};
   Simt simt;
-  for (const auto& ladder :
-       {kernels::dispatch_ladder<Simt, TypeParam>(), kernels::combine_ladder<Simt, TypeParam>(),
-        kernels::combine_weight_grad_ladder<Simt, TypeParam>()}) {
-    for (const auto& variant : ladder) {
+  const auto check = [&]<class Op>(Op a) {
+    for (const auto& rung : kernels::ladder<Simt, Op>()) {
       const auto refused = [&](const RouteShape& shape, const TypeParam* x, const char* part) {
-        const std::string text = error_text<std::invalid_argument>(
-            [&] { variant.run(simt, shape, nullptr, x, none, rows); });
-        EXPECT_EQ(text.find(fmt::format("[{}] ", variant.name)), 0U) << text;
+        a.shape = shape;
+        a.x = x;
+        const std::string text =
+            error_text<kernels::Refusal>([&] { kernels::run_rung(simt, rung, a); });
+        EXPECT_EQ(text.find(fmt::format("[{}] ", rung.name)), 0U) << text;
         EXPECT_NE(text.find(part), std::string::npos) << text;
       };
       refused(wide, rows, "width of 2147483648");
       refused(many, rows, "blocks of ");
-      if (!variant.needs.empty()) refused(small, rows + 1, "needs operands 16-byte aligned");
+      if (!rung.takes.text.empty()) refused(small, rows + 1, "needs operands 16-byte aligned");
     }
-  }
+  };
+  check(kernels::Dispatch<TypeParam>{.shape = {}, .y = rows});
+  check(kernels::Combine<TypeParam>{.shape = {}, .y = rows});
+  check(kernels::CombineWeightGrad<TypeParam>{.shape = {}, .gweights = rows});
 }
 
 }  // namespace

@@ -7,10 +7,9 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <stdexcept>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -22,9 +21,8 @@ namespace switchyard::test {
 namespace {
 
 using kernels::Cpu;
-using kernels::GateOptions;
+using kernels::Gate;
 using kernels::GateOrder;
-using kernels::GateShape;
 using kernels::Simt;
 
 constexpr kernels::RandomStretch kNoise{.seed = 77, .offset = 5};
@@ -37,6 +35,14 @@ std::vector<T> as(const std::vector<double>& values) {
   for (const double v : values) result.push_back(static_cast<T>(v));
   return result;
 }
+
+struct GateShape {
+  std::int64_t tokens, experts, k;
+};
+struct GateOptions {
+  GateOrder order = GateOrder::kTopKSoftmax;
+  kernels::RandomStretch noise = {};
+};
 
 /// Standard normal numbers, rounded to thirds: without noise there are many ties.
 template <class T>
@@ -55,16 +61,37 @@ template <class T>
 class CudaGate : public testing::Test {
  protected:
   template <class Exec>
-  static Result run(Exec& exec, kernels::GateFunction<Exec, T>* function, const GateShape& s,
+  static Result run(Exec& exec, const kernels::Rung<Exec, Gate<T>>& rung, const GateShape& s,
                     const GateOptions& options, const std::vector<T>& logits,
                     const std::vector<T>& deviation = {}) {
     GuardedBuffer<T> weights(s.tokens * s.k);
     GuardedBuffer<std::int64_t> indices(s.tokens * s.k);
     std::fill_n(indices.data(), s.tokens * s.k, -99);
-    const std::int64_t bad =
-        function(exec, s, options, logits.data(), deviation.empty() ? nullptr : deviation.data(),
-                 weights.data(), indices.data());
-    return {indices.values(), weights.values(), bad};
+    kernels::LowestNumber bad = ~kernels::LowestNumber{0};
+    kernels::run_rung(exec, rung,
+                      Gate<T>{.logits = logits.data(),
+                              .deviation = deviation.empty() ? nullptr : deviation.data(),
+                              .tokens = s.tokens,
+                              .experts = s.experts,
+                              .k = s.k,
+                              .order = options.order,
+                              .noise = options.noise,
+                              .weights = weights.data(),
+                              .indices = indices.data(),
+                              .bad_row = &bad});
+    return {indices.values(), weights.values(), static_cast<std::int64_t>(bad)};
+  }
+  /// Calls expect(executor, rung) for every rung of both executors that takes the sizes.
+  template <class Expect>
+  void for_rungs(std::int64_t experts, const Expect& expect) {
+    const auto all = [&]<class Exec>(Exec& exec) {
+      for (const auto& rung : kernels::ladder<Exec, Gate<T>>()) {
+        SCOPED_TRACE(rung.name);
+        if (rung.takes(Gate<T>{.experts = experts, .k = 1})) expect(exec, rung);
+      }
+    };
+    all(simt_);
+    all(cpu_);
   }
 
   Simt simt_;
@@ -78,20 +105,17 @@ TYPED_TEST(CudaGate, NoiseIsWhatRandomNormalDraws) {
   const std::vector<TypeParam> logits = coarse_logits<TypeParam>(s);
   const std::vector<TypeParam> ones(logits.size(), TypeParam{1});
   std::vector<TypeParam> noisy(logits.size());
-  kernels::random_normal(this->cpu_, s.tokens * s.experts, noisy.data(), kNoise);
+  kernels::run(this->cpu_,
+               kernels::RandomNormal<TypeParam>{
+                   .y = noisy.data(), .count = s.tokens * s.experts, .stretch = kNoise});
   for (std::size_t i = 0; i < noisy.size(); ++i) noisy[i] += logits[i];
-  const auto expect = [&](auto& exec, const auto& run) {
-    const Result at_once = this->run(exec, run, s, {.noise = kNoise}, logits, ones);
-    const Result before = this->run(exec, run, s, {}, noisy);
+  const auto expect = [&](auto& exec, const auto& rung) {
+    const Result at_once = this->run(exec, rung, s, {.noise = kNoise}, logits, ones);
+    const Result before = this->run(exec, rung, s, {}, noisy);
     EXPECT_EQ(at_once.indices, before.indices);
     EXPECT_LE(relative_error(at_once.weights, before.weights), tolerance(kDTypeOf<TypeParam>));
   };
-  for (const auto& variant : kernels::gate_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    expect(this->simt_, variant.run);
-  }
-  SCOPED_TRACE("cpu");
-  expect(this->cpu_, kernels::gate<Cpu, TypeParam>);
+  this->for_rungs(s.experts, expect);
 }
 
 TYPED_TEST(CudaGate, ReportsTheLowestRowWithoutAChoiceAndNamesNoExpertTwice) {
@@ -99,7 +123,7 @@ TYPED_TEST(CudaGate, ReportsTheLowestRowWithoutAChoiceAndNamesNoExpertTwice) {
   constexpr auto kInf = std::numeric_limits<TypeParam>::infinity();
   const GateShape s = {200, 12, 3};
   const std::vector<TypeParam> clean = coarse_logits<TypeParam>(s);
-  const auto expect = [&](auto& exec, const auto& run) {
+  const auto expect = [&](auto& exec, const auto& rung) {
     std::vector<TypeParam> logits = clean;
     std::int64_t want = -1;
     // From the last row up: a NaN, a row of -inf, one +inf, a row of NaN.
@@ -110,7 +134,7 @@ TYPED_TEST(CudaGate, ReportsTheLowestRowWithoutAChoiceAndNamesNoExpertTwice) {
       if (row == 77) at[5] = kInf;
       if (row == 3) std::fill_n(at, s.experts, kNan);
       want = row;
-      const Result got = this->run(exec, run, s, {.order = GateOrder::kSoftmaxTopK}, logits);
+      const Result got = this->run(exec, rung, s, {.order = GateOrder::kSoftmaxTopK}, logits);
       EXPECT_EQ(got.bad_row, want);
       for (std::size_t t = 0; t < 200; ++t) {
         const std::set<double> chosen(&got.indices[3 * t], &got.indices[3 * t] + 3);
@@ -119,46 +143,38 @@ TYPED_TEST(CudaGate, ReportsTheLowestRowWithoutAChoiceAndNamesNoExpertTwice) {
       }
     }
   };
-  for (const auto& variant : kernels::gate_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    expect(this->simt_, variant.run);
-  }
-  SCOPED_TRACE("cpu");
-  expect(this->cpu_, kernels::gate<Cpu, TypeParam>);
+  this->for_rungs(s.experts, expect);
 }
 
 TYPED_TEST(CudaGate, ExpertsAtMinusInfinityGetNoWeight) {
   constexpr auto kInf = std::numeric_limits<TypeParam>::infinity();
   const std::vector<TypeParam> logits = {-kInf, 2, -kInf, 2};
-  const auto expect = [&](auto& exec, const auto& run) {
+  const auto expect = [&](auto& exec, const auto& rung) {
     for (const GateOrder order : kOrders) {
-      const Result got = this->run(exec, run, {1, 4, 3}, {.order = order}, logits);
+      const Result got = this->run(exec, rung, {1, 4, 3}, {.order = order}, logits);
       EXPECT_EQ(got.indices, (std::vector<double>{1, 3, 0}));
       EXPECT_EQ(got.weights, (std::vector<double>{0.5, 0.5, 0}));
       EXPECT_EQ(got.bad_row, -1);
     }
   };
-  for (const auto& variant : kernels::gate_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    expect(this->simt_, variant.run);
-  }
-  SCOPED_TRACE("cpu");
-  expect(this->cpu_, kernels::gate<Cpu, TypeParam>);
+  this->for_rungs(4, expect);
 }
 
 TYPED_TEST(CudaGate, SizesAVariantDoesNotTakeAreRefusedBeforeTheLaunch) {
-  const TypeParam* const nothing = nullptr;
-  for (const auto& variant : kernels::gate_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
+  for (const auto& rung : kernels::ladder<Simt, Gate<TypeParam>>()) {
+    SCOPED_TRACE(rung.name);
     const auto refused = [&](const GateShape& s, const std::string& reason) {
-      expect_error<std::invalid_argument>(
-          [&] { variant.run(this->simt_, s, {}, nothing, nothing, nullptr, nullptr); },
-          fmt::format("[{}] {}", variant.name, reason));
+      expect_error<kernels::Refusal>(
+          [&] {
+            kernels::run_rung(this->simt_, rung,
+                              Gate<TypeParam>{.tokens = s.tokens, .experts = s.experts, .k = s.k});
+          },
+          fmt::format("[{}] {}", rung.name, reason));
     };
-    const bool fused = !variant.needs.empty();
+    const bool fused = !rung.takes.text.empty();
     refused({std::int64_t{1} << 40, 4, 1}, fused ? "blocks of " : "tokens * experts of ");
     refused({1, std::int64_t{1} << 31, 1},
-            fused ? fmt::format("needs {}", variant.needs) : "tokens * experts of ");
+            fused ? fmt::format("needs {}", rung.takes.text) : "tokens * experts of ");
   }
 }
 

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/common/sizes.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
@@ -57,10 +57,17 @@ TYPED_TEST(CudaGroupedMatmul, SameBitsOnAnyNumberOfThreads) {
     GuardedBuffer<TypeParam> y(in.s.rows * in.s.cols);
     GuardedBuffer<TypeParam> gw(in.s.experts * in.s.inner * in.s.cols);
     Simt simt;
-    kernels::grouped_matmul(simt, in.s, segments.offsets.data(), in.x.data(), in.w.data(), false,
-                            y.data());
-    kernels::grouped_matmul_weight_grad(simt, in.s, segments.offsets.data(), in.x.data(),
-                                        in.gy.data(), gw.data());
+    kernels::run(simt, kernels::GroupedMatmul<TypeParam>{.shape = in.s,
+                                                         .offsets = segments.offsets.data(),
+                                                         .x = in.x.data(),
+                                                         .w = in.w.data(),
+                                                         .y = y.data()});
+    kernels::run(simt,
+                 kernels::GroupedMatmulWeightGrad<TypeParam>{.shape = in.s,
+                                                             .offsets = segments.offsets.data(),
+                                                             .x = in.x.data(),
+                                                             .gy = in.gy.data(),
+                                                             .gw = gw.data()});
     results.push_back(y.values());
     for (const double value : gw.values()) results.back().push_back(value);
   });
@@ -73,18 +80,20 @@ TYPED_TEST(CudaGroupedMatmul, WideVariantsRefuseWhatIsNotAligned) {
   GuardedBuffer<TypeParam> out(64);
   Simt simt;
   const char* const kNeeds = "_wide] needs operands 16-byte aligned";
-  expect_error<std::invalid_argument>(
-      [&] {
-        kernels::grouped_matmul_ladder<Simt, TypeParam>().back().run(
-            simt, in.s, segments.offsets.data(), in.x.data() + 1, in.w.data(), false, out.data());
-      },
-      kNeeds);
-  expect_error<std::invalid_argument>(
-      [&] {
-        kernels::grouped_matmul_weight_grad_ladder<Simt, TypeParam>().back().run(
-            simt, in.s, segments.offsets.data(), in.x.data(), in.gy.data() + 1, out.data());
-      },
-      kNeeds);
+  const auto refused = [&]<class Op>(const Op& arguments) {
+    expect_error<kernels::Refusal>(
+        [&] { kernels::run_rung(simt, kernels::ladder<Simt, Op>().back(), arguments); }, kNeeds);
+  };
+  refused(kernels::GroupedMatmul<TypeParam>{.shape = in.s,
+                                            .offsets = segments.offsets.data(),
+                                            .x = in.x.data() + 1,
+                                            .w = in.w.data(),
+                                            .y = out.data()});
+  refused(kernels::GroupedMatmulWeightGrad<TypeParam>{.shape = in.s,
+                                                      .offsets = segments.offsets.data(),
+                                                      .x = in.x.data(),
+                                                      .gy = in.gy.data() + 1,
+                                                      .gw = out.data()});
 }
 
 TYPED_TEST(CudaGroupedMatmul, SizesOver32BitsAreRefusedBeforeTheLaunch) {
@@ -96,22 +105,18 @@ TYPED_TEST(CudaGroupedMatmul, SizesOver32BitsAreRefusedBeforeTheLaunch) {
       {{4, 1, kMany, 4}, "inner of 2147483648"},
       {{4, 1, 4, kMany}, "cols of 2147483648"},
       {{kMost, 1, kMost, kMost}, " of "}};  // more blocks than a grid has
-  const TypeParam* const nothing = nullptr;
-  TypeParam* const nowhere = nullptr;
   Simt simt;
-  for (const auto& [shape, part] : cases) {
-    const auto refused = [&](const auto& call, std::string_view name) {
-      const std::string text = error_text<std::invalid_argument>(call);
-      EXPECT_EQ(text.find(fmt::format("[{}]", name)), 0U) << text;
-      EXPECT_NE(text.find(part), std::string::npos) << text;
+  for (const auto& each : cases) {
+    const auto refused = [&simt, part = each.second]<class Op>(const Op& arguments) {
+      for (const auto& rung : kernels::ladder<Simt, Op>()) {
+        const std::string text =
+            error_text<kernels::Refusal>([&] { kernels::run_rung(simt, rung, arguments); });
+        EXPECT_EQ(text.find(fmt::format("[{}]", rung.name)), 0U) << text;
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+      }
     };
-    for (const auto& variant : kernels::grouped_matmul_ladder<Simt, TypeParam>()) {
-      refused([&] { variant.run(simt, shape, nullptr, nothing, nothing, false, nowhere); },
-              variant.name);
-    }
-    for (const auto& variant : kernels::grouped_matmul_weight_grad_ladder<Simt, TypeParam>()) {
-      refused([&] { variant.run(simt, shape, nullptr, nothing, nothing, nowhere); }, variant.name);
-    }
+    refused(kernels::GroupedMatmul<TypeParam>{.shape = each.first});
+    refused(kernels::GroupedMatmulWeightGrad<TypeParam>{.shape = each.first});
   }
 }
 

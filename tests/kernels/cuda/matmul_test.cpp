@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/common/sizes.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
@@ -19,6 +19,7 @@ namespace switchyard::test {
 namespace {
 
 using kernels::BFloat16;
+using kernels::Matmul;
 using kernels::MatmulShape;
 using kernels::Simt;
 
@@ -45,37 +46,33 @@ using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaMatmul, RealTypes);
 
 TYPED_TEST(CudaMatmul, WideVariantRefusesWhatIsNotAligned) {
-  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
-    if (variant.name != "matmul_register_tile_wide") continue;
-    const auto refused = [&](const MatmulShape& s, std::int64_t shift) {
-      const Operand<TypeParam> a(s.m * s.k, 1, shift);
-      const Operand<TypeParam> b(s.k * s.n, 2);
-      GuardedBuffer<TypeParam> c(s.m * s.n);
-      Simt simt;
-      expect_error<std::invalid_argument>(
-          [&] { variant.run(simt, s, a.data(), b.data(), c.data()); },
-          "[matmul_register_tile_wide] needs operands 16-byte aligned");
-    };
-    refused({8, 8, 8}, 1);
-    refused({8, 8, 7}, 0);
-    refused({8, 7, 8}, 0);
-    refused({7, 8, 8, true, false}, 0);
-    return;
-  }
-  FAIL() << "no such variant";
+  const auto refused = [&](const MatmulShape& s, std::int64_t shift) {
+    const Operand<TypeParam> a(s.m * s.k, 1, shift);
+    const Operand<TypeParam> b(s.k * s.n, 2);
+    GuardedBuffer<TypeParam> c(s.m * s.n);
+    Simt simt;
+    expect_error<kernels::Refusal>(
+        [&] {
+          kernels::run_rung(simt, "matmul_register_tile_wide",
+                            Matmul<TypeParam>{s, a.data(), b.data(), c.data()});
+        },
+        "[matmul_register_tile_wide] needs operands 16-byte aligned");
+  };
+  refused({8, 8, 8}, 1);
+  refused({8, 8, 7}, 0);
+  refused({8, 7, 8}, 0);
+  refused({7, 8, 8, true, false}, 0);
 }
 
 TYPED_TEST(CudaMatmul, SizesOver32BitsAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
   constexpr std::int64_t kMost = kernels::kLargestExtent;
-  for (const auto& variant : kernels::matmul_ladder<Simt, TypeParam>()) {
+  for (const auto& rung : kernels::ladder<Simt, Matmul<TypeParam>>()) {
     const auto refused = [&](const MatmulShape& s, const char* part) {
       Simt simt;
-      const TypeParam* const nothing = nullptr;
-      TypeParam* const nowhere = nullptr;
-      const std::string text = error_text<std::invalid_argument>(
-          [&] { variant.run(simt, s, nothing, nothing, nowhere); });
-      EXPECT_EQ(text.find(fmt::format("[{}", variant.name.substr(0, 13))), 0U) << text;
+      const std::string text =
+          error_text<kernels::Refusal>([&] { rung.run(simt, Matmul<TypeParam>{.shape = s}); });
+      EXPECT_EQ(text.find(fmt::format("[{}", rung.name.substr(0, 13))), 0U) << text;
       EXPECT_NE(text.find(part), std::string::npos) << text;
     };
     refused({kMany, 4, 4}, "m of 2147483648");
@@ -94,7 +91,7 @@ TYPED_TEST(CudaMatmul, SameBitsOnAnyNumberOfThreads) {
   for_thread_counts([&] {
     GuardedBuffer<TypeParam> c(s.m * s.n);
     Simt simt;
-    kernels::matmul(simt, s, a.data(), b.data(), c.data());
+    kernels::run(simt, Matmul<TypeParam>{s, a.data(), b.data(), c.data()});
     results.push_back(c.values());
   });
   for (const auto& result : results) EXPECT_EQ(result, results.front());
@@ -111,20 +108,18 @@ TEST(CudaMatmulFloat32, LongSumsKeepTheirDigits) {
   }
   GuardedBuffer<float> c(2);
   Simt simt;
-  kernels::matmul(simt, s, a.data(), b.data(), c.data());
+  kernels::run(simt, Matmul<float>{s, a.data(), b.data(), c.data()});
   EXPECT_LE(relative_error(c.values(), want), tolerance(DType::kFloat32));
 }
 
 TEST(CudaMatmulBf16, SizesOver32BitsAreRefusedBeforeTheLaunch) {
-  for (const auto& variant : kernels::matmul_bf16_ladder<Simt>()) {
+  for (const auto& rung : kernels::ladder<Simt, Matmul<BFloat16>>()) {
     Simt simt;
-    const BFloat16* const nothing = nullptr;
-    float* const nowhere = nullptr;
-    expect_error<std::invalid_argument>(
+    expect_error<kernels::Refusal>(
         [&] {
-          variant.run(simt, {8, 8, std::int64_t{1} << 40}, nothing, nothing, nowhere);
+          rung.run(simt, Matmul<BFloat16>{.shape = {8, 8, std::int64_t{1} << 40}});
         },
-        fmt::format("[{}] k of 1099511627776", variant.name));
+        fmt::format("[{}] k of 1099511627776", rung.name));
   }
 }
 

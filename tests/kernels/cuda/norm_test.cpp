@@ -5,10 +5,10 @@
 
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 #include <string_view>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -20,6 +20,10 @@
 namespace switchyard::test {
 namespace {
 
+using kernels::BatchNormBackward;
+using kernels::BatchNormForward;
+using kernels::ChannelAffine;
+using kernels::Refusal;
 using kernels::Simt;
 
 constexpr double kEpsilon = 1e-5;
@@ -31,14 +35,22 @@ class CudaNorm : public testing::Test {
   struct Normalised {
     std::vector<double> y, mean, variance;
   };
-  Normalised normalise(kernels::BatchNormForwardFunction<Simt, T>* run, const std::vector<T>& x,
-                       std::int64_t channels) {
+  Normalised normalise(const kernels::Rung<Simt, BatchNormForward<T>>& rung,
+                       const std::vector<T>& x, std::int64_t channels) {
     const auto size = static_cast<std::int64_t>(x.size());
     const std::vector<T> ones(static_cast<std::size_t>(channels), T{1});
     const std::vector<T> zeros(static_cast<std::size_t>(channels), T{0});
     GuardedBuffer<T> y(size), mean(channels), variance(channels);
-    run(simt_, size / channels, channels, x.data(), ones.data(), zeros.data(), kEpsilon, {},
-        y.data(), mean.data(), variance.data());
+    run_rung(simt_, rung,
+             BatchNormForward<T>{.x = x.data(),
+                                 .gamma = ones.data(),
+                                 .beta = zeros.data(),
+                                 .epsilon = kEpsilon,
+                                 .y = y.data(),
+                                 .mean = mean.data(),
+                                 .variance = variance.data(),
+                                 .rows = size / channels,
+                                 .channels = channels});
     return {y.values(), mean.values(), variance.values()};
   }
   static std::vector<T> random_values(std::int64_t count) {
@@ -58,10 +70,9 @@ TYPED_TEST(CudaNorm, VarianceKeepsItsDigitsFarFromZero) {
     x[i] = static_cast<T>(1000.0 + (i / 4 % 2 == 0 ? 0.25 : -0.25));  // exact in float32
   }
   const std::vector<double> want(4, 0.0625);
-  for (const auto& variant : kernels::batch_norm_forward_ladder<Simt, T>()) {
-    EXPECT_LE(relative_error(this->normalise(variant.run, x, 4).variance, want),
-              tolerance(kDTypeOf<T>))
-        << variant.name;
+  for (const auto& rung : kernels::ladder<Simt, BatchNormForward<T>>()) {
+    EXPECT_LE(relative_error(this->normalise(rung, x, 4).variance, want), tolerance(kDTypeOf<T>))
+        << rung.name;
   }
 }
 
@@ -69,14 +80,14 @@ TYPED_TEST(CudaNorm, NaNReachesItsOwnChannelAlone) {
   using T = TypeParam;
   std::vector<T> x = this->random_values(600 * 4);
   x[1202] = std::numeric_limits<T>::quiet_NaN();  // channel 2
-  for (const auto& variant : kernels::batch_norm_forward_ladder<Simt, T>()) {
-    const auto result = this->normalise(variant.run, x, 4);
+  for (const auto& rung : kernels::ladder<Simt, BatchNormForward<T>>()) {
+    const auto result = this->normalise(rung, x, 4);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      ASSERT_EQ(std::isnan(result.y[i]), i % 4 == 2) << variant.name << ", " << i;
+      ASSERT_EQ(std::isnan(result.y[i]), i % 4 == 2) << rung.name << ", " << i;
     }
     for (std::size_t c = 0; c < 4; ++c) {
-      EXPECT_EQ(std::isnan(result.mean[c]), c == 2) << variant.name;
-      EXPECT_EQ(std::isnan(result.variance[c]), c == 2) << variant.name;
+      EXPECT_EQ(std::isnan(result.mean[c]), c == 2) << rung.name;
+      EXPECT_EQ(std::isnan(result.variance[c]), c == 2) << rung.name;
     }
   }
 }
@@ -85,12 +96,18 @@ TYPED_TEST(CudaNorm, ReluLetsNaNPass) {
   using T = TypeParam;
   const std::vector<T> x = {std::numeric_limits<T>::quiet_NaN(), T{-1}, T{2}, T{0}};
   const std::vector<T> one(4, T{1});
-  for (const auto& variant : kernels::channel_affine_ladder<Simt, T>()) {
+  for (const auto& rung : kernels::ladder<Simt, ChannelAffine<T>>()) {
     GuardedBuffer<T> y(4);
-    variant.run(this->simt_, 1, 4, x.data(), one.data(), nullptr, {nullptr, true}, y.data());
-    EXPECT_TRUE(std::isnan(y.data()[0])) << variant.name;
-    EXPECT_EQ(y.data()[1], T{0}) << variant.name;
-    EXPECT_EQ(y.data()[2], T{2}) << variant.name;
+    run_rung(this->simt_, rung,
+             ChannelAffine<T>{.x = x.data(),
+                              .scale = one.data(),
+                              .relu = true,
+                              .y = y.data(),
+                              .rows = 1,
+                              .channels = 4});
+    EXPECT_TRUE(std::isnan(y.data()[0])) << rung.name;
+    EXPECT_EQ(y.data()[1], T{0}) << rung.name;
+    EXPECT_EQ(y.data()[2], T{2}) << rung.name;
   }
 }
 
@@ -98,28 +115,31 @@ TYPED_TEST(CudaNorm, NoRowsWriteNothing) {
   using T = TypeParam;
   const std::vector<T> one(4, T{1});
   GuardedBuffer<T> y(0);
-  for (const auto& variant : kernels::channel_affine_ladder<Simt, T>()) {
-    variant.run(this->simt_, 0, 4, one.data(), one.data(), nullptr, {}, y.data());
+  for (const auto& rung : kernels::ladder<Simt, ChannelAffine<T>>()) {
+    run_rung(this->simt_, rung,
+             ChannelAffine<T>{.x = one.data(), .scale = one.data(), .y = y.data(), .channels = 4});
   }
 }
 
 TYPED_TEST(CudaNorm, SameBitsOnAnyNumberOfThreads) {
   using T = TypeParam;
   const std::vector<T> x = this->random_values(1027 * 8);
-  for (const auto& variant : kernels::batch_norm_forward_ladder<Simt, T>()) {
+  for (const auto& rung : kernels::ladder<Simt, BatchNormForward<T>>()) {
     std::vector<std::vector<double>> results;
-    for_thread_counts([&] { results.push_back(this->normalise(variant.run, x, 8).y); });
-    for (const auto& result : results) EXPECT_EQ(result, results.front()) << variant.name;
+    for_thread_counts([&] { results.push_back(this->normalise(rung, x, 8).y); });
+    for (const auto& result : results) EXPECT_EQ(result, results.front()) << rung.name;
   }
 }
 
-TYPED_TEST(CudaNorm, WideVariantRefusesWhatIsNotAligned) {
+TYPED_TEST(CudaNorm, WideRungRefusesWhatIsNotAligned) {
   using T = TypeParam;
   std::vector<T> x(9, T{1});
-  expect_error<std::invalid_argument>(
+  expect_error<Refusal>(
       [&] {
-        kernels::channel_affine_ladder<Simt, T>().back().run(this->simt_, 1, 8, x.data() + 1,
-                                                             x.data(), nullptr, {}, x.data());
+        run_rung(
+            this->simt_, "channel_map_row_walk_wide",
+            ChannelAffine<T>{
+                .x = x.data() + 1, .scale = x.data(), .y = x.data(), .rows = 1, .channels = 8});
       },
       "[channel_map_row_walk_wide] needs operands 16-byte aligned");
 }
@@ -127,38 +147,35 @@ TYPED_TEST(CudaNorm, WideVariantRefusesWhatIsNotAligned) {
 TYPED_TEST(CudaNorm, MoreChannelsThanIndicesCoverAreRefusedBeforeTheLaunch) {
   using T = TypeParam;
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
-  const T* const nothing = nullptr;
-  T* const nowhere = nullptr;
   const auto expect_refused = [](std::string_view name, auto&& call) {
-    expect_error<std::invalid_argument>(call, fmt::format("[{}] channels of 2147483648", name));
+    expect_error<Refusal>(call, fmt::format("[{}] channels of 2147483648", name));
   };
-  for (const auto& variant : kernels::channel_affine_ladder<Simt, T>()) {
-    expect_refused(variant.name, [&] {
-      variant.run(this->simt_, 1, kMany, nothing, nothing, nothing, {}, nowhere);
+  for (const auto& rung : kernels::ladder<Simt, ChannelAffine<T>>()) {
+    expect_refused(rung.name, [&] {
+      run_rung(this->simt_, rung, ChannelAffine<T>{.rows = 1, .channels = kMany});
     });
   }
-  for (const auto& variant : kernels::batch_norm_forward_ladder<Simt, T>()) {
-    expect_refused(variant.name, [&] {
-      variant.run(this->simt_, 1, kMany, nothing, nothing, nothing, kEpsilon, {}, nowhere, nowhere,
-                  nowhere);
+  for (const auto& rung : kernels::ladder<Simt, BatchNormForward<T>>()) {
+    expect_refused(rung.name, [&] {
+      run_rung(this->simt_, rung, BatchNormForward<T>{.rows = 1, .channels = kMany});
     });
   }
-  for (const auto& variant : kernels::batch_norm_backward_ladder<Simt, T>()) {
-    expect_refused(variant.name, [&] { variant.run(this->simt_, 1, kMany, {}); });
+  for (const auto& rung : kernels::ladder<Simt, BatchNormBackward<T>>()) {
+    expect_refused(rung.name, [&] {
+      run_rung(this->simt_, rung, BatchNormBackward<T>{.rows = 1, .channels = kMany});
+    });
   }
 }
 
 TYPED_TEST(CudaNorm, MoreElementsThanBlocksCoverAreRefusedBeforeTheLaunch) {
   using T = TypeParam;
-  const T* const nothing = nullptr;
-  T* const nowhere = nullptr;
-  for (const auto& variant : kernels::channel_affine_ladder<Simt, T>()) {
-    expect_error<std::invalid_argument>(
+  for (const auto& rung : kernels::ladder<Simt, ChannelAffine<T>>()) {
+    expect_error<Refusal>(
         [&] {
-          variant.run(this->simt_, std::int64_t{1} << 44, 4, nothing, nothing, nothing, {},
-                      nowhere);
+          run_rung(this->simt_, rung,
+                   ChannelAffine<T>{.rows = std::int64_t{1} << 44, .channels = 4});
         },
-        fmt::format("[{}] blocks of ", variant.name));
+        fmt::format("[{}] blocks of ", rung.name));
   }
 }
 

@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <stdexcept>
+#include <string>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -14,11 +15,13 @@
 namespace switchyard::test {
 namespace {
 
+using kernels::Refusal;
 using kernels::SgdParameter;
 using kernels::SgdStep;
+using kernels::SgdStepMany;
 using kernels::Simt;
 
-constexpr SgdStep kStep = {.rate = 0.1, .momentum = 0.9, .decay = 0.05};
+constexpr double kRate = 0.1, kMomentum = 0.9, kDecay = 0.05;
 
 /// One parameter's arrays on random data, and what a step must make of them. `shift` elements
 /// before each array: 1 takes its 16-byte alignment away.
@@ -35,8 +38,8 @@ class Parameter {
       g_.push_back(static_cast<T>(g[i]));
       w_.data()[shift + static_cast<std::int64_t>(i)] = static_cast<T>(w[i]);
       m_.data()[shift + static_cast<std::int64_t>(i)] = static_cast<T>(m[i]);
-      expected_m_.push_back(kStep.momentum * m[i] + (g[i] + kStep.decay * w[i]));
-      expected_w_.push_back(w[i] - kStep.rate * expected_m_.back());
+      expected_m_.push_back(kMomentum * m[i] + (g[i] + kDecay * w[i]));
+      expected_w_.push_back(w[i] - kRate * expected_m_.back());
     }
   }
 
@@ -86,41 +89,50 @@ class CudaOptimizer : public testing::Test {};
 using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaOptimizer, RealTypes);
 
-TYPED_TEST(CudaOptimizer, WideVariantRefusesWhatIsNotAligned) {
+TYPED_TEST(CudaOptimizer, WideRungRefusesWhatIsNotAligned) {
   Parameter<TypeParam> parameter(8, 1, 1);
   const SgdParameter<TypeParam> p = parameter.view();
   Simt simt;
-  expect_error<std::invalid_argument>(
+  expect_error<Refusal>(
       [&] {
-        kernels::sgd_step_ladder<Simt, TypeParam>().back().run(simt, p.count, p.w, p.g, p.m, kStep);
+        run_rung(simt, "sgd_wide",
+                 SgdStep<TypeParam>{.w = p.w, .g = p.g, .m = p.m, .count = p.count});
       },
       "[sgd_wide] needs w, g and m 16-byte aligned");
 }
 
-TYPED_TEST(CudaOptimizer, EveryVariantOverManyParametersMatchesPlainLoops) {
-  for (const auto& variant : kernels::sgd_step_many_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    const Parameters<TypeParam> parameters = mixed_parameters<TypeParam>();
-    Simt simt;
-    variant.run(simt, views(parameters), kStep);
+/// Every rung on `Exec` over many parameters, and over none.
+template <class T, class Exec>
+void expect_many_stepped(Exec& exec) {
+  for (const auto& rung : kernels::ladder<Exec, SgdStepMany<T>>()) {
+    SCOPED_TRACE(rung.name);
+    const Parameters<T> parameters = mixed_parameters<T>();
+    const std::vector<SgdParameter<T>> list = views(parameters);
+    SgdStepMany<T> step{.parameters = list, .rate = kRate, .momentum = kMomentum, .decay = kDecay};
+    run_rung(exec, rung, step);
     for (const auto& parameter : parameters) parameter->expect_stepped();
-    variant.run(simt, {}, kStep);
+    step.parameters = {};
+    run_rung(exec, rung, step);
   }
+}
+
+TYPED_TEST(CudaOptimizer, EveryRungOverManyParametersFollowsTheFormula) {
+  Simt simt;
+  expect_many_stepped<TypeParam>(simt);
+  kernels::Cpu cpu;
+  expect_many_stepped<TypeParam>(cpu);
 }
 
 TYPED_TEST(CudaOptimizer, SizesOverTheGridAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kHuge = std::int64_t{1} << 62;
-  TypeParam* const nowhere = nullptr;
   Simt simt;
-  for (const auto& variant : kernels::sgd_step_ladder<Simt, TypeParam>()) {
-    expect_error<std::invalid_argument>(
-        [&] { variant.run(simt, kHuge, nowhere, nowhere, nowhere, kStep); },
-        "[" + std::string(variant.name) + "] blocks of ");
+  for (const auto& rung : kernels::ladder<Simt, SgdStep<TypeParam>>()) {
+    expect_error<Refusal>([&] { run_rung(simt, rung, SgdStep<TypeParam>{.count = kHuge}); },
+                          "[" + std::string(rung.name) + "] blocks of ");
   }
-  const std::vector<SgdParameter<TypeParam>> parameters = {{kHuge, nowhere, nowhere, nowhere}};
-  expect_error<std::invalid_argument>(
-      [&] { kernels::sgd_step_many<Simt, TypeParam>(simt, parameters, kStep); },
-      "[sgd_many_one_launch] blocks of ");
+  const std::vector<SgdParameter<TypeParam>> parameters = {{.count = kHuge}};
+  expect_error<Refusal>([&] { run(simt, SgdStepMany<TypeParam>{.parameters = parameters}); },
+                        "[sgd_many_one_launch] blocks of ");
 }
 
 }  // namespace

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <stdexcept>
 #include <vector>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/run.h"
 #include "kernels/common/philox.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
@@ -18,7 +17,12 @@ namespace switchyard::test {
 namespace {
 
 using kernels::Cpu;
+using kernels::Dropout;
+using kernels::RandomNormal;
+using kernels::RandomSign;
 using kernels::RandomStretch;
+using kernels::RandomUniform;
+using kernels::Refusal;
 using kernels::Simt;
 
 constexpr RandomStretch kStretch{.seed = 0x123456789ABCDEF, .offset = (std::uint64_t{1} << 40) + 3};
@@ -38,23 +42,37 @@ class CudaRandom : public testing::Test {
     const std::vector<double> all = y.values();
     return {all.begin() + shift, all.end()};
   }
-  std::vector<double> drawn(kernels::RandomFunction<Simt, T>* run, std::int64_t count,
-                            std::int64_t shift = 0) {
-    return written(count, shift, [&](T* y) { run(simt_, count, y, kStretch); });
+  /// What call(arguments) draws, `Op` being RandomNormal or one of its kin.
+  template <class Op, class Call>
+  std::vector<double> drawn(std::int64_t count, std::int64_t shift, const Call& call) {
+    return written(count, shift,
+                   [&](T* y) { call(Op{.y = y, .count = count, .stretch = kStretch}); });
   }
-  /// Bit for bit what `formula` makes of each element's word, and what the CPU draws.
-  template <class Formula>
-  void expect_numbers(kernels::Ladder<kernels::RandomFunction<Simt, T>> ladder,
-                      kernels::RandomFunction<Simt, T>* entry,
-                      kernels::RandomFunction<Cpu, T>* on_cpu, const Formula& formula) {
+  /// Calls check(numbers) with what every rung on both devices draws, and run() on memory that is
+  /// not aligned.
+  template <class Op, class Check>
+  void for_each_drawn(std::int64_t count, const Check& check) {
+    for (const auto& rung : kernels::ladder<Simt, Op>()) {
+      SCOPED_TRACE(rung.name);
+      check(drawn<Op>(count, 0, [&](const Op& a) { run_rung(simt_, rung, a); }));
+    }
+    for (const auto& rung : kernels::ladder<Cpu, Op>()) {
+      SCOPED_TRACE(rung.name);
+      check(drawn<Op>(count, 0, [&](const Op& a) { run_rung(cpu_, rung, a); }));
+    }
+    for (const std::int64_t shift : {0, 1}) {
+      SCOPED_TRACE(shift);
+      check(drawn<Op>(count, shift, [&](const Op& a) { run(simt_, a); }));
+    }
+  }
+  /// Bit for bit what `formula` makes of each element's word.
+  template <class Op, class Formula>
+  void expect_numbers(const Formula& formula) {
     for (const std::int64_t count : kCounts) {
       SCOPED_TRACE(count);
       std::vector<double> want;
       for (std::int64_t i = 0; i < count; ++i) want.push_back(formula(word(i)));
-      for (const auto& variant : ladder) EXPECT_EQ(drawn(variant.run, count), want) << variant.name;
-      EXPECT_EQ(drawn(entry, count), want);
-      EXPECT_EQ(drawn(entry, count, 1), want) << "not aligned";
-      EXPECT_EQ(written(count, 0, [&](T* y) { on_cpu(cpu_, count, y, kStretch); }), want);
+      for_each_drawn<Op>(count, [&](const std::vector<double>& got) { EXPECT_EQ(got, want); });
     }
   }
 
@@ -65,16 +83,13 @@ using RealTypes = testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaRandom, RealTypes);
 
 TYPED_TEST(CudaRandom, UniformNumbersAreTheSameBitsOnEveryDevice) {
-  this->expect_numbers(kernels::random_uniform_ladder<Simt, TypeParam>(),
-                       kernels::random_uniform<Simt, TypeParam>,
-                       kernels::random_uniform<Cpu, TypeParam>,
-                       [](std::uint32_t w) { return std::ldexp(w >> 8, -24); });
+  this->template expect_numbers<RandomUniform<TypeParam>>(
+      [](std::uint32_t w) { return std::ldexp(w >> 8, -24); });
 }
 
 TYPED_TEST(CudaRandom, SignsAreTheSameOnEveryDevice) {
-  this->expect_numbers(kernels::random_sign_ladder<Simt, TypeParam>(),
-                       kernels::random_sign<Simt, TypeParam>, kernels::random_sign<Cpu, TypeParam>,
-                       [](std::uint32_t w) { return w >= 0x80000000U ? 1.0 : -1.0; });
+  this->template expect_numbers<RandomSign<TypeParam>>(
+      [](std::uint32_t w) { return w >= 0x80000000U ? 1.0 : -1.0; });
 }
 
 TYPED_TEST(CudaRandom, NormalNumbersAreTheSameUpToRounding) {
@@ -88,17 +103,10 @@ TYPED_TEST(CudaRandom, NormalNumbersAreTheSameUpToRounding) {
       want.push_back(std::sqrt(-2 * std::log(a)) *
                      (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
     }
-    const auto expect = [&](const std::vector<double>& got) {
-      EXPECT_LE(relative_error(got, want), sizeof(TypeParam) == 4 ? 1e-7 : 1e-15);
-    };
-    for (const auto& variant : kernels::random_normal_ladder<Simt, TypeParam>()) {
-      SCOPED_TRACE(variant.name);
-      expect(this->drawn(variant.run, count));
-    }
-    expect(this->drawn(kernels::random_normal<Simt, TypeParam>, count));
-    expect(this->drawn(kernels::random_normal<Simt, TypeParam>, count, 1));
-    expect(this->written(
-        count, 0, [&](TypeParam* y) { kernels::random_normal(this->cpu_, count, y, kStretch); }));
+    this->template for_each_drawn<RandomNormal<TypeParam>>(
+        count, [&](const std::vector<double>& got) {
+          EXPECT_LE(relative_error(got, want), sizeof(TypeParam) == 4 ? 1e-7 : 1e-15);
+        });
   }
 }
 
@@ -114,53 +122,51 @@ TYPED_TEST(CudaRandom, DropoutDropsTheSameElementsOnEveryDevice) {
         const bool dropped = word(i) < static_cast<std::uint32_t>(kDrop * 4294967296.0);
         want.push_back(dropped ? 0.0 : x[shift + i] * static_cast<TypeParam>(1 / (1 - kDrop)));
       }
-      const auto run = [&](auto& exec, const auto& dropout) {
+      const auto dropped = [&](const auto& call) {
         return this->written(count, shift, [&](TypeParam* y) {
-          dropout(exec, count, x + shift, y, kDrop, kStretch);
+          call(Dropout<TypeParam>{
+              .x = x + shift, .y = y, .count = count, .p = kDrop, .stretch = kStretch});
         });
       };
-      for (const auto& variant : kernels::dropout_ladder<Simt, TypeParam>()) {
-        if (shift != 0 && !variant.needs.empty()) continue;
-        EXPECT_EQ(run(this->simt_, variant.run), want) << variant.name;
+      for (const auto& rung : kernels::ladder<Simt, Dropout<TypeParam>>()) {
+        if (shift != 0 && !rung.takes.text.empty()) continue;
+        EXPECT_EQ(dropped([&](const auto& a) { run_rung(this->simt_, rung, a); }), want)
+            << rung.name;
       }
-      EXPECT_EQ(run(this->simt_, kernels::dropout<Simt, TypeParam>), want);
-      EXPECT_EQ(run(this->cpu_, kernels::dropout<Cpu, TypeParam>), want);
+      EXPECT_EQ(dropped([&](const auto& a) { run(this->simt_, a); }), want);
+      for (const auto& rung : kernels::ladder<Cpu, Dropout<TypeParam>>()) {
+        EXPECT_EQ(dropped([&](const auto& a) { run_rung(this->cpu_, rung, a); }), want)
+            << rung.name;
+      }
     }
   }
 }
 
-TYPED_TEST(CudaRandom, WideVariantsRefuseWhatIsNotAligned) {
+TYPED_TEST(CudaRandom, WideRungsRefuseWhatIsNotAligned) {
   std::vector<TypeParam> x(9);
-  const auto refused = [&](const auto& ladder, const auto& call) {
-    expect_error<std::invalid_argument>(
-        [&] { call(ladder.back().run); },
-        fmt::format("[{}] needs pointers 16-byte aligned", ladder.back().name));
+  const auto refused = [&](const auto& arguments) {
+    const auto& wide = kernels::ladder<Simt, std::decay_t<decltype(arguments)>>().back();
+    expect_error<Refusal>([&] { run_rung(this->simt_, wide, arguments); },
+                          fmt::format("[{}] needs pointers 16-byte aligned", wide.name));
   };
-  const auto draw = [&](const auto& run) { run(this->simt_, 8, x.data() + 1, kStretch); };
-  refused(kernels::random_normal_ladder<Simt, TypeParam>(), draw);
-  refused(kernels::random_uniform_ladder<Simt, TypeParam>(), draw);
-  refused(kernels::random_sign_ladder<Simt, TypeParam>(), draw);
-  refused(kernels::dropout_ladder<Simt, TypeParam>(),
-          [&](const auto& run) { run(this->simt_, 8, x.data(), x.data() + 1, 0.5, kStretch); });
+  refused(RandomNormal<TypeParam>{.y = x.data() + 1, .count = 8});
+  refused(RandomUniform<TypeParam>{.y = x.data() + 1, .count = 8});
+  refused(RandomSign<TypeParam>{.y = x.data() + 1, .count = 8});
+  refused(Dropout<TypeParam>{.x = x.data(), .y = x.data() + 1, .count = 8, .p = 0.5});
 }
 
 TYPED_TEST(CudaRandom, MoreElementsThanAGridCoversAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kMany = std::int64_t{1} << 44;
-  TypeParam* const nowhere = nullptr;
-  const auto refused = [&](std::string_view name, const auto& call) {
-    expect_error<std::invalid_argument>(call, fmt::format("[{}] blocks of ", name));
-  };
-  for (const auto& variant : kernels::dropout_ladder<Simt, TypeParam>()) {
-    refused(variant.name,
-            [&] { variant.run(this->simt_, kMany, nowhere, nowhere, 0.5, kStretch); });
-  }
-  for (const auto& ladder : {kernels::random_normal_ladder<Simt, TypeParam>(),
-                             kernels::random_uniform_ladder<Simt, TypeParam>(),
-                             kernels::random_sign_ladder<Simt, TypeParam>()}) {
-    for (const auto& variant : ladder) {
-      refused(variant.name, [&] { variant.run(this->simt_, kMany, nowhere, kStretch); });
+  const auto refused = [&](const auto& arguments) {
+    for (const auto& rung : kernels::ladder<Simt, std::decay_t<decltype(arguments)>>()) {
+      expect_error<Refusal>([&] { run_rung(this->simt_, rung, arguments); },
+                            fmt::format("[{}] blocks of ", rung.name));
     }
-  }
+  };
+  refused(Dropout<TypeParam>{.count = kMany, .p = 0.5});
+  refused(RandomNormal<TypeParam>{.count = kMany});
+  refused(RandomUniform<TypeParam>{.count = kMany});
+  refused(RandomSign<TypeParam>{.count = kMany});
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include <array>
 #include <limits>
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -20,6 +20,8 @@ namespace switchyard::test {
 namespace {
 
 using kernels::Simt;
+using kernels::SumMiddle;
+using kernels::SumProducts;
 
 template <class T>
 class CudaReduction : public testing::Test {
@@ -37,18 +39,21 @@ TYPED_TEST(CudaReduction, SameBitsOnAnyNumberOfThreads) {
   };
   const std::vector<T> a = values(1);
   const std::vector<T> b = values(2);
-  for (const auto& variant : kernels::sum_products_ladder<Simt, T>()) {
+  for (const auto& rung : kernels::ladder<Simt, SumProducts<T>>()) {
     std::vector<std::vector<double>> results;
     for_thread_counts([&] {
       GuardedBuffer<T> y(3);
-      variant.run(this->simt_, a.data(), b.data(), y.data(), 1, 3001, 3);
+      run_rung(
+          this->simt_, rung,
+          SumProducts<T>{
+              .a = a.data(), .b = b.data(), .y = y.data(), .outer = 1, .reduce = 3001, .inner = 3});
       results.push_back(y.values());
     });
-    for (const auto& result : results) EXPECT_EQ(result, results.front()) << variant.name;
+    for (const auto& result : results) EXPECT_EQ(result, results.front()) << rung.name;
   }
 }
 
-/// Where the entry point takes a thread per output, of which the sweeps' sizes have too few.
+/// Where run() takes a thread per output, of which the sweeps' sizes have too few.
 TYPED_TEST(CudaReduction, ManyOutputs) {
   using T = TypeParam;
   for (const auto& [outer, reduce, inner] :
@@ -60,20 +65,46 @@ TYPED_TEST(CudaReduction, ManyOutputs) {
       want[static_cast<std::size_t>(i / (reduce * inner) * inner + i % inner)] += double{x.back()};
     }
     GuardedBuffer<T> y(outer * inner);
-    kernels::sum_middle(this->simt_, x.data(), y.data(), outer, reduce, inner);
+    run(this->simt_,
+        SumMiddle<T>{
+            .x = x.data(), .y = y.data(), .outer = outer, .reduce = reduce, .inner = inner});
     EXPECT_LE(relative_error(y.values(), want), 1e-7) << outer;
   }
+}
+
+/// docs/kernels/reduction.md's table of choices, both sides of each of its limits.
+TYPED_TEST(CudaReduction, TheShapeChoosesTheRung) {
+  using Op = SumMiddle<TypeParam>;
+  const auto chosen = [](std::int64_t outer, std::int64_t reduce, std::int64_t inner) {
+    return std::string(
+        kernels::internal::choose_rung<Simt>(Op{.outer = outer, .reduce = reduce, .inner = inner})
+            .name);
+  };
+  EXPECT_EQ(chosen(1, 8, 1), "sum_thread_per_output");
+  EXPECT_EQ(chosen(1, 9, 1), "sum_warp_per_output");
+  EXPECT_EQ(chosen(4096, 8, 1), "sum_thread_per_output");
+  EXPECT_EQ(chosen(1'000'000, 9, 1), "sum_warp_per_output");
+  EXPECT_EQ(chosen(511, 1024, 1), "sum_warp_per_output");
+  EXPECT_EQ(chosen(511, 1025, 1), "sum_column_tiles");
+  EXPECT_EQ(chosen(512, 1025, 1), "sum_block_per_output");
+  EXPECT_EQ(chosen(1, 1'000'000, 1), "sum_column_tiles");
+  EXPECT_EQ(chosen(1, 8, 3), "sum_thread_per_output");
+  EXPECT_EQ(chosen(1, 9, 3), "sum_column_tiles");
+  EXPECT_EQ(chosen(1, 1000, 65'535), "sum_column_tiles");
+  EXPECT_EQ(chosen(1, 1000, 65'536), "sum_thread_per_output");
+  EXPECT_EQ(chosen(32'768, 64, 2), "sum_thread_per_output");
+  EXPECT_EQ(chosen(32'768, 65, 2), "sum_column_tiles");
+  EXPECT_EQ(chosen(2048, 65, 32), "sum_thread_per_output");
 }
 
 TYPED_TEST(CudaReduction, MoreOutputsThanBlocksAreRefusedBeforeTheLaunch) {
   using T = TypeParam;
   constexpr std::int64_t kMany = std::int64_t{1} << 42;
-  const T* const nothing = nullptr;
-  T* const nowhere = nullptr;
-  for (const auto& variant : kernels::sum_middle_ladder<Simt, T>()) {
-    const std::string text = error_text<std::invalid_argument>(
-        [&] { variant.run(this->simt_, nothing, nowhere, kMany, 1, 1); });
-    EXPECT_EQ(text.find(fmt::format("[{}] blocks of ", variant.name)), 0U) << text;
+  for (const auto& rung : kernels::ladder<Simt, SumMiddle<T>>()) {
+    const std::string text = error_text<kernels::Refusal>([&] {
+      run_rung(this->simt_, rung, SumMiddle<T>{.outer = kMany, .reduce = 1, .inner = 1});
+    });
+    EXPECT_EQ(text.find(fmt::format("[{}] blocks of ", rung.name)), 0U) << text;
   }
 }
 
@@ -81,11 +112,12 @@ TYPED_TEST(CudaReduction, ANaNReachesItsOwnSumAlone) {
   using T = TypeParam;
   std::vector<T> x(600 * 5, T{1});
   x[1234] = std::numeric_limits<T>::quiet_NaN();  // row 246, column 4
-  for (const auto& variant : kernels::sum_middle_ladder<Simt, T>()) {
+  for (const auto& rung : kernels::ladder<Simt, SumMiddle<T>>()) {
     GuardedBuffer<T> y(5);
-    variant.run(this->simt_, x.data(), y.data(), 1, 600, 5);
-    for (int c = 0; c < 4; ++c) EXPECT_EQ(y.data()[c], T{600}) << variant.name;
-    EXPECT_TRUE(y.data()[4] != y.data()[4]) << variant.name;
+    run_rung(this->simt_, rung,
+             SumMiddle<T>{.x = x.data(), .y = y.data(), .outer = 1, .reduce = 600, .inner = 5});
+    for (int c = 0; c < 4; ++c) EXPECT_EQ(y.data()[c], T{600}) << rung.name;
+    EXPECT_TRUE(y.data()[4] != y.data()[4]) << rung.name;
   }
 }
 

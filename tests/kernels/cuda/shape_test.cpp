@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
+#include <typeinfo>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
@@ -16,8 +17,11 @@
 namespace switchyard::test {
 namespace {
 
-using kernels::BFloat16;
+using kernels::Convert;
+using kernels::Fill;
+using kernels::Refusal;
 using kernels::Simt;
+using kernels::Transpose;
 
 const std::vector<std::int64_t> kCounts = {0, 1, 3, 4, 31, 33, 127, 1024, 1027, 5001};
 
@@ -53,10 +57,10 @@ std::vector<From> numbers(std::int64_t n) {
   return values;
 }
 
-/// `shift` elements from where any wide load would be aligned.
-template <class From, class To>
-void expect_converts(kernels::ConvertFunction<Simt, From, To>* run, std::int64_t n,
-                     std::int64_t x_shift, std::int64_t y_shift) {
+/// What run(simt, arguments), a conversion, writes `shift` elements from where any wide access
+/// would be aligned.
+template <class From, class To, class Run>
+void expect_converts(const Run& run, std::int64_t n, std::int64_t x_shift, std::int64_t y_shift) {
   const std::vector<From> x = numbers<From, To>(n + x_shift);
   Marked<To> want(n + y_shift);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -64,91 +68,95 @@ void expect_converts(kernels::ConvertFunction<Simt, From, To>* run, std::int64_t
   }
   Marked<To> got(n + y_shift);
   Simt simt;
-  run(simt, x.data() + x_shift, got.data() + y_shift, n);
+  run(simt, Convert<From, To>{.x = x.data() + x_shift, .y = got.data() + y_shift, .count = n});
   EXPECT_TRUE(got == want) << n << " elements, shifted by " << x_shift << " and " << y_shift;
 }
 
 template <class From, class To>
 void expect_conversion() {
+  SCOPED_TRACE(testing::Message() << typeid(From).name() << " to " << typeid(To).name());
   for (const std::int64_t n : kCounts) {
-    for (const auto& variant : kernels::convert_ladder<Simt, From, To>()) {
-      SCOPED_TRACE(variant.name);
-      expect_converts<From, To>(variant.run, n, 0, 0);
+    for (const auto& rung : kernels::ladder<Simt, Convert<From, To>>()) {
+      SCOPED_TRACE(rung.name);
+      expect_converts<From, To>(
+          [&](Simt& simt, const auto& arguments) { run_rung(simt, rung, arguments); }, n, 0, 0);
     }
-    expect_converts<From, To>(kernels::convert<Simt, From, To>, n, 0, 0);
-    expect_converts<From, To>(kernels::convert<Simt, From, To>, n, 1, 0);
-    expect_converts<From, To>(kernels::convert<Simt, From, To>, n, 0, 1);
+    const auto best = [](Simt& simt, const auto& arguments) { run(simt, arguments); };
+    expect_converts<From, To>(best, n, 0, 0);
+    expect_converts<From, To>(best, n, 1, 0);
+    expect_converts<From, To>(best, n, 0, 1);
   }
 }
 
-TEST(CudaShape, EveryConversionOfEveryVariantFollowsTheRules) {
-#define SWITCHYARD_EXPECT_CONVERSION(From, To) \
-  {                                            \
-    SCOPED_TRACE(#From " to " #To);            \
-    expect_conversion<From, To>();             \
-  }
-  SWITCHYARD_CONVERSIONS(SWITCHYARD_EXPECT_CONVERSION)
+template <class... From, class... To>
+void expect_conversions(kernels::TypeList<Convert<From, To>...>) {
+  (expect_conversion<From, To>(), ...);
+}
+TEST(CudaShape, EveryConversionOfEveryRungFollowsTheRules) {
+  expect_conversions(kernels::Conversions{});
 }
 
-template <class T>
-void expect_fills(kernels::FillFunction<Simt, T>* run, std::int64_t n, std::int64_t shift) {
+template <class T, class Run>
+void expect_filled(const Run& run, std::int64_t n, std::int64_t shift) {
   Marked<T> want(n + shift);
   std::fill_n(want.data() + shift, n, T{42});
   Marked<T> got(n + shift);
   Simt simt;
-  run(simt, got.data() + shift, T{42}, n);
+  run(simt, Fill<T>{.y = got.data() + shift, .value = T{42}, .count = n});
   EXPECT_TRUE(got == want) << n << " elements, shifted by " << shift;
 }
 
 template <class T>
 void expect_fill() {
+  SCOPED_TRACE(typeid(T).name());
   for (const std::int64_t n : kCounts) {
-    for (const auto& variant : kernels::fill_ladder<Simt, T>()) {
-      SCOPED_TRACE(variant.name);
-      expect_fills<T>(variant.run, n, 0);
+    for (const auto& rung : kernels::ladder<Simt, Fill<T>>()) {
+      SCOPED_TRACE(rung.name);
+      expect_filled<T>([&](Simt& simt, const auto& arguments) { run_rung(simt, rung, arguments); },
+                       n, 0);
     }
-    for (const std::int64_t shift : {0, 1}) expect_fills<T>(kernels::fill<Simt, T>, n, shift);
+    for (const std::int64_t shift : {0, 1}) {
+      expect_filled<T>([](Simt& simt, const auto& arguments) { run(simt, arguments); }, n, shift);
+    }
   }
 }
 
-TEST(CudaShape, EveryVariantFillsEveryType){
-#define SWITCHYARD_EXPECT_FILL(T) \
-  {                               \
-    SCOPED_TRACE(#T);             \
-    expect_fill<T>();             \
-  }
-    SWITCHYARD_ELEMENT_TYPES(SWITCHYARD_EXPECT_FILL)}
+template <class... Types>
+void expect_fills(kernels::TypeList<Types...>) {
+  (expect_fill<Types>(), ...);
+}
+TEST(CudaShape, EveryRungFillsEveryType) { expect_fills(kernels::ElementTypes{}); }
 
-TEST(CudaShape, WideVariantsRefuseWhatIsNotAligned) {
+TEST(CudaShape, WideRungsRefuseWhatIsNotAligned) {
   std::vector<float> x(9);
   std::vector<double> y(9);
   Simt simt;
-  const auto convert = kernels::convert_ladder<Simt, float, double>().back().run;
-  expect_error<std::invalid_argument>([&] { convert(simt, x.data() + 1, y.data(), 8); },
-                                      "[convert_packed] needs pointers aligned");
-  expect_error<std::invalid_argument>([&] { convert(simt, x.data(), y.data() + 1, 8); },
-                                      "[convert_packed] needs pointers aligned");
-  expect_error<std::invalid_argument>(
-      [&] { kernels::fill_ladder<Simt, float>().back().run(simt, x.data() + 1, 1.0F, 8); },
-      "[fill_wide] needs a pointer that is 16-byte aligned");
+  const auto refused = [&](const auto& arguments, const std::string& part) {
+    using Op = std::decay_t<decltype(arguments)>;
+    expect_error<Refusal>([&] { run_rung(simt, kernels::ladder<Simt, Op>().back(), arguments); },
+                          part);
+  };
+  refused(Convert<float, double>{.x = x.data() + 1, .y = y.data(), .count = 8},
+          "[convert_packed] needs pointers aligned");
+  refused(Convert<float, double>{.x = x.data(), .y = y.data() + 1, .count = 8},
+          "[convert_packed] needs pointers aligned");
+  refused(Fill<float>{.y = x.data() + 1, .value = 1.0F, .count = 8},
+          "[fill_wide] needs a pointer that is 16-byte aligned");
 }
 
 TEST(CudaShape, MoreElementsThanAGridCoversAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kMany = std::int64_t{1} << 44;
   Simt simt;
-  float* const nowhere = nullptr;
-  const auto refused = [](const auto& call, std::string_view name) {
-    expect_error<std::invalid_argument>(call, fmt::format("[{}] blocks of ", name));
+  const auto refused = [&](const auto& arguments) {
+    using Op = std::decay_t<decltype(arguments)>;
+    for (const auto& rung : kernels::ladder<Simt, Op>()) {
+      expect_error<Refusal>([&] { run_rung(simt, rung, arguments); },
+                            fmt::format("[{}] blocks of ", rung.name));
+    }
   };
-  for (const auto& variant : kernels::convert_ladder<Simt, float, float>()) {
-    refused([&] { variant.run(simt, nowhere, nowhere, kMany); }, variant.name);
-  }
-  for (const auto& variant : kernels::fill_ladder<Simt, float>()) {
-    refused([&] { variant.run(simt, nowhere, 0.0F, kMany); }, variant.name);
-  }
-  for (const auto& variant : kernels::transpose_ladder<Simt, float>()) {
-    refused([&] { variant.run(simt, nowhere, nowhere, kMany, 1); }, variant.name);
-  }
+  refused(Convert<float, float>{.count = kMany});
+  refused(Fill<float>{.count = kMany});
+  refused(Transpose<float>{.rows = kMany, .columns = 1});
 }
 
 }  // namespace

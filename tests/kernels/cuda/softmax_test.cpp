@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -21,30 +21,32 @@ namespace {
 
 using kernels::Simt;
 
-/// Calls check(run) for every variant of a ladder.
-template <class Ladder, class Check>
-void for_variants(const Ladder& ladder, const Check& check) {
-  for (const auto& variant : ladder) {
-    SCOPED_TRACE(variant.name);
-    check(variant.run);
+/// Calls check(rung) for every rung of a kernel.
+template <class Op, class Check>
+void for_rungs(const Check& check) {
+  for (const auto& rung : kernels::ladder<Simt, Op>()) {
+    SCOPED_TRACE(rung.name);
+    check(rung);
   }
 }
 
 template <class T>
 class CudaSoftmax : public testing::Test {
  protected:
-  /// What `run`, a softmax or log-softmax, makes of a matrix.
-  std::vector<double> forward(kernels::SoftmaxMapFunction<Simt, T>* run, const std::vector<T>& x,
+  using CrossEntropy = kernels::CrossEntropyForward<T>;
+  /// What `rung`, a softmax or log-softmax, makes of a matrix.
+  template <class Op>
+  std::vector<double> forward(const kernels::Rung<Simt, Op>& rung, const std::vector<T>& x,
                               std::int64_t rows, std::int64_t columns) {
     GuardedBuffer<T> y(rows * columns);
-    run(simt_, x.data(), y.data(), rows, columns);
+    kernels::run_rung(simt_, rung, Op{x.data(), y.data(), rows, columns});
     return y.values();
   }
-  std::vector<double> losses(kernels::CrossEntropyFunction<Simt, T>* run, const std::vector<T>& x,
+  std::vector<double> losses(const kernels::Rung<Simt, CrossEntropy>& rung, const std::vector<T>& x,
                              const std::vector<std::int64_t>& labels, std::int64_t columns) {
     const auto rows = static_cast<std::int64_t>(labels.size());
     GuardedBuffer<T> y(rows);
-    run(simt_, x.data(), labels.data(), y.data(), rows, columns);
+    kernels::run_rung(simt_, rung, CrossEntropy{x.data(), labels.data(), y.data(), rows, columns});
     return y.values();
   }
   Simt simt_;
@@ -76,41 +78,40 @@ TYPED_TEST(CudaSoftmax, RowsOfInfinitiesAndNaNComeOutAsNaNAndNoOthers) {
       EXPECT_EQ(std::isnan(y[static_cast<std::size_t>(i)]), i / columns < kBad) << i;
     }
   };
-  for_variants(kernels::softmax_forward_ladder<Simt, T>(), [&](auto* run) {
-    const std::vector<double> p = this->forward(run, x, kRows, kColumns);
+  for_rungs<kernels::SoftmaxForward<T>>([&](const auto& rung) {
+    const std::vector<double> p = this->forward(rung, x, kRows, kColumns);
     check(p, kColumns);
     EXPECT_EQ(p[5 * kColumns + kColumns - 1], 1.0);
     EXPECT_EQ(p[6 * kColumns], 1.0);
   });
-  for_variants(kernels::log_softmax_forward_ladder<Simt, T>(),
-               [&](auto* run) { check(this->forward(run, x, kRows, kColumns), kColumns); });
-  for_variants(kernels::cross_entropy_forward_ladder<Simt, T>(),
-               [&](auto* run) { check(this->losses(run, x, labels, kColumns), 1); });
+  for_rungs<kernels::LogSoftmaxForward<T>>(
+      [&](const auto& rung) { check(this->forward(rung, x, kRows, kColumns), kColumns); });
+  for_rungs<kernels::CrossEntropyForward<T>>(
+      [&](const auto& rung) { check(this->losses(rung, x, labels, kColumns), 1); });
 }
 
 TYPED_TEST(CudaSoftmax, SameBitsOnAnyNumberOfThreads) {
   using T = TypeParam;
   const std::vector<T> x = random_numbers<T>(31 * 100, 1);
-  for_variants(kernels::softmax_forward_ladder<Simt, T>(), [&](auto* run) {
-    const std::vector<double> first = this->forward(run, x, 31, 100);
-    for_thread_counts([&] { EXPECT_EQ(this->forward(run, x, 31, 100), first); });
+  for_rungs<kernels::SoftmaxForward<T>>([&](const auto& rung) {
+    const std::vector<double> first = this->forward(rung, x, 31, 100);
+    for_thread_counts([&] { EXPECT_EQ(this->forward(rung, x, 31, 100), first); });
   });
 }
 
 TYPED_TEST(CudaSoftmax, SizesOver32BitsAreRefusedBeforeTheLaunch) {
   using T = TypeParam;
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
-  const T* const nothing = nullptr;
-  T* const nowhere = nullptr;
-  for (const auto& variant : kernels::softmax_forward_ladder<Simt, T>()) {
-    const std::string text = error_text<std::invalid_argument>(
-        [&] { variant.run(this->simt_, nothing, nowhere, 1, kMany); });
-    EXPECT_EQ(text.find(fmt::format("[{}] columns of 2147483648", variant.name)), 0U) << text;
-  }
-  expect_error<std::invalid_argument>(
+  using Op = kernels::SoftmaxForward<T>;
+  for_rungs<Op>([&](const auto& rung) {
+    const std::string text = error_text<kernels::Refusal>(
+        [&] { kernels::run_rung(this->simt_, rung, Op{.rows = 1, .columns = kMany}); });
+    EXPECT_EQ(text.find(fmt::format("[{}] columns of 2147483648", rung.name)), 0U) << text;
+  });
+  expect_error<kernels::Refusal>(
       [&] {
-        kernels::softmax_forward_ladder<Simt, T>().back().run(this->simt_, nothing, nowhere, kMany,
-                                                              3);
+        kernels::run_rung(this->simt_, "softmax_forward_block_per_row",
+                          Op{.rows = kMany, .columns = 3});
       },
       "blocks of 2147483648");
 }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "kernels/api/routing.h"
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -20,8 +20,8 @@ namespace {
 
 using kernels::Simt;
 using Indices = std::vector<std::int64_t>;
-using Sort = kernels::SortAssignmentsFunction<Simt>;
-using Offsets = kernels::SegmentOffsetsFunction<Simt>;
+using kernels::SegmentOffsets;
+using kernels::SortAssignments;
 
 constexpr std::int64_t kUnwritten = -99;
 
@@ -68,25 +68,32 @@ Indices contents(GuardedBuffer<std::int64_t>& buffer) {
   return {values.begin(), values.end()};
 }
 
-Indices run_offsets(Offsets* run, const Case& c) {
+Indices run_offsets(const Case& c) {
   GuardedBuffer<std::int64_t> offsets(c.experts + 1);
   std::fill_n(offsets.data(), c.experts + 1, kUnwritten);
   Simt simt;
-  run(simt, c.indices.data(), static_cast<std::int64_t>(c.indices.size()), c.experts, c.capacity,
-      offsets.data());
+  kernels::run(simt, SegmentOffsets{.indices = c.indices.data(),
+                                    .assignments = static_cast<std::int64_t>(c.indices.size()),
+                                    .experts = c.experts,
+                                    .capacity = c.capacity,
+                                    .offsets = offsets.data()});
   return contents(offsets);
 }
 
 /// Sorts into the segments `offsets`.
-Sorted run_sort(Sort* run, const Case& c, const Indices& offsets) {
+Sorted run_sort(const Case& c, const Indices& offsets) {
   const auto assignments = static_cast<std::int64_t>(c.indices.size());
   GuardedBuffer<std::int64_t> permutation(offsets.back());
   GuardedBuffer<std::int64_t> inverse(assignments);
   std::fill_n(permutation.data(), offsets.back(), kUnwritten);
   std::fill_n(inverse.data(), assignments, kUnwritten);
   Simt simt;
-  run(simt, c.indices.data(), assignments, c.experts, offsets.data(), permutation.data(),
-      inverse.data());
+  kernels::run(simt, SortAssignments{.indices = c.indices.data(),
+                                     .assignments = assignments,
+                                     .experts = c.experts,
+                                     .offsets = offsets.data(),
+                                     .permutation = permutation.data(),
+                                     .inverse = inverse.data()});
   return {offsets, contents(permutation), contents(inverse)};
 }
 
@@ -94,39 +101,40 @@ TEST(CudaSortAssignments, SameAnswerOnAnyNumberOfThreads) {
   const Case c = {8, 900, random_experts(9000, 8, 2.0)};
   const Sorted expected = plain_sort(c);
   for_thread_counts([&] {
-    EXPECT_EQ(run_offsets(kernels::segment_offsets<Simt>, c), expected.offsets);
-    EXPECT_EQ(run_sort(kernels::sort_assignments<Simt>, c, expected.offsets), expected);
+    EXPECT_EQ(run_offsets(c), expected.offsets);
+    EXPECT_EQ(run_sort(c, expected.offsets), expected);
   });
 }
 
-/// Expects a refusal that begins with the variant's name.
-template <class Call>
-void expect_refused(const Call& call, std::string_view variant, const std::string& part) {
-  const std::string text = error_text<std::invalid_argument>(call);
-  EXPECT_EQ(text.find(fmt::format("[{}] ", variant)), 0U) << text;
+/// Expects a refusal that begins with the rung's name.
+template <class Op>
+void expect_refused(const kernels::Rung<Simt, Op>& rung, const Op& arguments,
+                    std::string_view part) {
+  Simt simt;
+  const std::string text =
+      error_text<kernels::Refusal>([&] { kernels::run_rung(simt, rung, arguments); });
+  EXPECT_EQ(text.find(fmt::format("[{}] ", rung.name)), 0U) << text;
   EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
 TEST(CudaSortAssignments, SizesAVariantDoesNotTakeAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
-  Simt simt;
   for (const auto& [assignments, experts, part] :
        std::vector<std::tuple<std::int64_t, std::int64_t, std::string>>{
            {kMany, 4, "assignments of 2147483648"}, {4, kMany, "experts of 2147483648"}}) {
-    for (const auto& v : kernels::segment_offsets_ladder<Simt>()) {
-      expect_refused([&] { v.run(simt, nullptr, assignments, experts, 0, nullptr); }, v.name, part);
+    for (const auto& rung : kernels::ladder<Simt, SegmentOffsets>()) {
+      const SegmentOffsets a = {.assignments = assignments, .experts = experts};
+      expect_refused(rung, a, rung.takes(a) ? part : rung.takes.text);
     }
-    for (const auto& v : kernels::sort_assignments_ladder<Simt>()) {
-      expect_refused([&] { v.run(simt, nullptr, assignments, experts, nullptr, nullptr, nullptr); },
-                     v.name, part);
+    for (const auto& rung : kernels::ladder<Simt, SortAssignments>()) {
+      const SortAssignments a = {.assignments = assignments, .experts = experts};
+      expect_refused(rung, a, rung.takes(a) ? part : rung.takes.text);
     }
   }
-  const auto& offsets = kernels::segment_offsets_ladder<Simt>().back();
-  expect_refused([&] { offsets.run(simt, nullptr, 4, 12289, 0, nullptr); }, offsets.name,
-                 offsets.needs.data());
-  const auto& sort = kernels::sort_assignments_ladder<Simt>().back();
-  expect_refused([&] { sort.run(simt, nullptr, 4, 1537, nullptr, nullptr, nullptr); }, sort.name,
-                 sort.needs.data());
+  const auto& offsets = kernels::ladder<Simt, SegmentOffsets>().back();
+  expect_refused(offsets, {.assignments = 4, .experts = 12289}, "at most 12288 experts");
+  const auto& sort = kernels::ladder<Simt, SortAssignments>().back();
+  expect_refused(sort, {.assignments = 4, .experts = 1537}, "at most 1536 experts");
 }
 
 }  // namespace

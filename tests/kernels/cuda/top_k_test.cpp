@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 #include <vector>
 
 #include "kernels/api/routing.h"
+#include "kernels/api/run.h"
 #include "kernels/simt/executor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
@@ -38,14 +38,29 @@ struct Result {
   std::int64_t bad_row;
 };
 
-template <class T>
-Result run_top_k(kernels::TopKFunction<Simt, T>* run, const std::vector<T>& logits,
-                 const Sizes& s) {
+/// `run` is called with an executor and the kernel's arguments.
+template <class Run, class T>
+Result run_top_k(const Run& run, const std::vector<T>& logits, const Sizes& s) {
   GuardedBuffer<std::int64_t> indices(s.tokens * s.k);
   std::fill_n(indices.data(), s.tokens * s.k, -99);
+  kernels::LowestNumber bad = ~kernels::LowestNumber{0};
   Simt simt;
-  const std::int64_t bad = run(simt, logits.data(), s.tokens, s.experts, s.k, indices.data());
-  return {indices.values(), bad};
+  run(simt, kernels::TopK<T>{.logits = logits.data(),
+                             .tokens = s.tokens,
+                             .experts = s.experts,
+                             .k = s.k,
+                             .indices = indices.data(),
+                             .bad_row = &bad});
+  return {indices.values(), static_cast<std::int64_t>(bad)};
+}
+
+/// Calls check(run) for every rung.
+template <class T, class Check>
+void for_rungs(const Check& check) {
+  for (const auto& rung : kernels::ladder<Simt, kernels::TopK<T>>()) {
+    SCOPED_TRACE(rung.name);
+    check([&](Simt& simt, const kernels::TopK<T>& a) { kernels::run_rung(simt, rung, a); });
+  }
 }
 
 template <class T>
@@ -65,13 +80,12 @@ TYPED_TEST(CudaTopK, ReportsTheLowestRowThatCannotBeRanked) {
   *at(499, 0) = kNan;
   *at(222, 39) = kNan;
   std::fill(at(77, 0), at(78, 0), -kInf);
-  for (const auto& variant : kernels::top_k_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    EXPECT_EQ(run_top_k(variant.run, logits, s).bad_row, 77);
+  for_rungs<TypeParam>([&](const auto& run) {
+    EXPECT_EQ(run_top_k(run, logits, s).bad_row, 77);
     std::vector<TypeParam> late = logits;
     std::copy_n(clean.begin() + 77 * s.experts, s.experts, late.begin() + 77 * s.experts);
-    EXPECT_EQ(run_top_k(variant.run, late, s).bad_row, 222);
-  }
+    EXPECT_EQ(run_top_k(run, late, s).bad_row, 222);
+  });
 }
 
 TYPED_TEST(CudaTopK, InfiniteLogitsRankAndBadRowsNameNoExpertTwice) {
@@ -79,15 +93,14 @@ TYPED_TEST(CudaTopK, InfiniteLogitsRankAndBadRowsNameNoExpertTwice) {
   constexpr auto kInf = std::numeric_limits<TypeParam>::infinity();
   const std::vector<TypeParam> infinite = {-kInf, kInf, -kInf, 0, -kInf, -1, kInf, kInf, 0};
   const std::vector<TypeParam> bad = {kNan, 1, kNan, -kInf, -kInf, -kInf, kNan, kNan, kNan};
-  for (const auto& variant : kernels::top_k_ladder<Simt, TypeParam>()) {
-    SCOPED_TRACE(variant.name);
-    const Result ranked = run_top_k(variant.run, infinite, {3, 3, 3});
+  for_rungs<TypeParam>([&](const auto& run) {
+    const Result ranked = run_top_k(run, infinite, {3, 3, 3});
     EXPECT_EQ(ranked.bad_row, -1);
     EXPECT_EQ(ranked.indices, (std::vector<double>{1, 0, 2, 0, 2, 1, 0, 1, 2}));
-    const Result reported = run_top_k(variant.run, bad, {3, 3, 3});
+    const Result reported = run_top_k(run, bad, {3, 3, 3});
     EXPECT_EQ(reported.bad_row, 0);
     EXPECT_EQ(reported.indices, (std::vector<double>{1, 0, 2, 0, 1, 2, 0, 1, 2}));
-  }
+  });
 }
 
 TYPED_TEST(CudaTopK, SameAnswerOnAnyNumberOfThreads) {
@@ -96,23 +109,23 @@ TYPED_TEST(CudaTopK, SameAnswerOnAnyNumberOfThreads) {
   for (std::size_t i = 600; i < logits.size(); i += 100) {
     logits[i] = std::numeric_limits<TypeParam>::quiet_NaN();
   }
-  for_thread_counts([&] {
-    EXPECT_EQ(run_top_k(kernels::top_k<Simt, TypeParam>, logits, s).bad_row, 600 / s.experts);
-  });
+  const auto run = [](Simt& simt, const auto& arguments) { kernels::run(simt, arguments); };
+  for_thread_counts([&] { EXPECT_EQ(run_top_k(run, logits, s).bad_row, 600 / s.experts); });
 }
 
 TYPED_TEST(CudaTopK, SizesAVariantDoesNotTakeAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
-  const TypeParam* const nothing = nullptr;
   Simt simt;
-  for (const auto& variant : kernels::top_k_ladder<Simt, TypeParam>()) {
+  for (const auto& rung : kernels::ladder<Simt, kernels::TopK<TypeParam>>()) {
     const auto refused = [&](std::int64_t tokens, std::int64_t experts, const char* part) {
-      const std::string text = error_text<std::invalid_argument>(
-          [&] { variant.run(simt, nothing, tokens, experts, 1, nullptr); });
-      EXPECT_EQ(text.find(fmt::format("[{}] ", variant.name)), 0U) << text;
+      const std::string text = error_text<kernels::Refusal>([&] {
+        kernels::run_rung(simt, rung,
+                          kernels::TopK<TypeParam>{.tokens = tokens, .experts = experts, .k = 1});
+      });
+      EXPECT_EQ(text.find(fmt::format("[{}] ", rung.name)), 0U) << text;
       EXPECT_NE(text.find(part), std::string::npos) << text;
     };
-    refused(1, kMany, variant.needs.empty() ? "experts of 2147483648" : "at most 256 experts");
+    refused(1, kMany, rung.takes.text.empty() ? "experts of 2147483648" : "at most 256 experts");
     refused(std::int64_t{1} << 40, 4, "blocks of ");
   }
 }

@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/cuda/matmul_library.h"
 #include "kernels/cuda/parts.h"
 #include "tests/kernels/cuda_runtime/cuda_test.h"
 #include "tests/support/expect_error.h"
@@ -79,7 +80,7 @@ class CublasTest : public CudaTest {
     const std::vector<T> a(a64.begin(), a64.end());
     const std::vector<T> b(b64.begin(), b64.end());
     std::vector<T> c(static_cast<std::size_t>(s.m * s.n), std::numeric_limits<T>::quiet_NaN());
-    matmul(cuda_, s, a.data(), b.data(), c.data());
+    matmul_cublas(cuda_, Matmul<T>{s, a.data(), b.data(), c.data()});
     synchronise(cuda_);
     for (std::int64_t i = 0; i < s.m; ++i) {
       for (std::int64_t j = 0; j < s.n; ++j) {

@@ -176,7 +176,6 @@ class CudnnTest : public CudaTest {
   CudnnTest() {
     executions.clear();
     cuda_.parts->cudnn = std::make_shared<Cudnn>(functions_, cuda_.stream);
-    choose_convolutions(cuda_, ConvolutionCode::kCudnn);
   }
 
   CudnnFunctions functions_ = without_execution();
@@ -189,9 +188,9 @@ TEST_F(CudnnTest, EachFaceBindsItsOperands) {
   void* const s = second;
   void* const r = result;
   const ConvShape shape = shapes()[4];
-  for (const ConvFace face : kFaces) {
-    EXPECT_TRUE(conv2d_by_library(cuda_, face, shape, first, second, result));
-  }
+  conv2d_cudnn(cuda_, Conv2d<float>{shape, first, second, result});
+  conv2d_cudnn(cuda_, Conv2dInputGrad<float>{shape, first, second, result});
+  conv2d_cudnn(cuda_, Conv2dWeightGrad<float>{shape, first, second, result});
   ASSERT_EQ(executions.size(), 3U);
   EXPECT_EQ(executions[0].operands, (std::vector<void*>{f, s, r}));  // x, w -> y
   EXPECT_EQ(executions[1].operands, (std::vector<void*>{r, s, f}));  // gy, w -> gx
@@ -204,22 +203,13 @@ TEST_F(CudnnTest, EachFaceBindsItsOperands) {
   EXPECT_EQ(memory_stats(cuda_).live, 0U);  // workspaces were given back
 }
 
-TEST_F(CudnnTest, TheHandWrittenKernelsAreTheDefault) {
-  float data[1] = {};
-  Cuda fresh;
-  EXPECT_FALSE(conv2d_by_library(fresh, ConvFace::kForward, shapes()[4], data, data, data));
-  EXPECT_TRUE(executions.empty());
-}
-
-TEST_F(CudnnTest, WhereItCannotBeStartedItIsNotChosen) {
+TEST_F(CudnnTest, WhereItCannotBeStartedTheErrorSaysSo) {
   Cuda fresh;  // with the real cuDNN, which finds no GPU
   if (cudnnHandle_t handle = nullptr; cudnn_functions().create(&handle) == CUDNN_STATUS_SUCCESS) {
     cudnn_functions().destroy(handle);
     GTEST_SKIP() << "there is a GPU";
   }
-  expect_error<CudaError>([&] { choose_convolutions(fresh, ConvolutionCode::kCudnn); },
-                          "[conv2d] cudnnCreate: CUDNN_STATUS_");
-  EXPECT_EQ(fresh.conv, ConvolutionCode::kOwn);
+  expect_error<CudaError>([&] { start_cudnn(fresh); }, "[conv2d] cudnnCreate: CUDNN_STATUS_");
 }
 
 TEST_F(CudnnTest, EmptySumsAreZerosWithoutCudnn) {
@@ -227,13 +217,13 @@ TEST_F(CudnnTest, EmptySumsAreZerosWithoutCudnn) {
   shape.channels = 0;
   std::vector<double> y(static_cast<std::size_t>(shape.y_size()), 1.0);
   const double* const none = nullptr;
-  EXPECT_TRUE(conv2d_by_library(cuda_, ConvFace::kForward, shape, none, none, y.data()));
+  conv2d_cudnn(cuda_, Conv2d<double>{shape, none, none, y.data()});
   synchronise(cuda_);
   EXPECT_EQ(y, std::vector<double>(y.size(), 0.0));
   shape = shapes()[4];
   shape.batch = 0;
   std::vector<double> gw(static_cast<std::size_t>(shape.w_size()), 1.0);
-  EXPECT_TRUE(conv2d_by_library(cuda_, ConvFace::kWeightGrad, shape, none, none, gw.data()));
+  conv2d_cudnn(cuda_, Conv2dWeightGrad<double>{shape, none, none, gw.data()});
   synchronise(cuda_);
   EXPECT_EQ(gw, std::vector<double>(gw.size(), 0.0));
   EXPECT_TRUE(executions.empty());
@@ -242,8 +232,9 @@ TEST_F(CudnnTest, EmptySumsAreZerosWithoutCudnn) {
 TEST_F(CudnnTest, AFailedExecutionNamesTheCallAndGivesTheWorkspaceBack) {
   functions_.execute = [](auto...) { return CUDNN_STATUS_EXECUTION_FAILED; };
   alignas(16) float data[1] = {};
-  const std::string text = error_text<CudaError>(
-      [&] { conv2d_by_library(cuda_, ConvFace::kForward, shapes()[4], data, data, data); });
+  const std::string text = error_text<CudaError>([&] {
+    conv2d_cudnn(cuda_, Conv2d<float>{shapes()[4], data, data, data});
+  });
   EXPECT_TRUE(text.starts_with("[conv2d] cudnnBackendExecute: CUDNN_STATUS_EXECUTION_FAILED"))
       << text;
   EXPECT_EQ(memory_stats(cuda_).live, 0U);
@@ -261,12 +252,10 @@ TEST_F(CudnnTest, AFailedExecutionNamesTheCallAndGivesTheWorkspaceBack) {
 namespace switchyard::test {
 namespace {
 
-TEST_F(CudaTest, WithoutCudnnItCannotBeChosen) {
+TEST_F(CudaTest, WithoutCudnnItCannotBeStarted) {
   kernels::Cuda cuda;
-  expect_error<kernels::CudaError>(
-      [&] { choose_convolutions(cuda, kernels::ConvolutionCode::kCudnn); },
-      "[conv2d] this build has no cuDNN");
-  EXPECT_EQ(cuda.conv, kernels::ConvolutionCode::kOwn);
+  expect_error<kernels::CudaError>([&] { kernels::start_cudnn(cuda); },
+                                   "[conv2d] this build has no cuDNN");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/api/error.h"
+#include "kernels/api/run.h"
 #include "kernels/api/shape.h"
 #include "kernels/simt/executor.h"
 
@@ -46,7 +47,7 @@ class DeviceArray {
 TEST(SimtMemoryTest, CopiesAndKernelsReachIt) {
   const DeviceArray x({1.0F, 2.0F, 3.0F});
   const DeviceArray y({0.0F, 0.0F, 0.0F});
-  copy(simt(), x.data(), y.data(), 3);  // a kernel
+  run(simt(), Copy<float>{.x = x.data(), .y = y.data(), .count = 3});
   EXPECT_EQ(y.values(), x.values());
   clear(simt(), y.data() + 1, sizeof(float));
   EXPECT_EQ(y.values(), (std::vector{1.0F, 0.0F, 3.0F}));
@@ -120,8 +121,9 @@ TEST(SimtMemoryTest, BlocksNeverOverlapAndAllComeBack) {
       ASSERT_NE(block.data, nullptr);
       ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block.data) % 256, 0U);
       ASSERT_GE(block.capacity, bytes);
-      fill(simt(), static_cast<float*>(block.data), mark,
-           static_cast<std::int64_t>(bytes / sizeof(float)));
+      run(simt(), Fill<float>{.y = static_cast<float*>(block.data),
+                              .value = mark,
+                              .count = static_cast<std::int64_t>(bytes / sizeof(float))});
       owned.push_back({block, bytes, mark});
     } else {
       const std::size_t which = random() % owned.size();

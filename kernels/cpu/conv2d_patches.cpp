@@ -1,13 +1,10 @@
+#include "kernels/cpu/conv2d_patches.h"
+
 #include <algorithm>
 
-#include "kernels/api/conv2d.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
-
-// float64 convolutions (oneDNN has none): patches of a block of images are laid out as a matrix
-// [OH·OW·images, KH·KW·C] and multiplied with the weights. All loops write disjoint rows and all
-// sums have a fixed order, so the bits do not depend on the thread count.
 
 namespace switchyard::kernels {
 namespace {
@@ -106,41 +103,35 @@ void add_patches(const ConvShape& s, const double* patches, double* x) {
 
 }  // namespace
 
-// ---- entry points
-
-template <>
-void conv2d(Cpu&, const ConvShape& shape, const double* x, const double* w, double* y) {
-  const std::int64_t k = shape.patch_size();
-  for_each_block(shape, x, y, [&](const ConvShape& block, const double* xs, double* ys) {
+void conv2d_eigen_patches(Cpu&, const Conv2d<double>& a) {
+  const std::int64_t k = a.shape.patch_size();
+  for_each_block(a.shape, a.x, a.y, [&](const ConvShape& block, const double* xs, double* ys) {
     const std::int64_t rows = block.batch * block.out_height() * block.out_width();
-    parallel_gemm<double>(rows, block.filters, k, {patches_of(block, xs), k, false}, {w, k, true},
+    parallel_gemm<double>(rows, block.filters, k, {patches_of(block, xs), k, false}, {a.w, k, true},
                           ys, block.filters);
   });
 }
 
-template <>
-void conv2d_input_grad(Cpu&, const ConvShape& shape, const double* gy, const double* w,
-                       double* gx) {
-  const std::int64_t k = shape.patch_size();
-  for_each_block(shape, gx, gy, [&](const ConvShape& block, double* gxs, const double* gys) {
+void conv2d_eigen_patches(Cpu&, const Conv2dInputGrad<double>& a) {
+  const std::int64_t k = a.shape.patch_size();
+  for_each_block(a.shape, a.gx, a.gy, [&](const ConvShape& block, double* gxs, const double* gys) {
     const std::int64_t rows = block.batch * block.out_height() * block.out_width();
     double* patches = patches_are_input(block) ? gxs : patch_buffer(block);
-    parallel_gemm<double>(rows, k, block.filters, {gys, block.filters, false}, {w, k, false},
+    parallel_gemm<double>(rows, k, block.filters, {gys, block.filters, false}, {a.w, k, false},
                           patches, k);
     if (patches != gxs) add_patches(block, patches, gxs);
   });
 }
 
-template <>
-void conv2d_weight_grad(Cpu&, const ConvShape& shape, const double* x, const double* gy,
-                        double* gw) {
-  const std::int64_t k = shape.patch_size();
-  std::fill_n(gw, shape.w_size(), 0.0);
-  for_each_block(shape, x, gy, [&](const ConvShape& block, const double* xs, const double* gys) {
-    const std::int64_t rows = block.batch * block.out_height() * block.out_width();
-    parallel_gemm<double>(block.filters, k, rows, {gys, block.filters, true},
-                          {patches_of(block, xs), k, false}, gw, k, true);
-  });
+void conv2d_eigen_patches(Cpu&, const Conv2dWeightGrad<double>& a) {
+  const std::int64_t k = a.shape.patch_size();
+  std::fill_n(a.gw, a.shape.w_size(), 0.0);
+  for_each_block(a.shape, a.x, a.gy,
+                 [&](const ConvShape& block, const double* xs, const double* gys) {
+                   const std::int64_t rows = block.batch * block.out_height() * block.out_width();
+                   parallel_gemm<double>(block.filters, k, rows, {gys, block.filters, true},
+                                         {patches_of(block, xs), k, false}, a.gw, k, true);
+                 });
 }
 
 }  // namespace switchyard::kernels
