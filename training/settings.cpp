@@ -83,8 +83,8 @@ json merge_settings(json lower, const json& upper) {
 
 json parse_setting(const std::string& text) {
   const std::size_t equals = text.find('=');
-  check<UsageError>(equals != std::string::npos && equals > 0,
-                    "setting '{}': expected PATH=VALUE, for example optimizer.rate=0.2", text);
+  check<UsageError>(equals != std::string::npos && equals > 0, "setting '{}': expected PATH=VALUE",
+                    text);
   check<UsageError>(is_utf8(text), "setting '{}': not UTF-8", text);
   const std::vector<std::string> fields = fields_of_path(text, text.substr(0, equals));
   json layer = value_of_setting(text, text.substr(equals + 1));

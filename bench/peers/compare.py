@@ -25,8 +25,9 @@ GROUPS = {
     'hvp': ('hvp', ['gradient', 'hvp_from_scratch', 'hvp_kept_graph'], 2),
     'inference': ('inference', ['inference'], 5),
 }
-# Relative errors of float32 between two programs that are both right.
-TOLERANCE = {'train_step': 1e-3, 'gradient': 1e-3, 'hvp_from_scratch': 1e-2, 'hvp_kept_graph': 1e-2, 'inference': 1e-4}
+# Relative errors of float32 between two programs that are both right: rounding switches some units of a ReLU, and each
+# switch changes derivatives by all of its share.
+TOLERANCE = {'train_step': 2e-2, 'gradient': 2e-2, 'hvp_from_scratch': 5e-2, 'hvp_kept_graph': 5e-2, 'inference': 1e-4}
 
 
 class Comparison:
@@ -44,15 +45,15 @@ class Comparison:
     def note(self, text):
         print(f'[{time.monotonic() - self.start:5.0f} s] {text}', flush=True)
 
-    def make_problem(self, batch, directory):
-        """Weights, images and what the program makes of them, in evaluation and in training mode."""
+    def make_problem(self, batch, directory, modes):
+        """Weights, images and what the program makes of them in evaluation or training mode."""
         self.run([sys.executable, os.path.join(HERE, 'make_problem.py'), '--model', self.options.model,
                   '--batch', str(batch), '--out', directory])
 
         def path(name):
             return os.path.join(directory, f'{name}.safetensors')
 
-        for mode in ('eval', 'train'):
+        for mode in modes:
             self.run([os.path.join(self.options.programs, 'switchyard'), 'probe', '--model', self.options.model,
                       '--weights', path('weights'), '--batch', path('batch'), '--out', path(mode), '--mode', mode,
                       '--loss', 'objective' if mode == 'train' else 'cross_entropy'])
@@ -191,7 +192,7 @@ def main():
         if not groups:
             continue
         with tempfile.TemporaryDirectory() as directory:
-            comparison.make_problem(batch, directory)
+            comparison.make_problem(batch, directory, ['eval', 'train'] if 'train_step' in groups else ['eval'])
             for group in groups:
                 comparison.group(group, batch, directory)
     bounds = {}

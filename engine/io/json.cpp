@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/core/suggest.h"
 #include "engine/io/files.h"
 #include "kernels/api/text.h"
 
@@ -167,15 +168,16 @@ JsonObject::JsonObject(json value, std::string where, std::string path)
 
 void JsonObject::finish() const {
   std::vector<std::string> unknown;
+  std::string hint;
   for (const auto& [name, value] : value_.items()) {
-    if (std::ranges::find(known_, name) == known_.end()) {
-      unknown.push_back(path_of(name));
-    }
+    if (std::ranges::find(known_, name) != known_.end()) continue;
+    hint = unknown.empty() ? did_you_mean(name, known_) : "";  // of one alone
+    unknown.push_back(path_of(name));
   }
   if (unknown.empty()) return;
-  throw UsageError(fmt::format("{}: unknown field{} {} (there {}: {})", where_,
+  throw UsageError(fmt::format("{}: unknown field{} {} (there {}: {}){}", where_,
                                unknown.size() == 1 ? "" : "s", printable_list(unknown, ", "),
-                               known_.size() == 1 ? "is" : "are", fmt::join(known_, ", ")));
+                               known_.size() == 1 ? "is" : "are", fmt::join(known_, ", "), hint));
 }
 
 void JsonObject::fail(const std::string& field, std::string_view what) const {

@@ -102,7 +102,7 @@ class JsonObject {
                       : JsonObject(nlohmann::json::object(), where_, path_of(field));
   }
 
-  /// UsageError naming the fields that were never asked for, and those that there are.
+  /// UsageError naming the fields never asked for, those that there are, and the nearest of them.
   void finish() const;
 
   /// Throws a UsageError about a field whose value has the right type and is still wrong:

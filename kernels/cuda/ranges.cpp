@@ -5,10 +5,16 @@
 #include "kernels/api/device.h"
 #include "kernels/cuda/stream.h"
 
-// NVTX ranges: what a profiler's timeline shows above the kernels. Without a profiler each call is
-// a test of a pointer.
+// What the door to the kernels asks of a GPU: how many grids were launched, and NVTX ranges, which
+// a profiler's timeline shows above the kernels. Without a profiler each call is a test of a
+// pointer.
 
 namespace switchyard::kernels {
+
+template <>
+std::uint64_t launch_count(const Cuda& cuda) {
+  return cuda.launches;
+}
 
 template <>
 void begin_range(Cuda& /*cuda*/, std::string_view name) {

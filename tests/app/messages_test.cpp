@@ -24,6 +24,10 @@ TEST(MessagesTest, ASlipIsAnsweredWithTheNearestName) {
   expect_failure({"gradcheck", "sofmax"}, 2, "did you mean 'softmax'?");
   expect_failure({"gradcheck", "relu", "--device", "smt"}, 2, "did you mean 'simt'?");
   expect_failure({"check", "fill", "--device", "cdua"}, 2, "did you mean 'cuda'?");
+  expect_failure({"train", "--set", "epoch=3"}, 2, "; did you mean 'epochs'?");
+  expect_failure({"train", "--set", "optimizer.rat=3"}, 2, "; did you mean 'rate'?");
+  expect_failure({"study", "--set", "seed=3"}, 2, "; did you mean 'seeds'?");
+  expect_failure({"hessian", "--run", "x", "--set", "image=3"}, 2, "; did you mean 'images'?");
   expect_failure({"fly"}, 2, "switchyard: no command 'fly' (");
 }
 

@@ -54,7 +54,10 @@ TEST(Gate, NamesTheArgumentInErrors) {
 /// A finite difference must not change the choice: `switchyard gradcheck` called right derivatives
 /// wrong where a sample's logits nearly tied.
 TEST(Gate, SamplesForDerivativesHaveNoNearTie) {
-  for (const OpCase& op : gate_cases()) {
+  int gates = 0;
+  for (const OpCase& op : op_cases()) {
+    if (!op.name.starts_with("gate")) continue;
+    ++gates;
     for (std::uint64_t seed = 1; seed <= 100; ++seed) {
       CaseSource source{Generator(seed)};
       const Tensor logits = op.sample(3, source).inputs[0];
@@ -69,6 +72,7 @@ TEST(Gate, SamplesForDerivativesHaveNoNearTie) {
       }
     }
   }
+  EXPECT_GT(gates, 0);
 }
 
 }  // namespace
