@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/check.h"
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard {

@@ -6,8 +6,8 @@
 #include "analysis/process_memory.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
-#include "engine/ops/dropout.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/random.h"
+#include "engine/core/threads.h"
 #include "models/inference.h"
 #include "models/state.h"
 
@@ -36,11 +36,10 @@ InferenceTiming time_inference(Classifier& model, const Shape& image_shape, std:
 Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
                               EfficiencyOptions options) {
   check<UsageError>(!options.batch_sizes.empty(), "[efficiency] needs at least one batch size");
-  check(image_shape.rank() == 3, "[efficiency] an image is [H, W, C], got {}",
-        image_shape.to_string());
+  check(image_shape.rank() == 3, "[efficiency] an image is [H, W, C], got {}", image_shape);
   const NoGrad no_grad;
   Efficiency result;
-  result.threads = kernels::thread_count();
+  result.threads = thread_count();
   result.parameters = parameter_count(model);
   const std::int64_t largest =
       *std::max_element(options.batch_sizes.begin(), options.batch_sizes.end());

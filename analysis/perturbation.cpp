@@ -48,12 +48,22 @@ ParameterGuard::ParameterGuard(std::span<const Tensor> parameters)
     : parameters_(parameters.begin(), parameters.end()), saved_(copy_of(parameters)) {}
 
 ParameterGuard::~ParameterGuard() {
-  for (std::size_t i = 0; i < saved_.size(); ++i) parameters_[i].copy_from(saved_[i]);
+  if (!moved_) return;
+  try {
+    restore();
+  } catch (const std::exception&) {  // copying failed, hence so did what ends the scope
+  }
 }
 
 void ParameterGuard::move_to(double alpha, std::span<const Tensor> direction) {
-  for (std::size_t i = 0; i < saved_.size(); ++i) parameters_[i].copy_from(saved_[i]);
+  restore();
+  moved_ = true;
   axpy(alpha, direction, parameters_);
+}
+
+void ParameterGuard::restore() {
+  for (std::size_t i = 0; i < saved_.size(); ++i) parameters_[i].copy_from(saved_[i]);
+  moved_ = false;
 }
 
 std::vector<double> symmetric_alphas(double limit, int points) {
@@ -77,6 +87,7 @@ std::vector<double> loss_along(std::span<const Tensor> parameters,
     guard.move_to(alpha, direction);
     losses.push_back(loss());
   }
+  guard.restore();
   return losses;
 }
 

@@ -13,21 +13,25 @@
 
 namespace switchyard {
 
-/// Saves parameter values and puts them back, bit for bit, when it goes out of scope, by an
-/// exception or not.
+/// Saves parameter values and puts them back, bit for bit: by restore(), or else when it goes out
+/// of scope, by an exception or not.
 class ParameterGuard {
  public:
   explicit ParameterGuard(std::span<const Tensor> parameters);
+  /// Never throws: where the device fails, the error that says so is already on its way.
   ~ParameterGuard();
   ParameterGuard(const ParameterGuard&) = delete;
   ParameterGuard& operator=(const ParameterGuard&) = delete;
 
   /// Sets the parameters to saved + alpha·direction.
   void move_to(double alpha, std::span<const Tensor> direction);
+  /// Puts the values back. Errors: the device's.
+  void restore();
 
  private:
   std::vector<Tensor> parameters_;  // share storage with the caller's
   std::vector<Tensor> saved_;
+  bool moved_ = false;
 };
 
 /// `points` steps from -limit to limit, 0 exactly among them. UsageError: an even or non-positive

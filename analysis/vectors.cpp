@@ -6,11 +6,11 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
+#include "engine/core/threads.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/shape.h"
-#include "kernels/cpu/parallel.h"
 
 namespace switchyard {
 namespace {
@@ -21,8 +21,8 @@ void check_alike(std::string_view what, std::span<const Tensor> a, std::span<con
   check(a.size() == b.size(), "[{}] {} tensors against {}", what, a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     check(a[i].shape() == b[i].shape() && a[i].dtype() == b[i].dtype(),
-          "[{}] entry {} is {} {} against {} {}", what, i, name(a[i].dtype()),
-          a[i].shape().to_string(), name(b[i].dtype()), b[i].shape().to_string());
+          "[{}] entry {} is {} {} against {} {}", what, i, name(a[i].dtype()), a[i].shape(),
+          name(b[i].dtype()), b[i].shape());
     check_same_device(what, {&a[0], &a[i], &b[i]});
   }
 }
@@ -50,17 +50,16 @@ double dot_elements(const Tensor& a, const Tensor& b) {
   std::vector<double> partial(static_cast<std::size_t>((count + kChunk - 1) / kChunk));
   const T* pa = a.data<T>();
   const T* pb = b.data<T>();
-  kernels::parallel_chunks(
-      count, kChunk, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
-        partial[static_cast<std::size_t>(chunk)] = dot_chunk(pa + begin, pb + begin, end - begin);
-      });
+  parallel_chunks(count, kChunk, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+    partial[static_cast<std::size_t>(chunk)] = dot_chunk(pa + begin, pb + begin, end - begin);
+  });
   return std::accumulate(partial.begin(), partial.end(), 0.0);
 }
 
 /// y = combine(x, y) per element, in float64, rounded once.
 template <class T, class F>
 void update_elements(const T* x, T* y, std::int64_t count, F combine) {
-  kernels::parallel_for(count, kChunk, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(count, kChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       y[i] = static_cast<T>(combine(static_cast<double>(x[i]), static_cast<double>(y[i])));
     }

@@ -4,7 +4,7 @@
 
 #include "app/option_values.h"
 #include "app/profile_report.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 
 namespace switchyard {
 
@@ -59,7 +59,7 @@ void add_kernel_options(CLI::App& command, ComputeOptions& options) {
 
 Device start_computing(const ComputeOptions& options, const std::string& device,
                        const std::string& conv) {
-  if (options.threads) kernels::set_thread_count(*options.threads);
+  if (options.threads) set_thread_count(*options.threads);
   const Device chosen = parse_device(options.device.value_or(device));
   choose_convolutions(chosen, options.conv.value_or(options.device ? "own" : conv));
   apply_kernel_options(options, chosen);

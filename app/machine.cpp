@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "build_info.h"
-#include "kernels/cpu/libraries.h"
+#include "engine/core/device.h"
 
 namespace switchyard {
 namespace {
@@ -58,7 +58,7 @@ nlohmann::json describe_machine(const std::string& device, int threads) {
           {"device", device},
           {"os", operating_system()},
           {"compiler", compiler()},
-          {"onednn", kernels::onednn_version()},
+          {"onednn", onednn_version()},
           {"version", kVersion},
           {"git_commit", kGitCommit}};
 }

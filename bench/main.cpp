@@ -9,9 +9,9 @@
 
 #include "bench/benchmark.h"
 #include "engine/core/check.h"
+#include "engine/core/threads.h"
 #include "engine/core/wait_policy.h"
 #include "engine/io/json.h"
-#include "kernels/cpu/parallel.h"
 
 namespace switchyard::bench {
 namespace {
@@ -43,7 +43,7 @@ int run(int argc, char** argv) {
                "switchyard_bench");
   std::vector<std::string> names;
   std::int64_t batch = 0;
-  int threads = kernels::thread_count();
+  int threads = thread_count();
   std::string file;
   BenchOptions options;
   options.timing = {.warm_up = 1, .min_repeats = 3, .max_repeats = 20, .target_seconds = 5.0};
@@ -69,7 +69,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   options.timing.max_repeats = std::max(options.timing.max_repeats, options.timing.min_repeats);
-  kernels::set_thread_count(threads);
+  set_thread_count(threads);
   std::vector<Run> runs;
   for (const std::string& name : names) runs.push_back({name, batch > 0 ? batch : 128});
   nlohmann::json results = {{"threads", threads}, {"benchmarks", nlohmann::json::array()}};

@@ -4,7 +4,7 @@
 
 #include "analysis/vectors.h"
 #include "engine/core/check.h"
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard::bench {

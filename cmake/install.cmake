@@ -17,7 +17,7 @@ install(TARGETS ${_libraries} switchyard_all EXPORT SwitchyardTargets
 if(TARGET switchyard)
   install(TARGETS switchyard RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-foreach(folder kernels/api kernels/common kernels/cpu engine data models training analysis)
+foreach(folder kernels/api kernels/common engine data models training analysis)
   if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}")
     get_filename_component(parent "${folder}" DIRECTORY)
     install(DIRECTORY ${folder} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/switchyard/${parent}"

@@ -143,6 +143,10 @@ if(_python)
                                     --start-directory "${PROJECT_SOURCE_DIR}/tests/bench/peers")
 endif()
 
+# Who may include whom.
+add_test(NAME layers COMMAND "${PROJECT_SOURCE_DIR}/tests/layers/check_layers.sh"
+                             "${PROJECT_SOURCE_DIR}")
+
 # The guide's commands, typed in order. Not with sanitizers: app tests cover the same commands there.
 if(TARGET switchyard AND NOT SWITCHYARD_SANITIZE)
   add_test(NAME guide COMMAND "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"

@@ -6,7 +6,6 @@
 
 #include "data/prefetch.h"
 #include "data/shuffle.h"
-#include "kernels/common/philox.h"
 
 namespace switchyard {
 namespace {
@@ -25,10 +24,8 @@ struct Crop {
 /// Crop of the image at `position` in the epoch's order; a pure function of its arguments.
 Crop random_crop(const Generator& generator, std::int64_t position, bool may_mirror) {
   constexpr std::uint32_t kPlaces = 2 * kPadding + 1;
-  const kernels::RandomBlock random =
-      kernels::philox(generator.position().seed, static_cast<std::uint64_t>(position));
-  return {random.word[0] % kPlaces, random.word[1] % kPlaces,
-          may_mirror && (random.word[2] & 1U) != 0};
+  const auto random = generator.block(static_cast<std::uint64_t>(position));
+  return {random[0] % kPlaces, random[1] % kPlaces, may_mirror && (random[2] & 1U) != 0};
 }
 
 /// Height, width and channels of one image.

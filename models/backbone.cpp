@@ -52,8 +52,7 @@ Backbone::Backbone(std::int64_t in_channels, std::int64_t stem_channels,
 
 Tensor Backbone::forward(const Tensor& images, nn::Mode mode) {
   check(images.rank() == 4 && images.size(3) == in_channels_,
-        "[backbone] images must be [N, H, W, {}], got {}", in_channels_,
-        images.shape().to_string());
+        "[backbone] images must be [N, H, W, {}], got {}", in_channels_, images.shape());
   Tensor x = stem_->forward(images, mode, {.residual = {}, .relu = true});
   for (const auto& block : blocks_) x = block->forward(x, mode);
   return global_average_pool(x);

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/elementwise.h"
 #include "engine/core/executor.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/inference_network.h"
 #include "models/backbone.h"
@@ -48,20 +48,36 @@ InferenceNetwork prepare(const Backbone& backbone, const Shape& images) {
   return network;
 }
 
+std::unique_ptr<Head> copy_of_head(Classifier& model) {
+  Generator random(0);  // what it draws is overwritten
+  std::unique_ptr<Head> head =
+      make_head(model.config().head, model.backbone().features(), model.dtype(), random);
+  head->copy_state_from(model.head());
+  return head;
+}
+
 }  // namespace
 
 struct InferencePlan::Implementation {
   Implementation(Classifier& classifier, const Shape& image_shape)
-      : model(classifier),
-        images(image_shape),
-        features({image_shape[0], classifier.backbone().features()}) {
-    if (classifier.device() == Device::kCpu) network = prepare(classifier.backbone(), images);
+      : images(image_shape),
+        features({image_shape[0], classifier.backbone().features()}),
+        device(classifier.device()) {
+    if (device == Device::kCpu) {
+      network = prepare(classifier.backbone(), images);
+      head = copy_of_head(classifier);
+    } else {
+      model = make_classifier(classifier.config(), Generator(0), classifier.dtype(), device);
+      model->copy_state_from(classifier);
+    }
   }
 
-  Classifier& model;
   Shape images;
   Shape features;
-  std::optional<InferenceNetwork> network;  // on the CPU
+  Device device;
+  std::optional<InferenceNetwork> network;  // on the CPU, with the head behind it
+  std::unique_ptr<Head> head;
+  std::unique_ptr<Classifier> model;  // on other devices
 };
 
 InferencePlan::InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height,
@@ -82,15 +98,15 @@ InferencePlan& InferencePlan::operator=(InferencePlan&&) noexcept = default;
 Tensor InferencePlan::logits(const Tensor& images) {
   Implementation& plan = *implementation_;
   check(images.dtype() == DType::kFloat32 && images.shape() == plan.images,
-        "[inference] the plan is for float32 images {}, got {} {}", plan.images.to_string(),
-        name(images.dtype()), images.shape().to_string());
-  check(images.device() == plan.model.device(), "[inference] the model is on {}, images are on {}",
-        name(plan.model.device()), name(images.device()));
+        "[inference] the plan is for float32 images {}, got {} {}", plan.images,
+        name(images.dtype()), images.shape());
+  check(images.device() == plan.device, "[inference] the model is on {}, images are on {}",
+        name(plan.device), name(images.device()));
   NoGrad guard;
-  if (!plan.network) return plan.model.forward(images, nn::Mode::evaluation()).logits;
+  if (plan.model) return plan.model->forward(images, nn::Mode::evaluation()).logits;
   Tensor features = Tensor::empty(plan.features, DType::kFloat32);
   plan.network->run(images.data<float>(), features.data<float>());
-  return plan.model.head().forward(features, nn::Mode::evaluation()).logits;
+  return plan.head->forward(features, nn::Mode::evaluation()).logits;
 }
 
 }  // namespace switchyard

@@ -10,8 +10,9 @@ namespace switchyard {
 /// many times: batch norm folded into the convolutions, weights packed, activations preallocated.
 /// On other devices than the CPU it is the plain forward pass.
 ///
-/// Holds copies of the backbone's weights as they were at construction, and refers to the model,
-/// which must outlive the plan. Agrees with forward() up to rounding (1e-4 relative in tests).
+/// Holds copies of all weights and statistics as they were at construction, backbone's and head's:
+/// the model may change or go. Agrees with its forward() of that time up to rounding (1e-4 relative
+/// in tests).
 class InferencePlan {
  public:
   /// For images of shape [batch, height, width, in_channels]. Errors: a model that is not float32,

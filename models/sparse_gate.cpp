@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
 

@@ -59,7 +59,7 @@ Tensor converted(const nn::PublishedTensor& target, const Tensor& tensor, const 
   const Tensor& model = target.tensor;
   const Shape expected = file_shape(model.shape(), target.layout);
   check(tensor.shape() == expected, "{}: {} must have shape {}, got {}", file, target.name,
-        expected.to_string(), tensor.shape().to_string());
+        expected, tensor.shape());
   const auto real = [](DType d) { return d == DType::kFloat32 || d == DType::kFloat64; };
   const bool convertible =
       tensor.dtype() == model.dtype() || (real(tensor.dtype()) && real(model.dtype()));

@@ -42,7 +42,7 @@ void RoutingStatistics::add(const GateOutput& gate, const Tensor& labels) {
   const Shape expected{n, static_cast<std::int64_t>(experts_)};
   check(gate.probabilities.shape() == expected && labels.shape() == Shape{n},
         "[routing statistics] probabilities {} and labels {}, expected [N, {}] and [N]",
-        gate.probabilities.shape().to_string(), labels.shape().to_string(), experts_);
+        gate.probabilities.shape(), labels.shape(), experts_);
   const std::vector<double> probabilities = gate.probabilities.to_doubles();
   auto row = probabilities.begin();
   for (const double label : labels.to_doubles()) {

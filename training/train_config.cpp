@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "engine/core/device.h"
+#include "engine/core/executor.h"
+#include "engine/core/threads.h"
 #include "engine/io/json.h"
 #include "engine/nn/schedule.h"
-#include "engine/core/executor.h"
-#include "kernels/cpu/parallel.h"
 
 namespace switchyard {
 namespace {
@@ -180,9 +180,9 @@ double learning_rate(const TrainConfig& config, std::int64_t epoch, std::int64_t
 
 int apply_execution(const TrainConfig& config) {
   choose_convolutions(parse_device(config.device), config.conv);
-  if (config.threads > 0) kernels::set_thread_count(config.threads);
+  if (config.threads > 0) set_thread_count(config.threads);
   cpu_executor().reproducible = config.reproducible;
-  return kernels::thread_count();
+  return thread_count();
 }
 
 }  // namespace switchyard

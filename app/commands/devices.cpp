@@ -7,7 +7,7 @@
 #include "app/machine.h"
 #include "app/output.h"
 #include "engine/core/device.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 
 #ifdef SWITCHYARD_CUDA
 #include "kernels/cuda/gpus.h"
@@ -26,7 +26,7 @@ json availability(Device device) {
 }
 
 json describe_cpu() {
-  const int threads = kernels::thread_count();
+  const int threads = thread_count();
   const json machine = describe_machine("cpu", threads);
   json cpu = availability(Device::kCpu);
   for (const char* key : {"cpu", "cores", "threads", "memory_bytes"}) cpu[key] = machine[key];
@@ -36,7 +36,7 @@ json describe_cpu() {
 
 json describe_simt() {
   json simt = availability(Device::kSimt);
-  if (simt["available"]) simt["threads"] = kernels::thread_count();
+  if (simt["available"]) simt["threads"] = thread_count();
   return simt;
 }
 

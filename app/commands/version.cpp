@@ -5,7 +5,7 @@
 #include "app/machine.h"
 #include "app/output.h"
 #include "engine/core/device.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 
 namespace switchyard {
 namespace {
@@ -17,7 +17,7 @@ nlohmann::json device_names() {
 }
 
 int print_version() {
-  nlohmann::json machine = describe_machine("cpu", kernels::thread_count());
+  nlohmann::json machine = describe_machine("cpu", thread_count());
   if (json_wanted()) {
     machine["devices"] = device_names();
     print_json(machine);
@@ -27,7 +27,7 @@ int print_version() {
   print_text("  compiler {}, oneDNN {}\n", machine["compiler"].get<std::string>(),
              machine["onednn"].get<std::string>());
   print_text("  {}, {} cores, {} threads\n", machine["cpu"].get<std::string>(),
-             machine["cores"].get<int>(), kernels::thread_count());
+             machine["cores"].get<int>(), thread_count());
   print_text("  devices: {}\n", device_names().dump());
   return kSuccess;
 }

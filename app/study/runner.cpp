@@ -6,8 +6,8 @@
 #include "app/data_options.h"
 #include "app/machine.h"
 #include "app/train_run.h"
+#include "engine/core/threads.h"
 #include "engine/io/json.h"
-#include "kernels/cpu/parallel.h"
 
 namespace switchyard {
 namespace {
@@ -98,7 +98,7 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
     return true;
   };
   return stage("test", "test set",
-               [&] { return test_section(run, data_, selection, kernels::thread_count()); }) &&
+               [&] { return test_section(run, data_, selection, thread_count()); }) &&
          stage("perturbation", "curvature and perturbation",
                [&] {
                  const LoadedRun loaded =
@@ -126,7 +126,7 @@ void StudyRunner::write_study(bool complete) {
                  {"status", complete ? "complete" : "interrupted"},
                  {"seconds", earlier_seconds_ + seconds_since(start_)},
                  {"data_set", describe_data(data_, selection, training.data.augment)},
-                 {"machine", describe_machine(training.device, kernels::thread_count())},
+                 {"machine", describe_machine(training.device, thread_count())},
                  {"runs", finished_},
                  {"configuration", to_json(config_)}});
   write_json_atomic(study_file(directory_), study_);

@@ -12,7 +12,7 @@ Tensor as_argument(const Tensor& x, bool connected) {
   Tensor argument = x.detach();
   if (connected && x.requires_grad()) {
     return record("identity", argument, {x}, Saved::nothing(),
-                  [](const Vjp& vjp) { return std::vector{vjp.cotangent()}; });
+                  [](const Vjp& v) { return std::vector{v.cotangent()}; });
   }
   return argument.set_requires_grad();
 }

@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "engine/autograd/accumulate.h"
 #include "engine/autograd/node.h"
-#include "engine/ops/elementwise.h"
 
 namespace switchyard {
 namespace {
@@ -55,7 +55,7 @@ class Cotangents {
     } else if (!create_graph_ && slot.owns_storage_alone()) {
       add_in_place(slot, cotangent);
     } else {
-      slot = switchyard::add(slot, cotangent);
+      slot = accumulate(slot, cotangent);
     }
   }
 
@@ -127,7 +127,7 @@ void propagate(const NodePtr& node, const std::vector<Tensor>& cotangents, const
     if (!needed[i] || !gradients[i].defined()) continue;
     check(gradients[i].shape() == node->inputs()[i].shape(),
           "[{}] its rule returned a gradient of shape {} for input {} of shape {}", node->name(),
-          gradients[i].shape().to_string(), i, node->inputs()[i].shape().to_string());
+          gradients[i].shape(), i, node->inputs()[i].shape());
     waiting.add(node->inputs()[i], std::move(gradients[i]));
   }
 }
@@ -142,14 +142,33 @@ void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
           "[grad] output {} does not depend on anything that requires a gradient", i);
     check(!cotangents.empty() || output.numel() == 1,
           "[grad] output {} of shape {} needs a cotangent: only a scalar has a default", i,
-          output.shape().to_string());
+          output.shape());
     Tensor cotangent = cotangents.empty()
                            ? Tensor::full(output.shape(), 1.0, output.dtype(), output.device())
                            : cotangents[i];
     check(cotangent.shape() == output.shape(), "[grad] cotangent {} has shape {}, its output {}", i,
-          cotangent.shape().to_string(), output.shape().to_string());
+          cotangent.shape(), output.shape());
     check_same_kind("grad", {&output, &cotangent});
     waiting.add(output, std::move(cotangent));
+  }
+}
+
+/// The same value at the same place in the graph, in memory of its own.
+Tensor in_memory_of_its_own(const Tensor& x) {
+  Tensor copy = x.clone();
+  copy.set_node(x.node(), x.output_index());
+  return copy;
+}
+
+/// Makes every gradient the only owner of its memory. Rules pass cotangents through, so that one
+/// may be the caller's, another input's, or saved in a graph. Inputs that nothing led to get zeros.
+void finish(std::vector<Tensor>& gradients, std::span<const Tensor> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!gradients[i].defined()) {
+      gradients[i] = zeros_like(inputs[i]);
+    } else if (!gradients[i].owns_storage_alone()) {
+      gradients[i] = in_memory_of_its_own(gradients[i]);
+    }
   }
 }
 
@@ -181,43 +200,13 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
     propagate(node, arrived, wanted, waiting);
     if (!keep) node->release();
   }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!gradients[i].defined()) gradients[i] = zeros_like(inputs[i]);
-  }
+  finish(gradients, inputs);
   return gradients;
 }
 
 std::vector<Tensor> grad(const Tensor& output, std::span<const Tensor> inputs,
                          GradOptions options) {
   return grad(std::span(&output, 1), inputs, {}, options);
-}
-
-void backward(const Tensor& loss, GradOptions options) {
-  std::vector<Tensor> leaves;
-  NodeSet found;
-  for (const NodePtr& node : topological_order(std::span(&loss, 1))) {
-    for (const Tensor& input : node->inputs()) {
-      const Node* source = input.node().get();
-      if (source != nullptr && source->is_leaf() && found.insert(source).second) {
-        leaves.push_back(input);
-      }
-    }
-  }
-  const std::vector<Tensor> gradients = grad(loss, leaves, options);
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    Tensor& total = leaves[i].node()->gradient();
-    total = total.defined() ? add(total, gradients[i]) : gradients[i];
-  }
-}
-
-Tensor gradient_of(const Tensor& leaf) {
-  check(leaf.requires_grad() && leaf.node()->is_leaf(), "gradient_of() needs a leaf tensor");
-  return leaf.node()->gradient();
-}
-
-void clear_gradient(const Tensor& leaf) {
-  check(leaf.requires_grad() && leaf.node()->is_leaf(), "clear_gradient() needs a leaf tensor");
-  leaf.node()->gradient() = Tensor();
 }
 
 }  // namespace switchyard

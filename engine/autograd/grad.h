@@ -18,22 +18,17 @@ struct GradOptions {
 /// Vector-Jacobian product: for each input, sum over outputs of cotangentᵀ · ∂output/∂input.
 ///
 /// `inputs` may be leaves or intermediate results; each gradient has its input's shape and dtype,
-/// and is zeros where no path leads from the outputs to it. `cotangents` may be empty when every
-/// output has one element (then they are ones). Errors: an input or output without history, a
-/// cotangent of another shape, a graph whose saved tensors were already freed, an operation without
-/// a derivative (named).
+/// and is zeros where no path leads from the outputs to it. A gradient is a value of its own: it
+/// shares memory with no other gradient, cotangent or tensor of the graph, so that it may be
+/// changed in place. `cotangents` may be empty when every output has one element (then they are
+/// ones). Errors: an input or output without history, a cotangent of another shape, a graph whose
+/// saved tensors were already freed or overwritten in place, an operation without a derivative
+/// (named).
 std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
                          std::span<const Tensor> cotangents = {}, GradOptions options = {});
 
 /// The same for one scalar output.
 std::vector<Tensor> grad(const Tensor& output, std::span<const Tensor> inputs,
                          GradOptions options = {});
-
-/// Adds the gradient of a one-element `loss` to every leaf it depends on; read it with
-/// gradient_of().
-void backward(const Tensor& loss, GradOptions options = {});
-/// What backward() has accumulated for `leaf`; undefined if nothing yet.
-Tensor gradient_of(const Tensor& leaf);
-void clear_gradient(const Tensor& leaf);
 
 }  // namespace switchyard

@@ -11,7 +11,7 @@ HessianOperator::HessianOperator(const Tensor& loss, std::vector<Tensor> paramet
 
 std::vector<Tensor> HessianOperator::gradient() const {
   std::vector<Tensor> plain;
-  for (const Tensor& g : gradient_) plain.push_back(g.detach());
+  for (const Tensor& g : gradient_) plain.push_back(g.clone());
   return plain;
 }
 
@@ -23,9 +23,8 @@ std::vector<Tensor> HessianOperator::apply(std::span<const Tensor> v) const {
   std::vector<Tensor> cotangents;
   for (std::size_t i = 0; i < v.size(); ++i) {
     check(v[i].shape() == parameters_[i].shape() && v[i].dtype() == parameters_[i].dtype(),
-          "[hvp] vector {} is {} {}, its parameter {} {}", i, name(v[i].dtype()),
-          v[i].shape().to_string(), name(parameters_[i].dtype()),
-          parameters_[i].shape().to_string());
+          "[hvp] vector {} is {} {}, its parameter {} {}", i, name(v[i].dtype()), v[i].shape(),
+          name(parameters_[i].dtype()), parameters_[i].shape());
     if (!gradient_[i].requires_grad()) continue;
     outputs.push_back(gradient_[i]);
     cotangents.push_back(v[i].detach());

@@ -14,14 +14,14 @@ namespace switchyard {
 class HessianOperator {
  public:
   /// `loss` is a one-element tensor that depends on `parameters` (leaves). Takes its gradient with
-  /// create_graph. Changing a parameter in place afterwards makes products meaningless.
+  /// create_graph. Products after a parameter was changed in place are an error.
   HessianOperator(const Tensor& loss, std::vector<Tensor> parameters);
 
   const std::vector<Tensor>& parameters() const { return parameters_; }
-  /// ∂loss/∂parameters, without history.
+  /// ∂loss/∂parameters: copies, without history.
   std::vector<Tensor> gradient() const;
-  /// H v, one tensor per parameter. `v` has the parameters' shapes and dtype. Errors: wrong number
-  /// or shape, an operation on the path without a second derivative (named).
+  /// H v, one new tensor per parameter. `v` has the parameters' shapes and dtype. Errors: wrong
+  /// number or shape, an operation on the path without a second derivative (named).
   std::vector<Tensor> apply(std::span<const Tensor> v) const;
 
  private:

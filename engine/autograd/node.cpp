@@ -7,50 +7,100 @@ namespace {
 
 thread_local bool recording = true;
 
+void check_unchanged(const Node& node, std::string_view role, std::size_t number,
+                     const Tensor& tensor, std::uint64_t recorded) {
+  check(tensor.version() == recorded,
+        "[{}] its {} {} of shape {} was overwritten in place after the operation had saved it for "
+        "its derivative",
+        node.name(), role, number, tensor.shape());
+}
+
 }  // namespace
 
 const Tensor& Vjp::input(std::size_t i) const {
   check(inputs_[i].defined(), "[{}] its rule reads input {}, which was not saved", node_.name(), i);
+  check_unchanged(node_, "input", i, inputs_[i], node_.input_versions()[i]);
   return inputs_[i];
 }
 
 const Tensor& Vjp::output(std::size_t i) const {
   check(outputs_[i].defined(), "[{}] its rule reads output {}, which was not saved", node_.name(),
         i);
+  check_unchanged(node_, "output", i, outputs_[i], node_.output_versions()[i]);
   return outputs_[i];
+}
+
+Saved Saved::all_inputs() {
+  Saved saved;
+  saved.all_inputs_ = true;
+  return saved;
+}
+
+Saved Saved::inputs(std::initializer_list<std::size_t> numbers) {
+  Saved saved;
+  for (const std::size_t number : numbers) saved = saved.and_input(number);
+  return saved;
+}
+
+Saved Saved::and_input(std::size_t number) const {
+  check(number < kListable, "[record] input {} cannot be listed, only the first {}", number,
+        std::size_t{kListable});
+  Saved saved = *this;
+  saved.listed_[number] = true;
+  return saved;
+}
+
+Saved Saved::partners(const Tensor& a, const Tensor& b) {
+  Saved saved;
+  saved.listed_[0] = b.requires_grad();
+  saved.listed_[1] = a.requires_grad();
+  return saved;
+}
+
+Saved Saved::and_output(bool wanted) const {
+  Saved saved = *this;
+  saved.outputs_ = wanted;
+  return saved;
 }
 
 Node::Node(std::string_view name, std::vector<Tensor> inputs, const std::vector<Tensor>& outputs,
            Saved saved, Rule rule)
     : name_(name), inputs_(std::move(inputs)), rule_(std::move(rule)), leaf_(rule_ == nullptr) {
+  input_versions_.reserve(inputs_.size());
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    if ((saved.inputs >> i & 1U) == 0) inputs_[i] = inputs_[i].without_storage();
+    input_versions_.push_back(inputs_[i].version());
+    if (!saved.has_input(i)) inputs_[i] = inputs_[i].without_storage();
   }
   outputs_.reserve(outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Tensor plain = outputs[i].detach();
-    outputs_.push_back((saved.outputs >> i & 1U) != 0 ? plain : plain.without_storage());
+  output_versions_.reserve(outputs.size());
+  for (const Tensor& output : outputs) {
+    const Tensor plain = output.detach();
+    output_versions_.push_back(output.version());
+    outputs_.push_back(saved.has_outputs() ? plain : plain.without_storage());
+  }
+}
+
+/// Takes the nodes before `inputs` away from them and puts those that nobody else owns on a list.
+void Node::detach_dying(std::vector<Tensor>& inputs, std::shared_ptr<Node>& dying) {
+  for (Tensor& input : inputs) {
+    std::shared_ptr<Node> node = input.node();
+    input.set_node(nullptr, 0);
+    if (node == nullptr || node.use_count() > 1) continue;
+    node->next_dying_ = std::move(dying);
+    dying = std::move(node);
   }
 }
 
 Node::~Node() {
-  // Inputs own the nodes before this one. Collect the nodes that die with it on a list instead of
-  // recursing through their destructors.
-  thread_local std::vector<std::shared_ptr<Node>>* pending = nullptr;
-  std::vector<std::shared_ptr<Node>> mine;
-  const bool outermost = pending == nullptr;
-  if (outermost) pending = &mine;
-  for (Tensor& input : inputs_) {
-    if (input.node() != nullptr) pending->push_back(input.node());
+  // Inputs own the nodes before this one. Those that die with it lose their own inputs first, so
+  // that their destructors have nothing left to descend into.
+  std::shared_ptr<Node> dying;
+  detach_dying(inputs_, dying);
+  while (dying != nullptr) {
+    const std::shared_ptr<Node> node = std::move(dying);
+    dying = std::move(node->next_dying_);
+    detach_dying(node->inputs_, dying);
   }
-  inputs_.clear();
-  if (!outermost) return;
-  while (!mine.empty()) {
-    std::shared_ptr<Node> next = std::move(mine.back());
-    mine.pop_back();
-    next.reset();  // may push its own inputs
-  }
-  pending = nullptr;
 }
 
 std::shared_ptr<Node> Node::leaf(const Tensor& tensor) {
@@ -64,6 +114,13 @@ void Node::release() {
   rule_ = nullptr;
   for (Tensor& input : inputs_) input = input.without_storage();
   for (Tensor& output : outputs_) output = output.without_storage();
+}
+
+Tensor& Tensor::set_requires_grad() {
+  check(defined() && is_floating(dtype()), "only floating-point tensors have gradients, got {}",
+        switchyard::name(dtype()));
+  if (node_ == nullptr) set_node(Node::leaf(*this), 0);
+  return *this;
 }
 
 bool grad_enabled() { return recording; }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -21,9 +23,9 @@ class Vjp {
       const std::vector<Tensor>& cotangents, const std::vector<bool>& needed)
       : node_(node), inputs_(inputs), outputs_(outputs), cotangents_(cotangents), needed_(needed) {}
 
-  /// Input `i`; Error if the operation did not ask to save it.
+  /// Input `i`. Errors: the operation did not ask to save it; it was overwritten in place since.
   const Tensor& input(std::size_t i) const;
-  /// Output `i`, still connected to this operation; Error if it was not saved.
+  /// Output `i`, still connected to this operation. Errors as for an input.
   const Tensor& output(std::size_t i = 0) const;
   const Shape& input_shape(std::size_t i) const { return inputs_[i].shape(); }
   /// Cotangent of output `i`; undefined where nothing flows into that output of a multi-output
@@ -42,18 +44,37 @@ class Vjp {
 };
 
 /// Returns one gradient per input, in order; undefined where there is none. Must not capture
-/// tensors that have history (it gets them as arguments), hence no reference cycles.
+/// tensors that have history (it gets them as arguments), hence no reference cycles. A tensor that
+/// it captures is not protected against being overwritten: what may be, is an input.
 using Rule = std::function<std::vector<Tensor>(const Vjp&)>;
 
 /// Which tensors a rule will read. What is not saved is freed as soon as the caller drops it.
-struct Saved {
-  std::uint32_t inputs = 0;   ///< bit i: input i
-  std::uint32_t outputs = 0;  ///< bit i: output i
+class Saved {
+ public:
+  static Saved nothing() { return {}; }
+  static Saved all_inputs();
+  /// The inputs with these numbers, each below kListable.
+  static Saved inputs(std::initializer_list<std::size_t> numbers);
+  /// For an operation that is linear in input 0, `a`, and in input 1, `b`: each is read only for
+  /// the gradient of the other.
+  static Saved partners(const Tensor& a, const Tensor& b);
+  /// The same and input `number`, below kListable.
+  Saved and_input(std::size_t number) const;
+  /// All outputs, and no input.
+  static Saved output() { return nothing().and_output(); }
+  /// The same inputs, and all outputs if `wanted`.
+  Saved and_output(bool wanted = true) const;
 
-  static constexpr Saved nothing() { return {}; }
-  static constexpr Saved all_inputs() { return {~0U, 0}; }
-  static constexpr Saved output() { return {0, 1U}; }
-  static constexpr Saved everything() { return {~0U, ~0U}; }
+  bool has_input(std::size_t i) const { return all_inputs_ || (i < kListable && listed_[i]); }
+  bool has_outputs() const { return outputs_; }
+
+ private:
+  /// An operation of more inputs than these saves all of them or only some of the first.
+  static constexpr std::size_t kListable = 8;
+
+  std::array<bool, kListable> listed_{};
+  bool all_inputs_ = false;
+  bool outputs_ = false;
 };
 
 /// One recorded operation: its name, its inputs (which point to earlier nodes), the tensors that
@@ -63,7 +84,7 @@ class Node {
  public:
   Node(std::string_view name, std::vector<Tensor> inputs, const std::vector<Tensor>& outputs,
        Saved saved, Rule rule);
-  /// Frees long chains iteratively: a deep graph must not overflow the stack.
+  /// Frees long chains iteratively: a deep graph must not overflow the stack. Needs no memory.
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -74,22 +95,26 @@ class Node {
   bool is_leaf() const { return leaf_; }
   const std::vector<Tensor>& inputs() const { return inputs_; }
   const std::vector<Tensor>& outputs() const { return outputs_; }
+  /// Versions that the storages of inputs and outputs had when they were recorded.
+  const std::vector<std::uint64_t>& input_versions() const { return input_versions_; }
+  const std::vector<std::uint64_t>& output_versions() const { return output_versions_; }
   const Rule& rule() const { return rule_; }
   bool released() const { return released_; }
   /// Drops saved tensors and inputs once a gradient has passed through.
   void release();
 
-  /// Leaves only: the gradient that backward() accumulates here.
-  Tensor& gradient() { return gradient_; }
-
  private:
+  static void detach_dying(std::vector<Tensor>& inputs, std::shared_ptr<Node>& dying);
+
   std::string_view name_;  // a string literal of the operation
   std::vector<Tensor> inputs_;
   std::vector<Tensor> outputs_;
+  std::vector<std::uint64_t> input_versions_;
+  std::vector<std::uint64_t> output_versions_;
   Rule rule_;
   bool leaf_;
-  Tensor gradient_;
   bool released_ = false;
+  std::shared_ptr<Node> next_dying_;  // of the list that a destructor works through
 };
 
 // ---- recording (what operations call)

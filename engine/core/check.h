@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
 #include <utility>
 
 #include "kernels/api/error.h"
@@ -15,11 +16,28 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/// Throws `E` (Error by default) with the formatted message unless `condition` holds.
+/// An argument of a message: itself, or what it returns where it is a function without parameters.
+template <class Arg>
+decltype(auto) message_argument(Arg&& arg) {
+  if constexpr (std::is_invocable_v<Arg>) {
+    return std::forward<Arg>(arg)();
+  } else {
+    return std::forward<Arg>(arg);
+  }
+}
+/// Its type, as fmt::format() deduces it.
+template <class Arg>
+using MessageArgument =
+    typename std::conditional_t<std::is_invocable_v<Arg>, std::invoke_result<Arg>,
+                                std::type_identity<Arg>>::type;
+
+/// Throws `E` (Error by default) with the formatted message unless `condition` holds. A check that
+/// holds builds no string: shapes are passed as they are, and an argument that costs something to
+/// make is a function, [&] { return names(); }, called only for the message.
 template <class E = Error, class... Args>
-void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
+void check(bool condition, fmt::format_string<MessageArgument<Args>...> format, Args&&... args) {
   if (!condition) [[unlikely]] {
-    throw E(fmt::format(format, std::forward<Args>(args)...));
+    throw E(fmt::format(format, message_argument(std::forward<Args>(args))...));
   }
 }
 

@@ -8,6 +8,7 @@
 #include "engine/core/executor.h"
 #include "engine/core/suggest.h"
 #include "kernels/api/registry.h"
+#include "kernels/cpu/libraries.h"
 
 #ifdef SWITCHYARD_CUDA
 #include "kernels/cuda/conv2d_library.h"
@@ -67,7 +68,7 @@ Device parse_device(std::string_view text) {
   const auto device = static_cast<Device>(found - kNames.begin());
   const std::string reason = unavailable_reason(device);
   check<UsageError>(reason.empty(), "device '{}' is not available: {}; available devices: {}", text,
-                    reason, available_names());
+                    reason, available_names);
   return device;
 }
 
@@ -108,6 +109,8 @@ void choose_variant(Device device, std::string_view kernel_and_rung) {
                                kernel_and_rung, name(device), kernel, did_you_mean(kernel, names),
                                fmt::join(names, ", ")));
 }
+
+std::string onednn_version() { return kernels::onednn_version(); }
 
 void synchronise(Device device) {
   on_device(device, "synchronise", [](auto& exec) { kernels::synchronise(exec); });

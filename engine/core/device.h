@@ -28,6 +28,9 @@ Device parse_device(std::string_view text);
 /// device; CudaError where cuDNN cannot be started.
 void choose_convolutions(Device device, std::string_view code);
 
+/// Version of oneDNN, which computes convolutions and matrix products on the CPU, as "2.6.3".
+std::string onednn_version();
+
 /// Chooses one rung of one kernel on `device` for all calls whose arguments it takes, from now on:
 /// "KERNEL=RUNG", such as "matmul=matmul_thread_per_output" (`switchyard kernels` lists them).
 /// UsageError naming what there is for an unknown kernel or rung.

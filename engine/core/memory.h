@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/core/device.h"
 #include "kernels/api/device.h"
@@ -37,8 +39,16 @@ class Storage {
   std::size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
 
+  /// A number that changes with every mark_overwritten().
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  /// Whoever writes in place says so. Threads that write different elements may say so at once.
+  void mark_overwritten() {
+    version_.store(version() + 1, std::memory_order_relaxed);  // no addition that others wait for
+  }
+
  private:
   kernels::MemoryBlock block_;
+  std::atomic<std::uint64_t> version_ = 0;
   std::size_t bytes_ = 0;
   Device device_ = Device::kCpu;
 };

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "engine/core/tensor.h"
 
 namespace switchyard {
 
@@ -27,6 +30,10 @@ class Generator {
   }
   RandomPosition position() const { return position_; }
 
+  /// Four random 32-bit words: block number `counter` of the seed's stream, wherever the generator
+  /// stands in it. For who numbers his draws himself, such as the images of an epoch.
+  std::array<std::uint32_t, 4> block(std::uint64_t counter) const;
+
   /// An independent generator for a purpose that must not disturb this stream (data order,
   /// augmentation, probes). Deterministic in (seed, stream).
   Generator fork(std::uint64_t stream) const;
@@ -34,5 +41,17 @@ class Generator {
  private:
   RandomPosition position_;
 };
+
+// Tensors of random numbers, float32 or float64, without history; Error for other dtypes.
+
+/// Standard normal numbers.
+Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position,
+                     Device device = Device::kCpu);
+/// Uniform numbers in [0, 1).
+Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position,
+                      Device device = Device::kCpu);
+/// ±1 with equal probability (Rademacher), for Hutchinson's estimator.
+Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position,
+                   Device device = Device::kCpu);
 
 }  // namespace switchyard

@@ -27,7 +27,7 @@ void Shape::assign(std::span<const std::int64_t> sizes) {
 
 std::int64_t Shape::operator[](int axis) const {
   const int index = axis < 0 ? axis + rank_ : axis;
-  check(index >= 0 && index < rank_, "axis {} is out of range for shape {}", axis, to_string());
+  check(index >= 0 && index < rank_, "axis {} is out of range for shape {}", axis, *this);
   return sizes_[static_cast<std::size_t>(index)];
 }
 
@@ -44,7 +44,7 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op) {
     const std::int64_t size_a = i <= a.rank() ? a[-i] : 1;
     const std::int64_t size_b = i <= b.rank() ? b[-i] : 1;
     check(size_a == size_b || size_a == 1 || size_b == 1, "[{}] shapes {} and {} do not broadcast",
-          op, a.to_string(), b.to_string());
+          op, a, b);
     sizes[static_cast<std::size_t>(rank - i)] = size_a == 1 ? size_b : size_a;
   }
   return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(rank)));

@@ -1,6 +1,5 @@
 #include "engine/core/tensor.h"
 
-#include "engine/autograd/node.h"
 #include "engine/core/executor.h"
 #include "kernels/api/run.h"
 #include "kernels/api/shape.h"
@@ -33,7 +32,7 @@ decltype(auto) dispatch_element(DType dtype, F&& f) {
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   std::int64_t bytes = 0;
   check(!__builtin_mul_overflow(shape.numel(), static_cast<std::int64_t>(size_of(dtype)), &bytes),
-        "a {} tensor of shape {} has too many bytes", name(dtype), shape.to_string());
+        "a {} tensor of shape {} has too many bytes", name(dtype), shape);
   Tensor tensor;
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
@@ -60,7 +59,7 @@ Tensor Tensor::scalar(double value, DType dtype, Device device) {
 template <class T>
 Tensor Tensor::from(Shape shape, std::span<const T> values, Device device) {
   check(static_cast<std::int64_t>(values.size()) == shape.numel(),
-        "{} values do not fill a tensor of shape {}", values.size(), shape.to_string());
+        "{} values do not fill a tensor of shape {}", values.size(), shape);
   Tensor tensor = empty(shape, kDTypeOf<T>, device);
   copy_memory(device, tensor.address(), Device::kCpu, values.data(), tensor.bytes());
   return tensor;
@@ -72,8 +71,7 @@ template Tensor Tensor::from(Shape, std::span<const std::int64_t>, Device);
 template Tensor Tensor::from(Shape, std::span<const std::uint8_t>, Device);
 
 double Tensor::item() const {
-  check(defined() && numel() == 1, "item() needs one element, the tensor has shape {}",
-        shape_.to_string());
+  check(defined() && numel() == 1, "item() needs one element, the tensor has shape {}", shape_);
   return to_doubles()[0];
 }
 
@@ -92,8 +90,7 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::view(Shape shape) const {
-  check(shape.numel() == numel(), "cannot view shape {} as {}", shape_.to_string(),
-        shape.to_string());
+  check(shape.numel() == numel(), "cannot view shape {} as {}", shape_, shape);
   Tensor other = detach();
   other.shape_ = shape;
   return other;
@@ -132,7 +129,8 @@ Tensor Tensor::to(Device device) const {
 void Tensor::copy_from(const Tensor& source) {
   check(defined() && source.defined() && shape_ == source.shape_ && dtype_ == source.dtype_,
         "cannot copy a {} tensor of shape {} into a {} tensor of shape {}", name(source.dtype_),
-        source.shape_.to_string(), name(dtype_), shape_.to_string());
+        source.shape_, name(dtype_), shape_);
+  storage_->mark_overwritten();
   copy_memory(device(), address(), source.device(), source.address(), bytes());
 }
 
@@ -144,13 +142,6 @@ void Tensor::fill(double value) {
                     .y = data<T>(), .value = kernels::convert_element<T>(value), .count = numel()});
     });
   });
-}
-
-Tensor& Tensor::set_requires_grad() {
-  check(defined() && is_floating(dtype_), "only floating-point tensors have gradients, got {}",
-        name(dtype_));
-  if (node_ == nullptr) set_node(Node::leaf(*this), 0);
-  return *this;
 }
 
 Tensor Tensor::detach() const {

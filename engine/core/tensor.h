@@ -14,7 +14,7 @@
 
 namespace switchyard {
 
-class Node;
+class Node;  // engine/autograd/node.h: core passes its nodes on and knows nothing of them
 
 /// Handle to a contiguous, row-major array of one dtype on one device. Copying a handle shares the
 /// storage. Operations (engine/ops) return new tensors; only optimisers, loaders and running
@@ -51,10 +51,12 @@ class Tensor {
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
   /// Address of the first element in the device's memory: the host may follow it only on kCpu.
-  /// Error when T is not the tensor's dtype or the tensor is undefined.
+  /// Error when T is not the tensor's dtype or the tensor is undefined. To ask for it without const
+  /// counts as overwriting the elements: ask again for every write.
   template <class T>
   T* data() {
     require_dtype(kDTypeOf<T>);
+    storage_->mark_overwritten();
     return static_cast<T*>(address());
   }
   template <class T>
@@ -90,13 +92,16 @@ class Tensor {
   void copy_from(const Tensor& source);
   /// Overwrites all elements in place.
   void fill(double value);
-  bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
+  /// Counts how often the elements were overwritten in place, by any handle; 0 if undefined. Who
+  /// keeps a tensor for later (a graph node) compares, and so finds that it was changed.
+  std::uint64_t version() const { return storage_ ? storage_->version() : 0; }
   /// True when this handle is the only owner of its storage, so that it may be overwritten.
   bool owns_storage_alone() const { return storage_.use_count() == 1; }
 
   // ---- differentiation (engine/autograd)
   bool requires_grad() const { return node_ != nullptr; }
-  /// Makes this tensor a leaf that gradients can be taken for. Error on integers.
+  /// Makes this tensor a leaf that gradients can be taken for. Error on integers. Defined where
+  /// nodes are, in engine/autograd.
   Tensor& set_requires_grad();
   /// The same elements without history.
   Tensor detach() const;

@@ -3,20 +3,17 @@
 #include <cmath>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
 
 namespace switchyard::nn {
 
-Tensor uniform_init(const Shape& shape, double bound, DType dtype, Generator& random) {
+Tensor default_init(const Shape& shape, std::int64_t fan_in, DType dtype, Generator& random) {
+  check(fan_in >= 1, "[default_init] fan_in must be at least 1, got {}", fan_in);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
   NoGrad guard;
   const Tensor unit = random_uniform(shape, DType::kFloat32, random.next(shape.numel()));
   return affine(unit, 2.0 * bound, -bound).to(dtype);
-}
-
-Tensor default_init(const Shape& shape, std::int64_t fan_in, DType dtype, Generator& random) {
-  check(fan_in >= 1, "[default_init] fan_in must be at least 1, got {}", fan_in);
-  return uniform_init(shape, 1.0 / std::sqrt(static_cast<double>(fan_in)), dtype, random);
 }
 
 Tensor kaiming_normal_init(const Shape& shape, std::int64_t fan_out, DType dtype,

@@ -21,6 +21,15 @@ std::string entry_name(std::string name, std::int64_t entry) {
   return name.replace(name.find('*'), 1, std::to_string(entry));
 }
 
+void copy_tensors(const std::vector<NamedTensor>& from, const std::vector<NamedTensor>& to) {
+  check(from.size() == to.size(), "[module] {} tensors do not fill {}", from.size(), to.size());
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    check(from[i].name == to[i].name, "[module] the tensor {} cannot be copied into {}",
+          from[i].name, to[i].name);
+    to[i].tensor->copy_from(*from[i].tensor);
+  }
+}
+
 }  // namespace
 
 std::vector<NamedTensor> Module::parameters() { return collect(&Module::parameters_); }
@@ -35,6 +44,11 @@ void Module::to(Device device) {
   for (const NamedTensor& buffer : buffers()) {
     if (is_floating(buffer.tensor->dtype())) *buffer.tensor = buffer.tensor->to(device);
   }
+}
+
+void Module::copy_state_from(Module& other) {
+  copy_tensors(other.parameters(), parameters());
+  copy_tensors(other.buffers(), buffers());
 }
 
 void Module::register_parameter(std::string name, Tensor& tensor, NamedTensor::Layout layout) {

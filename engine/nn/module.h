@@ -64,6 +64,10 @@ class Module {
   /// took the tensors before (optimisers, graphs) keeps the old ones.
   void to(Device device);
 
+  /// Overwrites parameters and buffers in place with those of `other`, a module of the same
+  /// structure, on whatever device. Error naming the first that the two do not share.
+  void copy_state_from(Module& other);
+
  protected:
   Module() = default;
   void register_parameter(std::string name, Tensor& tensor,

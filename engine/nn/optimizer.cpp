@@ -25,8 +25,8 @@ void Sgd::step(std::span<const Tensor> gradients, double rate) {
     const Tensor& g = gradients[i];
     check(g.defined() && g.shape() == w.shape() && g.dtype() == w.dtype(),
           "[sgd] gradient of {} must be {} {}, got {}", parameters_[i].name, name(w.dtype()),
-          w.shape().to_string(),
-          g.defined() ? fmt::format("{} {}", name(g.dtype()), g.shape().to_string()) : "none");
+          w.shape(),
+          [&g] { return g.defined() ? fmt::format("{} {}", name(g.dtype()), g.shape()) : "none"; });
     tensors.push_back({w, g, momentum_[i]});
   }
   sgd_step(tensors, rate, options_.momentum, options_.weight_decay);

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "engine/ops/bilinear.h"
-#include "engine/ops/run.h"
+#include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "kernels/api/conv2d.h"
 
 namespace switchyard {
@@ -47,7 +47,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params) {
   run("conv2d", x, [&]<class T>() {
     return kernels::Conv2d<T>{.shape = s, .x = x.data<T>(), .w = w.data<T>(), .y = y.data<T>()};
   });
-  return record("conv2d", y, {x, w}, saved_partners(x, w),
+  return record("conv2d", y, {x, w}, Saved::partners(x, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -68,7 +68,7 @@ Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape
     return kernels::Conv2dInputGrad<T>{
         .shape = s, .gy = gy.data<T>(), .w = w.data<T>(), .gx = gx.data<T>()};
   });
-  return record("conv2d_input_grad", gx, {gy, w}, saved_partners(gy, w),
+  return record("conv2d_input_grad", gx, {gy, w}, Saved::partners(gy, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor ggy;
@@ -89,7 +89,7 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shap
     return kernels::Conv2dWeightGrad<T>{
         .shape = s, .x = x.data<T>(), .gy = gy.data<T>(), .gw = gw.data<T>()};
   });
-  return record("conv2d_weight_grad", gw, {x, gy}, saved_partners(x, gy),
+  return record("conv2d_weight_grad", gw, {x, gy}, Saved::partners(x, gy),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor gx;

@@ -10,13 +10,4 @@ namespace switchyard {
 /// <= p < 1.
 Tensor dropout(const Tensor& x, double p, RandomPosition position);
 
-/// Standard normal / uniform [0, 1) numbers of the given shape (no gradient).
-Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position,
-                     Device device = Device::kCpu);
-Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position,
-                      Device device = Device::kCpu);
-/// ±1 with equal probability (Rademacher), for Hutchinson's estimator.
-Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position,
-                   Device device = Device::kCpu);
-
 }  // namespace switchyard

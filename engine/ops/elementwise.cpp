@@ -4,8 +4,8 @@
 #include <numbers>
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/reduction.h"
-#include "engine/ops/run.h"
 #include "kernels/api/elementwise.h"
 
 namespace switchyard {
@@ -40,11 +40,6 @@ Tensor map(std::string_view op, Functor functor, const Tensor& a, const Tensor& 
   return y;
 }
 
-/// Bits for Saved: a product's rule reads each factor only for the other one's gradient.
-Saved other_factor(const Tensor& a, const Tensor& b) {
-  return {(b.requires_grad() ? 1U : 0U) | (a.requires_grad() ? 2U : 0U), 0};
-}
-
 using Gradients = std::vector<Tensor>;
 
 /// x as a factor of something that vanishes beyond ±2000 in float64 already: a product of an
@@ -77,7 +72,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return record("mul", map("mul", kernels::Mul{}, a, b), {a, b}, other_factor(a, b),
+  return record("mul", map("mul", kernels::Mul{}, a, b), {a, b}, Saved::partners(a, b),
                 [](const Vjp& v) -> Gradients {
                   const Tensor& gy = v.cotangent();
                   return {v.needs(0) ? sum_to(gy * v.input(1), v.input_shape(0)) : Tensor(),
@@ -86,7 +81,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
-  const Saved saved{2U, b.requires_grad() ? 1U : 0U};
+  const Saved saved = Saved::inputs({1}).and_output(b.requires_grad());
   return record("div", map("div", kernels::Div{}, a, b), {a, b}, saved,
                 [](const Vjp& v) -> Gradients {
                   const Tensor ga = v.cotangent() / v.input(1);
@@ -220,20 +215,12 @@ Tensor silu(const Tensor& x) {
 
 Tensor relu_grad(const Tensor& gy, const Tensor& y) {
   check_same_kind("relu_grad", {&gy, &y});
-  check(gy.shape() == y.shape(), "[relu_grad] shapes differ: gy {}, y {}", gy.shape().to_string(),
-        y.shape().to_string());
+  check(gy.shape() == y.shape(), "[relu_grad] shapes differ: gy {}, y {}", gy.shape(), y.shape());
   // y only says where the derivative is 1: without its history no gradient is looked for there.
   return record("relu_grad", map("relu_grad", kernels::ReluGrad{}, gy, y), {gy, y.detach()},
-                Saved{2U, 0}, [](const Vjp& v) -> Gradients {
+                Saved::inputs({1}), [](const Vjp& v) -> Gradients {
                   return {relu_grad(v.cotangent(), v.input(1)), Tensor()};
                 });
-}
-
-void add_in_place(Tensor& target, const Tensor& x) {
-  check_same_kind("add_in_place", {&target, &x});
-  check(target.shape() == x.shape(), "[add_in_place] shapes differ: target {}, x {}",
-        target.shape().to_string(), x.shape().to_string());
-  map_into("add_in_place", kernels::Add{}, target, x, target);
 }
 
 }  // namespace switchyard

@@ -62,7 +62,4 @@ inline Tensor operator/(const Tensor& x, double s) { return div(x, s); }
 inline Tensor operator+(const Tensor& x, double s) { return affine(x, 1.0, s); }
 inline Tensor operator-(const Tensor& x, double s) { return affine(x, 1.0, -s); }
 
-/// target += x, in place and without history: for optimisers and gradient accumulation.
-void add_in_place(Tensor& target, const Tensor& x);
-
 }  // namespace switchyard

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "engine/core/fault.h"
-#include "engine/ops/run.h"
+#include "engine/core/run.h"
 #include "kernels/api/finite.h"
 
 namespace switchyard {

@@ -2,10 +2,10 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/fault.h"
+#include "engine/core/run.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/routing.h"
-#include "engine/ops/run.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard {
@@ -42,8 +42,7 @@ std::vector<Tensor> record_drawn(const Tensor& logits, const Choice& choice, Gat
   if (noisy) inputs.push_back(draw.deviation);
   draw.deviation = {};  // a rule must not hold on to its inputs
   const bool over_all = order == GateOrder::kSoftmaxTopK;
-  const Saved saved{.inputs = 0, .outputs = over_all ? 2U : 1U};
-  return record("gate", {choice.weights, choice.values}, inputs, saved,
+  return record("gate", {choice.weights, choice.values}, inputs, Saved::output(),
                 [indices = choice.indices, order, over_all, noisy, draw](const Vjp& v) {
                   Tensor g = v.cotangent(1);
                   if (v.cotangent(0).defined()) {

@@ -1,7 +1,7 @@
 #include "kernels/api/grouped_matmul.h"
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/matmul.h"
-#include "engine/ops/run.h"
 
 namespace switchyard {
 namespace {
@@ -53,17 +53,18 @@ Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, b
                                      .transpose_w = transpose_w,
                                      .y = y.data<T>()};
   });
-  return record("grouped_matmul", y, {x, w}, saved_partners(x, w),
-                [offsets, transpose_w](const Vjp& v) -> std::vector<Tensor> {
+  return record("grouped_matmul", y, {x, w, offsets}, Saved::partners(x, w).and_input(2),
+                [transpose_w](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
+                  const Tensor& segments = v.input(2);
                   Tensor gx;
                   Tensor gw;
-                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), offsets, !transpose_w);
+                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), segments, !transpose_w);
                   if (v.needs(1)) {
-                    gw = transpose_w ? grouped_matmul_weight_grad(gy, v.input(0), offsets)
-                                     : grouped_matmul_weight_grad(v.input(0), gy, offsets);
+                    gw = transpose_w ? grouped_matmul_weight_grad(gy, v.input(0), segments)
+                                     : grouped_matmul_weight_grad(v.input(0), gy, segments);
                   }
-                  return {gx, gw};
+                  return {gx, gw, Tensor()};
                 });
 }
 
@@ -82,14 +83,15 @@ Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tenso
                                                .gy = gy.data<T>(),
                                                .gw = gw.data<T>()};
   });
-  return record("grouped_matmul_weight_grad", gw, {x, gy}, saved_partners(x, gy),
-                [offsets](const Vjp& v) -> std::vector<Tensor> {
+  return record("grouped_matmul_weight_grad", gw, {x, gy, offsets},
+                Saved::partners(x, gy).and_input(2), [](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [E, K, N]
+                  const Tensor& segments = v.input(2);
                   Tensor gx;
                   Tensor ggy;
-                  if (v.needs(0)) gx = grouped_matmul(v.input(1), c, offsets, true);
-                  if (v.needs(1)) ggy = grouped_matmul(v.input(0), c, offsets, false);
-                  return {gx, ggy};
+                  if (v.needs(0)) gx = grouped_matmul(v.input(1), c, segments, true);
+                  if (v.needs(1)) ggy = grouped_matmul(v.input(0), c, segments, false);
+                  return {gx, ggy, Tensor()};
                 });
 }
 
@@ -109,7 +111,7 @@ Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& bias, cons
                                      .bias = bias.data<T>(),
                                      .y = y.data<T>()};
   });
-  return record("grouped_linear", y, {x, w, bias}, saved_partners(x, w),
+  return record("grouped_linear", y, {x, w, bias}, Saved::partners(x, w),
                 [offsets](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;

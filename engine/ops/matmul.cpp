@@ -1,8 +1,8 @@
 #include "engine/ops/matmul.h"
 
-#include "engine/ops/bilinear.h"
+#include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/run.h"
 #include "kernels/api/matmul.h"
 
 namespace switchyard {
@@ -23,7 +23,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
                               .b = b.data<T>(),
                               .c = c.data<T>()};
   });
-  return record("matmul", c, {a, b}, saved_partners(a, b),
+  return record("matmul", c, {a, b}, Saved::partners(a, b),
                 [transpose_a, transpose_b](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gc = v.cotangent();
                   Tensor ga;

@@ -2,9 +2,9 @@
 
 #include "engine/autograd/composed.h"
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
-#include "engine/ops/run.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/norm.h"
 #include "kernels/api/reduction.h"
@@ -20,19 +20,19 @@ std::int64_t rows_of(const Tensor& x) {
 void check_channel_vector(std::string_view op, const Tensor& x, const Tensor& v,
                           std::string_view what) {
   check(v.rank() == 1 && v.size(0) == channels_of(x), "[{}] {} has shape {}, x has shape {}", op,
-        what, v.shape().to_string(), x.shape().to_string());
+        what, v.shape(), x.shape());
 }
 
 void check_arguments(std::string_view op, const Tensor& x, const Tensor& scale, const Tensor& shift,
                      const NormTail& tail) {
   check_same_kind(op, {&x, &scale, &shift});
-  check(x.rank() >= 2, "[{}] x needs at least 2 axes, got shape {}", op, x.shape().to_string());
+  check(x.rank() >= 2, "[{}] x needs at least 2 axes, got shape {}", op, x.shape());
   check_channel_vector(op, x, scale, "the scale");
   check_channel_vector(op, x, shift, "the shift");
   if (!tail.residual.defined()) return;
   check_same_kind(op, {&x, &tail.residual});
   check(tail.residual.shape() == x.shape(), "[{}] the residual has shape {}, x has shape {}", op,
-        tail.residual.shape().to_string(), x.shape().to_string());
+        tail.residual.shape(), x.shape());
 }
 
 /// The elements of a tensor that may be absent; null then.
@@ -105,19 +105,20 @@ std::vector<Tensor> differentiable_backward(const Tensor& gy, const Tensor& x, c
   results.resize(3);
   const Shape flat{rows_of(x), channels_of(x)};
   results =
-      record("batch_norm_backward", std::move(results), {g, x, gamma}, Saved::all_inputs(),
-             [flat, mean = statistics.mean, epsilon = statistics.epsilon](const Vjp& vjp) {
+      record("batch_norm_backward", std::move(results), {g, x, gamma, statistics.mean},
+             Saved::all_inputs(), [flat, epsilon = statistics.epsilon](const Vjp& v) {
                // A large mean is taken off first: what x is left with keeps its digits.
-               const Tensor inputs[] = {reshape(vjp.input(0), flat),
-                                        reshape(vjp.input(1), flat) - mean, vjp.input(2)};
-               const Tensor& u = vjp.cotangent(0);
-               const Tensor cotangents[] = {u.defined() ? reshape(u, flat) : u, vjp.cotangent(1),
-                                            vjp.cotangent(2)};
+               const Tensor inputs[] = {reshape(v.input(0), flat),
+                                        reshape(v.input(1), flat) - v.input(3), v.input(2)};
+               const Tensor& u = v.cotangent(0);
+               const Tensor cotangents[] = {u.defined() ? reshape(u, flat) : u, v.cotangent(1),
+                                            v.cotangent(2)};
                std::vector<Tensor> gradients = vjp_of_composed(
                    [epsilon](std::span<const Tensor> in) { return backward_composed(in, epsilon); },
                    inputs, cotangents);
-               gradients[0] = reshape(gradients[0], vjp.input_shape(0));
-               gradients[1] = reshape(gradients[1], vjp.input_shape(1));
+               gradients[0] = reshape(gradients[0], v.input_shape(0));
+               gradients[1] = reshape(gradients[1], v.input_shape(1));
+               gradients.emplace_back();  // the mean has none
                return gradients;
              });
   results.push_back(g);
@@ -140,8 +141,7 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
     check_channel_vector("batch_norm", x, running.variance, "the running variance");
   }
   check(rows_of(x) >= 2,
-        "[batch_norm] needs at least 2 values per channel in training, x has shape {}",
-        x.shape().to_string());
+        "[batch_norm] needs at least 2 values per channel in training, x has shape {}", x.shape());
   Tensor y = empty_like(x);
   BatchStatistics statistics{empty_like(gamma), empty_like(gamma), epsilon};
   run("batch_norm", x, [&]<class T>() {
@@ -161,17 +161,22 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
         .channels = channels_of(x)};
   });
   BatchNormResult result{Tensor(), statistics.mean, statistics.variance};
-  const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};
+  std::vector<Tensor> inputs = with_residual({x, gamma, beta}, tail);
+  const std::size_t first = inputs.size();  // of the statistics
+  inputs.insert(inputs.end(), {statistics.mean, statistics.variance});
+  const Saved saved = Saved::inputs({0, 1, first, first + 1}).and_output(tail.relu);
   result.y = record(
-      "batch_norm", std::move(y), with_residual({x, gamma, beta}, tail), saved,
-      [statistics, relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& vjp) {
-        const Tensor mask = relu ? vjp.output() : Tensor();
+      "batch_norm", std::move(y), std::move(inputs), saved,
+      [first, epsilon, relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
+        const BatchStatistics batch{v.input(first), v.input(first + 1), epsilon};
+        const Tensor mask = relu ? v.output() : Tensor();
         std::vector<Tensor> gradients =
-            grad_enabled() ? differentiable_backward(vjp.cotangent(), vjp.input(0), vjp.input(1),
-                                                     mask, statistics)
-                           : fused_backward(vjp.cotangent(), vjp.input(0), vjp.input(1), mask,
-                                            statistics, has_residual && vjp.needs(3));
-        gradients.resize(has_residual ? 4 : 3);
+            grad_enabled()
+                ? differentiable_backward(v.cotangent(), v.input(0), v.input(1), mask, batch)
+                : fused_backward(v.cotangent(), v.input(0), v.input(1), mask, batch,
+                                 has_residual && v.needs(3));
+        gradients.resize(first);      // without a residual its gradient is left out
+        gradients.resize(first + 2);  // the statistics have none
         return gradients;
       });
   return result;
@@ -201,15 +206,14 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                                      .rows = rows_of(x),
                                      .channels = channels_of(x)};
   });
-  const Saved saved{.inputs = 0b011, .outputs = tail.relu ? 1U : 0U};
+  const Saved saved = Saved::inputs({0, 1}).and_output(tail.relu);
   return record("channel_affine", std::move(y), with_residual({x, scale, shift}, tail), saved,
-                [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& vjp) {
-                  const Tensor g =
-                      relu ? relu_grad(vjp.cotangent(), vjp.output()) : vjp.cotangent();
+                [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
+                  const Tensor g = relu ? relu_grad(v.cotangent(), v.output()) : v.cotangent();
                   std::vector<Tensor> gradients(has_residual ? 4 : 3);
-                  if (vjp.needs(0)) gradients[0] = channel_scale(g, vjp.input(1));
-                  if (vjp.needs(1)) gradients[1] = channel_dot(g, vjp.input(0));
-                  if (vjp.needs(2)) gradients[2] = sum_to(g, vjp.input_shape(2));
+                  if (v.needs(0)) gradients[0] = channel_scale(g, v.input(1));
+                  if (v.needs(1)) gradients[1] = channel_dot(g, v.input(0));
+                  if (v.needs(2)) gradients[2] = sum_to(g, v.input_shape(2));
                   if (has_residual) gradients[3] = g;
                   return gradients;
                 });
@@ -235,16 +239,16 @@ Tensor channel_scale(const Tensor& x, const Tensor& a) {
                                      .rows = rows_of(x),
                                      .channels = channels_of(x)};
   });
-  return record("channel_scale", std::move(y), {x, a}, Saved::all_inputs(), [](const Vjp& vjp) {
-    return std::vector{vjp.needs(0) ? channel_scale(vjp.cotangent(), vjp.input(1)) : Tensor(),
-                       vjp.needs(1) ? channel_dot(vjp.cotangent(), vjp.input(0)) : Tensor()};
+  return record("channel_scale", std::move(y), {x, a}, Saved::all_inputs(), [](const Vjp& v) {
+    return std::vector{v.needs(0) ? channel_scale(v.cotangent(), v.input(1)) : Tensor(),
+                       v.needs(1) ? channel_dot(v.cotangent(), v.input(0)) : Tensor()};
   });
 }
 
 Tensor channel_dot(const Tensor& x, const Tensor& y) {
   check_same_kind("channel_dot", {&x, &y});
-  check(x.shape() == y.shape() && x.rank() >= 1, "[channel_dot] shapes {} and {} differ",
-        x.shape().to_string(), y.shape().to_string());
+  check(x.shape() == y.shape() && x.rank() >= 1, "[channel_dot] shapes {} and {} differ", x.shape(),
+        y.shape());
   Tensor out = Tensor::empty({channels_of(x)}, x.dtype(), x.device());
   run("channel_dot", x, [&]<class T>() {
     return kernels::SumProducts<T>{.a = x.data<T>(),
@@ -254,9 +258,9 @@ Tensor channel_dot(const Tensor& x, const Tensor& y) {
                                    .reduce = rows_of(x),
                                    .inner = channels_of(x)};
   });
-  return record("channel_dot", std::move(out), {x, y}, Saved::all_inputs(), [](const Vjp& vjp) {
-    return std::vector{vjp.needs(0) ? channel_scale(vjp.input(1), vjp.cotangent()) : Tensor(),
-                       vjp.needs(1) ? channel_scale(vjp.input(0), vjp.cotangent()) : Tensor()};
+  return record("channel_dot", std::move(out), {x, y}, Saved::all_inputs(), [](const Vjp& v) {
+    return std::vector{v.needs(0) ? channel_scale(v.input(1), v.cotangent()) : Tensor(),
+                       v.needs(1) ? channel_scale(v.input(0), v.cotangent()) : Tensor()};
   });
 }
 

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "engine/core/fault.h"
-#include "engine/ops/run.h"
+#include "engine/core/run.h"
 #include "kernels/api/optimizer.h"
 
 namespace switchyard {
@@ -14,8 +14,8 @@ void sgd_step(std::span<const SgdTensors> parameters, double rate, double moment
   for (const SgdTensors& p : parameters) {
     check_same_kind("sgd_step", {&first, &p.w, &p.g, &p.m});
     check(p.w.shape() == p.g.shape() && p.w.shape() == p.m.shape(),
-          "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape",
-          p.w.shape().to_string(), p.g.shape().to_string(), p.m.shape().to_string());
+          "[sgd_step] parameter {}, gradient {} and momentum {} differ in shape", p.w.shape(),
+          p.g.shape(), p.m.shape());
   }
   dispatch_floating(first.dtype(), "sgd_step", [&]<class T>() {
     std::vector<kernels::SgdParameter<T>> list;

@@ -1,7 +1,7 @@
 #include "engine/ops/pooling.h"
 
 #include "engine/autograd/node.h"
-#include "engine/ops/run.h"
+#include "engine/core/run.h"
 #include "kernels/api/pooling.h"
 
 namespace switchyard {
@@ -10,9 +10,9 @@ using Gradients = std::vector<Tensor>;
 
 Tensor global_average_pool(const Tensor& x) {
   check_same_kind("global_average_pool", {&x});
-  check(x.rank() == 4, "[global_average_pool] needs [N, H, W, C], got {}", x.shape().to_string());
+  check(x.rank() == 4, "[global_average_pool] needs [N, H, W, C], got {}", x.shape());
   const std::int64_t pixels = x.size(1) * x.size(2);
-  check(pixels > 0, "[global_average_pool] shape {} has no pixels", x.shape().to_string());
+  check(pixels > 0, "[global_average_pool] shape {} has no pixels", x.shape());
   Tensor y = Tensor::empty({x.size(0), x.size(3)}, x.dtype(), x.device());
   run("global_average_pool", x, [&]<class T>() {
     return kernels::GlobalAveragePool<T>{.x = x.data<T>(),
@@ -28,7 +28,7 @@ Tensor global_average_pool(const Tensor& x) {
 
 Tensor global_average_unpool(const Tensor& y, std::int64_t height, std::int64_t width) {
   check_same_kind("global_average_unpool", {&y});
-  check(y.rank() == 2, "[global_average_unpool] needs [N, C], got {}", y.shape().to_string());
+  check(y.rank() == 2, "[global_average_unpool] needs [N, C], got {}", y.shape());
   check(height > 0 && width > 0, "[global_average_unpool] {} x {} is no image", height, width);
   Tensor x = Tensor::empty({y.size(0), height, width, y.size(1)}, y.dtype(), y.device());
   run("global_average_unpool", y, [&]<class T>() {

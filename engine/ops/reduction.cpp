@@ -3,8 +3,8 @@
 #include <array>
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/run.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/elementwise.h"
 #include "kernels/api/reduction.h"
@@ -68,9 +68,9 @@ Shape keep_axes(std::string_view op, const Tensor& x, const std::vector<int>& ax
   for (int axis : axes) {
     const int index = axis < 0 ? axis + x.rank() : axis;
     check(index >= 0 && index < x.rank(), "[{}] axis {} is out of range for shape {}", op, axis,
-          x.shape().to_string());
+          x.shape());
     check(!seen[static_cast<std::size_t>(index)], "[{}] axis {} of shape {} is given twice", op,
-          axis, x.shape().to_string());
+          axis, x.shape());
     seen[static_cast<std::size_t>(index)] = true;
     sizes[static_cast<std::size_t>(index)] = 1;
   }
@@ -100,7 +100,7 @@ Tensor sum_axes(std::string_view op, const Tensor& x, const std::vector<int>& ax
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   check_same_kind("sum_to", {&x});
   check(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(),
-        "[sum_to] shape {} does not broadcast to {}", shape.to_string(), x.shape().to_string());
+        "[sum_to] shape {} does not broadcast to {}", shape, x.shape());
   if (x.shape() == shape) return x;
   return record(
       "sum_to", sum_runs(x.detach(), shape), {x}, Saved::nothing(),
@@ -110,8 +110,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check_same_kind("broadcast_to", {&x});
   check(broadcast_shapes(x.shape(), shape, "broadcast_to") == shape,
-        "[broadcast_to] shape {} does not broadcast to {}", x.shape().to_string(),
-        shape.to_string());
+        "[broadcast_to] shape {} does not broadcast to {}", x.shape(), shape);
   if (x.shape() == shape) return x;
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
@@ -128,7 +127,7 @@ Tensor sum(const Tensor& x) { return sum_to(x, {}); }
 
 Tensor mean(const Tensor& x) {
   check_same_kind("mean", {&x});
-  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
   return sum(x) / static_cast<double>(x.numel());
 }
 
@@ -138,7 +137,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Shape kept = keep_axes("mean", x, axes);
-  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape().to_string());
+  check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
   return sum_axes("mean", x, axes, keep) / static_cast<double>(x.numel() / kept.numel());
 }
 
@@ -147,15 +146,14 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
   const std::int64_t count = kept.numel() == 0 ? 0 : x.numel() / kept.numel();
   const std::int64_t divisor = count - (unbiased ? 1 : 0);
   check(divisor > 0, "[variance] {} values are too few for an {} variance of shape {}", count,
-        unbiased ? "unbiased" : "biased", x.shape().to_string());
+        unbiased ? "unbiased" : "biased", x.shape());
   const Tensor centred = x - mean(x, axes, true);
   return sum_axes("variance", square(centred), axes, keep) / static_cast<double>(divisor);
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_same_kind("dot", {&a, &b});
-  check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape().to_string(),
-        b.shape().to_string());
+  check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape(), b.shape());
   Tensor y = Tensor::empty({}, a.dtype(), a.device());
   run("dot", a, [&]<class T>() {
     return kernels::SumProducts<T>{.a = a.data<T>(),
@@ -165,8 +163,7 @@ Tensor dot(const Tensor& a, const Tensor& b) {
                                    .reduce = a.numel(),
                                    .inner = 1};
   });
-  const Saved saved{(b.requires_grad() ? 1U : 0U) | (a.requires_grad() ? 2U : 0U), 0};
-  return record("dot", y, {a, b}, saved, [](const Vjp& v) -> Gradients {
+  return record("dot", y, {a, b}, Saved::partners(a, b), [](const Vjp& v) -> Gradients {
     return {v.needs(0) ? v.cotangent() * v.input(1) : Tensor(),
             v.needs(1) ? v.cotangent() * v.input(0) : Tensor()};
   });

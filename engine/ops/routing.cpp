@@ -1,8 +1,8 @@
 #include "engine/ops/routing.h"
 
+#include "engine/autograd/node.h"
 #include "engine/core/fault.h"
-#include "engine/ops/bilinear.h"
-#include "engine/ops/run.h"
+#include "engine/core/run.h"
 #include "kernels/api/routing.h"
 
 namespace switchyard {
@@ -102,9 +102,11 @@ Tensor gather(const Tensor& x, const Tensor& indices, Indices origin) {
                               .k = indices.size(1),
                               .y = y.data<T>()};
   });
-  return record("gather", y, {x}, Saved::nothing(), [indices](const Vjp& v) -> std::vector<Tensor> {
-    return {scatter_add(v.cotangent(), indices, v.input_shape(0)[1], Indices::kTrusted)};
-  });
+  return record(
+      "gather", y, {x, indices}, Saved::inputs({1}), [](const Vjp& v) -> std::vector<Tensor> {
+        return {scatter_add(v.cotangent(), v.input(1), v.input_shape(0)[1], Indices::kTrusted),
+                Tensor()};
+      });
 }
 
 Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns, Indices origin) {
@@ -123,9 +125,9 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns,
                                   .k = x.size(1),
                                   .y = y.data<T>()};
   });
-  return record("scatter_add", y, {x}, Saved::nothing(),
-                [indices](const Vjp& v) -> std::vector<Tensor> {
-                  return {gather(v.cotangent(), indices, Indices::kTrusted)};
+  return record("scatter_add", y, {x, indices}, Saved::inputs({1}),
+                [](const Vjp& v) -> std::vector<Tensor> {
+                  return {gather(v.cotangent(), v.input(1), Indices::kTrusted), Tensor()};
                 });
 }
 
@@ -186,7 +188,7 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
                     return {combine(v.cotangent(), {}, routing)};
                   });
   }
-  return record("dispatch", y, {x, weights}, saved_partners(x, weights),
+  return record("dispatch", y, {x, weights}, Saved::partners(x, weights),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -217,7 +219,7 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
                     return {dispatch(v.cotangent(), routing)};
                   });
   }
-  return record("combine", y, {x, weights}, saved_partners(x, weights),
+  return record("combine", y, {x, weights}, Saved::partners(x, weights),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -244,7 +246,7 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
                                          .gy = gy.data<T>(),
                                          .gweights = gweights.data<T>()};
   });
-  return record("combine_weight_grad", gweights, {x, gy}, saved_partners(x, gy),
+  return record("combine_weight_grad", gweights, {x, gy}, Saved::partners(x, gy),
                 [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [T, k], stands for the weights
                   Tensor gx;

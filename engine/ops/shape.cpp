@@ -3,7 +3,7 @@
 #include <array>
 
 #include "engine/autograd/node.h"
-#include "engine/ops/run.h"
+#include "engine/core/run.h"
 #include "kernels/api/shape.h"
 
 namespace switchyard {
@@ -31,8 +31,8 @@ void check_rows(std::string_view op, const Tensor& x) {
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   check_same_kind("reshape", {&x});
-  check(x.numel() == shape.numel(), "[reshape] shape {} does not hold the elements of {}",
-        shape.to_string(), x.shape().to_string());
+  check(x.numel() == shape.numel(), "[reshape] shape {} does not hold the elements of {}", shape,
+        x.shape());
   if (x.shape() == shape) return x;
   return record("reshape", x.view(shape), {x}, Saved::nothing(), [](const Vjp& v) -> Gradients {
     return {reshape(v.cotangent(), v.input_shape(0))};
@@ -42,7 +42,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 Tensor transpose(const Tensor& x) {
   check_same_kind("transpose", {&x});
   check(x.rank() == 2 || x.rank() == 3,
-        "[transpose] needs a matrix or a stack of them, got shape {}", x.shape().to_string());
+        "[transpose] needs a matrix or a stack of them, got shape {}", x.shape());
   const std::int64_t matrices = x.rank() == 3 ? x.size(0) : 1;
   const std::int64_t rows = x.size(-2);
   const std::int64_t columns = x.size(-1);
@@ -51,10 +51,8 @@ Tensor transpose(const Tensor& x) {
   for (std::int64_t i = 0; i < matrices; ++i) {
     run("transpose", x, [&]<class T>() {
       const std::int64_t begin = i * rows * columns;
-      return kernels::Transpose<T>{.x = x.data<T>() + begin,
-                                   .y = y.data<T>() + begin,
-                                   .rows = rows,
-                                   .columns = columns};
+      return kernels::Transpose<T>{
+          .x = x.data<T>() + begin, .y = y.data<T>() + begin, .rows = rows, .columns = columns};
     });
   }
   return record("transpose", y, {x}, Saved::nothing(),
@@ -68,8 +66,7 @@ Tensor concat(std::span<const Tensor> parts) {
     check_rows("concat", part);
     check_same_kind("concat", {&parts[0], &part});
     check(with_rows(part.shape(), 0) == with_rows(parts[0].shape(), 0),
-          "[concat] shapes {} and {} differ beyond axis 0", parts[0].shape().to_string(),
-          part.shape().to_string());
+          "[concat] shapes {} and {} differ beyond axis 0", parts[0].shape(), part.shape());
     rows += part.size(0);
   }
   Tensor y = Tensor::empty(with_rows(parts[0].shape(), rows), parts[0].dtype(), parts[0].device());
@@ -99,8 +96,8 @@ Tensor stack(std::span<const Tensor> parts) {
   std::vector<Tensor> rows;
   for (const Tensor& part : parts) {
     check_same_kind("stack", {&parts[0], &part});
-    check(part.shape() == parts[0].shape(), "[stack] shapes differ: {} and {}",
-          parts[0].shape().to_string(), part.shape().to_string());
+    check(part.shape() == parts[0].shape(), "[stack] shapes differ: {} and {}", parts[0].shape(),
+          part.shape());
     std::vector<std::int64_t> sizes = {1};
     sizes.insert(sizes.end(), part.shape().begin(), part.shape().end());
     rows.push_back(reshape(part, Shape(std::span<const std::int64_t>(sizes))));
@@ -111,7 +108,7 @@ Tensor stack(std::span<const Tensor> parts) {
 Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
   check_rows("slice_rows", x);
   check(0 <= begin && begin <= end && end <= x.size(0),
-        "[slice_rows] rows [{}, {}) are not part of shape {}", begin, end, x.shape().to_string());
+        "[slice_rows] rows [{}, {}) are not part of shape {}", begin, end, x.shape());
   if (begin == 0 && end == x.size(0)) return x;
   Tensor y = Tensor::empty(with_rows(x.shape(), end - begin), x.dtype(), x.device());
   run("slice_rows", x, [&]<class T>() {
@@ -127,7 +124,7 @@ Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
   check_rows("pad_rows", x);
   const std::int64_t end = begin + x.size(0);
   check(0 <= begin && end <= rows, "[pad_rows] shape {} at row {} does not fit in {} rows",
-        x.shape().to_string(), begin, rows);
+        x.shape(), begin, rows);
   if (rows == x.size(0)) return x;
   Tensor y = Tensor::empty(with_rows(x.shape(), rows), x.dtype(), x.device());
   const std::int64_t row = row_size(x.shape());

@@ -1,10 +1,10 @@
 #include "engine/ops/softmax.h"
 
 #include "engine/autograd/node.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
-#include "engine/ops/run.h"
 #include "kernels/api/softmax.h"
 
 namespace switchyard {
@@ -15,14 +15,13 @@ using Gradients = std::vector<Tensor>;
 void check_rows(std::string_view op, const Tensor& x) {
   check_same_kind(op, {&x});
   check(x.rank() > 0 && x.size(-1) > 0, "[{}] needs a last axis with elements, got shape {}", op,
-        x.shape().to_string());
+        x.shape());
 }
 
 void check_backward(std::string_view op, const Tensor& gy, const Tensor& y) {
   check_same_kind(op, {&gy, &y});
   check_rows(op, y);
-  check(gy.shape() == y.shape(), "[{}] shapes differ: gy {}, y {}", op, gy.shape().to_string(),
-        y.shape().to_string());
+  check(gy.shape() == y.shape(), "[{}] shapes differ: gy {}, y {}", op, gy.shape(), y.shape());
 }
 
 std::int64_t rows_of(const Tensor& x) { return x.numel() / x.size(-1); }
@@ -33,10 +32,10 @@ Tensor row_dot(const Tensor& a, const Tensor& b) { return sum(a * b, {-1}, true)
 void check_label_shapes(std::string_view op, const Tensor& logits, const Tensor& labels) {
   check_rows(op, logits);
   check(logits.rank() == 2 && logits.size(0) > 0, "[{}] needs logits [N, C] with N > 0, got {}", op,
-        logits.shape().to_string());
+        logits.shape());
   check(labels.defined() && labels.dtype() == DType::kInt64 &&
             labels.shape() == Shape{logits.size(0)},
-        "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape().to_string(),
+        "[{}] needs labels [{}] int64, got {} {}", op, logits.size(0), labels.shape(),
         name(labels.dtype()));
   check_same_device(op, {&logits, &labels});
 }
@@ -130,10 +129,11 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
                                            .rows = logits.size(0),
                                            .columns = logits.size(1)};
   });
-  return record("cross_entropy", mean(losses), {logits}, Saved::all_inputs(),
-                [labels](const Vjp& v) -> Gradients {
-                  return {cross_entropy_backward(v.cotangent(), softmax(v.input(0)), labels)};
-                });
+  return record(
+      "cross_entropy", mean(losses), {logits, labels}, Saved::all_inputs(),
+      [](const Vjp& v) -> Gradients {
+        return {cross_entropy_backward(v.cotangent(), softmax(v.input(0)), v.input(1)), Tensor()};
+      });
 }
 
 Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels) {
@@ -144,8 +144,7 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
   } else {
     check_label_shapes("cross_entropy_backward", p, labels);
   }
-  check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}",
-        g.shape().to_string());
+  check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}", g.shape());
   Tensor gx = empty_like(p);
   run("cross_entropy_backward", p, [&]<class T>() {
     return kernels::CrossEntropyBackward<T>{.g = g.data<T>(),
@@ -155,16 +154,16 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
                                             .rows = p.size(0),
                                             .columns = p.size(1)};
   });
-  return record("cross_entropy_backward", gx, {g, p}, Saved::all_inputs(),
-                [labels](const Vjp& v) -> Gradients {
+  return record("cross_entropy_backward", gx, {g, p, labels}, Saved::all_inputs(),
+                [](const Vjp& v) -> Gradients {
                   const Tensor& u = v.cotangent();
-                  const auto rows = static_cast<double>(labels.numel());
+                  const auto rows = static_cast<double>(v.input(2).numel());
                   Tensor to_g;
                   if (v.needs(0)) {
                     const Tensor one = Tensor::scalar(1.0, u.dtype(), u.device());
-                    to_g = dot(u, cross_entropy_backward(one, v.input(1), labels));
+                    to_g = dot(u, cross_entropy_backward(one, v.input(1), v.input(2)));
                   }
-                  return {to_g, v.needs(1) ? u * (v.input(0) / rows) : Tensor()};
+                  return {to_g, v.needs(1) ? u * (v.input(0) / rows) : Tensor(), Tensor()};
                 });
 }
 

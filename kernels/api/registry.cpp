@@ -88,7 +88,7 @@ std::vector<ChosenRung> chosen_rungs() {
 
 namespace internal {
 
-void keep_function(void (*/*function*/)()) {}
+void keep_function(void (* /*function*/)()) {}
 
 bool any_rung_chosen() { return registry().any_choice.load(std::memory_order_relaxed); }
 

@@ -141,12 +141,16 @@ std::shared_ptr<const ConvPrimitive> primitive(const ConvKey& key) {
 
 bool onednn_has(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm) {
   if (algorithm == ConvAlgorithm::kWinograd && !onednn::has_winograd()) return false;
-  return primitive({face, shape, algorithm, thread_count()})->exists();
+  return onednn::with_errors_of("conv2d", [&] {
+    return primitive({face, shape, algorithm, thread_count()})->exists();
+  });
 }
 
 void run_onednn_convolution(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm,
                             int threads, const float* x, const float* w, const float* y) {
-  primitive({face, shape, algorithm, threads})->run(x, w, y);
+  onednn::with_errors_of("conv2d", [&] {
+    primitive({face, shape, algorithm, threads})->run(x, w, y);
+  });
 }
 
 }  // namespace switchyard::kernels

@@ -338,11 +338,14 @@ InferenceNetwork::InferenceNetwork(InferenceNetwork&&) noexcept = default;
 InferenceNetwork& InferenceNetwork::operator=(InferenceNetwork&&) noexcept = default;
 
 Id InferenceNetwork::add_convolution(Id x, const Convolution& convolution) {
-  return implementation_->add_convolution(x, convolution);
+  return onednn::with_errors_of("inference",
+                                [&] { return implementation_->add_convolution(x, convolution); });
 }
-void InferenceNetwork::finish_with_global_average_pool(Id x) { implementation_->finish(x); }
+void InferenceNetwork::finish_with_global_average_pool(Id x) {
+  onednn::with_errors_of("inference", [&] { implementation_->finish(x); });
+}
 void InferenceNetwork::run(const float* images, float* features) {
-  implementation_->run(images, features);
+  onednn::with_errors_of("inference", [&] { implementation_->run(images, features); });
 }
 std::size_t InferenceNetwork::bytes() const { return implementation_->bytes(); }
 int InferenceNetwork::winograd_layers() const { return implementation_->winograd_layers(); }

@@ -1,13 +1,25 @@
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string>
 
 #include "kernels/api/conv2d.h"
+#include "kernels/api/error.h"
 
 // The one place that knows oneDNN's API, 2.x and 3.x. Primitives use a scratchpad that the caller
 // provides, so that one primitive may run in several threads.
 
 namespace switchyard::kernels::onednn {
+
+/// Calls f. What the library throws, no memory among it, becomes an Error that names the operation.
+template <class F>
+decltype(auto) with_errors_of(const char* operation, F&& f) {
+  try {
+    return f();
+  } catch (const dnnl::error& error) {
+    throw Error(std::string("[") + operation + "] oneDNN: " + error.what());
+  }
+}
 
 /// The host engine of the process.
 const dnnl::engine& engine();

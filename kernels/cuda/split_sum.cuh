@@ -61,7 +61,8 @@ void sum_parts(KernelExecutor& exec, std::int64_t outputs, int count, const T* p
 /// Calls run(to), which writes split.count results of `outputs` values to `to`, one behind the
 /// other, and leaves their sum in y.
 template <class T, class Run>
-void run_in_parts(KernelExecutor& exec, std::int64_t outputs, const Split& split, T* y, const Run& run) {
+void run_in_parts(KernelExecutor& exec, std::int64_t outputs, const Split& split, T* y,
+                  const Run& run) {
   if (split.count == 1 || outputs == 0) return run(y);
   const Workspace<T> parts(exec, split.count * outputs);
   run(parts.data());

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "kernels/api/executor.h"
 #include "kernels/api/error.h"
+#include "kernels/api/executor.h"
 #include "kernels/common/dim3.h"
 
 namespace switchyard::kernels {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/process_memory.h"
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 #include "models/state.h"
 #include "tests/analysis/small_problem.h"
 
@@ -19,7 +19,7 @@ TEST(Efficiency, MeasuresEachBatchSize) {
   const Efficiency result =
       measure_efficiency(*problem.model, kImage, {.batch_sizes = {1, 16}, .timing = kShort});
   EXPECT_EQ(result.parameters, parameter_count(*problem.model));
-  EXPECT_EQ(result.threads, kernels::thread_count());
+  EXPECT_EQ(result.threads, thread_count());
   EXPECT_GT(result.peak_resident_bytes, std::int64_t{1} << 20);
   EXPECT_LE(result.peak_resident_bytes, peak_resident_bytes());
 

@@ -1,7 +1,7 @@
 #include "tests/analysis/small_problem.h"
 
 #include "analysis/classifier_loss.h"
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
 
 namespace switchyard {

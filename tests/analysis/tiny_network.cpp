@@ -1,6 +1,6 @@
 #include "tests/analysis/tiny_network.h"
 
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/softmax.h"

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/cpu/parallel.h"
+#include "engine/core/threads.h"
 
 namespace switchyard {
 namespace {
@@ -39,12 +39,12 @@ TEST_P(Vectors, DotAccumulatesInFloat64) {
 TEST_P(Vectors, DotHasTheSameBitsForAnyThreadCount) {
   const std::vector<Tensor> a = vector_of(GetParam(), 3);
   const std::vector<Tensor> b = vector_of(GetParam(), 4);
-  const int before = kernels::thread_count();
-  kernels::set_thread_count(1);
+  const int before = thread_count();
+  set_thread_count(1);
   const double one = dot(a, b);
-  kernels::set_thread_count(3);
+  set_thread_count(3);
   EXPECT_EQ(one, dot(a, b));
-  kernels::set_thread_count(before);
+  set_thread_count(before);
 }
 
 TEST_P(Vectors, AxpyAndScaleWriteInPlace) {

@@ -114,8 +114,10 @@ TEST_P(DeviceModelTest, InferenceIsThePlainForwardPass) {
   InferencePlan plan(*m, kImages, 8, 8);
   const NoGrad no_grad;
   const Tensor x = images(device());
-  expect_same_bits(plan.logits(x).to(Device::kCpu),
-                   m->forward(x, nn::Mode::evaluation()).logits.to(Device::kCpu));
+  const Tensor expected = m->forward(x, nn::Mode::evaluation()).logits.to(Device::kCpu);
+  expect_same_bits(plan.logits(x).to(Device::kCpu), expected);
+  for (const nn::NamedTensor& parameter : m->parameters()) parameter.tensor->fill(0.0);
+  expect_same_bits(plan.logits(x).to(Device::kCpu), expected);  // it owns its weights
   EXPECT_THROW(plan.logits(x.to(Device::kCpu)), Error);
 }
 

@@ -60,14 +60,16 @@ TEST(InferencePlan, TakesGreyImagesOfOtherSizes) {
                      1e-4);
 }
 
-TEST(InferencePlan, KeepsTheWeightsOfItsConstruction) {
-  const auto model = lived_in_model("small", "dense");
+TEST_P(InferencePlanHeads, KeepsTheWeightsOfItsConstruction) {
+  auto model = lived_in_model("small", GetParam());
   InferencePlan plan(*model, 2);
   const Tensor images = random_tensor({2, 32, 32, 3}, 5, DType::kFloat32);
   const Tensor before = plan.logits(images);
-  for (const nn::NamedTensor& parameter : model->backbone().parameters()) {
+  for (const nn::NamedTensor& parameter : model->parameters()) {  // of backbone and head
     parameter.tensor->fill(0.0);
   }
+  test::expect_same_bits(plan.logits(images), before);
+  model.reset();
   test::expect_same_bits(plan.logits(images), before);
 }
 

@@ -1,12 +1,30 @@
 #include "tests/support/tensors.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <functional>
 #include <limits>
 
-#include "engine/ops/dropout.h"
+#include "engine/core/random.h"
 
 namespace switchyard::test {
+namespace {
+
+const void* address_of(const Tensor& x) {
+  switch (x.dtype()) {
+    case DType::kFloat32:
+      return x.data<float>();
+    case DType::kFloat64:
+      return x.data<double>();
+    case DType::kInt64:
+      return x.data<std::int64_t>();
+    default:
+      throw Error("tests compare the bits of float32, float64 and int64");
+  }
+}
+
+}  // namespace
 
 Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype) {
   return random_normal(shape, dtype, {seed, 0});
@@ -40,19 +58,14 @@ void expect_close(const Tensor& a, std::span<const double> b, double tolerance) 
 void expect_same_bits(const Tensor& a, const Tensor& b) {
   ASSERT_EQ(a.shape().to_string(), b.shape().to_string());
   ASSERT_EQ(a.dtype(), b.dtype());
-  const auto bytes = [](const Tensor& x) -> const void* {
-    switch (x.dtype()) {
-      case DType::kFloat32:
-        return x.data<float>();
-      case DType::kFloat64:
-        return x.data<double>();
-      case DType::kInt64:
-        return x.data<std::int64_t>();
-      default:
-        throw Error("expect_same_bits() compares float32, float64 and int64");
-    }
-  };
-  EXPECT_EQ(std::memcmp(bytes(a), bytes(b), a.bytes()), 0) << "the bits differ";
+  EXPECT_EQ(std::memcmp(address_of(a), address_of(b), a.bytes()), 0) << "the bits differ";
+}
+
+bool shares_memory(const Tensor& a, const Tensor& b) {
+  const auto* begin_a = static_cast<const std::byte*>(address_of(a));
+  const auto* begin_b = static_cast<const std::byte*>(address_of(b));
+  const std::less<> before;
+  return before(begin_a, begin_b + b.bytes()) && before(begin_b, begin_a + a.bytes());
 }
 
 double tolerance(DType dtype) { return dtype == DType::kFloat32 ? 1e-5 : 1e-10; }

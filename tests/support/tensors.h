@@ -24,6 +24,9 @@ void expect_close(const Tensor& a, std::span<const double> b, double tolerance);
 /// Expects the same shape, dtype and bits (NaN equals itself).
 void expect_same_bits(const Tensor& a, const Tensor& b);
 
+/// Whether two tensors (float32, float64 or int64) have bytes in common.
+bool shares_memory(const Tensor& a, const Tensor& b);
+
 /// What a correct result of this dtype may be off by, against float64 references at unit scale.
 double tolerance(DType dtype);
 

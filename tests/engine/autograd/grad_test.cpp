@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduction.h"
+#include "engine/ops/routing.h"
 #include "engine/ops/shape.h"
+#include "engine/ops/softmax.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -153,7 +157,7 @@ TEST(Detach, CutsThePath) {
   const Tensor y = x * square(x).detach();
   EXPECT_EQ(grad(y, Tensors{x})[0].item(), 9.0);
   EXPECT_FALSE(x.detach().requires_grad());
-  EXPECT_TRUE(x.detach().shares_storage_with(x));
+  EXPECT_TRUE(shares_memory(x.detach(), x));
 }
 
 TEST(Derivative, ThatIsMissingNamesItsOperation) {
@@ -176,19 +180,119 @@ TEST(Derivative, ThatIsMissingOnlyInSecondOrderNamesItsOperation) {
   expect_error([&] { grad(sum(gradient), Tensors{x}); }, "[cube_backward] has no derivative");
 }
 
-TEST(Backward, AccumulatesInLeaves) {
+/// Every tensor begins at an address of its own.
+void expect_no_shared_memory(const Tensors& tensors) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) EXPECT_FALSE(shares_memory(tensors[i], tensors[j]));
+  }
+}
+
+TEST(Grad, ResultsShareNoMemory) {
+  // add() passes its cotangent on to both of its inputs, and grad() takes the caller's.
+  for (const bool create_graph : {false, true}) {
+    const Tensor x = leaf({1.0, 2.0});
+    const Tensor y = leaf({3.0, 4.0});
+    const Tensor total = x + y;
+    const Tensor cotangent = Tensor::from<double>({2}, {5.0, 7.0});
+    Tensors g = grad(Tensors{total}, Tensors{x, y, total, x}, Tensors{cotangent},
+                     {.create_graph = create_graph});
+    expect_no_shared_memory({g[0], g[1], g[2], g[3], cotangent, x, y, total});
+    g[0].copy_from(g[0].detach() * 0.5);  // clipping one leaves the others alone
+    EXPECT_EQ(values(g[0]), (std::vector<double>{2.5, 3.5}));
+    for (const Tensor& other : {g[1], g[2], g[3], cotangent}) {
+      EXPECT_EQ(values(other), (std::vector<double>{5.0, 7.0}));
+    }
+  }
+}
+
+TEST(Grad, OfARecordedGradientWorksFromItsCopy) {
+  // The first order hands out a copy of what the graph holds: the second starts from that copy.
   const Tensor x = leaf({1.0, 2.0});
-  const Tensor unused = leaf({1.0});
-  EXPECT_FALSE(gradient_of(x).defined());
-  backward(sum(square(x)));
-  EXPECT_EQ(values(gradient_of(x)), (std::vector<double>{2.0, 4.0}));
-  const Tensor before = gradient_of(x);
-  backward(sum(3.0 * x));
-  EXPECT_EQ(values(gradient_of(x)), (std::vector<double>{5.0, 7.0}));
-  EXPECT_EQ(values(before), (std::vector<double>{2.0, 4.0}));  // what was read stays as it was
-  EXPECT_FALSE(gradient_of(unused).defined());
-  clear_gradient(x);
-  EXPECT_FALSE(gradient_of(x).defined());
+  const Tensor c = leaf({5.0, 7.0});
+  const Tensors g = grad(Tensors{x + x}, Tensors{x}, Tensors{c}, {.create_graph = true});
+  EXPECT_EQ(values(g[0]), (std::vector<double>{10.0, 14.0}));
+  const Tensors same = grad(Tensors{x + 1.0}, Tensors{x}, Tensors{c}, {.create_graph = true});
+  EXPECT_FALSE(shares_memory(same[0], c));
+  EXPECT_EQ(values(grad(sum(square(same[0])), Tensors{c})[0]), (std::vector<double>{10.0, 14.0}));
+}
+
+TEST(Saved, OverwrittenInPlaceIsAnErrorThatNamesTheOperation) {
+  const auto overwritten = [](const auto& build, std::string_view text) {
+    Tensor x = leaf({1.0, 2.0});
+    Tensor other = Tensor::from<double>({2}, {3.0, 4.0});
+    Tensor y = build(x, other);
+    const Tensor loss = sum(y);
+    return [=]() mutable {  // overwrites what the operation has saved, then differentiates
+      Tensor& target = text.find("output") == std::string_view::npos ? other : y;
+      target.fill(9.0);
+      grad(loss, Tensors{x});
+    };
+  };
+  const auto product = [](const Tensor& x, const Tensor& other) { return x * other; };
+  expect_error(overwritten(product, "input 1"),
+               "[mul] its input 1 of shape [2] was overwritten in place after the operation had "
+               "saved it for its derivative");
+  const auto exponential = [](const Tensor& x, const Tensor&) { return exp(x); };
+  expect_error(overwritten(exponential, "output 0"), "[exp] its output 0 of shape [2] was");
+}
+
+TEST(Saved, EveryWayToOverwriteCounts) {
+  const std::vector<std::function<void(Tensor&)>> ways = {
+      [](Tensor& t) { t.fill(1.0); },
+      [](Tensor& t) { t.copy_from(Tensor::zeros({2}, DType::kFloat64)); },
+      [](Tensor& t) { t.data<double>()[1] = 5.0; },
+      [](Tensor& t) {
+        t.view({2, 1}).data<double>()[0] = 5.0;
+      },  // through another handle
+      [](Tensor& t) { t.detach().fill(2.0); }};
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    Tensor x = leaf({1.0, 2.0});
+    const Tensor loss = sum(square(x));
+    ways[i](x);
+    EXPECT_THROW(grad(loss, Tensors{x}), Error) << "way " << i;
+    EXPECT_NO_THROW(grad(sum(square(x)), Tensors{x})) << "way " << i;
+  }
+}
+
+TEST(Saved, LabelsAndIndicesAreWatchedToo) {
+  const Tensor logits = random_tensor({3, 4}, 1).set_requires_grad();
+  Tensor labels = Tensor::zeros({3}, DType::kInt64);
+  const Tensor loss = cross_entropy(logits, labels);
+  labels.fill(1.0);
+  expect_error([&] { grad(loss, Tensors{logits}); }, "[cross_entropy] its input 1 of shape [3]");
+  Tensor indices = Tensor::zeros({3, 1}, DType::kInt64);
+  const Tensor kept = sum(gather(logits, indices));
+  indices.fill(1.0);
+  expect_error([&] { grad(kept, Tensors{logits}); }, "[gather] its input 1 of shape [3, 1]");
+}
+
+TEST(Saved, MayBeOverwrittenWhereNoRuleReadsIt) {
+  Tensor x = leaf({1.0, 2.0});
+  Tensor y = leaf({3.0, 4.0});
+  const Tensor loss = sum(x * y) + sum(3.0 * x);
+  x.fill(0.0);  // only y's gradient would read it
+  EXPECT_EQ(values(grad(loss, Tensors{x}, {.retain_graph = true})[0]),
+            (std::vector<double>{6.0, 7.0}));
+  expect_error([&] { grad(loss, Tensors{y}); }, "[mul] its input 0 of shape [2] was overwritten");
+}
+
+TEST(Saved, OfMoreInputsThanABitMaskHolds) {
+  for (const std::size_t count : {33U, 65U, 100U, 1000U}) {
+    Tensors inputs;
+    for (std::size_t i = 0; i < count; ++i) inputs.push_back(leaf({1.0 + static_cast<double>(i)}));
+    const auto op = [&](Saved saved, std::size_t read) {
+      return record(
+          "many", Tensor::zeros({1}, DType::kFloat64), inputs, saved,
+          [count, read](const Vjp& v) { return Tensors(count, v.cotangent() * v.input(read)); });
+    };
+    const Tensor all = op(Saved::all_inputs(), count - 1);
+    EXPECT_EQ(grad(all, inputs)[0].item(), static_cast<double>(count));
+    const Tensor first = op(Saved::inputs({0}), 0);
+    EXPECT_EQ(grad(first, inputs)[count - 1].item(), 1.0);
+    expect_error([&] { grad(op(Saved::inputs({0}), 32), inputs); },
+                 "[many] its rule reads input 32, which was not saved");
+  }
+  expect_error([] { Saved::inputs({8}); }, "[record] input 8 cannot be listed, only the first 8");
 }
 
 TEST(GradErrors, SayWhatIsWrong) {
@@ -211,7 +315,6 @@ TEST(GradErrors, SayWhatIsWrong) {
         grad(Tensors{y, y}, Tensors{x}, Tensors{plain});
       },
       "[grad] 1 cotangents for 2 outputs");
-  expect_error([&] { gradient_of(y); }, "gradient_of() needs a leaf tensor");
   Tensor labels = Tensor::zeros({2}, DType::kInt64);
   expect_error([&] { labels.set_requires_grad(); },
                "only floating-point tensors have gradients, got int64");

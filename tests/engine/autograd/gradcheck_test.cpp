@@ -21,7 +21,7 @@ using Inputs = std::span<const Tensor>;
 using Tensors = std::vector<Tensor>;
 
 Tensor with_rule(const char* name, Tensor y, const Tensor& x, Rule rule) {
-  return record(name, std::move(y), {x}, Saved::everything(), std::move(rule));
+  return record(name, std::move(y), {x}, Saved::all_inputs().and_output(), std::move(rule));
 }
 
 /// x², whose gradient is off by `factor` and whose second derivative by `second`.

@@ -72,6 +72,31 @@ TEST(HessianOperator, GivesTheGradientToo) {
   expect_close(gradient[1], product * f.a.detach(), 1e-14);
 }
 
+TEST(HessianOperator, HandsOutMemoryOfItsOwn) {
+  // The gradient of Σ x²/2 + c·y is (x, c), its Hessian the identity and zero.
+  Tensor x = random_tensor({kSize}, 1).set_requires_grad();
+  Tensor y = random_tensor({kSize}, 2).set_requires_grad();
+  const HessianOperator hessian(0.5 * dot(x, x) + sum(y), {x, y});
+  const Tensors v = {random_tensor({kSize}, 3), random_tensor({kSize}, 4)};
+  const Tensors kept = {v[0].clone(), v[1].clone()};
+  const Tensors first = hessian.apply(v);
+  for (Tensor part : hessian.gradient()) part.fill(0.0);
+  for (Tensor part : hessian.apply(v)) part.fill(0.0);
+  for (std::size_t i = 0; i < 2; ++i) {
+    expect_same_bits(hessian.apply(v)[i], first[i]);
+    expect_same_bits(v[i], kept[i]);
+  }
+  expect_same_bits(hessian.gradient()[0], x);
+}
+
+TEST(HessianOperator, RefusesParametersThatHaveChanged) {
+  Example f;
+  const HessianOperator hessian(f.loss, {f.a, f.b});
+  f.a.fill(0.5);
+  const Tensors v = {random_tensor({kSize}, 3), random_tensor({kSize}, 4)};
+  expect_error([&] { hessian.apply(v); }, "was overwritten in place");
+}
+
 TEST(HessianOperator, MayBeOfSomeParametersOnly) {
   const Example f;
   const Tensors v = {random_tensor({kSize}, 3)};

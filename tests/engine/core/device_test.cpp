@@ -59,8 +59,8 @@ TEST_P(DeviceTensorTest, FillsZerosAndScalars) {
 
 TEST_P(DeviceTensorTest, MovingToItsOwnDeviceIsTheTensorItself) {
   const Tensor x = Tensor::zeros({3}, DType::kFloat32, device());
-  EXPECT_TRUE(x.to(device()).shares_storage_with(x));
-  EXPECT_FALSE(x.to(Device::kCpu).shares_storage_with(x));
+  EXPECT_TRUE(shares_memory(x.to(device()), x));
+  EXPECT_EQ(x.to(Device::kCpu).device(), Device::kCpu);
   EXPECT_FALSE(Tensor().to(device()).defined());
 }
 

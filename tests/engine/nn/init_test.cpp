@@ -56,12 +56,13 @@ TEST(Init, BothDtypesGetTheSameValues) {
 
 TEST(Init, SuccessiveDrawsAreIndependent) {
   Generator random(4);
-  const std::vector<double> a =
-      nn::uniform_init({4096}, std::sqrt(3.0), DType::kFloat64, random).to_doubles();
-  const std::vector<double> b =
-      nn::uniform_init({4096}, std::sqrt(3.0), DType::kFloat64, random).to_doubles();
+  const auto draw = [&] {  // uniform on [-1, 1), of variance 1/3
+    return nn::default_init({4096}, 1, DType::kFloat64, random).to_doubles();
+  };
+  const std::vector<double> a = draw();
+  const std::vector<double> b = draw();
   double correlation = 0.0;  // of unit variances: normal with deviation 1/64
-  for (std::size_t i = 0; i < a.size(); ++i) correlation += a[i] * b[i] / 4096.0;
+  for (std::size_t i = 0; i < a.size(); ++i) correlation += 3.0 * a[i] * b[i] / 4096.0;
   EXPECT_LT(std::abs(correlation), 4.0 / 64.0);
 }
 

@@ -49,7 +49,7 @@ TEST(Module, NamedTensorsPointIntoTheModule) {
   EXPECT_EQ(outer.buffers()[1].tensor, &outer.second.statistic);
   const std::vector<Tensor> tensors = nn::tensors_of(outer.parameters());
   ASSERT_EQ(tensors.size(), 3U);
-  EXPECT_TRUE(tensors[0].shares_storage_with(outer.bias));
+  EXPECT_TRUE(test::shares_memory(tensors[0], outer.bias));
 }
 
 TEST(Module, ParametersRequireGradientsAndBuffersDoNot) {
@@ -90,7 +90,7 @@ TEST(Module, StacksArePublishedEntryByEntry) {
                                             "experts.1.bias [3]", "last [1, 1, 1, 1]"}));
   EXPECT_EQ(published.back().layout, nn::NamedTensor::Layout::kConvWeight);
   test::expect_same_bits(published[4].tensor, module.biases.entry(1));
-  EXPECT_TRUE(published[4].tensor.shares_storage_with(module.biases));
+  EXPECT_TRUE(test::shares_memory(published[4].tensor, module.biases));
 }
 
 TEST(Module, ValuesArePublishedUnderTheNamesOfTheirParameters) {
@@ -100,7 +100,7 @@ TEST(Module, ValuesArePublishedUnderTheNamesOfTheirParameters) {
       test::random_tensor({2, 3}, 7), test::random_tensor({1, 1, 1, 1}, 8)};
   const auto published = nn::published(module.parameters(), gradients);
   EXPECT_EQ(published[3].name, "experts.1.weight");
-  EXPECT_TRUE(published[3].tensor.shares_storage_with(gradients[1]));
+  EXPECT_TRUE(test::shares_memory(published[3].tensor, gradients[1]));
   test::expect_same_bits(published[3].tensor, gradients[1].entry(1));
   test::expect_error([&] { nn::published(module.parameters(), std::span(gradients).first(3)); },
                      "[published] 3 tensors for 4 names");

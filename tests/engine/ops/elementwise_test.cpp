@@ -228,18 +228,6 @@ TEST(ReluGrad, CarriesNoGradientToItsMask) {
   EXPECT_EQ(gradients[1].to_doubles(), (std::vector<double>{0.0, 0.0}));
 }
 
-TEST(AddInPlace, AddsWithoutHistory) {
-  Tensor target = random_tensor({40001}, 1, DType::kFloat32);
-  Tensor x = random_tensor({40001}, 2, DType::kFloat32);
-  const Tensor expected = target + x;
-  const float* where = target.data<float>();
-  x.set_requires_grad();
-  add_in_place(target, x);
-  expect_same_bits(target, expected);
-  EXPECT_EQ(target.data<float>(), where);
-  EXPECT_FALSE(target.requires_grad());
-}
-
 TEST(Errors, NameTheOperationAndTheShapes) {
   const Tensor a = random_tensor({2, 3}, 1);
   const Tensor b = random_tensor({2, 4}, 1);
@@ -257,10 +245,6 @@ TEST(Errors, NameTheOperationAndTheShapes) {
     expect_error([&] { unary.op(labels); }, "] needs float32 or float64, got int64");
   }
   expect_error([&] { relu_grad(a, b); }, "[relu_grad] shapes differ: gy [2, 3], y [2, 4]");
-  Tensor target = a.clone();
-  expect_error([&] { add_in_place(target, b); },
-               "[add_in_place] shapes differ: target [2, 3], x [2, 4]");
-  expect_error([&] { add_in_place(target, single); }, "[add_in_place] dtypes differ");
 }
 
 }  // namespace

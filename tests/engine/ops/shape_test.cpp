@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "engine/autograd/grad.h"
+#include "engine/autograd/hvp.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduction.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -25,7 +28,7 @@ Tensor counting(const Shape& shape, DType dtype = DType::kFloat64) {
 TEST(Reshape, SharesStorage) {
   const Tensor x = counting({2, 6});
   const Tensor y = reshape(x, {3, 4});
-  EXPECT_TRUE(y.shares_storage_with(x));
+  EXPECT_TRUE(shares_memory(y, x));
   EXPECT_EQ(y.shape(), (Shape{3, 4}));
   EXPECT_EQ(y.to_doubles(), x.to_doubles());
 }
@@ -58,7 +61,7 @@ TEST(Transpose, SwapsRowsAndColumnsOfEveryMatrixOfAStack) {
 TEST(Entry, SharesTheStorageOfTheWhole) {
   Tensor x = counting({3, 2, 2});
   Tensor middle = x.entry(1);
-  EXPECT_TRUE(middle.shares_storage_with(x));
+  EXPECT_TRUE(shares_memory(middle, x));
   EXPECT_EQ(middle.shape(), (Shape{2, 2}));
   EXPECT_EQ(middle.to_doubles(), values_of(4, 8));
   EXPECT_EQ(middle.entry(1).entry(0).item(), 6.0);
@@ -112,6 +115,40 @@ TEST(Concat, LeavesOutGradientsThatNobodyWants) {
   const Tensor gradient =
       grad(std::vector<Tensor>{y}, std::vector<Tensor>{a}, std::vector<Tensor>{cotangent})[0];
   expect_same_bits(gradient, slice_rows(cotangent, 1, 3));
+}
+
+/// Σ w·y³ for y = join(x), of as many parts as `parts`: the gradient by x is 3 w x², and the
+/// Hessian times v is 6 w x v.
+void expect_derivatives_of_many_parts(Tensor (*join)(std::span<const Tensor>), std::int64_t parts) {
+  SCOPED_TRACE(parts);
+  std::vector<Tensor> x;
+  std::vector<Tensor> v;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const auto seed = static_cast<std::uint64_t>(i);
+    x.push_back(random_tensor({2, 3}, 2 * seed).set_requires_grad());
+    v.push_back(random_tensor({2, 3}, 2 * seed + 1));
+  }
+  const Tensor y = join(x);
+  const Tensor w = random_tensor(y.shape(), 77);
+  const HessianOperator hessian(dot(w, y * y * y), x);
+  const std::vector<Tensor> gradient = hessian.gradient();
+  const std::vector<Tensor> product = hessian.apply(v);
+  const Tensor rows = w.view({2 * parts, 3});
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const Tensor part = slice_rows(rows, 2 * i, 2 * i + 2);
+    const Tensor at = x[k].detach();
+    expect_close(gradient[k], 3.0 * part * square(at), 1e-14);
+    expect_close(product[k], 6.0 * part * at * v[k], 1e-14);
+  }
+}
+
+TEST(Concat, HasDerivativesForManyParts) {
+  for (std::int64_t parts : {33, 65, 100}) expect_derivatives_of_many_parts(concat, parts);
+}
+
+TEST(Stack, HasDerivativesForManyParts) {
+  for (std::int64_t parts : {33, 65, 100, 1000}) expect_derivatives_of_many_parts(stack, parts);
 }
 
 TEST(Shape, NamesTheOperationInErrors) {
