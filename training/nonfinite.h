@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-/// Whether each of these floating-point tensors holds no NaN and no infinity. Tensors of one
+/// Says of each floating-point tensor whether it holds no NaN and no infinity. Tensors of one
 /// device; the answers come back from it in one copy.
 std::vector<bool> finite_flags(std::span<const Tensor> tensors);
 
