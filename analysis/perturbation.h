@@ -81,7 +81,7 @@ struct PerturbationResult {
   std::vector<RandomPerturbation> random;
 };
 
-/// What perturbation() evaluates: mean losses at the parameters' present values.
+/// The losses that perturbation() evaluates: means at the parameters' present values.
 struct SubsetLosses {
   std::function<double()> train, test;
 };

@@ -74,7 +74,7 @@ std::vector<Tensor> map(std::span<const Tensor> x, F&& f) {
   return result;
 }
 
-// On other devices than the CPU the same sums and updates, out of operations in float64.
+// Other devices than the CPU do the same sums and updates by operations in float64.
 
 std::vector<double> device_dots(std::span<const Tensor> a, std::span<const Tensor> b) {
   const NoGrad no_grad;

@@ -11,7 +11,8 @@ namespace switchyard {
 
 class JsonObject;
 
-/// How a trained model is analysed. The defaults are the published study's subsets of 1,000 images.
+/// Says how a trained model is analysed. The defaults are the published study's subsets of 1,000
+/// images.
 struct AnalysisConfig {
   std::int64_t images = 1000;     ///< of the training and of the test set
   std::int64_t batch_size = 250;  ///< images whose graph is in memory at a time

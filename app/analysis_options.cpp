@@ -44,13 +44,25 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
 
 std::vector<std::string> analysis_fields() { return field_paths(to_json(AnalysisConfig())); }
 
+void AnalysedRun::store(const nlohmann::json& fields) const {
+  if (directory.owned()) directory.update_results(fields);
+}
+
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress) {
   const AnalysisConfig config = resolve_analysis(options);
-  const RunDirectory run = RunDirectory::open(options.run);
+  const RunDirectory run = RunDirectory::own_or_open(options.run);
+  if (!run.owned()) {
+    progress.line(
+        fmt::format("{}: another process has this run: what is found is printed and not "
+                    "stored",
+                    run.path().string()));
+  }
   LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config()));
-  const DatasetPair data = find_data(options.data, loaded.config.data.set, progress);
-  const Selection selection = select_images(loaded.config, data);
-  return {run, config, std::move(loaded.model), analysis_subsets(data, selection, config)};
+  const IdentifiedData data =
+      find_data_of(run.path(), options.data, loaded.config.data.set, progress);
+  if (run.owned()) run.update_data(data.identity);  // the images may have moved
+  const Selection selection = select_images(loaded.config, data.images);
+  return {run, config, std::move(loaded.model), analysis_subsets(data.images, selection, config)};
 }
 
 }  // namespace switchyard

@@ -40,9 +40,13 @@ struct AnalysedRun {
   AnalysisConfig config;
   std::unique_ptr<Classifier> model;
   Subsets subsets;
+
+  /// Stores a section of the results, unless another process has the run.
+  void store(const nlohmann::json& fields) const;
 };
-/// Opens the run that the options name. Error where it has no finished epoch; UsageError where the
-/// data set is another one.
+/// Opens the run that the options name. Error where it has no finished epoch; UsageError where its
+/// images are gone or are others. Says through `progress` that nothing will be stored where another
+/// process has the run.
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress);
 
 }  // namespace switchyard

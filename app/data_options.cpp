@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "engine/io/files.h"
+
 namespace switchyard {
 
 void add_data_option(CLI::App& command, std::string& directory) {
@@ -33,6 +35,45 @@ DatasetPair find_data(const std::string& directory, const std::string& set, Prog
   progress.clear();
   take_users_word(data, set);
   return data;
+}
+
+IdentifiedData find_identified_data(const std::string& directory, const std::string& set,
+                                    Progress& progress, const StopSignal* stop) {
+  IdentifiedData found{find_data(directory, set, progress, stop), {}};
+  found.identity = identify(found.images);
+  return found;
+}
+
+IdentifiedData find_data_of(const std::filesystem::path& run, const std::string& directory,
+                            const std::string& set, Progress& progress) {
+  const std::filesystem::path file = data_file(run);
+  if (!path_exists(file)) {
+    check<UsageError>(!directory.empty(), "{}: missing; --data names the images", file.string());
+    return find_identified_data(directory, set, progress);
+  }
+  const DataIdentity expected = read_data_identity(file);
+  const bool given = !directory.empty();
+  const std::filesystem::path location =
+      given ? std::filesystem::path(directory) : expected.location;
+  check(given || path_exists(location),
+        "{}: its images were in {}, which is not there; --data names another directory",
+        run.string(), location.string());
+  IdentifiedData found{load_dataset(location, expected.source, given ? "--data" : "the run's",
+                                    [&](const std::string& text) { progress.line(text); }),
+                       {}};
+  take_users_word(found.images, set);
+  found.identity = identify(found.images);
+  check_same_images(expected, found.identity, run);
+  return found;
+}
+
+void fit_to_data(BackboneConfig& backbone, const nlohmann::json& settings,
+                 const ImageDataset& data) {
+  if (!settings.contains("in_channels")) backbone.in_channels = data.images.size(3);
+}
+
+void fit_to_data(HeadConfig& head, const nlohmann::json& settings, const ImageDataset& data) {
+  if (!settings.contains("classes")) head.classes = data.classes;
 }
 
 nlohmann::json describe_data(const DatasetPair& data, const Selection& selection,

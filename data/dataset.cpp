@@ -99,12 +99,17 @@ fs::path cache_directory() {
   return fs::path(home) / ".cache" / "switchyard";
 }
 
+DatasetPair load_dataset(const fs::path& directory, const std::string& source,
+                         const std::string& why, const Messages& say) {
+  return announce(load_directory(directory), source, why, say);
+}
+
 DatasetPair find_dataset(const std::optional<fs::path>& data_directory, const Messages& say,
                          const FetchOptions& fetch, const fs::path& fallback) {
-  if (data_directory) return announce(load_directory(*data_directory), "given", "--data", say);
+  if (data_directory) return load_dataset(*data_directory, "given", "--data", say);
   const char* variable = std::getenv("SWITCHYARD_DATA");
   if (variable != nullptr && *variable != '\0') {
-    return announce(load_directory(variable), "given", "SWITCHYARD_DATA", say);
+    return load_dataset(variable, "given", "SWITCHYARD_DATA", say);
   }
   fs::path cached = cache_directory();
   try {

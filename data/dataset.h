@@ -83,6 +83,11 @@ inline constexpr const char* kFashionMnistDirectory = "/usr/share/datasets/fashi
 /// Receives one line of text for the user.
 using Messages = std::function<void(const std::string&)>;
 
+/// load_directory() and a message through `say` which data set it is and why. `source` is noted in
+/// both parts.
+DatasetPair load_dataset(const std::filesystem::path& directory, const std::string& source,
+                         const std::string& why, const Messages& say);
+
 /// The data set to work with, and a message through `say` which one it is and why. The first of:
 /// `data_directory` (--data), the environment variable SWITCHYARD_DATA, CIFAR-10 in the cache
 /// directory, CIFAR-10 fetched into it, Fashion-MNIST in `fallback`. A directory that was named but

@@ -71,6 +71,9 @@ class Backbone : public nn::Module {
   std::vector<std::unique_ptr<BasicBlock>> blocks_;  // of all stages, in order
 };
 
+/// Pixels of the smallest map that batch norm sees behind an image of `height` x `width`.
+std::int64_t smallest_map(const BackboneConfig& config, std::int64_t height, std::int64_t width);
+
 /// "resnet18": 64 channels, stages of 2 blocks with 64, 128, 256, 512. "small": see backbone.cpp.
 std::unique_ptr<Backbone> make_backbone(const BackboneConfig& config, DType dtype,
                                         Generator& random);

@@ -33,6 +33,26 @@ json to_json(const TrainingState& state) {
   return object;
 }
 
+/// The sums of the epoch under way.
+void parse_under_way(JsonObject object, TrainingState& state) {
+  state.sums.images = object.bounded<std::int64_t>("images", 0, kMaxImages);
+  state.sums.correct = object.bounded<std::int64_t>("correct", 0, state.sums.images);
+  state.sums.cross_entropy = object.required<double>("cross_entropy");
+  state.sums.balance_loss = object.required<double>("balance_loss");
+  state.epoch_seconds = object.required<double>("seconds");
+  if (object.has("gate")) {
+    JsonObject gate = object.object("gate");
+    state.gate = {state.sums.images, gate.required<std::vector<double>>("probability"),
+                  gate.required<std::vector<std::int64_t>>("assignments"),
+                  gate.required<double>("entropy")};
+    if (state.gate.assignments.size() != state.gate.probability.size()) {
+      gate.fail("assignments", "must have as many entries as probability");
+    }
+    gate.finish();
+  }
+  object.finish();
+}
+
 TrainingState parse_state(const TensorFile& file, const std::filesystem::path& path) {
   const auto entry = file.metadata.find(kStateEntry);
   check(
@@ -49,25 +69,7 @@ TrainingState parse_state(const TensorFile& file, const std::filesystem::path& p
   random.finish();
   state.best_epoch = object.bounded<std::int64_t>("best_epoch", 0, state.finished_epochs);
   state.best_validation_accuracy = object.required<double>("best_validation_accuracy");
-  if (state.step > 0) {
-    JsonObject under_way = object.object("under_way");
-    state.sums.images = under_way.bounded<std::int64_t>("images", 0, kMaxImages);
-    state.sums.correct = under_way.bounded<std::int64_t>("correct", 0, state.sums.images);
-    state.sums.cross_entropy = under_way.required<double>("cross_entropy");
-    state.sums.balance_loss = under_way.required<double>("balance_loss");
-    state.epoch_seconds = under_way.required<double>("seconds");
-    if (under_way.has("gate")) {
-      JsonObject gate = under_way.object("gate");
-      state.gate = {state.sums.images, gate.required<std::vector<double>>("probability"),
-                    gate.required<std::vector<std::int64_t>>("assignments"),
-                    gate.required<double>("entropy")};
-      if (state.gate.assignments.size() != state.gate.probability.size()) {
-        gate.fail("assignments", "must have as many entries as probability");
-      }
-      gate.finish();
-    }
-    under_way.finish();
-  }
+  if (state.step > 0) parse_under_way(object.object("under_way"), state);
   object.finish();
   return state;
 }

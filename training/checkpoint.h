@@ -15,8 +15,9 @@
 
 namespace switchyard {
 
-/// Where a training run stands between two steps. With the parameters, buffers and momentum, all
-/// that its future depends on: the order of images is a function of the seed and the epoch.
+/// Says where a training run stands between two steps. With the parameters, buffers and momentum it
+/// is all that the run's future depends on: the order of images follows from the seed and the
+/// epoch.
 struct TrainingState {
   std::int64_t finished_epochs = 0;
   std::int64_t step = 0;       ///< steps done in the epoch under way
@@ -34,7 +35,8 @@ struct TrainingState {
 void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::Sgd& optimizer,
                      const TrainingState& state);
 
-/// The reverse. Error naming the file where anything is missing, extra, or of another shape.
+/// The reverse. Error naming the file where anything is missing, extra, of another shape, not
+/// finite or out of range.
 TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& model,
                               nn::Sgd& optimizer);
 

@@ -1,6 +1,7 @@
 #include "training/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "data/loader.h"
@@ -12,6 +13,7 @@
 namespace switchyard {
 namespace {
 
+/// Counts the rows whose largest logit is the label's; a row with a NaN has no largest one.
 std::int64_t count_correct(const Tensor& device_logits, const Tensor& device_labels) {
   const Tensor logits = device_logits.to(Device::kCpu);
   const Tensor labels = device_labels.to(Device::kCpu);
@@ -20,7 +22,8 @@ std::int64_t count_correct(const Tensor& device_logits, const Tensor& device_lab
     const T* row = logits.data<T>();
     std::int64_t correct = 0;
     for (const std::int64_t label : labels.span<std::int64_t>()) {
-      correct += std::max_element(row, row + classes) - row == label;
+      const bool ordered = std::none_of(row, row + classes, [](T x) { return std::isnan(x); });
+      correct += ordered && std::max_element(row, row + classes) - row == label;
       row += classes;
     }
     return correct;

@@ -11,8 +11,8 @@
 
 namespace switchyard {
 
-/// How well a classifier does, as means over images. loss = cross_entropy + balance_loss, where
-/// the balance losses are weighted by their coefficients (0 without any).
+/// Says how well a classifier does, in means over images. loss = cross_entropy + balance_loss,
+/// where the balance losses are weighted by their coefficients (0 without any).
 struct Scores {
   double loss = 0.0;
   double cross_entropy = 0.0;
@@ -49,8 +49,8 @@ struct Evaluation {
   std::optional<RoutingStatistics> gate;  ///< MoE heads
 };
 
-/// Runs the model in evaluation mode over the images at `indices`, without a graph. Error when
-/// there are none.
+/// Runs the model in evaluation mode over the images at `indices`, without a graph. An image whose
+/// logits hold a NaN counts as wrong and makes the loss NaN. Error when there are no images.
 Evaluation evaluate(Classifier& model, const ImageDataset& data, std::vector<std::int64_t> indices,
                     std::int64_t batch_size);
 

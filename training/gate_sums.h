@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-/// What a gate did over some images, summed batch by batch, whatever their labels. Plain numbers,
+/// Adds up what a gate did over some images, batch by batch, whatever their labels: plain numbers,
 /// so that a checkpoint can keep the sums of an epoch under way.
 struct GateSums {
   std::int64_t images = 0;

@@ -9,28 +9,11 @@
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "training/descriptor.h"
 
 namespace switchyard {
-namespace {
 
 using nlohmann::json;
-
-/// Closes a file descriptor at the end of its scope.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
-}  // namespace
 
 json to_json(const EpochMetrics& metrics) {
   json train = to_json(metrics.train);

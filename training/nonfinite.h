@@ -8,8 +8,9 @@
 
 namespace switchyard {
 
-/// Whether each of these floating-point tensors holds no NaN and no infinity. They are copied to
-/// the host: this is for saying what is wrong, require_finite() finds out whether anything is.
+/// Says of each floating-point tensor whether it holds no NaN and no infinity. Tensors of one
+/// device, which are copied to the host with one wait: this is for saying what is wrong,
+/// require_finite() finds out whether anything is.
 std::vector<bool> finite_flags(std::span<const Tensor> tensors);
 
 /// The group that a parameter belongs to, for messages: at most the first three parts of its name,

@@ -25,7 +25,7 @@ class RoutingStatistics {
   /// Adds one batch. `labels` [N] int64. Errors: a dense head's empty output, shapes that differ.
   void add(const GateOutput& gate, const Tensor& labels);
 
-  /// Over all images, whatever their class.
+  /// The sums over all images, whatever their class.
   const GateSums& sums() const { return sums_; }
   /// [classes][E] mean gate probability over the images of one class; NaN for a class without
   /// images.

@@ -1,5 +1,7 @@
 #include "training/run_directory.h"
 
+#include <climits>
+
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
@@ -8,20 +10,35 @@
 
 namespace switchyard {
 
-void RunDirectory::check_free(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const bool is_free =
-      !std::filesystem::exists(path, ignored) ||
-      (std::filesystem::is_directory(path, ignored) && std::filesystem::is_empty(path, ignored));
-  check<UsageError>(is_free, "{}: exists already (--resume continues it, --out names another)",
-                    path.string());
+RunDirectory::RunDirectory(std::filesystem::path path, std::optional<DirectoryOwner> owner)
+    : path_(std::move(path)) {
+  if (!owner) return;
+  owner_ = std::make_shared<const DirectoryOwner>(std::move(*owner));
+  const AtomicFile largest(checkpoint_file());  // can it be written? better to know now
 }
 
-RunDirectory RunDirectory::create(const std::filesystem::path& path, const TrainConfig& config) {
-  make_output_directory(path, /*allow_existing=*/false);
-  RunDirectory run(path);
-  write_json_atomic(run.config_file(), to_json(config));
+RunDirectory RunDirectory::create(DirectoryOwner owner, const TrainConfig& config,
+                                  const DataIdentity& data) {
+  const std::filesystem::path path = owner.path();
+  RunDirectory run(path, std::move(owner));
+  try {
+    run.update_data(data);
+    write_json_atomic(run.config_file(), to_json(config));  // last: it makes the run exist
+  } catch (...) {
+    run.remove_unless_saved();
+    throw;
+  }
   return run;
+}
+
+RunDirectory RunDirectory::own(const std::filesystem::path& path) {
+  open(path);  // for its errors
+  return RunDirectory(path, DirectoryOwner::take(path));
+}
+
+RunDirectory RunDirectory::own_or_open(const std::filesystem::path& path) {
+  open(path);  // for its errors
+  return RunDirectory(path, DirectoryOwner::try_to_take(path));
 }
 
 RunDirectory RunDirectory::open(const std::filesystem::path& path) {
@@ -30,16 +47,19 @@ RunDirectory RunDirectory::open(const std::filesystem::path& path) {
 }
 
 bool RunDirectory::exists(const std::filesystem::path& path) {
-  return std::filesystem::is_regular_file(path / "config.json");
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path / "config.json", ignored);
+}
+
+void RunDirectory::check_path(const std::filesystem::path& path) {
+  constexpr std::size_t kLongestName = 64;  // of a run's files and of their temporary files
+  check<UsageError>(path.native().size() + kLongestName < PATH_MAX,
+                    "{}: a path of {} bytes leaves no room for the names of a run's files",
+                    path.string(), path.native().size());
 }
 
 TrainConfig RunDirectory::config() const {
   return parse_train_config(read_json(config_file()), config_file().string());
-}
-
-bool RunDirectory::finished() const {
-  return std::filesystem::exists(checkpoint_file()) &&
-         read_training_state(checkpoint_file()).finished_epochs == config().epochs;
 }
 
 nlohmann::json RunDirectory::results() const {
@@ -49,10 +69,36 @@ nlohmann::json RunDirectory::results() const {
   return results;
 }
 
+void RunDirectory::update_data(const DataIdentity& data) const {
+  check_owned();
+  write_json_atomic(data_file(), to_json(data));
+}
+
 void RunDirectory::update_results(const nlohmann::json& fields) const {
+  check_owned();
   nlohmann::json all = results();
   all.update(fields);
   write_json_atomic(results_file(), all);
+}
+
+void RunDirectory::forget_results() const {
+  check_owned();
+  std::error_code error;
+  std::filesystem::remove(results_file(), error);
+  check(!error, "{}: cannot remove: {}", results_file().string(), error.message());
+}
+
+void RunDirectory::remove_unless_saved() const {
+  check_owned();
+  std::error_code ignored;
+  if (std::filesystem::exists(checkpoint_file(), ignored)) return;
+  for (const auto& file : {config_file(), data_file(), metrics_file(), best_file()}) {
+    std::filesystem::remove(file, ignored);
+  }
+}
+
+void RunDirectory::check_owned() const {
+  check(owned(), "{}: opened for reading only", path_.string());
 }
 
 LoadedRun load_run(const RunDirectory& run, DType dtype, Device device) {

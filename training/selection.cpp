@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "engine/core/check.h"
+#include "models/backbone.h"
 
 namespace switchyard {
 namespace {
@@ -32,6 +33,18 @@ std::vector<std::int64_t> limited(const std::vector<std::int64_t>& indices, std:
   return chosen;
 }
 
+/// The epoch's last batch may be one image, and its last map one pixel: batch norm needs two
+/// values.
+void check_last_batch(const TrainConfig& config, const ImageDataset& data, std::int64_t images) {
+  const std::int64_t last = (images - 1) % config.batch_size + 1;
+  const std::int64_t height = data.images.size(1);
+  const std::int64_t width = data.images.size(2);
+  check<UsageError>(last > 1 || smallest_map(config.model.backbone, height, width) > 1,
+                    "batch_size: the last of {} images is a batch of its own, and of {} x {} "
+                    "pixels {} keeps one: batch norm needs two values per channel",
+                    images, height, width, config.model.backbone.name);
+}
+
 }  // namespace
 
 Selection select_images(const TrainConfig& config, const DatasetPair& data) {
@@ -42,8 +55,11 @@ Selection select_images(const TrainConfig& config, const DatasetPair& data) {
   Split split = split_train_validation(data.train.count(), config.data.validation, config.seed);
   std::vector<std::int64_t> test(static_cast<std::size_t>(data.test.count()));
   std::iota(test.begin(), test.end(), 0);
-  return {limited(split.train, config.data.train_limit, config.seed), std::move(split.validation),
-          limited(test, config.data.test_limit, config.seed)};
+  Selection selection{limited(split.train, config.data.train_limit, config.seed),
+                      std::move(split.validation),
+                      limited(test, config.data.test_limit, config.seed)};
+  check_last_batch(config, data.train, std::ssize(selection.train));
+  return selection;
 }
 
 }  // namespace switchyard

@@ -17,7 +17,7 @@ inline constexpr std::int64_t kMaxBatchSize = 1'000'000;
 inline constexpr std::int64_t kMaxImages = 1'000'000'000;
 inline constexpr int kMaxThreads = 4096;
 
-/// Which images a run sees.
+/// Chooses the images that a run sees.
 struct DataConfig {
   /// The data set must be this one, or is taken for it where its files do not tell; empty: any.
   std::string set;
@@ -33,7 +33,8 @@ struct OptimizerConfig {
   double weight_decay = 5e-4;
 };
 
-/// How the learning rate moves (engine/nn/schedule.h). Fields of the other kind are errors in JSON.
+/// Says how the learning rate moves (engine/nn/schedule.h). Fields of the other kind are errors in
+/// JSON.
 struct ScheduleConfig {
   std::string kind = "multi_step";                  ///< or "one_cycle"
   std::vector<std::int64_t> milestones = {30, 40};  ///< multi_step: finished epochs

@@ -10,7 +10,7 @@ namespace switchyard {
 
 // The schema of docs/design/results.md as checks. Each throws Error naming file and field.
 
-/// What the lengths of a run's arrays follow from.
+/// The numbers that the lengths of a run's arrays follow from.
 struct RunShape {
   size_t classes = 0;
   size_t experts = 0;  ///< 0 for a head without a gate

@@ -53,7 +53,7 @@ int analyse_run(const Options& options) {
   const AnalysedRun run = open_analysed_run(options.analysis, progress);
   const Curvature curvature = curvature_of_subsets(*run.model, run.subsets, run.config);
   const json section = curvature_section(curvature, run.config);
-  run.directory.update_results({{"curvature", section}});
+  run.store({{"curvature", section}});
   if (json_wanted()) {
     print_json(section);
   } else {

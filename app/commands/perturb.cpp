@@ -28,7 +28,7 @@ int perturb(const AnalysisOptions& options) {
   const AnalysedRun run = open_analysed_run(options, progress);
   const LanczosResult top = top_eigenvector(*run.model, run.subsets, run.config);
   const json section = perturbation_section(*run.model, run.subsets, top, run.config);
-  run.directory.update_results({{"perturbation", section}});
+  run.store({{"perturbation", section}});
   if (json_wanted()) {
     print_json(section);
     return kSuccess;

@@ -7,6 +7,7 @@
 #include "app/data_options.h"
 #include "app/option_values.h"
 #include "app/output.h"
+#include "app/resume_command.h"
 #include "app/settings_options.h"
 #include "app/study/resolve.h"
 #include "app/study/runner.h"
@@ -26,33 +27,41 @@ struct Options {
   bool print_config = false;
 };
 
+/// The study directory, owned: the one to resume, or a new one.
+DirectoryOwner own_directory(const Options& options) {
+  return options.resume ? DirectoryOwner::take(options.out) : DirectoryOwner::create(options.out);
+}
+
 int study(const Options& options, const std::string& command) {
+  const auto earlier =
+      options.resume ? std::optional(read_study_settings(options.out)) : std::nullopt;
+  ResolvedStudy study = resolve_study(options.study, earlier);
   if (options.print_config) {
-    print_json(to_json(resolve_study(options.study, nullptr)));
+    print_json(to_json(study.config));
     return kSuccess;
   }
   const StopSignal stop;
   Progress progress;
-  const auto earlier =
-      options.resume ? std::optional(read_study_config(options.out)) : std::nullopt;
-  const StudyConfig first = resolve_study(options.study, nullptr, earlier);
-  apply_execution(first.training);
-  apply_kernel_options(options.study.settings.compute, parse_device(first.training.device));
-  if (!options.resume) RunDirectory::check_free(options.out);
-
-  const DatasetPair data = find_data(options.data, first.training.data.set, progress, &stop);
-  StudyConfig config = resolve_study(options.study, &data.train, earlier);
-  for (const StudyRun& run : study_runs(config)) select_images(run.config, data);  // for its errors
+  StudyConfig& config = study.config;
   config.training.threads = apply_execution(config.training);
-  config.training.data.set = data.train.name;
-  make_output_directory(options.out, options.resume);
+  apply_kernel_options(options.study.settings.compute, parse_device(config.training.device));
+  for (const StudyRun& run : study_runs(config)) {
+    RunDirectory::check_path(std::filesystem::path(options.out) / run.name);
+  }
+  const DirectoryOwner directory = own_directory(options);
+  const std::string& set = config.training.data.set;
+  const IdentifiedData data = options.resume
+                                  ? find_data_of(options.out, options.data, set, progress)
+                                  : find_identified_data(options.data, set, progress, &stop);
+  study.fit_to(data.images.train);
+  for (const StudyRun& run : study_runs(config)) select_images(run.config, data.images);  // errors
+  config.training.data.set = data.images.train.name;
 
-  StudyRunner runner(options.out, config, data, stop, progress, command);
+  StudyRunner runner(directory, config, data, stop, progress, command);
   const bool complete = runner.run();
   print_summary(options.out, runner.finished());
   if (complete) return kSuccess;
-  progress.line(
-      fmt::format("stopped; 'switchyard study --resume --out {}' continues", options.out));
+  progress.line("stopped; this continues it: " + resume_command("study", options.out));
   return kInterrupted;
 }
 

@@ -7,6 +7,7 @@
 #include "app/data_options.h"
 #include "app/option_values.h"
 #include "app/output.h"
+#include "app/resume_command.h"
 #include "app/settings_options.h"
 #include "app/stages.h"
 #include "app/train_run.h"
@@ -27,30 +28,27 @@ struct Options {
   bool resume = false;
 };
 
-/// Lays the preset, the fields that the data set dictates, the file and the options over one
-/// another, in this order.
-TrainConfig resolve_config(const Options& options, const ImageDataset* data) {
+/// Lays the preset, the file and the options over one another, in this order. Channels and classes
+/// are in the result only where the user set them: otherwise the data set dictates them.
+json merged_settings(const Options& options) {
   const SettingsOptions& settings = options.settings;
-  const bool bare = settings.preset.empty() && !settings.config_file.empty();
-  json config = bare ? json::object()
-                     : to_json(training_preset(settings.preset.empty() ? preset_names().front()
-                                                                       : settings.preset));
-  if (data != nullptr) {
-    config =
-        merge_settings(config, {{"model",
-                                 {{"backbone", {{"in_channels", data->images.size(3)}}},
-                                  {"head", {{"name", "dense"}, {"classes", data->classes}}}}}});
+  json merged = json::object();
+  if (!settings.preset.empty() || settings.config_file.empty()) {
+    merged = to_json(
+        training_preset(settings.preset.empty() ? preset_names().front() : settings.preset));
+    merged["model"]["backbone"].erase("in_channels");
+    merged["model"]["head"].erase("classes");
   }
   // The head is picked before the file and the options, so that they can set its fields, and again
   // after them, in case a file names another one.
   const auto pick_head = [&] {
     if (options.head.empty()) return;
-    config = merge_settings(config, {{"model", {{"head", {{"name", options.head}}}}}});
+    merged = merge_settings(merged, {{"model", {{"head", {{"name", options.head}}}}}});
   };
   pick_head();
-  for (const json& layer : upper_layers(settings, "")) config = merge_settings(config, layer);
+  for (const json& layer : upper_layers(settings, "")) merged = merge_settings(merged, layer);
   pick_head();
-  return parse_train_config(config, settings_source(settings));
+  return merged;
 }
 
 void refuse_settings_on_resume(const Options& options) {
@@ -74,48 +72,68 @@ void print_outcome(const RunDirectory& run) {
              100.0 * results.at("test").at("accuracy").get<double>());
 }
 
-/// Opens or makes the run directory; nothing is written before the configuration is known to fit.
-RunDirectory prepare(const Options& options, const StopSignal& stop, Progress& progress,
-                     DatasetPair& data) {
-  if (options.resume) {
-    refuse_settings_on_resume(options);
-    const RunDirectory run = RunDirectory::open(options.out);
-    apply_execution(run.config());
-    apply_kernel_options(options.settings.compute, parse_device(run.config().device));
-    data = find_data(options.data, run.config().data.set, progress, &stop);
-    return run;
-  }
-  const TrainConfig first = resolve_config(options, nullptr);
-  apply_execution(first);
-  apply_kernel_options(options.settings.compute, parse_device(first.device));
-  RunDirectory::check_free(options.out);
-  data = find_data(options.data, first.data.set, progress, &stop);
-  TrainConfig config = resolve_config(options, &data.train);
-  select_images(config, data);  // for its errors
+/// A run that is owned and the images that it trains on.
+struct OpenRun {
+  RunDirectory directory;
+  DatasetPair images;
+};
+
+OpenRun continue_run(const Options& options, Progress& progress) {
+  refuse_settings_on_resume(options);
+  const RunDirectory run = RunDirectory::own(options.out);
+  apply_execution(run.config());
+  apply_kernel_options(options.settings.compute, parse_device(run.config().device));
+  IdentifiedData data = find_data_of(run.path(), options.data, run.config().data.set, progress);
+  run.update_data(data.identity);
+  return {run, std::move(data.images)};
+}
+
+/// Makes the run directory first, so that what is wrong with it is known before anything else, and
+/// leaves nothing behind where the configuration does not fit.
+OpenRun create_run(const Options& options, const StopSignal& stop, Progress& progress) {
+  const json settings = merged_settings(options);
+  TrainConfig config = parse_train_config(settings, settings_source(options.settings));
   config.threads = apply_execution(config);
-  config.data.set = data.train.name;
-  return RunDirectory::create(options.out, config);
+  apply_kernel_options(options.settings.compute, parse_device(config.device));
+  RunDirectory::check_path(options.out);
+  DirectoryOwner owner = DirectoryOwner::create(options.out);
+  IdentifiedData data = find_identified_data(options.data, config.data.set, progress, &stop);
+  const json model = settings.value("model", json::object());
+  fit_to_data(config.model.backbone, model.value("backbone", json::object()), data.images.train);
+  fit_to_data(config.model.head, model.value("head", json::object()), data.images.train);
+  select_images(config, data.images);  // for its errors
+  config.data.set = data.images.train.name;
+  return {RunDirectory::create(std::move(owner), config, data.identity), std::move(data.images)};
+}
+
+/// Trains; a new run that fails before its first checkpoint leaves its directory free.
+TrainingOutcome train(const OpenRun& run, const TrainConfig& config, bool is_new,
+                      const StopSignal& stop, Progress& progress) {
+  try {
+    return train_run(run.directory, run.images, stop, progress, config.model.head.name);
+  } catch (...) {
+    if (is_new) run.directory.remove_unless_saved();
+    throw;
+  }
 }
 
 int train(const Options& options) {
   const StopSignal stop;
   Progress progress;
-  DatasetPair data;
-  const RunDirectory run = prepare(options, stop, progress, data);
-  const TrainConfig config = run.config();
-  const bool stopped =
-      train_run(run, data, stop, progress, config.model.head.name) == TrainingOutcome::kStopped;
-  if (stopped) {
-    const std::string how =
-        fmt::format("stopped; 'switchyard train --resume --out {}' continues", run.path().string());
+  const OpenRun run =
+      options.resume ? continue_run(options, progress) : create_run(options, stop, progress);
+  const TrainConfig config = run.directory.config();
+  if (train(run, config, !options.resume, stop, progress) == TrainingOutcome::kStopped) {
+    const std::string how = "stopped; this continues it: " + resume_command("train", options.out);
     progress.line(how);
     if (json_wanted()) print_json({{"error", how}, {"exit_code", kInterrupted}});
     return kInterrupted;
   }
-  json fields = test_section(run, data, select_images(config, data), config.threads);
+  json fields =
+      test_section(run.directory, run.images, select_images(config, run.images), config.threads);
   fields["status"] = "complete";
-  run.update_results(fields);
-  print_outcome(run);
+  run.directory.update_results(fields);
+  print_outcome(run.directory);
   return kSuccess;
 }
 
@@ -133,6 +151,7 @@ std::vector<std::string> training_fields() {
 constexpr const char* kFooter =
     R"(Writes into the run directory:
   config.json              the configuration, every field
+  data.json                where the images are, and their fingerprint
   metrics.jsonl            one line per epoch
   checkpoint.safetensors   the last state, for --resume
   best.safetensors         the weights of the best epoch on the validation images

@@ -1,6 +1,8 @@
 #include "app/study/resolve.h"
 
+#include "app/data_options.h"
 #include "app/study/runner.h"
+#include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "training/presets.h"
 #include "training/settings.h"
@@ -10,38 +12,30 @@ namespace {
 
 using nlohmann::json;
 
-json base_config(const StudyOptions& options, const std::optional<StudyConfig>& earlier) {
-  if (!earlier) {
-    const std::string& preset = options.settings.preset;
-    return to_json(study_preset(preset.empty() ? preset_names().front() : preset));
-  }
-  check<UsageError>(
-      options.settings.preset.empty(),
-      "--resume goes on with the study's configuration: --preset does not go with it");
-  return to_json(*earlier);
+/// The preset's fields but for those that the data set dictates.
+json preset_settings(const std::string& name) {
+  json settings = to_json(study_preset(name.empty() ? preset_names().front() : name));
+  settings["backbone"].erase("in_channels");
+  for (json& head : settings["heads"]) head.erase("classes");
+  return settings;
 }
 
-/// Channels and classes of the data in a configuration that is complete.
-void set_data_fields(json& config, const ImageDataset& data) {
-  config["backbone"]["in_channels"] = data.images.size(3);
-  for (json& head : config["heads"]) head["classes"] = data.classes;
-}
-
-/// Heads by name alone become objects, and heads that say nothing of classes get the data's.
-void complete_heads(json& config, const ImageDataset& data) {
-  if (!config.contains("heads") || !config["heads"].is_array()) return;
-  for (json& head : config["heads"]) {
+/// Makes objects of heads that are given by name alone. In a resumed study, which fits its data
+/// already, added heads have the classes of the first one.
+void complete_heads(json& settings, const std::optional<json>& earlier) {
+  if (!settings.contains("heads") || !settings["heads"].is_array()) return;
+  for (json& head : settings["heads"]) {
     if (head.is_string()) head = {{"name", head}};
-    if (head.is_object() && !head.contains("classes")) head["classes"] = data.classes;
+    if (earlier && head.is_object() && !head.contains("classes")) {
+      head["classes"] = earlier->at("heads").at(0).at("classes");
+    }
   }
 }
 
-/// Only heads and seeds may be added to a study.
-void check_extends(const json& config, const json& earlier) {
+/// UsageError unless only heads and seeds were added to the `earlier` configuration.
+void check_extends(const ResolvedStudy& study, const json& earlier) {
   json a = earlier;
-  json b = config;
-  const json old_heads = a["heads"];
-  const json new_heads = b["heads"];
+  json b = study.settings;
   for (const char* field : {"heads", "seeds"}) {
     a.erase(field);
     b.erase(field);
@@ -51,38 +45,48 @@ void check_extends(const json& config, const json& earlier) {
                     "--resume: {} differs from the study's; only heads and seeds may "
                     "be added",
                     field);
-  const bool heads_kept = new_heads.size() >= old_heads.size() &&
-                          std::equal(old_heads.begin(), old_heads.end(), new_heads.begin());
+  const json heads = to_json(study.config).at("heads");
+  const json& old_heads = earlier.at("heads");
+  const bool heads_kept = heads.size() >= old_heads.size() &&
+                          std::equal(old_heads.begin(), old_heads.end(), heads.begin());
   check<UsageError>(heads_kept, "--resume: the first heads must be the study's, as they were");
-  check<UsageError>(config["seeds"] >= earlier["seeds"], "--resume: the study has {} seeds already",
-                    earlier["seeds"].get<std::int64_t>());
+  const auto seeds = earlier.at("seeds").get<std::int64_t>();
+  check<UsageError>(study.config.seeds >= seeds, "--resume: the study has {} seeds already", seeds);
 }
 
 }  // namespace
 
-StudyConfig resolve_study(const StudyOptions& options, const ImageDataset* data,
-                          const std::optional<StudyConfig>& earlier) {
-  json config = base_config(options, earlier);
-  if (data != nullptr && !earlier) set_data_fields(config, *data);
-  for (const json& layer : upper_layers(options.settings, "training.")) {
-    config = merge_settings(config, layer);
+void ResolvedStudy::fit_to(const ImageDataset& data) {
+  fit_to_data(config.backbone, settings.value("backbone", json::object()), data);
+  for (std::size_t i = 0; i < config.heads.size(); ++i) {
+    fit_to_data(config.heads[i], settings.at("heads").at(i), data);
   }
-  if (!options.heads.empty()) config["heads"] = options.heads;
-  if (options.seeds) config["seeds"] = *options.seeds;
-  if (data != nullptr) complete_heads(config, *data);
-  const StudyConfig result = parse_study_config(config, settings_source(options.settings));
-  if (data != nullptr && earlier) check_extends(to_json(result), to_json(*earlier));
-  return result;
 }
 
-StudyConfig read_study_config(const std::filesystem::path& directory) {
+ResolvedStudy resolve_study(const StudyOptions& options, const std::optional<json>& earlier) {
+  check<UsageError>(!earlier || options.settings.preset.empty(),
+                    "--resume goes on with the study's configuration: --preset does not go with "
+                    "it");
+  ResolvedStudy study;
+  study.settings = earlier ? *earlier : preset_settings(options.settings.preset);
+  for (const json& layer : upper_layers(options.settings, "training.")) {
+    study.settings = merge_settings(std::move(study.settings), layer);
+  }
+  if (!options.heads.empty()) study.settings["heads"] = options.heads;
+  if (options.seeds) study.settings["seeds"] = *options.seeds;
+  complete_heads(study.settings, earlier);
+  study.config = parse_study_config(study.settings, settings_source(options.settings));
+  if (earlier) check_extends(study, *earlier);
+  return study;
+}
+
+json read_study_settings(const std::filesystem::path& directory) {
   const std::filesystem::path file = study_file(directory);
-  check(std::filesystem::exists(file), "{}: no study to resume (it has no study.json)",
-        directory.string());
+  check(path_exists(file), "{}: no study to resume (it has no study.json)", directory.string());
   const json study = read_json(file);
   check(study.is_object() && study.contains("configuration"),
         "{}: the field configuration is missing", file.string());
-  return parse_study_config(study.at("configuration"), file.string() + ": configuration");
+  return to_json(parse_study_config(study.at("configuration"), file.string() + ": configuration"));
 }
 
 }  // namespace switchyard

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,13 +19,22 @@ struct StudyOptions {
   std::optional<std::int64_t> seeds;
 };
 
-/// The configuration: preset (or `earlier`, of a study that is resumed), then what `data` dictates
-/// (channels, classes; left as they are where it is null), then file and options. UsageError where
-/// a field is wrong, or where a resumed study would change in more than added heads and seeds.
-StudyConfig resolve_study(const StudyOptions& options, const ImageDataset* data,
-                          const std::optional<StudyConfig>& earlier = std::nullopt);
+/// A study's configuration and the JSON, all layers in one, that it was read from.
+struct ResolvedStudy {
+  StudyConfig config;
+  nlohmann::json settings;
 
-/// The configuration of the study in `directory`. Error where there is none.
-StudyConfig read_study_config(const std::filesystem::path& directory);
+  /// Sets what the data set dictates and the settings leave open: channels and classes.
+  void fit_to(const ImageDataset& data);
+};
+
+/// Lays the file and the options over the preset, or over `earlier`, the configuration of a study
+/// that is resumed, and reads the whole. UsageError where a field is wrong, or where a resumed
+/// study would change in more than added heads and seeds.
+ResolvedStudy resolve_study(const StudyOptions& options,
+                            const std::optional<nlohmann::json>& earlier = std::nullopt);
+
+/// The configuration of the study in `directory`, every field. Error where there is none.
+nlohmann::json read_study_settings(const std::filesystem::path& directory);
 
 }  // namespace switchyard

@@ -7,6 +7,7 @@
 #include "app/machine.h"
 #include "app/train_run.h"
 #include "engine/core/threads.h"
+#include "engine/io/files.h"
 #include "engine/io/json.h"
 
 namespace switchyard {
@@ -33,29 +34,58 @@ std::string title(const StudyConfig& config, const std::string& data) {
   return fmt::format("{} head{} on {}", text, heads.size() == 1 ? "" : "s", data);
 }
 
+/// Says whether a run has all that a study measures. One that `switchyard train` finished has not.
+bool is_complete(const json& results) {
+  for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+    if (!results.contains(section)) return false;
+  }
+  return results.value("status", "") == "complete";
+}
+
+/// Removes the files of a study that has no run, so that its directory is free again.
+void remove_unless_saved(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    if (entry.is_directory(ignored)) return;
+  }
+  std::filesystem::remove(study_file(directory), ignored);
+  std::filesystem::remove(data_file(directory), ignored);
+}
+
 }  // namespace
 
-StudyRunner::StudyRunner(std::filesystem::path directory, const StudyConfig& config,
-                         const DatasetPair& data, const StopSignal& stop, Progress& progress,
+StudyRunner::StudyRunner(const DirectoryOwner& directory, const StudyConfig& config,
+                         const IdentifiedData& data, const StopSignal& stop, Progress& progress,
                          const std::string& command)
-    : directory_(std::move(directory)),
+    : directory_(directory.path()),
       config_(config),
-      data_(data),
+      data_(data.images),
+      identity_(data.identity),
       stop_(stop),
       progress_(progress),
       start_(std::chrono::steady_clock::now()) {
   const std::filesystem::path file = study_file(directory_);
-  study_ = std::filesystem::exists(file)
+  study_ = path_exists(file)
                ? read_json(file)
                : json{{"command", command},
                       {"created",
                        fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::now()))},
                       {"seconds", 0.0}};
   earlier_seconds_ = JsonObject(study_, file.string()).required<double>("seconds");
-  write_study(/*complete=*/false);
 }
 
 bool StudyRunner::run() {
+  try {
+    write_json_atomic(data_file(directory_), to_json(identity_));
+    write_study(/*complete=*/false);
+    return run_all();
+  } catch (...) {
+    remove_unless_saved(directory_);
+    throw;
+  }
+}
+
+bool StudyRunner::run_all() {
   bool complete = true;
   for (const StudyRun& planned : study_runs(config_)) {
     complete = run_one(planned);
@@ -68,15 +98,30 @@ bool StudyRunner::run() {
   return complete;
 }
 
-/// False when it was stopped.
+/// Returns false when it was stopped.
 bool StudyRunner::run_one(const StudyRun& planned) {
   const std::filesystem::path path = directory_ / planned.name;
-  const RunDirectory run = RunDirectory::exists(path) ? RunDirectory::open(path)
-                                                      : RunDirectory::create(path, planned.config);
-  if (run.results().value("status", "") == "complete") {
+  if (!RunDirectory::exists(path)) {
+    const RunDirectory run =
+        RunDirectory::create(DirectoryOwner::create(path), planned.config, identity_);
+    try {
+      return train_and_measure(run, planned);
+    } catch (...) {
+      run.remove_unless_saved();
+      throw;
+    }
+  }
+  if (is_complete(RunDirectory::open(path).results())) {
     progress_.line(fmt::format("{}: finished already", planned.name));
     return true;
   }
+  const RunDirectory run = RunDirectory::own(path);
+  run.update_data(identity_);  // the images may have moved
+  return train_and_measure(run, planned);
+}
+
+/// Returns false when it was stopped.
+bool StudyRunner::train_and_measure(const RunDirectory& run, const StudyRun& planned) {
   if (train_run(run, data_, stop_, progress_, planned.name) == TrainingOutcome::kStopped) {
     return false;
   }
@@ -85,21 +130,23 @@ bool StudyRunner::run_one(const StudyRun& planned) {
   return true;
 }
 
-/// The stages after training; false when it was stopped between two of them.
+/// Measures what is not measured yet; false when it was stopped between two stages.
 bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                           const std::string& label) {
-  const auto stage = [&](const char* field, const char* what, auto&& work) {
+  const auto stage = [&](std::initializer_list<const char*> fields, const char* what, auto&& work) {
     if (stop_.requested()) return false;
-    if (run.results().contains(field)) return true;
+    const json results = run.results();
+    if (std::ranges::all_of(fields, [&](auto field) { return results.contains(field); }))
+      return true;
     const auto start = std::chrono::steady_clock::now();
     progress_.status(fmt::format("{}: measuring {}", label, what));
     run.update_results(work());
     progress_.line(fmt::format("{}: {} measured in {:.1f} s", label, what, seconds_since(start)));
     return true;
   };
-  return stage("test", "test set",
+  return stage({"test"}, "test set",
                [&] { return test_section(run, data_, selection, thread_count()); }) &&
-         stage("perturbation", "curvature and perturbation",
+         stage({"curvature", "perturbation"}, "curvature and perturbation",
                [&] {
                  const LoadedRun loaded =
                      load_run(run, config_.analysis.dtype, parse_device(config_.training.device));
@@ -112,7 +159,7 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                       perturbation_section(*loaded.model, subsets,
                                            curvature.train.largest_eigenvalue, config_.analysis)}};
                }) &&
-         stage("efficiency", "efficiency", [&] {
+         stage({"efficiency"}, "efficiency", [&] {
            return json{{"efficiency", efficiency_section(run, data_, config_.analysis)}};
          });
 }

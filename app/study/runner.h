@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "app/data_options.h"
 #include "app/progress.h"
 #include "app/signals.h"
 #include "app/stages.h"
 #include "app/study/study_config.h"
+#include "training/directory_owner.h"
 
 namespace switchyard {
 
@@ -18,25 +20,30 @@ namespace switchyard {
 /// they are there already, so that a study that was killed goes on where it was.
 class StudyRunner {
  public:
-  /// Makes study.json, or takes up the one that is there. `command` is how the study was started,
-  /// for the record. All references must outlive the runner.
-  StudyRunner(std::filesystem::path directory, const StudyConfig& config, const DatasetPair& data,
-              const StopSignal& stop, Progress& progress, const std::string& command);
+  /// Makes study.json and data.json, or takes up those that are there. `command` is how the study
+  /// was started, for the record. All references must outlive the runner.
+  StudyRunner(const DirectoryOwner& directory, const StudyConfig& config,
+              const IdentifiedData& data, const StopSignal& stop, Progress& progress,
+              const std::string& command);
 
-  /// False when it was stopped; what is finished by then is in the report.
+  /// Returns false when it was stopped; what is finished by then is in the report. Where it fails
+  /// before anything was saved, the directory is free again.
   bool run();
 
   /// Names of the finished runs, in order.
   const std::vector<std::string>& finished() const { return finished_; }
 
  private:
+  bool run_all();
   bool run_one(const StudyRun& planned);
+  bool train_and_measure(const RunDirectory& run, const StudyRun& planned);
   bool measure(const RunDirectory& run, const Selection& selection, const std::string& label);
   void write_study(bool complete);
 
   std::filesystem::path directory_;
   const StudyConfig& config_;
   const DatasetPair& data_;
+  const DataIdentity& identity_;
   const StopSignal& stop_;
   Progress& progress_;
   nlohmann::json study_;  // study.json

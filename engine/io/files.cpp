@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <system_error>
 #include <utility>
 
@@ -19,13 +20,17 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kReadBlock = std::size_t{1} << 16;
 
+constexpr std::string_view kTemporaryPrefix = ".switchyard-";
+constexpr std::string_view kTemporarySuffix = ".tmp";
+
 std::string reason(int error) { return std::generic_category().message(error); }
 
 /// A name next to `path` that no other write uses, in this process or another. Its length does not
 /// depend on the path's name, which may be as long as the file system allows.
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> writes{0};
-  return path.parent_path() / fmt::format(".switchyard-{}-{}.tmp", ::getpid(), writes++);
+  return path.parent_path() /
+         fmt::format("{}{}-{}{}", kTemporaryPrefix, ::getpid(), writes++, kTemporarySuffix);
 }
 
 /// Makes renames in a directory durable. Some file systems cannot sync a directory (EINVAL); the
@@ -99,6 +104,16 @@ fs::file_type file_type_at(const fs::path& path) {
 
 bool path_exists(const fs::path& path) { return file_type_at(path) != fs::file_type::not_found; }
 
+std::optional<int> temporary_file_writer(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kTemporaryPrefix) || !name.ends_with(kTemporarySuffix)) return std::nullopt;
+  int process = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + kTemporaryPrefix.size(), end, process);
+  if (error != std::errc() || rest == end || *rest != '-') return std::nullopt;
+  return process;
+}
+
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   struct stat status {};
   check(::stat(path_.c_str(), &status) != 0 || S_ISREG(status.st_mode),
@@ -140,20 +155,6 @@ void write_file_atomic(const fs::path& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
-}
-
-void make_output_directory(const fs::path& path, bool allow_existing) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  check<UsageError>(!error, "{}: cannot create the output directory: {}", path.string(),
-                    error.message());
-  const bool empty = fs::is_empty(path, error);
-  check<UsageError>(!error, "{}: cannot read the output directory: {}", path.string(),
-                    error.message());
-  check<UsageError>(allow_existing || empty, "{}: the output directory exists and is not empty",
-                    path.string());
-  check<UsageError>(::access(path.c_str(), W_OK | X_OK) == 0,
-                    "{}: cannot write to the output directory: {}", path.string(), reason(errno));
 }
 
 }  // namespace switchyard

@@ -71,11 +71,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// The process whose AtomicFile a temporary file is, or was; nothing for other names.
+std::optional<int> temporary_file_writer(const std::filesystem::path& path);
+
 /// Replaces the file at `path` by `text` through AtomicFile.
 void write_file_atomic(const std::filesystem::path& path, std::string_view text);
-
-/// Creates `path` and its missing parents for a program's output. UsageError where it is a file,
-/// cannot be created or written, or holds entries although `allow_existing` is false.
-void make_output_directory(const std::filesystem::path& path, bool allow_existing);
 
 }  // namespace switchyard

@@ -12,6 +12,7 @@
 #include "engine/io/files.h"
 #include "tests/app/app_test.h"
 #include "tests/support/browser.h"
+#include "tests/support/image_files.h"
 
 namespace switchyard::test {
 namespace {
@@ -96,7 +97,7 @@ TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
   const auto finished = fs::last_write_time(path("killed/dense-seed1/results.json"));
 
   expect_failure(smallest("killed"), 2, "exists already");
-  const Arguments resume = {"study", "--resume", "--data", data(), "--out", path("killed")};
+  const Arguments resume = {"study", "--resume", "--out", path("killed")};
   expect_failure(resume + Arguments{"--set", "training.epochs=9"}, 2, "training.epochs differs");
   expect_failure(resume + Arguments{"--preset", "tiny"}, 2, "--preset");
   expect_failure(resume + Arguments{"--heads", "soft_moe"}, 2, "the first heads");
@@ -119,6 +120,34 @@ TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
   EXPECT_EQ(fs::last_write_time(path("killed/dense-seed1/results.json")), finished);
 }
 
+TEST_F(StudyTest, KnowsItsImagesAndHasOneOwner) {
+  Program program(switchyard_command(smallest("study")));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  while (!fs::exists(path("study/dense-seed1/checkpoint.safetensors"))) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the first run never saved";
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  const Arguments resume = {"study", "--resume", "--out", path("study")};
+  expect_failure(resume, 1, "study: in use by process ");
+  expect_failure(smallest("study"), 1, "study: in use by process ");
+  program.signal(SIGKILL);
+  program.wait();
+  write_cifar10(path("others"), 50);
+  expect_failure(resume + Arguments{"--data", path("others")}, 2, "belongs to the images of");
+  // A run that is finished by hand lacks what only a study measures: it is measured then.
+  expect_success({"train", "--resume", "--out", path("study/dense-seed1")});
+  expect_success(resume);
+  for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+    EXPECT_TRUE(read("study/dense-seed1/results.json").contains(section)) << section;
+  }
+}
+
+TEST_F(StudyTest, OneThatFailsBeforeItSavedAnythingLeavesItsPlaceFree) {
+  expect_failure(smallest("study") + Arguments{"--set", "training.optimizer.rate=1e36"}, 1,
+                 "epoch 1, step 2");
+  EXPECT_FALSE(fs::exists(path("study")));
+}
+
 TEST_F(StudyTest, CtrlCKeepsWhatIsFinished) {
   Program program(switchyard_command(smallest("study")));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
@@ -137,7 +166,7 @@ TEST_F(StudyTest, CtrlCKeepsWhatIsFinished) {
 TEST_F(StudyTest, RunsCanBeAnalysedAgain) {
   expect_success(smallest("study"));
   const std::string run = path("study/hard_moe-seed1");
-  const Arguments small = {"--run", run, "--data", data(), "--set", "images=5", "--json"};
+  const Arguments small = {"--run", run, "--set", "images=5", "--json"};
   const json curvature = json::parse(expect_success(
       Arguments{"hessian"} + small + Arguments{"--set", "curvature.trace_samples=2"}));
   EXPECT_EQ(curvature["train"]["images"], 5);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 
 #include "engine/io/files.h"
 #include "tests/app/app_test.h"
+#include "tests/support/image_files.h"
 #include "training/metrics.h"
 
 namespace switchyard::test {
@@ -24,7 +26,7 @@ class TrainTest : public AppTest {
            Arguments{"--head", "sparse_moe", "--set", "batch_size=4", "--set", "epochs=10"};
   }
   Arguments resume(const std::string& out) const {
-    return {"train", "--resume", "--data", data(), "--out", path(out)};
+    return {"train", "--resume", "--out", path(out)};
   }
 
   void wait_for_epochs(const std::string& run, std::size_t epochs) const {
@@ -67,12 +69,13 @@ TEST_F(TrainTest, WritesWhatItSays) {
   EXPECT_EQ(json::parse(read_file(path("run/results.json"))), results);
 }
 
-TEST_F(TrainTest, CtrlCSavesWithinTheEpochAndResumeContinuesBitForBit) {
+TEST_F(TrainTest, ASignalSavesWithinTheEpochAndResumeContinuesBitForBit) {
   expect_success(long_train("straight"));
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     Program program(switchyard_command(long_train("stopped")));
     wait_for_epochs("stopped", 2);
     program.signal(signal);
+    if (signal == SIGHUP) program.signal(signal);  // the system sends one, the shell another
     const ProgramResult result = program.wait();
     EXPECT_EQ(result.exit_code, 130) << result.err;
     EXPECT_NE(result.out.find("train --resume --out"), std::string::npos) << result.out;
@@ -81,6 +84,115 @@ TEST_F(TrainTest, CtrlCSavesWithinTheEpochAndResumeContinuesBitForBit) {
     expect_success(resume("stopped"));
     expect_same_run("straight", "stopped");
     std::filesystem::remove_all(path("stopped"));
+  }
+}
+
+TEST_F(TrainTest, AReaderThatLeavesIsAReasonToSaveAndStop) {
+  const Arguments piped = {"bash", "-c", R"("$@" 2>&1 | head -n 2; exit "${PIPESTATUS[0]}")", "sh"};
+  const ProgramResult result = Program(piped + switchyard_command(long_train("piped"))).wait();
+  EXPECT_EQ(result.exit_code, 130) << result.out;
+  EXPECT_LT(read_metrics(path("piped/metrics.jsonl")).size(), 10U);
+  expect_success(long_train("straight"));
+  expect_success(resume("piped"));
+  expect_same_run("straight", "piped");
+}
+
+TEST_F(TrainTest, UnderNohupAHangUpIsIgnored) {
+  const Arguments ignoring = {"sh", "-c", "trap '' HUP; exec \"$@\"", "sh"};
+  Program program(ignoring + switchyard_command(train("run")));
+  wait_for_epochs("run", 1);
+  program.signal(SIGHUP);
+  EXPECT_EQ(program.wait().exit_code, 0);
+}
+
+TEST_F(TrainTest, OnlyOneProcessTrainsARun) {
+  Program program(switchyard_command(long_train("run")));
+  wait_for_epochs("run", 1);
+  expect_failure(train("run"), 1, "run: in use by process ");
+  expect_failure(resume("run"), 1, "run: in use by process ");
+  // Readers see whole files, and store nothing.
+  expect_success({"hessian", "--run", path("run"), "--json", "--set", "images=2", "--set",
+                  "curvature.max_iterations=1", "--set", "curvature.trace_samples=1"});
+  EXPECT_FALSE(std::filesystem::exists(path("run/results.json")));
+  program.signal(SIGKILL);
+  program.wait();
+  expect_success(resume("run"));
+}
+
+TEST_F(TrainTest, TheResumeCommandWorksAsItIsPrinted) {
+  for (const std::string name : {"it's here", "\xff\n"}) {
+    Program program(switchyard_command(long_train(name)));
+    wait_for_epochs(name, 1);
+    program.signal(SIGINT);
+    const ProgramResult stopped = program.wait();
+    const std::size_t command = stopped.out.find(SWITCHYARD_PROGRAM);
+    ASSERT_NE(command, std::string::npos) << stopped.out;
+    const std::string line = stopped.out.substr(command, stopped.out.find('\n', command) - command);
+    const ProgramResult resumed = Program({"bash", "-c", line}).wait();
+    EXPECT_EQ(resumed.exit_code, 0) << line << "\n" << resumed.err;
+    EXPECT_EQ(read_metrics(path(name) + "/metrics.jsonl").size(), 10U);
+  }
+}
+
+TEST_F(TrainTest, ARunKnowsItsImages) {
+  expect_success(train("run"));
+  const Arguments analysis = {"--run", path("run"),
+                              "--set", "images=2",
+                              "--set", "curvature.max_iterations=1",
+                              "--set", "perturbation.points=3"};
+  const Arguments hessian =
+      Arguments{"hessian"} + analysis + Arguments{"--set", "curvature.trace_samples=1"};
+  const Arguments perturb = Arguments{"perturb"} + analysis;
+  expect_success(hessian);
+  write_cifar10(path("others"), 50);
+  for (const Arguments& command : {hessian, perturb, resume("run")}) {
+    expect_failure(command + Arguments{"--data", path("others")}, 2,
+                   "run: belongs to the images of");
+  }
+  std::filesystem::rename(data(), path("moved"));
+  expect_failure(hessian, 1, "data, which is not there; --data names another directory");
+  expect_success(hessian + Arguments{"--data", path("moved")});
+  expect_success(perturb);  // which knows the new place
+  // The same place with one other pixel.
+  std::string bytes = read_file(path("moved/data_batch_4.bin"));
+  bytes[77] = static_cast<char>(bytes[77] ^ 1);
+  write_bytes(path("moved/data_batch_4.bin"), bytes);
+  expect_failure(resume("run"), 2, "run: belongs to the images of");
+}
+
+TEST_F(TrainTest, AnyFileNameWorks) {
+  const std::string images = path("bytes \xff%41\\");
+  std::filesystem::rename(data(), images);
+  Arguments command = train("out \xfe") + Arguments{"--json"};
+  std::ranges::replace(command, data(), images);
+  EXPECT_EQ(json::parse(expect_success(command))["status"], "complete");
+  expect_success({"report", path("out \xfe")});
+  expect_success(resume("out \xfe"));
+}
+
+TEST_F(TrainTest, ARunThatFailsBeforeItSavedAnythingLeavesItsPlaceFree) {
+  expect_failure(train("run") + Arguments{"--set", "optimizer.rate=1e36"}, 1, "epoch 1, step 2");
+  EXPECT_FALSE(std::filesystem::exists(path("run")));
+  std::filesystem::create_directory(path("run"));
+  expect_failure(train("run") + Arguments{"--set", "optimizer.rate=1e36"}, 1, "epoch 1, step 2");
+  EXPECT_TRUE(std::filesystem::is_empty(path("run")));
+  expect_success(train("run"));
+}
+
+TEST_F(TrainTest, NoMemoryNamesTheStep) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer's shadow needs more addresses than any limit here";
+#endif
+  write_cifar10(data(), 400);
+  // 1,990 images in one batch need more than the 1 GB that the shell allows.
+  const Arguments limited = {"sh", "-c", "ulimit -v 1000000; exec \"$@\"", "sh"};
+  const Arguments command =
+      train("run") + Arguments{"--set", "data.train_limit=0", "--set", "data.validation=10",
+                               "--set", "batch_size=1990"};
+  const ProgramResult result = Program(limited + switchyard_command(command)).wait();
+  EXPECT_EQ(result.exit_code, 1);
+  for (const char* part : {"epoch 1, step 1 of 1: ", "memory", "no checkpoint was written yet"}) {
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <numeric>
 
 #include "data/loader.h"
@@ -23,7 +24,7 @@ class EvaluateTest : public testing::Test {
       make_classifier(small_config().model, Generator(5), DType::kFloat64);
 };
 
-/// Of all images at once, in plain loops.
+/// Compares with one pass over all images, scored in plain loops.
 TEST_F(EvaluateTest, AgreesWithOneForwardPass) {
   const NoGrad no_grad;
   const Batch all = whole_batch(data_.test, indices_, DType::kFloat64);
@@ -47,6 +48,21 @@ TEST_F(EvaluateTest, AgreesWithOneForwardPass) {
   EXPECT_NEAR(whole.scores.balance_loss, output.balance_loss.item(), 1e-12);
   EXPECT_EQ(whole.scores.loss, whole.scores.cross_entropy + whole.scores.balance_loss);
   EXPECT_EQ(test_json(whole)["loss"], whole.scores.cross_entropy);
+}
+
+TEST_F(EvaluateTest, AnImageWithoutALargestLogitIsWrong) {
+  for (const double bad : {std::nan(""), -std::nan("")}) {
+    for (std::int64_t at = 0; at < 3; ++at) {
+      Tensor logits = Tensor::from({1, 3}, std::vector<double>{3.0, 2.0, 1.0});
+      logits.data<double>()[at] = bad;
+      for (std::int64_t label = 0; label < 3; ++label) {
+        ScoreSums sums;
+        const Tensor labels = Tensor::from({1}, std::vector<std::int64_t>{label});
+        sums.add(logits, labels, Tensor::full({}, bad, DType::kFloat64), Tensor());
+        EXPECT_EQ(sums.correct, 0) << "NaN at " << at << ", label " << label;
+      }
+    }
+  }
 }
 
 TEST_F(EvaluateTest, LeavesTheModelAsItIs) {

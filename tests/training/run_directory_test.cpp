@@ -9,6 +9,7 @@
 #include "tests/support/scratch_directory.h"
 #include "tests/training/small_run.h"
 #include "training/checkpoint.h"
+#include "training/disk_space.h"
 #include "training/metrics.h"
 #include "training/nonfinite.h"
 #include "training/selection.h"
@@ -16,35 +17,69 @@
 namespace switchyard::test {
 namespace {
 
-TEST(RunDirectoryTest, CreatesOnceAndOnlyInAFreePlace) {
-  const ScratchDirectory scratch;
-  const RunDirectory run = RunDirectory::create(scratch / "run", small_config());
-  EXPECT_EQ(to_json(run.config()), to_json(small_config()));
-  const std::string config = read_file(run.config_file());
-  expect_error<UsageError>([&] { RunDirectory::create(scratch / "run", TrainConfig()); }, "run");
-  expect_error<UsageError>([&] { RunDirectory::check_free(scratch / "run"); }, "exists already");
-  EXPECT_EQ(read_file(run.config_file()), config);
-  RunDirectory::check_free(scratch / "other");
-  write_file_atomic(scratch / "file", "text");
-  expect_error<UsageError>([&] { RunDirectory::create(scratch / "file" / "x", TrainConfig()); },
-                           "cannot create");
-  EXPECT_FALSE(RunDirectory::exists(scratch / "other"));
-  expect_error([&] { RunDirectory::open(scratch / "other"); }, "no run directory");
+class RunDirectoryTest : public testing::Test {
+ protected:
+  RunDirectory create(const std::string& name) {
+    return create_run(scratch_ / name, small_config(), data_);
+  }
+
+  ScratchDirectory scratch_;
+  DatasetPair data_ = small_data();
+};
+
+TEST_F(RunDirectoryTest, CreatesOnceAndOnlyInAFreePlace) {
+  {
+    const RunDirectory run = create("run");
+    EXPECT_EQ(to_json(run.config()), to_json(small_config()));
+    EXPECT_EQ(run.data().fingerprint, image_fingerprint(data_));
+  }
+  const std::string config = read_file(scratch_ / "run" / "config.json");
+  expect_error<UsageError>([&] { create("run"); }, "exists already");
+  EXPECT_EQ(read_file(scratch_ / "run" / "config.json"), config);
+  EXPECT_FALSE(RunDirectory::exists(scratch_ / "other"));
+  expect_error([&] { RunDirectory::open(scratch_ / "other"); }, "no run directory");
+  expect_error([&] { RunDirectory::own(scratch_ / "other"); }, "no run directory");
 }
 
-TEST(RunDirectoryTest, ResultsGrowFieldByField) {
-  const ScratchDirectory scratch;
-  const RunDirectory run = RunDirectory::create(scratch / "run", small_config());
+TEST_F(RunDirectoryTest, ResultsGrowFieldByField) {
+  const RunDirectory run = create("run");
   EXPECT_EQ(run.results(), nlohmann::json::object());
   run.update_results({{"a", 1}, {"b", 2}});
   run.update_results({{"b", 3}});
   EXPECT_EQ(run.results(), (nlohmann::json{{"a", 1}, {"b", 3}}));
+  run.forget_results();
+  EXPECT_EQ(run.results(), nlohmann::json::object());
 }
 
-TEST(RunDirectoryTest, ARunWithoutAFinishedEpochCannotBeLoaded) {
+TEST_F(RunDirectoryTest, OnlyTheOwnerWrites) {
+  const RunDirectory run = create("run");
+  EXPECT_TRUE(run.owned());
+  expect_error([&] { RunDirectory::own(run.path()); }, "in use by process");
+  const RunDirectory reader = RunDirectory::own_or_open(run.path());
+  EXPECT_FALSE(reader.owned());
+  expect_error([&] { reader.update_results({{"a", 1}}); }, "for reading only");
+}
+
+TEST_F(RunDirectoryTest, ARunThatSavedNothingLeavesItsDirectoryFree) {
+  create("run").remove_unless_saved();
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "run"));
+  {
+    const RunDirectory saved = create("run");
+    write_file_atomic(saved.checkpoint_file(), "weights");
+    saved.remove_unless_saved();
+  }
+  EXPECT_TRUE(RunDirectory::exists(scratch_ / "run"));
+}
+
+TEST_F(RunDirectoryTest, ARunWithoutAFinishedEpochCannotBeLoaded) {
+  expect_error([run = create("run")] { load_run(run); }, "no finished epoch yet");
+}
+
+TEST(DiskSpaceTest, SaysWhatThereIsAndWhatIsNeeded) {
   const ScratchDirectory scratch;
-  const RunDirectory run = RunDirectory::create(scratch / "run", small_config());
-  expect_error([&] { load_run(run); }, "no finished epoch yet");
+  EXPECT_NO_THROW(check_disk_space(scratch.path(), 1));
+  expect_error([&] { check_disk_space(scratch.path(), std::uintmax_t{1} << 60); },
+               "MB left, the run needs 1152921504606.8 MB");
 }
 
 TEST(CheckpointTest, CountsOutOfRangeAreRefused) {
@@ -99,6 +134,17 @@ TEST(SelectionTest, AConfigurationForOtherDataIsAUsageError) {
   expect([](TrainConfig& c) { c.data.validation = 96; }, "data.validation");
   expect([](TrainConfig& c) { c.model.backbone.in_channels = 3; }, "model.backbone.in_channels");
   expect([](TrainConfig& c) { c.model.head.classes = 10; }, "model.head.classes");
+}
+
+TEST(SelectionTest, ALastBatchThatBatchNormRefusesIsAUsageError) {
+  TrainConfig config = small_config();
+  config.batch_size = 21;  // of 64 images one is left, whose last map has one pixel of 8 x 8
+  expect_error<UsageError>([&] { select_images(config, small_data()); },
+                           "batch_size: the last of 64 images is a batch of its own");
+  config.batch_size = 64;
+  EXPECT_NO_THROW(select_images(config, small_data()));
+  config.batch_size = 1;
+  expect_error<UsageError>([&] { select_images(config, small_data()); }, "batch norm");
 }
 
 TEST(NonfiniteTest, GroupsAreNamedOnce) {

@@ -58,4 +58,9 @@ TrainConfig small_config() {
   return config;
 }
 
+RunDirectory create_run(const std::filesystem::path& path, const TrainConfig& config,
+                        const DatasetPair& data) {
+  return RunDirectory::create(DirectoryOwner::create(path), config, identify(data));
+}
+
 }  // namespace switchyard::test

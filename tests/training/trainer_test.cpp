@@ -1,8 +1,10 @@
 #include "training/trainer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <map>
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
@@ -20,15 +22,32 @@ class TrainerTest : public testing::Test {
  protected:
   /// Trains the run in `name` on from where it is; stops after `steps` of them, if given.
   TrainingOutcome train(const std::string& name, int steps = -1) {
-    Trainer trainer(RunDirectory::open(scratch_ / name), data_);
+    Trainer trainer(RunDirectory::own(scratch_ / name), data_);
     trainer.resume();
     int done = 0;
     return trainer.run([&] { return ++done == steps; });
   }
 
+  /// A new run, to be read: whoever trains it owns it meanwhile.
   RunDirectory create(const std::string& name, const TrainConfig& config = small_config()) {
-    return RunDirectory::create(scratch_ / name, config);
+    create_run(scratch_ / name, config, data_);
+    return RunDirectory::open(scratch_ / name);
   }
+
+  /// Expects that training the run in `name` fails with `part` in the message, which also says that
+  /// the checkpoint is as it was; and so it is, as are the best weights and the metrics.
+  void expect_failure_that_keeps_the_files(const std::string& name, const std::string& part) {
+    std::map<std::string, std::string> before;
+    for (const char* file : kFiles) before[file] = read_file(scratch_ / name / file);
+    const std::string message = error_text([&] { train(name); });
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_NE(message.find("checkpoint.safetensors is as it was"), std::string::npos) << message;
+    for (const char* file : kFiles) {
+      EXPECT_TRUE(read_file(scratch_ / name / file) == before[file]) << file;
+    }
+  }
+  static constexpr const char* kFiles[] = {"checkpoint.safetensors", "best.safetensors",
+                                           "metrics.jsonl"};
 
   std::vector<json> metrics_without_seconds(const std::string& name) {
     std::vector<json> lines = read_metrics(scratch_ / name / "metrics.jsonl");
@@ -51,9 +70,7 @@ TEST_F(TrainerTest, LearnsAndKeepsTheBestEpoch) {
   TrainConfig config = small_config();
   config.epochs = 12;
   const RunDirectory run = create("run", config);
-  EXPECT_FALSE(run.finished());
   EXPECT_EQ(train("run"), TrainingOutcome::kFinished);
-  EXPECT_TRUE(run.finished());
 
   const std::vector<json> lines = read_metrics(run.metrics_file());
   ASSERT_EQ(lines.size(), 12U);
@@ -177,6 +194,60 @@ TEST_F(TrainerTest, ALossThatOverflowsStopsTheRunAndKeepsTheCheckpoint) {
   }
 }
 
+TEST_F(TrainerTest, ARunningStatisticThatOverflowsNeverReplacesAFile) {
+  create("run");
+  train("run", 4);  // one good epoch
+  // Pixels of 1e30 have a variance beyond float32; normalised by it they are 0, and so the loss and
+  // the gradients stay finite.
+  for (ImageDataset* set : {&data_.train, &data_.test}) set->deviation = {1e-30};
+  expect_failure_that_keeps_the_files(
+      "run",
+      "epoch 2, after its steps: not finite are the running statistics of backbone.backbone.");
+  Trainer stopped(RunDirectory::own(scratch_ / "run"), data_);
+  stopped.resume();
+  expect_error([&] { stopped.run([] { return true; }); },
+               "epoch 2, step 2 of 4: not finite are the running statistics");
+  EXPECT_NO_THROW(load_run(RunDirectory::open(scratch_ / "run")));
+}
+
+TEST_F(TrainerTest, AnEvaluationThatIsNotFiniteNeverBecomesTheBest) {
+  TrainConfig config = small_config();
+  config.model.head = {.name = "dense", .classes = 4, .width = 8};
+  config.batch_size = 64;  // the one step of the second epoch leaves finite, but huge weights
+  config.schedule = {};
+  config.schedule.milestones = {1};
+  config.schedule.factor = 1e32;
+  create("run", config);
+  train("run", 1);
+  expect_failure_that_keeps_the_files(
+      "run", "epoch 2, after its steps: the loss on the validation images is");
+}
+
+TEST_F(TrainerTest, WhatAKernelRefusesNamesTheStep) {
+  create("run");
+  train("run", 4);
+  data_.train.labels.data<std::int64_t>()[0] = 9;  // an index that a kernel refuses
+  expect_failure_that_keeps_the_files("run", "epoch 2, step ");
+}
+
+TEST_F(TrainerTest, ARunIsOnlyTrainedByItsOwner) {
+  create("run");
+  expect_error([&] { Trainer(RunDirectory::open(scratch_ / "run"), data_); }, "for reading only");
+  const RunDirectory owned = RunDirectory::own(scratch_ / "run");
+  expect_error([&] { train("run"); }, fmt::format("in use by process {} on host ", ::getpid()));
+}
+
+TEST_F(TrainerTest, NewBestWeightsMakeResultsOfTheOldOnesVanish) {
+  create("run");
+  train("run", 4);
+  RunDirectory::own(scratch_ / "run").update_results({{"curvature", 1}});
+  train("run");
+  const TrainingState state = read_training_state(scratch_ / "run" / "checkpoint.safetensors");
+  EXPECT_EQ(RunDirectory::open(scratch_ / "run").results().contains("curvature"),
+            state.best_epoch == 1);
+  EXPECT_GT(state.best_epoch, 1) << "nothing was tested";
+}
+
 TEST_F(TrainerTest, ACheckpointThatDoesNotFitIsAnError) {
   const RunDirectory run = create("run");
   train("run", 3);
@@ -191,6 +262,13 @@ TEST_F(TrainerTest, ACheckpointThatDoesNotFitIsAnError) {
   expect_error([&] { train("run"); }, "not a checkpoint");
   std::filesystem::resize_file(run.checkpoint_file(), 100);
   expect_error([&] { train("run"); }, "checkpoint.safetensors");
+}
+
+TEST_F(TrainerTest, BestWeightsThatAreMissingAreNoticedBeforeTheFirstStep) {
+  const RunDirectory run = create("run");
+  train("run", 4);
+  std::filesystem::remove(run.best_file());
+  expect_error([&] { train("run"); }, "best.safetensors: missing, though epoch 1 is finished");
 }
 
 }  // namespace

@@ -216,21 +216,5 @@ TEST(WriteFileAtomic, AFullDiskLeavesThePreviousFile) {
   EXPECT_EQ(WEXITSTATUS(status), kAsExpected);
 }
 
-TEST(MakeOutputDirectory, CreatesParentsAndRefusesWhatIsThere) {
-  const test::ScratchDirectory scratch;
-  const fs::path directory = scratch / "a" / "b";
-  make_output_directory(directory, false);
-  EXPECT_TRUE(fs::is_directory(directory));
-  EXPECT_NO_THROW(make_output_directory(directory, false)) << "it is empty";
-  write_file_atomic(directory / "file", "x");
-  expect_error<UsageError>([&] { make_output_directory(directory, false); },
-                           "b: the output directory exists and is not empty");
-  EXPECT_NO_THROW(make_output_directory(directory, true));
-  expect_error<UsageError>([&] { make_output_directory(directory / "file", true); },
-                           "Not a directory");
-  expect_error<UsageError>([&] { make_output_directory("/proc/nothing/here", false); },
-                           "/proc/nothing/here: cannot create the output directory");
-}
-
 }  // namespace
 }  // namespace switchyard

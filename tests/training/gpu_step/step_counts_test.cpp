@@ -76,7 +76,9 @@ TEST_F(GpuStep, ATrainingStep) {
     step = counts();
     begin();
   };
-  Trainer trainer(RunDirectory::create(scratch / "run", config()), data, {.step = observe});
+  const RunDirectory run =
+      RunDirectory::create(DirectoryOwner::create(scratch / "run"), config(), identify(data));
+  Trainer trainer(run, data, {.step = observe});
   int steps = 0;
   trainer.run([&] { return ++steps == 3; });  // the first one also opens and fills what it needs
   EXPECT_LE(step.launches, 250) << step.table;
