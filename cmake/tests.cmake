@@ -171,3 +171,15 @@ if(NOT SWITCHYARD_SANITIZE)
   set_tests_properties(package.install PROPERTIES FIXTURES_SETUP package)
   set_tests_properties(package.consumer PROPERTIES FIXTURES_REQUIRED package)
 endif()
+
+# The programs of docs/examples, a file each: they return 0 where they computed what they say.
+file(GLOB _examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/examples/*.cpp")
+foreach(file ${_examples})
+  get_filename_component(name "${file}" NAME_WE)
+  add_executable(example_${name} "${file}")
+  target_link_libraries(example_${name} PRIVATE switchyard_flags switchyard_engine fmt::fmt)
+  set_target_properties(example_${name} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+  switchyard_light_optimisation(example_${name})
+  add_test(NAME example.${name} COMMAND example_${name})
+endforeach()
