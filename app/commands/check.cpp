@@ -105,14 +105,15 @@ std::vector<Chosen> choose(const Options& options) {
 CheckRow run_one(BenchDevice& device, const Chosen& chosen, const Sizes& sizes, std::int64_t shift,
                  const Options& options) {
   const Problem problem = as_usage([&] { return chosen.typed->problem(sizes, options.seed); });
+  const kernels::Work work = chosen.typed->work(sizes, problem);
   const int timed_calls = shift == 0 ? kTimedCalls : 0;
   return {.entry_point = chosen.entry->name,
           .variant = chosen.implementation->variant,
           .dtype = std::string(name(chosen.typed->type)),
           .sizes = sizes,
           .is_aligned = shift == 0,
-          .flops = problem.flops(),
-          .bytes = problem.bytes(),
+          .flops = work.flops,
+          .bytes = work.bytes,
           .outcome = run_case(device, *chosen.implementation, sizes, problem,
                               {.shift = shift, .timed_calls = timed_calls})};
 }

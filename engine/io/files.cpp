@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/core/check.h"
+#include "kernels/api/text.h"
 
 namespace switchyard {
 namespace {
@@ -48,7 +49,7 @@ int sync_directory(const fs::path& directory) {
 
 InputFile::InputFile(const fs::path& path) : path_(path) {
   check(path_.native().find('\0') == std::string::npos, "{}: a path cannot hold a NUL byte",
-        path_.string());
+        one_line(path_.string()));
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   check(descriptor_ >= 0, "{}: cannot open: {}", path_.string(), reason(errno));
   struct stat status {};

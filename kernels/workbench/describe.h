@@ -106,10 +106,8 @@ TypedEntryPoint describe_for() {
                                },
                            .work =
                                [](const Sizes& sizes, const Problem& problem) {
-                                 Arguments nowhere(
-                                     std::vector<void*>(problem.arrays().size(), nullptr),
-                                     problem.value());
-                                 return Case::template arguments<T>(sizes, nowhere).work();
+                                 Arguments on_host(problem.host_pointers(), problem.value());
+                                 return Case::template arguments<T>(sizes, on_host).work();
                                },
                            .implementations = {}};
   if constexpr (on_cpu<Case, T>()) add_ladder<Case, T, Cpu>(typed);

@@ -66,11 +66,9 @@ class Problem {
   /// to `expected`, or stay at none, which is -1.
   void lowest(std::int64_t expected);
 
-  /// Arithmetic of the operation; without it, speed is counted in bytes.
-  void flops(double count) { flops_ = count; }
-  double flops() const { return flops_; }
-  /// Bytes of every operand read once and every result written once: no implementation moves less.
-  double bytes() const;
+  /// Where the arrays' bytes stand on the host; null for an absent one. For asking a kernel's
+  /// work(), not for running it.
+  std::vector<void*> host_pointers() const;
 
   const std::deque<Array>& arrays() const { return arrays_; }
 
@@ -87,7 +85,6 @@ class Problem {
   std::deque<Numbers> operands_;  // what normal() and operand() returned
   std::deque<Indices> indices_;
   std::int64_t value_ = 0;
-  double flops_ = 0.0;
 };
 
 Numbers values_of(const Expected& expected);

@@ -72,7 +72,27 @@ TEST(Families, TheSeedDecidesTheOperands) {
   const Problem other = entry.types.front().problem(sizes, 2);
   EXPECT_EQ(first.arrays().front().bytes, again.arrays().front().bytes);
   EXPECT_NE(first.arrays().front().bytes, other.arrays().front().bytes);
-  EXPECT_EQ(first.flops(), other.flops());
+}
+
+/// Compulsory bytes are at most every array once, and those that are read and written twice.
+TEST(Families, WorkIsWhatTheArraysAllow) {
+  for (const Family& family : kernel_families()) {
+    for (const EntryPoint& entry : family.entry_points) {
+      for (const TypedEntryPoint& typed : entry.types) {
+        SCOPED_TRACE(entry.name);
+        const Sizes sizes(entry.parameters, entry.standard_sizes.front());
+        const Problem problem = typed.problem(sizes, 1);
+        const Work work = typed.work(sizes, problem);
+        double most = 0.0;
+        for (const Array& array : problem.arrays()) {
+          most += static_cast<double>(array.bytes.size()) * (array.updated ? 2.0 : 1.0);
+        }
+        EXPECT_GT(work.bytes, 0.0);
+        EXPECT_LE(work.bytes, most);
+        EXPECT_GE(work.flops, 0.0);
+      }
+    }
+  }
 }
 
 }  // namespace
