@@ -76,10 +76,10 @@ void add_to_json(std::string name, std::function<nlohmann::json()> value) {
 }
 
 void print_json(const nlohmann::json& given) {
+  const auto& fields = output().fields;
   nlohmann::json document = given;
-  for (const auto& [name, value] : output().fields) {
-    if (document.is_object()) document[name] = value();
-  }
+  if (!fields.empty() && !given.is_object()) document = {{"results", given}};
+  for (const auto& [name, value] : fields) document[name] = value();
   print_json_text(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 

@@ -34,8 +34,8 @@ void print_text(fmt::format_string<First, Rest...> format, First&& first, Rest&&
 
 /// Prints the one JSON document of --json. Text that is not UTF-8 gets replacement characters.
 void print_json(const nlohmann::json& document);
-/// Adds a field to the document that print_json() will print, where that is an object. `value` is
-/// called then.
+/// Adds a field to the document that print_json() will print; a list becomes its field "results".
+/// `value` is called then.
 void add_to_json(std::string name, std::function<nlohmann::json()> value);
 /// Prints a document that is text already.
 void print_json_text(std::string_view document);
