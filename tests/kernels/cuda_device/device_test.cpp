@@ -4,12 +4,15 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/api/conv2d.h"
 #include "kernels/api/device.h"
 #include "kernels/api/matmul.h"
+#include "kernels/api/run.h"
 #include "kernels/cuda/conv2d_library.h"
+#include "kernels/cuda/matmul_library.h"
 #include "kernels/cuda/stream.h"
 #include "tests/support/expect_error.h"
 
@@ -114,11 +117,12 @@ void expect_product(const MatmulShape& s) {
   const std::vector<T> b_t(b.begin(), b.end());
   const std::vector<double> a_rounded(a_t.begin(), a_t.end());
   const std::vector<double> b_rounded(b_t.begin(), b_t.end());
-  matmul(cpu, s, a_rounded.data(), b_rounded.data(), expected.data());
+  run(cpu, Matmul<double>{s, a_rounded.data(), b_rounded.data(), expected.data()});
   const OnDevice<T> a_device(a_t);
   const OnDevice<T> b_device(b_t);
   const OnDevice<T> c_device(std::vector<T>(expected.size(), std::numeric_limits<T>::quiet_NaN()));
-  matmul(default_executor<Cuda>(), s, a_device.data(), b_device.data(), c_device.data());
+  matmul_cublas(default_executor<Cuda>(),
+                Matmul<T>{s, a_device.data(), b_device.data(), c_device.data()});
   EXPECT_LE(relative_error(c_device.to_host(), expected), kTolerance<T>);
 }
 
@@ -145,29 +149,31 @@ void expect_convolutions(Cuda& cuda, const ConvShape& s) {
   std::vector<double> gx(x.size());
   std::vector<double> gw(w.size());
   Cpu cpu;
-  conv2d(cpu, s, x64.data(), w64.data(), y.data());
-  conv2d_input_grad(cpu, s, gy64.data(), w64.data(), gx.data());
-  conv2d_weight_grad(cpu, s, x64.data(), gy64.data(), gw.data());
-  const auto expect_face = [&](ConvFace face, const std::vector<T>& first,
-                               const std::vector<T>& second, const std::vector<double>& expected) {
+  run(cpu, Conv2d<double>{s, x64.data(), w64.data(), y.data()});
+  run(cpu, Conv2dInputGrad<double>{s, gy64.data(), w64.data(), gx.data()});
+  run(cpu, Conv2dWeightGrad<double>{s, x64.data(), gy64.data(), gw.data()});
+  const auto expect_face = [&]<class Face>(std::type_identity<Face>, const std::vector<T>& first,
+                                           const std::vector<T>& second,
+                                           const std::vector<double>& expected) {
     const OnDevice<T> a(first);
     const OnDevice<T> b(second);
     const OnDevice<T> c(std::vector<T>(expected.size(), std::numeric_limits<T>::quiet_NaN()));
-    ASSERT_TRUE(conv2d_by_library(cuda, face, s, a.data(), b.data(), c.data()));
+    const Face arguments = {s, a.data(), b.data(), c.data()};
+    conv2d_cudnn(cuda, arguments);
     const auto once = c.to_host();
-    EXPECT_LE(relative_error(once, expected), kTolerance<T>) << static_cast<int>(face);
-    conv2d_by_library(cuda, face, s, a.data(), b.data(), c.data());
+    EXPECT_LE(relative_error(once, expected), kTolerance<T>) << Face::kName;
+    conv2d_cudnn(cuda, arguments);
     EXPECT_EQ(c.to_host(), once) << "not the same bits again";
   };
-  expect_face(ConvFace::kForward, x, w, y);
-  expect_face(ConvFace::kInputGrad, gy, w, gx);
-  expect_face(ConvFace::kWeightGrad, x, gy, gw);
+  expect_face(std::type_identity<Conv2d<T>>{}, x, w, y);
+  expect_face(std::type_identity<Conv2dInputGrad<T>>{}, gy, w, gx);
+  expect_face(std::type_identity<Conv2dWeightGrad<T>>{}, x, gy, gw);
 }
 
 TEST_F(GpuTest, CudnnAgreesWithTheHostInFullPrecision) {
   Cuda& cuda = default_executor<Cuda>();
   try {
-    choose_convolutions(cuda, ConvolutionCode::kCudnn);
+    start_cudnn(cuda);
   } catch (const CudaError& error) {
     GTEST_SKIP() << error.what();
   }
@@ -190,7 +196,6 @@ TEST_F(GpuTest, CudnnAgreesWithTheHostInFullPrecision) {
     expect_convolutions<float>(cuda, s);
     expect_convolutions<double>(cuda, s);
   }
-  choose_convolutions(cuda, ConvolutionCode::kOwn);
 }
 
 }  // namespace
