@@ -1,6 +1,8 @@
 #include "engine/core/fault.h"
 
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "engine/core/to_host.h"
 #include "engine/ops/finite.h"
