@@ -13,7 +13,8 @@ int main() {
 
   // create_graph records how the gradient was computed, so that it has a derivative of its own.
   const Tensor gradient = grad(y, std::vector{x}, {.create_graph = true})[0];  // 3x²
-  const Tensor second = grad(sum(gradient), std::vector{x})[0];                // 6x
+  const Tensor second =
+      grad(sum(gradient), std::vector{x}, {.retain_graph = true})[0];  // 6x; used again below
 
   // The same second derivative as a product of the Hessian with a vector, here of ones.
   const std::vector<Tensor> ones = {Tensor::from<double>({3}, {1.0, 1.0, 1.0})};

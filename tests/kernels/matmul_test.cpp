@@ -143,9 +143,12 @@ Grouped kernel_grouped(const Segments& segments) {
   GuardedBuffer<T> gw(s.experts * s.inner * s.cols);
   Cpu cpu;
   const std::int64_t* offsets = segments.offsets.data();
-  using Product = kernels::GroupedMatmul<T>;
-  run(cpu, Product{s, offsets, x.data<T>(), w.data<T>(), false, y.data()});
-  run(cpu, Product{s, offsets, x.data<T>(), w.data<T>(), true, y_transposed.data()});
+  kernels::GroupedMatmul<T> product = {
+      .shape = s, .offsets = offsets, .x = x.data<T>(), .w = w.data<T>(), .y = y.data()};
+  run(cpu, product);
+  product.transpose_w = true;
+  product.y = y_transposed.data();
+  run(cpu, product);
   run(cpu, kernels::GroupedMatmulWeightGrad<T>{s, offsets, x.data<T>(), gy.data<T>(), gw.data()});
   return {y.values(), y_transposed.values(), gw.values()};
 }

@@ -50,8 +50,9 @@ OpCase drawn_case(std::string name, GateOrder order) {
     return concat(std::vector<Tensor>{transpose(weights), transpose(values)});
   };
   return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
-            return {{normal_input({size, kExperts}, source),
-                     positive_input({size, kExperts}, 0.3, source)},
+            // Noise that is small beside the distances of the logits, so that the choice stays.
+            return {{separated_logits(size, source),
+                     0.01 * positive_input({size, kExperts}, 0.3, source)},
                     [=](Inputs in) {
                       const Choice choice = gate(in[0], kChoices, order, draw_with(in[1]));
                       return weights_and_values(choice.weights, choice.values);

@@ -94,20 +94,28 @@ TEST_P(DeviceTensorTest, OperationsRefuseTensorsOfTwoDevices) {
   });
 }
 
-TEST_P(DeviceTensorTest, BadIndicesAreReportedAsOnTheCpu) {
-  const auto texts = [](Device where) {
+/// On the CPU at once, on a device by the next copy to the host; by operation and row on both.
+TEST_P(DeviceTensorTest, BadIndicesAreReportedWithTheirRow) {
+  for (const Device where : {device(), Device::kCpu}) {
     const Tensor x = random_tensor({3, 4}, 2).to(where);
     const Tensor bad =
         Tensor::from<std::int64_t>({3, 1}, std::vector<std::int64_t>{0, 9, -1}).to(where);
     std::vector<double> values = random_tensor({3, 4}, 3).to_doubles();
     values[6] = std::nan("");
     const Tensor with_nan = Tensor::from({3, 4}, values).to(where);
-    return std::vector{error_text([&] { gather(x, bad); }),
-                       error_text([&] { make_routing(bad, 4); }),
-                       error_text([&] { cross_entropy(x, bad.view({3})); }),
-                       error_text([&] { top_k(with_nan, 2); })};
-  };
-  EXPECT_EQ(texts(device()), texts(Device::kCpu));
+    const auto expect = [&](const std::string& operation, const auto& call) {
+      const std::string text = error_text([&] {
+        call();
+        x.to_doubles();
+      });
+      EXPECT_TRUE(text.starts_with("[" + operation + "]")) << text;
+      EXPECT_NE(text.find("row 1"), std::string::npos) << text;
+    };
+    expect("gather", [&] { gather(x, bad); });
+    expect("make_routing", [&] { make_routing(bad, 4); });
+    expect("cross_entropy", [&] { cross_entropy(x, bad.view({3})); });
+    expect("top_k", [&] { top_k(with_nan, 2); });
+  }
 }
 
 TEST_P(DeviceTensorTest, MemoryIsCountedAndGivenBack) {
