@@ -109,7 +109,9 @@ TEST_P(DeviceTensorTest, BadIndicesAreReportedWithTheirRow) {
         x.to_doubles();
       });
       EXPECT_TRUE(text.starts_with("[" + operation + "]")) << text;
-      EXPECT_NE(text.find("row 1"), std::string::npos) << text;
+      const bool is_second = text.find("row 1") != std::string::npos ||
+                             text.find("index number 1") != std::string::npos;  // of one a row
+      EXPECT_TRUE(is_second) << text;
     };
     expect("gather", [&] { gather(x, bad); });
     expect("make_routing", [&] { make_routing(bad, 4); });
