@@ -28,7 +28,7 @@ struct ConvShape {
   std::int64_t w_size() const { return filters * patch_size(); }
   /// Inputs that one output reads: KH · KW · C.
   std::int64_t patch_size() const { return kernel_height * kernel_width * channels; }
-  /// Of each face; taps that meet the padding count.
+  /// Counts the operations of one face, the taps that meet the padding among them.
   double flops() const {
     return 2.0 * static_cast<double>(y_size()) * static_cast<double>(patch_size());
   }

@@ -39,7 +39,7 @@ struct SgdParameter {
 template <class T>
 struct SgdStepMany {
   static constexpr std::string_view kName = "sgd_step_many";
-  /// In host memory, which is read before run() returns; no two parameters overlap.
+  /// The span lies in host memory, which is read before run() returns; no two parameters overlap.
   std::span<const SgdParameter<T>> parameters = {};
   double rate = 0.0;
   double momentum = 0.0;

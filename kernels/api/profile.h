@@ -10,11 +10,12 @@
 #include "kernels/api/device.h"
 #include "kernels/api/kernel.h"
 
-// What the kernels of a program cost, measured at the door (run.h). Off, a call pays one load.
+// Measures at the door (run.h) what the kernels of a program cost. Where it is off, a call pays one
+// load.
 
 namespace switchyard::kernels {
 
-/// What one rung cost, over its calls.
+/// Adds up what one rung cost over its calls.
 struct ProfileRow {
   std::string device, kernel, rung;
   std::uint64_t calls = 0;

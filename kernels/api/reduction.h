@@ -23,8 +23,8 @@ struct SumMiddle {
   Work work() const { return {.bytes = bytes_of<T>(outer * (reduce + 1) * inner)}; }
 };
 
-/// The same sums of the products a · b: dot products (outer = inner = 1) and per-channel products
-/// (outer = 1).
+/// Sums the products a · b over the same axis: dot products (outer = inner = 1) and per-channel
+/// products (outer = 1).
 template <class T>
 struct SumProducts {
   static constexpr std::string_view kName = "sum_products";

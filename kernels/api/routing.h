@@ -88,7 +88,7 @@ struct SortAssignments {
   const std::int64_t* offsets = nullptr;  ///< [experts + 1]
   std::int64_t* permutation = nullptr;    ///< [S]: slot -> assignment
   std::int64_t* inverse = nullptr;        ///< [assignments]: assignment -> slot, -1 if dropped
-  /// As many slots as assignments are counted: the host need not know how many are dropped.
+  /// Counts as many slots as assignments, since the host need not know how many are dropped.
   Work work() const { return {.bytes = bytes_of<std::int64_t>(3 * assignments + experts + 1)}; }
 };
 

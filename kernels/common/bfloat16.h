@@ -31,7 +31,8 @@ struct BFloat16 {
 };
 static_assert(sizeof(BFloat16) == 2);
 
-/// What a product of T operands is summed and stored in: float32 for bfloat16, else T.
+/// Names the type that a product of T operands is summed and stored in: float32 for bfloat16, else
+/// T.
 template <class T>
 using ResultOf = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
 

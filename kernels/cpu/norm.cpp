@@ -39,7 +39,7 @@ void sum_rows(std::int64_t begin, std::int64_t end, std::int64_t width, const Ad
   }
 }
 
-/// The same over all rows: chunks in parallel, added in chunk order.
+/// Sums over all rows: chunks run in parallel and are added in chunk order.
 template <class T, class AddRow>
 std::vector<double> sum_all_rows(std::int64_t rows, std::int64_t channels, std::int64_t sums,
                                  const AddRow& add_row) {

@@ -41,14 +41,14 @@ struct ConvLayouts {
   explicit ConvLayouts(const ConvShape& shape);
   dnnl::memory::desc x, w, y;
 };
-/// The same sizes in another layout; `any` leaves it to the library.
+/// Describes the same sizes in another layout; `any` leaves the choice to the library.
 dnnl::memory::desc with_layout(const dnnl::memory::desc& desc, dnnl::memory::format_tag layout);
 
 /// Attributes: user scratchpad, nothing fused.
 dnnl::primitive_attr plain_attributes();
 void append_relu(dnnl::post_ops& operations);
 
-/// Whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
+/// Returns whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
 bool has_winograd();
 
 using Forward = dnnl::convolution_forward::primitive_desc;

@@ -66,7 +66,7 @@ double total(const T* x, std::int64_t columns) {
   return sum_of(columns, [=](std::int64_t j) { return double{x[j]}; });
 }
 
-/// Where the maximum stands; `columns` in a row of NaN.
+/// Returns the place of the maximum, or `columns` in a row of NaN.
 template <class T>
 std::int64_t place_of(T maximum, const T* x, std::int64_t columns) {
   return std::find(x, x + columns, maximum) - x;

@@ -34,8 +34,8 @@ __global__ void channel_statistic_thread_per_channel(Statistic statistic, std::i
   statistic.finish(channel, statistic.walk(0, 1, rows, channels, channel));
 }
 
-/// How the work is cut: tiles of `width` channels, a power of two up to 32, and stretches of
-/// `length` rows. A function of the sizes alone.
+/// Says how the work is cut: into tiles of `width` channels, a power of two up to 32, and stretches
+/// of `length` rows. The cut depends on the sizes alone.
 struct ChannelTiling {
   int width;
   int tiles;

@@ -74,7 +74,7 @@ struct Forward {
   template <class T>
   using Kernel = Conv2d<T>;
 
-  /// Whether a tap's channels may be read 16 bytes at a time.
+  /// Returns whether a tap's channels may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2d<T>& a) {
     return wide_rows(a.x, a.shape.channels) && wide_rows(a.w, a.shape.channels);

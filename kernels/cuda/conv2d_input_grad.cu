@@ -87,7 +87,7 @@ struct InputGrad {
   template <class T>
   using Kernel = Conv2dInputGrad<T>;
 
-  /// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
+  /// Returns whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2dInputGrad<T>& a) {
     return wide_rows(a.gy, a.shape.filters) && wide_rows(a.w, a.shape.channels);

@@ -73,7 +73,7 @@ struct PhaseTaps {
   }
 };
 
-/// What the outputs' gradient gives to each pixel of a phase: [pixel, (tap, filter)].
+/// Reads what the outputs' gradient gives to each pixel of a phase: [pixel, (tap, filter)].
 template <class T>
 struct OutputGradSource {
   using Element = T;

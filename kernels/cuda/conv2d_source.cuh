@@ -60,7 +60,8 @@ inline ConvExtents conv_extents(const char* kernel, const ConvShape& s) {
 /// A divider for an extent that may be 0, where nothing will be divided.
 inline Divider divider_of(int extent) { return Divider(extent > 0 ? extent : 1); }
 
-/// Where an output pixel's patch begins: `line` is its image's first line, counted over the batch.
+/// Says where an output pixel's patch begins: `line` is its image's first line, counted over the
+/// batch.
 struct PatchOrigin {
   int line, top, left;
 };
@@ -142,7 +143,7 @@ struct PatchSource {
   }
 };
 
-/// The same matrix transposed: [(kh, kw, c), output pixel].
+/// Reads the same matrix transposed: [(kh, kw, c), output pixel].
 template <class T>
 struct PatchTransposedSource {
   using Element = T;

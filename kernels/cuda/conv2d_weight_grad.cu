@@ -80,7 +80,7 @@ struct WeightGrad {
   template <class T>
   using Kernel = Conv2dWeightGrad<T>;
 
-  /// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
+  /// Returns whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2dWeightGrad<T>& a) {
     return wide_rows(a.x, a.shape.channels) && wide_rows(a.gy, a.shape.filters);

@@ -73,7 +73,7 @@ __global__ void map_binary_strided(Functor op, const T* a, const T* b, T* y, Str
   y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
 }
 
-/// The same with 32-bit numbers and the divisions prepared.
+/// Holds the same strides as 32-bit numbers, with the divisions prepared.
 struct DividedStrides {
   int rank;
   int count;
@@ -208,7 +208,7 @@ Strides strides_of(const BroadcastPlan& plan) {
   return strides;
 }
 
-/// Of a plan that is not empty and has at most kLargestExtent elements.
+/// Prepares a plan that is not empty and has at most kLargestExtent elements.
 DividedStrides divided_strides_of(const BroadcastPlan& plan) {
   const Divider one(1);
   DividedStrides strides{

@@ -37,10 +37,9 @@ __global__ void first_out_of_range_thread_per_index(const std::int64_t* __restri
 constexpr int kPerThread = 4;
 
 // first_out_of_range_wide
-//   1. each thread reads four neighbouring indices in two 16-byte loads and keeps the first bad
-//   one;
+//   1. each thread reads four neighbouring indices in two 16-byte loads and keeps the first bad;
 //   2. a vote finds the lowest lane that has one, which alone reports.
-// Same bytes in a quarter of the requests, and at most one atomic in a warp.
+// It moves the same bytes in a quarter of the requests, and at most one atomic in a warp.
 __global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices,
                                         std::int64_t count, std::int64_t bound, FaultReport first) {
   const std::int64_t begin = thread_index() * kPerThread;

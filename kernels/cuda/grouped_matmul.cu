@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 // ---- launchers
 
-/// Whether x and w may be read 16 bytes at a time: every row of either begins aligned.
+/// Returns whether x and w may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
 bool wide_operands(const GroupedMatmul<T>& a) {
   return wide_rows(a.x, a.shape.inner) &&

@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 // ---- launchers
 
-/// Whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
+/// Returns whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
 bool wide_operands(const GroupedMatmulWeightGrad<T>& a) {
   return wide_rows(a.x, a.shape.inner) && wide_rows(a.gy, a.shape.cols);

@@ -158,7 +158,7 @@ void with_transposes(const MatmulShape& shape, const Body& body) {
   });
 }
 
-/// Whether both operands may be read 16 bytes at a time.
+/// Returns whether both operands may be read 16 bytes at a time.
 template <class T>
 bool wide_operands(const Matmul<T>& a) {
   const MatmulShape& s = a.shape;
@@ -218,7 +218,7 @@ void launch_best_tile(KernelExecutor& exec, const char* name, const Matmul<T>& a
   });
 }
 
-/// The same in parts of k, as many as fill a GPU.
+/// Computes the same in parts of k, as many as fill a GPU.
 template <class Tiles, class T>
 void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a) {
   auto p = product(name, a);

@@ -111,7 +111,7 @@ struct ColumnTilesWide : ColumnTiles {
   using Map = MapRowWalkWide;
 };
 
-/// Whether every matrix allows 128-bit access.
+/// Returns whether every matrix allows 128-bit access.
 template <class T>
 bool wide_matrices(const BatchNormForward<T>& a) {
   return wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels) &&

@@ -73,7 +73,7 @@ __global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
   update_wide(p, thread * Wide<T>::kCount, p.count, s);
 }
 
-/// As many parameters as fit into the 4 KiB of a kernel's arguments.
+/// So many parameters fit into the 4 KiB of a kernel's arguments.
 constexpr int kMostParameters = 108;
 /// Elements of one parameter that a block takes, whole 16-byte groups.
 constexpr std::int64_t kChunk = 16 * kThreads;

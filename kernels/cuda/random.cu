@@ -44,7 +44,7 @@ struct BlockOfElements {
 
 // ---- dropout
 
-/// What every rung does to an element: drops it where its word is below the threshold.
+/// Drops an element where its word is below the threshold, as every rung does.
 template <class T>
 struct Drop {
   std::uint32_t threshold;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// What is added: the elements of one tensor, or the products of two.
+/// Each source says what is added: the elements of one tensor, or the products of two.
 template <class T>
 struct Values {
   const T* x;
@@ -83,8 +83,8 @@ __global__ void sum_block_per_output(Element element, T* __restrict__ y, Layout 
   sum_output(OneBlock<kThreads>{}, element, y, layout, std::int64_t{blockIdx.x});
 }
 
-/// How sum_column_tiles cuts the work: tiles of `width` columns, a power of two up to 32, and
-/// `stretches` of `length` terms. A function of the sizes alone.
+/// Says how sum_column_tiles cuts the work: into tiles of `width` columns, a power of two up to 32,
+/// and `stretches` of `length` terms. The cut depends on the sizes alone.
 struct Tiling {
   int width;
   std::int64_t tiles, stretches, length;
@@ -211,7 +211,8 @@ void run_sum(KernelExecutor& exec, const SumProducts<T>& a) {
 constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
 constexpr std::int64_t kLinesInCache = 64;  // terms: what neighbours share stays in L1
 
-/// Whether lone threads are enough of them and read whole sectors together, or have little to do.
+/// Returns whether a thread per output pays: there are enough of them and they read whole sectors
+/// together, or each has little to do.
 template <class Op>
 bool suits_lone_threads(const Op& a) {
   const bool shared_sectors = a.inner >= kWarp || (a.inner > 1 && a.reduce <= kLinesInCache);

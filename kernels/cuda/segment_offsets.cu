@@ -5,8 +5,8 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// How many assignments each expert gets, and where its segment begins: a histogram, cut at the
-// capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
+// Computes how many assignments each expert gets, and where its segment begins: a histogram, cut at
+// the capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
 
 namespace switchyard::kernels {
 namespace {

@@ -26,7 +26,7 @@ __global__ void convert_thread_per_element(const From* __restrict__ x, To* __res
   if (i < n) y[i] = convert_element<To>(x[i]);
 }
 
-/// As many as fill 16 bytes of the larger type.
+/// So many elements fill 16 bytes of the larger type.
 template <class From, class To>
 constexpr int kPerPack = static_cast<int>(16 / std::max(sizeof(From), sizeof(To)));
 

@@ -30,13 +30,13 @@ template <class T>
 __device__ __forceinline__ Candidate<T> before_all() {
   return {std::numeric_limits<T>::infinity(), -1};
 }
-/// Behind every candidate.
+/// Comes behind every candidate.
 template <class T>
 __device__ __forceinline__ Candidate<T> behind_all() {
   return {-std::numeric_limits<T>::infinity(), std::numeric_limits<int>::max()};
 }
 
-/// What a row's logits showed.
+/// Keeps what a row's logits showed.
 template <class T>
 struct RowCheck {
   bool nan = false;

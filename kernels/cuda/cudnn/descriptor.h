@@ -53,7 +53,7 @@ class CudnnDescriptor {
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, std::string_view text);
 
   void finalize();
-  /// Whether it could be finalised: how cuDNN is asked if it supports something.
+  /// Returns whether it could be finalised, which is how one asks cuDNN if it supports something.
   bool try_finalize() noexcept;
 
   std::int64_t int64(cudnnBackendAttributeName_t name) const;
