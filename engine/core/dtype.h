@@ -47,8 +47,8 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType kDTypeOf = DTypeOf<T>::value;
 
-/// Whether an operation on `dtype` computes in float64; Error naming `op` unless it is that or
-/// float32.
+/// Returns whether an operation on `dtype` computes in float64; Error naming `op` unless it is that
+/// or float32.
 inline bool is_float64(std::string_view op, DType dtype) {
   check(dtype == DType::kFloat32 || dtype == DType::kFloat64,
         "[{}] needs float32 or float64, got {}", op, name(dtype));

@@ -7,7 +7,7 @@
 
 namespace switchyard {
 
-/// How many there are. Default: OMP_NUM_THREADS or the cores present.
+/// Returns how many threads there are. Default: OMP_NUM_THREADS or the cores present.
 int thread_count();
 /// UsageError when count < 1.
 void set_thread_count(int count);
