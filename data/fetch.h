@@ -15,7 +15,7 @@ class FetchStopped : public Error {
   using Error::Error;
 };
 
-/// Where an archive comes from and how it is known to be the right one.
+/// Says where an archive comes from and how it is known to be the right one.
 struct FetchOptions {
   std::string url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
   /// SHA-256 of the archive, as in TensorFlow Datasets (url_checksums/cifar10.txt), lower case.

@@ -13,8 +13,8 @@ namespace {
 constexpr std::int64_t kPadding = 4;
 constexpr std::size_t kBatchesAhead = 2;
 
-/// Where an image is cut out of its padded self, and whether it is mirrored. The default is the
-/// image itself.
+/// Says where an image is cut out of its padded self, and whether it is mirrored. The default is
+/// the image itself.
 struct Crop {
   std::int64_t top = kPadding;
   std::int64_t left = kPadding;
@@ -53,8 +53,8 @@ void cut(const std::uint8_t* image, const Crop& crop, const Extent& extent, std:
   }
 }
 
-/// For every byte and channel the normalised value, [256, C], computed in T as PyTorch's transforms
-/// do: first the division by 255, then mean and deviation.
+/// Returns the normalised value for every byte and channel, [256, C], computed in T as PyTorch's
+/// transforms do: first the division by 255, then mean and deviation.
 template <class T>
 std::vector<T> normalised_values(const ImageDataset& dataset) {
   std::vector<T> table;

@@ -7,7 +7,7 @@
 
 namespace switchyard {
 
-/// What a MoE head's gate did with a batch.
+/// Holds what a MoE head's gate did with a batch.
 struct GateOutput {
   Tensor logits;         ///< [N, E] after noise, temperature and dropout: what the router saw
   Tensor probabilities;  ///< [N, E] gate probabilities (soft: all experts; sparse: zero outside the
@@ -40,7 +40,7 @@ class Classifier : public nn::Module {
 
   const ModelConfig& config() const { return config_; }
   DType dtype() const { return dtype_; }
-  /// Where its parameters are; to() moves them.
+  /// Returns where its parameters are; to() moves them.
   Device device() const;
   /// The two halves of forward(): images -> features [N, D], and features -> output.
   Backbone& backbone() { return *backbone_; }
