@@ -59,7 +59,7 @@ TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
   }
 }
 
-/// In float32 too: sums are float64's, updates are rounded once.
+/// This holds in float32 too: sums are float64's, updates are rounded once.
 TEST_P(DeviceAnalysisTest, VectorsAreTheCpus) {
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
     std::vector<Tensor> x;

@@ -95,7 +95,7 @@ TEST(Mma, Tf32ReadsTenMantissaBits) {
   launch(simt, "one_product", one_product<MmaTf32>, {.grid = {}, .block = {32}}, a.data(), b.data(),
          c.data());
   for (const float value : c) EXPECT_EQ(value, 8.0F);
-  // To nearest, ties away from zero; not cut off.
+  // Operands are rounded to nearest, ties away from zero, and not cut off.
   const auto rounded = [](float value) { return std::bit_cast<float>(MmaTf32::load(&value)); };
   EXPECT_EQ(rounded(1.0F + 0x1.8p-11F), 1.0F + 0x1.0p-10F);
   EXPECT_EQ(rounded(-1.0F - 0x1.0p-11F), -1.0F - 0x1.0p-10F);
