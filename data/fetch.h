@@ -26,7 +26,7 @@ struct FetchOptions {
   std::function<bool(std::int64_t done, std::int64_t total)> progress = nullptr;
 };
 
-/// Name of the folder in CIFAR-10's archive.
+/// Names the folder in CIFAR-10's archive.
 inline constexpr const char* kCifar10Folder = "cifar-10-batches-bin";
 
 /// Downloads CIFAR-10's binary version into `directory`/cifar-10-batches-bin and returns that path;

@@ -21,7 +21,8 @@ struct Crop {
   bool mirror = false;
 };
 
-/// Crop of the image at `position` in the epoch's order; a pure function of its arguments.
+/// Draws the crop of the image at `position` in the epoch's order; a pure function of its
+/// arguments.
 Crop random_crop(const Generator& generator, std::int64_t position, bool may_mirror) {
   constexpr std::uint32_t kPlaces = 2 * kPadding + 1;
   const auto random = generator.block(static_cast<std::uint64_t>(position));

@@ -27,7 +27,7 @@ struct ClassifierOutput {
 class Backbone;
 class Head;
 
-/// Backbone and head. Parameter names follow the published PyTorch models:
+/// Joins a backbone and a head. Parameter names follow the published PyTorch models:
 /// "backbone.backbone.conv1.weight", "head.experts.7.net.3.weight", ...
 class Classifier : public nn::Module {
  public:

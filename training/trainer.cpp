@@ -153,7 +153,7 @@ bool Trainer::next_step() {
   return true;
 }
 
-/// One step; on a GPU the host waits for it once, when it reads what came of it.
+/// Makes one step; on a GPU the host waits for it once, when it reads what came of it.
 void Trainer::train_step(const Batch& host_batch) {
   const Batch batch = to_device(host_batch, model_->device());
   Tensor total;

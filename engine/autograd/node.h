@@ -23,13 +23,14 @@ class Vjp {
       const std::vector<Tensor>& cotangents, const std::vector<bool>& needed)
       : node_(node), inputs_(inputs), outputs_(outputs), cotangents_(cotangents), needed_(needed) {}
 
-  /// Input `i`. Errors: the operation did not ask to save it; it was overwritten in place since.
+  /// Returns input `i`. Errors: the operation did not ask to save it; it was overwritten in place
+  /// since.
   const Tensor& input(std::size_t i) const;
   /// Output `i`, still connected to this operation. Errors as for an input.
   const Tensor& output(std::size_t i = 0) const;
   const Shape& input_shape(std::size_t i) const { return inputs_[i].shape(); }
-  /// Cotangent of output `i`; undefined where nothing flows into that output of a multi-output
-  /// node.
+  /// Returns the cotangent of output `i`; undefined where nothing flows into that output of a
+  /// multi-output node.
   const Tensor& cotangent(std::size_t i = 0) const { return cotangents_[i]; }
   /// Returns whether the caller wants the gradient of input `i`; a rule may return an undefined
   /// tensor if not.

@@ -16,7 +16,7 @@ enum class DType : std::uint8_t { kFloat32, kFloat64, kBFloat16, kInt32, kInt64,
 std::size_t size_of(DType dtype);
 /// "float32", "float64", ... as in configuration files and error messages.
 std::string_view name(DType dtype);
-/// Inverse of name(); UsageError listing the known names otherwise.
+/// Inverts name(); UsageError listing the known names otherwise.
 DType parse_dtype(std::string_view text);
 inline bool is_floating(DType dtype) {
   return dtype == DType::kFloat32 || dtype == DType::kFloat64 || dtype == DType::kBFloat16;

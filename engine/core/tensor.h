@@ -30,7 +30,7 @@ class Tensor {
   static Tensor empty(Shape shape, DType dtype, Device device = Device::kCpu);
   static Tensor zeros(Shape shape, DType dtype, Device device = Device::kCpu);
   static Tensor full(Shape shape, double value, DType dtype, Device device = Device::kCpu);
-  /// Rank-0 tensor holding `value`.
+  /// Makes a tensor of rank 0 that holds `value`.
   static Tensor scalar(double value, DType dtype, Device device = Device::kCpu);
   /// Copies `values`, row-major. Error when their number is not the shape's.
   template <class T>
@@ -76,7 +76,7 @@ class Tensor {
   /// results. On other devices than kCpu this waits for the work that the elements depend on.
   std::vector<double> to_doubles() const;
 
-  /// Copy on the same device and dtype, without history.
+  /// Copies to the same device and dtype, without history.
   Tensor clone() const;
   /// Returns the same storage under another shape of equal element count, without history
   /// (ops/shape.h has the differentiable one).
@@ -86,7 +86,7 @@ class Tensor {
   Tensor entry(std::int64_t i) const;
   /// Converted copy without history; the tensor itself when nothing changes.
   Tensor to(DType dtype) const;
-  /// Copy on another device, without history; the tensor itself when it is there already.
+  /// Copies to another device, without history; the tensor itself when it is there already.
   Tensor to(Device device) const;
   /// Overwrites the elements in place with those of `source`: same shape and dtype, any device.
   void copy_from(const Tensor& source);

@@ -25,7 +25,7 @@ inline constexpr std::int64_t kMaxJsonValues = 1'000'000;  ///< of any type, in 
 /// "WHERE: line 3, column 7: ..." in one line.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
-/// parse_json() of a file; messages begin with its path.
+/// Reads a file and parses it as parse_json() does; messages begin with its path.
 nlohmann::json read_json(const std::filesystem::path& path);
 
 /// `value` as text, which never fails: bytes of a string that are no UTF-8 become U+FFFD.

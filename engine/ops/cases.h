@@ -35,7 +35,7 @@ struct OpCase {
   std::int64_t smallest = 0;
 };
 
-/// Every operation's case. A file FAMILY.cpp of engine/ops/cases defines
+/// Returns every operation's case. A file FAMILY.cpp of engine/ops/cases defines
 /// `std::vector<OpCase> FAMILY_cases()`; the build finds it (cmake/targets.cmake).
 std::vector<OpCase> op_cases();
 

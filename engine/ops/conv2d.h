@@ -15,10 +15,11 @@ struct ConvParams {
 // Errors: ranks, channel counts, kernels larger than the padded image, naming the shapes.
 
 Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params);
-/// Gradient with respect to x; `x_shape` picks the height and width that the stride rounds away.
+/// Computes the gradient with respect to x; `x_shape` picks the height and width that the stride
+/// rounds away.
 Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape,
                          ConvParams params);
-/// Gradient with respect to w, [O, KH, KW, C].
+/// Computes the gradient with respect to w, [O, KH, KW, C].
 Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shape,
                           ConvParams params);
 

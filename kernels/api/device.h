@@ -80,10 +80,11 @@ void release_cached_memory(Exec& exec);
 
 // ---- copies, of any number of bytes, 0 included; the stretches do not overlap
 
-/// Host memory -> device memory. `from` may be changed or freed as soon as this returns.
+/// Copies from host memory to device memory. `from` may be changed or freed as soon as this
+/// returns.
 template <class Exec>
 void copy_to_device(Exec& exec, void* to, const void* from, std::size_t bytes);
-/// Device memory -> host memory. Waits for the work enqueued before and for the copy.
+/// Copies from device memory to host memory. Waits for the work enqueued before and for the copy.
 template <class Exec>
 void copy_to_host(Exec& exec, void* to, const void* from, std::size_t bytes);
 /// Within the device's memory, in order with its kernels.

@@ -6,8 +6,8 @@
 #include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
 
-// Stochastic gradient descent with momentum and weight decay, T = float and double. Where a fault
-// was reported before (kernels/api/fault.h), nothing is updated.
+// These kernels do stochastic gradient descent with momentum and weight decay, T = float and
+// double. Where a fault was reported before (kernels/api/fault.h), nothing is updated.
 
 namespace switchyard::kernels {
 
@@ -35,7 +35,7 @@ struct SgdParameter {
   T* m = nullptr;
 };
 
-/// SgdStep of every parameter.
+/// Does SgdStep for every parameter.
 template <class T>
 struct SgdStepMany {
   static constexpr std::string_view kName = "sgd_step_many";

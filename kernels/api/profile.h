@@ -24,7 +24,7 @@ struct ProfileRow {
   Work work = {};              ///< what the calls could not avoid
 };
 
-/// One call on a timeline.
+/// Holds one call on a timeline.
 struct ProfileEvent {
   std::size_t row = 0;   ///< index into Profile::rows
   double begin = 0.0;    ///< seconds since start_profile()

@@ -48,7 +48,7 @@ struct RandomUniform {
   Work work() const { return {.bytes = bytes_of<T>(count)}; }
 };
 
-/// ±1 with equal probability.
+/// Draws ±1 with equal probability.
 template <class T>
 struct RandomSign {
   static constexpr std::string_view kName = "random_sign";

@@ -24,7 +24,7 @@ struct BFloat16 {
       bits = static_cast<std::uint16_t>((word + 0x7FFFU + (word >> 16 & 1U)) >> 16);
     }
   }
-  /// Exact.
+  /// The conversion is exact.
   SWITCHYARD_HOST_DEVICE explicit operator float() const {
     return std::bit_cast<float>(std::uint32_t{bits} << 16);
   }

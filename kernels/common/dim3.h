@@ -5,7 +5,7 @@
 
 namespace switchyard::kernels {
 
-/// Extent or index of a grid or block.
+/// Holds the extent or index of a grid or block.
 struct Dim3 {
   unsigned x = 1;
   unsigned y = 1;

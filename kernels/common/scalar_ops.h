@@ -248,7 +248,7 @@ struct First {
   }
 };
 
-/// Every functor above, of one operand and of two.
+/// Lists every functor above, of one operand and of two.
 using UnaryFunctors =
     TypeList<Affine, Quotient, Clamp, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
              SigmoidGrad, Softplus, Relu, Gaussian, NormalCdf, Gelu, Silu>;

@@ -100,7 +100,7 @@ std::vector<double> channel_moments(std::int64_t rows, std::int64_t channels, co
           }
         },
         sums.data());
-    // Correct for the rounding of the mean.
+    // This corrects for the rounding of the mean.
     for (std::size_t c = 0; c < width; ++c) {
       const double shift = sums[width + c] / count;
       chunk_mean[c] += shift;

@@ -26,7 +26,7 @@ const dnnl::engine& engine();
 /// The calling thread's stream.
 dnnl::stream& stream();
 
-/// View of a buffer. oneDNN takes inputs and outputs as void*.
+/// Makes a view of a buffer. oneDNN takes inputs and outputs as void*.
 dnnl::memory view(const dnnl::memory::desc& desc, const void* data);
 
 /// Runs `primitive` and waits; adds the scratchpad argument from the calling thread's memory.

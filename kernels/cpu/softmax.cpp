@@ -46,7 +46,7 @@ double sum_of(std::int64_t columns, Element element) {
   return reduce_row(columns, 0.0, element, [](double sum, double value) { return sum + value; });
 }
 
-/// Largest element; a NaN is passed over, the exponential will meet it.
+/// Returns the largest element; a NaN is passed over, the exponential will meet it.
 template <class T>
 T maximum_of(const T* x, std::int64_t columns) {
   return reduce_row(

@@ -112,7 +112,7 @@ struct Image {
   const T* x;
   int height, width, channels;
 
-  /// Null in the padding.
+  /// Returns null in the padding.
   __device__ __forceinline__ const T* at(const PatchOrigin& origin, const Tap& tap) const {
     const int ih = origin.top + tap.kh;
     const int iw = origin.left + tap.kw;
@@ -135,7 +135,7 @@ struct PatchSource {
 
   using Row = PatchOrigin;
   __device__ __forceinline__ Row row(int pixel) const {
-    // Past the last pixel: an origin above every image, whatever the tap.
+    // Past the last pixel the origin lies above every image, whatever the tap.
     return pixel < pixels.count ? pixels.origin(pixel) : Row{0, std::numeric_limits<int>::min(), 0};
   }
   __device__ __forceinline__ const T* at(const Row& row, int index) const {

@@ -11,8 +11,8 @@
 
 namespace switchyard::kernels {
 
-/// One expert of a row. NaN ranks as -inf, so that k choices are k different experts whatever the
-/// logits; rows with NaN are reported beside it.
+/// Names one expert of a row. NaN ranks as -inf, so that k choices are k different experts whatever
+/// the logits; rows with NaN are reported beside it.
 template <class T>
 struct Candidate {
   T value;
@@ -25,7 +25,7 @@ __device__ __forceinline__ bool comes_before(const Candidate<T>& a, const Candid
   return a.value > b.value || (a.value == b.value && a.expert < b.expert);
 }
 
-/// Before every candidate.
+/// Comes before every candidate.
 template <class T>
 __device__ __forceinline__ Candidate<T> before_all() {
   return {std::numeric_limits<T>::infinity(), -1};

@@ -82,7 +82,7 @@ struct Family {
   std::vector<EntryPoint> entry_points;
 };
 
-/// Every family, by name.
+/// Lists every family, by name.
 const std::vector<Family>& kernel_families();
 
 }  // namespace switchyard::kernels::workbench

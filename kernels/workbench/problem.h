@@ -66,7 +66,7 @@ class Problem {
   /// to `expected`, or stay at none, which is -1.
   void lowest(std::int64_t expected);
 
-  /// Arithmetic of the operation; without it, speed is counted in bytes.
+  /// Counts the arithmetic of the operation; without it, speed is counted in bytes.
   void flops(double count) { flops_ = count; }
   double flops() const { return flops_; }
   /// Bytes of every operand read once and every result written once: no implementation moves less.

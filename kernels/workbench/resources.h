@@ -11,7 +11,7 @@
 
 namespace switchyard::kernels::workbench {
 
-/// One kernel for one architecture.
+/// Describes one kernel for one architecture.
 struct KernelResources {
   std::string source = {};        ///< "softmax.cu"
   std::string kernel = {};        ///< "softmax_warp_per_row<SoftmaxForward<float>>"

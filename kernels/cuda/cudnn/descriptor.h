@@ -11,7 +11,7 @@
 
 namespace switchyard::kernels {
 
-/// cuDNN's name of a C++ type in cudnnBackendSetAttribute.
+/// Gives cuDNN's name of a C++ type in cudnnBackendSetAttribute.
 template <class T>
 constexpr cudnnBackendAttributeType_t cudnn_attribute_type() {
   if constexpr (std::is_same_v<T, std::int64_t>) {

@@ -168,7 +168,7 @@ TEST(ElementwiseAccuracy, InfinitiesGiveTheLimits) {
   for (const Device device : {Device::kCpu, Device::kSimt}) {
     if (!unavailable_reason(device).empty()) continue;
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      // Vector and scalar part of a loop.
+      // This covers the vector and the scalar part of a loop.
       for (const double x : {kInfinity, -kInfinity}) {
         const Tensor at = Tensor::full({19}, x, dtype).to(device);
         for (const Function& function : kFunctions) {
