@@ -54,8 +54,8 @@ class Classifier : public nn::Module {
 };
 
 /// Builds a model with initial values drawn from `random` (BackboneConfig::initialisation; heads
-/// start from PyTorch's defaults). The same values in both dtypes and on all devices. UsageError as
-/// check_model_config().
+/// start from PyTorch's defaults). Values are the same in both dtypes and on all devices.
+/// UsageError as check_model_config().
 std::unique_ptr<Classifier> make_classifier(const ModelConfig& config, Generator random,
                                             DType dtype = DType::kFloat32,
                                             Device device = Device::kCpu);

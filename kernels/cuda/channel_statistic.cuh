@@ -23,8 +23,8 @@ struct MergeValues {
 
 // channel_statistic_thread_per_channel
 //   1. each thread walks down its channel alone and finishes it.
-// Coalesced for 32 channels or more, but no more than `channels` threads have work: 64 channels are
-// two warps on one multiprocessor.
+// Reads are coalesced for 32 channels or more, but no more than `channels` threads have work: 64
+// channels are two warps on one multiprocessor.
 template <class Statistic>
 __global__ void channel_statistic_thread_per_channel(Statistic statistic, std::int64_t rows,
                                                      int channels) {
@@ -48,8 +48,8 @@ struct ChannelTiling {
 //   2. each thread walks down every (256 / width)-th row;
 //   3. the rows of threads merge in shared memory by halves, up to 8 barriers;
 //   4. the block's values go to parts [stretches, channels].
-// About 1024 blocks whatever the shape. The parts are a small fraction of what was read: each
-// thread walks at least 16 rows.
+// There are about 1024 blocks whatever the shape. The parts are a small fraction of what was read:
+// each thread walks at least 16 rows.
 template <class Statistic>
 __global__ void channel_statistic_column_tiles(Statistic statistic,
                                                typename Statistic::Value* __restrict__ parts,

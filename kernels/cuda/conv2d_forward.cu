@@ -3,9 +3,9 @@
 
 // y [n, oh, ow, o] = Σ x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]
 //                      · w [o, kh, kw, c]
-// 2 · pixels · filters · patch flops, with patch = kh · kw · c, on x, w and y. A 3x3 convolution of
-// 128 channels does 576 flops a byte of x (float32), so what counts is how often each element is
-// read again.
+// A convolution does 2 · pixels · filters · patch flops, with patch = kh · kw · c, on x, w and y. A
+// 3x3 convolution of 128 channels does 576 flops a byte of x (float32), so what counts is how often
+// each element is read again.
 
 namespace switchyard::kernels {
 namespace {

@@ -3,8 +3,9 @@
 #include "kernels/cuda/split_sum.cuh"
 
 // gw [o, kh, kw, c] = Σ over output pixels of gy [pixel, o]
-//                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]:
-// as many flops as the forward pass, but few results, each a sum over all pixels of the batch.
+//                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c].
+// It does as many flops as the forward pass, but has few results, each a sum over all pixels of the
+// batch.
 
 namespace switchyard::kernels {
 namespace {

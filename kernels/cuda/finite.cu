@@ -69,7 +69,8 @@ __device__ __forceinline__ int tensor_of(const FiniteList<T>& list, unsigned blo
 //   2. every block finds its tensor and the chunk of 4096 elements in it;
 //   3. its threads read the chunk, 16 bytes at a time where the tensor is aligned;
 //   4. a thread that has met NaN or infinity reports the tensor's number.
-// Same bytes in one launch for 200 tensors. The atomics run only where something is wrong.
+// It reads the same bytes in one launch for 200 tensors. The atomics run only where something is
+// wrong.
 template <class T>
 __global__ void nonfinite_one_launch(FiniteList<T> list, FaultReport fault) {
   const int mine = tensor_of(list, blockIdx.x);

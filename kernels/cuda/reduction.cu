@@ -67,7 +67,7 @@ __global__ void sum_thread_per_output(Element element, T* __restrict__ y, Layout
 // sum_warp_per_output
 //   1. the 32 lanes of a warp take turns on the terms of one output;
 //   2. 5 shuffles add the lanes' sums.
-// Coalesced if inner is 1, 128 bytes a request; 32 times the threads.
+// Reads are coalesced if inner is 1, 128 bytes a request; there are 32 times the threads.
 template <class Element, class T>
 __global__ void sum_warp_per_output(Element element, T* __restrict__ y, Layout layout) {
   const std::int64_t i = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
@@ -77,7 +77,7 @@ __global__ void sum_warp_per_output(Element element, T* __restrict__ y, Layout l
 // sum_block_per_output
 //   1. 8 warps take turns on the terms of one output, each warp adds by shuffles;
 //   2. the 8 sums meet in shared memory, two barriers.
-// For rows too long for a warp, of which there are enough to fill the GPU with a block each.
+// It serves rows too long for a warp, of which there are enough to fill the GPU with a block each.
 template <class Element, class T>
 __global__ void sum_block_per_output(Element element, T* __restrict__ y, Layout layout) {
   sum_output(OneBlock<kThreads>{}, element, y, layout, std::int64_t{blockIdx.x});
@@ -98,7 +98,8 @@ struct Tiling {
 //   4. if the terms are cut into stretches, the sums go to parts [stretches, outer, inner] in
 //      double, and a second launch adds those as a matrix of [1, stretches, outputs].
 // A tall matrix with few columns, or a dot product, fills the GPU: about 1024 blocks whatever the
-// shape. Costs 16 · stretches bytes an output more; a stretch reads 512 (float32) or more for them.
+// shape. It costs 16 · stretches bytes an output more; a stretch reads 512 (float32) or more for
+// them.
 template <class Element, class T>
 __global__ void sum_column_tiles(Element element, T* __restrict__ y, Layout layout, Tiling tiling) {
   __shared__ double sums[kThreads];
