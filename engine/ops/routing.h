@@ -44,9 +44,9 @@ struct Routing {
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0,
                      Indices origin = Indices::kChecked);
 
-// One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces, each the
-// derivative of the others. Undefined `weights` stand for ones; dropped assignments contribute
-// nothing. Errors: sizes that do not fit the routing.
+// Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,
+// each the derivative of the others. Undefined `weights` stand for ones; dropped assignments
+// contribute nothing. Errors: sizes that do not fit the routing.
 
 /// Gathers token rows into expert order: y[s] = x[token(s)], times weights[t, j] of the assignment
 /// if given. x [T, D], weights [T, k] -> [S, D].

@@ -38,8 +38,8 @@ struct ConvShape {
 /// The faces of the trilinear form below.
 enum class ConvFace : std::uint8_t { kForward, kInputGrad, kWeightGrad };
 
-// One trilinear form with three faces; each overwrites its result. T is float, double, or bfloat16
-// with float32 sums and results.
+// Convolution is one trilinear form with three faces; each overwrites its result. T is float,
+// double, or bfloat16 with float32 sums and results.
 // y[n, oh, ow, o] = Σ x[n, oh·stride + kh - padding, ow·stride + kw - padding, c] · w[o, kh, kw, c]
 
 /// y = x * w.

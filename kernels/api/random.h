@@ -4,8 +4,8 @@
 
 #include "kernels/api/kernel.h"
 
-// Random numbers, T = float and double. They depend on the stretch and the element's number alone:
-// the same on every device and for any number of threads.
+// These kernels draw random numbers, T = float and double. They depend on the stretch and the
+// element's number alone: the same on every device and for any number of threads.
 
 namespace switchyard::kernels {
 

@@ -4,9 +4,9 @@
 
 #include "kernels/api/kernel.h"
 
-// Sums over the middle axis of [outer, reduce, inner], T = float and double. Partial sums cover
-// fixed stretches of the data and are added in order, in double: the same bits for any thread
-// count, and an error that does not grow with the number of terms in float32.
+// These kernels sum over the middle axis of [outer, reduce, inner], T = float and double. Partial
+// sums cover fixed stretches of the data and are added in order, in double: the same bits for any
+// thread count, and an error that does not grow with the number of terms in float32.
 
 namespace switchyard::kernels {
 

@@ -5,7 +5,8 @@
 #include <string_view>
 #include <vector>
 
-// The names of the kernels and rungs that this program holds, and which rungs its user asked for.
+// The registry knows the names of the kernels and rungs that this program holds, and which rungs
+// its user asked for.
 
 namespace switchyard::kernels {
 

@@ -100,9 +100,9 @@ struct RouteShape {
   std::int64_t width = 0;  ///< D
 };
 
-// One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces: combine,
-// dispatch and the gradient of the weights. Dropped assignments contribute nothing. `weights`
-// may be null, which stands for ones.
+// Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces:
+// combine, dispatch and the gradient of the weights. Dropped assignments contribute nothing.
+// `weights` may be null, which stands for ones.
 
 /// y[s] = weights[permutation[s]] · x[permutation[s] / k].
 template <class T>

@@ -2,7 +2,7 @@
 
 #include "kernels/common/cuda.h"
 
-// Warp-level building blocks. All 32 lanes must call them together.
+// These are building blocks of one warp. All 32 lanes must call them together.
 
 namespace switchyard::kernels {
 

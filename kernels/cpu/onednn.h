@@ -6,8 +6,8 @@
 #include "kernels/api/conv2d.h"
 #include "kernels/api/error.h"
 
-// The one place that knows oneDNN's API, 2.x and 3.x. Primitives use a scratchpad that the caller
-// provides, so that one primitive may run in several threads.
+// This is the one place that knows oneDNN's API, 2.x and 3.x. Primitives use a scratchpad that the
+// caller provides, so that one primitive may run in several threads.
 
 namespace switchyard::kernels::onednn {
 

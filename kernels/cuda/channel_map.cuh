@@ -3,8 +3,8 @@
 #include "kernels/common/pack.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Maps over [rows, channels] whose formula has a few numbers of each channel. A `Map` has a type
-// Channel with those numbers, and
+// These kernels map [rows, channels] by a formula that has a few numbers of each channel. A `Map`
+// has a type Channel with those numbers, and
 //
 //   Channel channel(c)                                reads them;
 //   template <int kCount> void apply(i, channels)     does elements i ... i + kCount - 1.

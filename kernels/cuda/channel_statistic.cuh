@@ -6,8 +6,8 @@
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/team.cuh"
 
-// A statistic of every channel of [rows, channels], deterministic. A `Statistic` has a type Value
-// with a static merge(a, b), and
+// These kernels find a statistic of every channel of [rows, channels], deterministically. A
+// `Statistic` has a type Value with a static merge(a, b), and
 //
 //   Value walk(begin, step, end, channels, c)   of channel c, rows begin, begin + step, ... < end;
 //   void finish(c, value)                       writes what follows from the whole channel's value.

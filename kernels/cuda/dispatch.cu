@@ -4,9 +4,9 @@
 #include "kernels/common/warp.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Rows of tokens to the slots of their experts and back, and the gradient of the weights: bound by
-// memory, at most 2 flops an element. The rungs differ in how much work it takes to find a row, and
-// in the size of a request.
+// These kernels bring rows of tokens to the slots of their experts and back, and compute the
+// gradient of the weights: bound by memory, at most 2 flops an element. The rungs differ in how
+// much work it takes to find a row, and in the size of a request.
 
 namespace switchyard::kernels {
 namespace {

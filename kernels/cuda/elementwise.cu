@@ -7,8 +7,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Elementwise maps: bound by memory except for a few (erfc, tanh). The rungs differ in how an
-// element finds its operands and in how many elements one instruction moves.
+// These kernels are elementwise maps: bound by memory except for a few (erfc, tanh). The rungs
+// differ in how an element finds its operands and in how many elements one instruction moves.
 
 namespace switchyard::kernels {
 namespace {

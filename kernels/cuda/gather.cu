@@ -5,9 +5,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// Picking k columns of every row and adding back into them, each the other's transpose, and the
-// check of the indices that both need first. Who finds a bad index reports it and nobody waits, so
-// the others must not follow it out of the row: they take column 0 in its place.
+// These kernels pick k columns of every row and add back into them, each the other's transpose, and
+// make the check of the indices that both need first. Who finds a bad index reports it and nobody
+// waits, so the others must not follow it out of the row: they take column 0 in its place.
 
 namespace switchyard::kernels {
 namespace {

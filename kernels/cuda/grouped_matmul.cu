@@ -8,9 +8,9 @@
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
-// A matrix product per expert over its segment of rows: 2 · rows · inner · cols flops whatever the
-// routing, on rows (inner + cols) elements of activations and inner · cols of each expert that got
-// a row.
+// These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
+// cols flops whatever the routing, on rows (inner + cols) elements of activations and inner · cols
+// of each expert that got a row.
 
 namespace switchyard::kernels {
 namespace {

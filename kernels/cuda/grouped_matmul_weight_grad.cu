@@ -4,8 +4,8 @@
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/tile_grid.cuh"
 
-// The weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its segment of rows, zeros
-// for an expert without any.
+// These kernels compute the weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its
+// segment of rows, zeros for an expert without any.
 
 namespace switchyard::kernels {
 namespace {

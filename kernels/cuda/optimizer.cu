@@ -8,8 +8,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
-// SGD with momentum and weight decay: 5 memory accesses and 6 flops an element, whatever the
-// variant; what a variant can save is requests, and launches where there are many parameters.
+// These kernels do SGD with momentum and weight decay: 5 memory accesses and 6 flops an element,
+// whatever the variant; what a variant can save is requests, and launches where there are many
+// parameters.
 
 namespace switchyard::kernels {
 namespace {

@@ -7,9 +7,9 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Global average pooling and its transpose. Channels lie next to each other, so that the textbook's
-// kernel already reads whole sectors; the rungs make fewer and larger requests, and more of them at
-// a time.
+// These kernels do global average pooling and its transpose. Channels lie next to each other, so
+// that the textbook's kernel already reads whole sectors; the rungs make fewer and larger requests,
+// and more of them at a time.
 
 namespace switchyard::kernels {
 namespace {

@@ -7,8 +7,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Random numbers from Philox, a pure function of (seed, counter): no state, no order, the same
-// numbers on every device. Element i uses word i mod 4 of block offset + i/4.
+// These kernels draw random numbers from Philox, a pure function of (seed, counter): no state, no
+// order, the same numbers on every device. Element i uses word i mod 4 of block offset + i/4.
 
 namespace switchyard::kernels {
 namespace {

@@ -8,12 +8,12 @@
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/team.cuh"
 
-// Sums over the middle axis of [outer, reduce, inner]. All of them add in double, which keeps sums
-// of millions of float32 exact to their last digit and costs nothing beside the memory that they
-// wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats a clock from
-// memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung reads each
-// element once, 4 bytes (float32), or 8 for products, and does one addition with it; they differ in
-// how much of that runs at the same time and how it is coalesced.
+// These kernels sum over the middle axis of [outer, reduce, inner]. All of them add in double,
+// which keeps sums of millions of float32 exact to their last digit and costs nothing beside the
+// memory that they wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats
+// a clock from memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung
+// reads each element once, 4 bytes (float32), or 8 for products, and does one addition with it;
+// they differ in how much of that runs at the same time and how it is coalesced.
 
 namespace switchyard::kernels {
 namespace {

@@ -5,8 +5,8 @@
 #include "kernels/common/warp.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// The sum of each expert's rows of [rows, cols]: the gradient of a grouped product's bias. One
-// addition for each 4 bytes read (float32): memory limits, if enough threads read.
+// These kernels sum each expert's rows of [rows, cols]: the gradient of a grouped product's bias.
+// One addition for each 4 bytes read (float32): memory limits, if enough threads read.
 
 namespace switchyard::kernels {
 namespace {

@@ -8,7 +8,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Moving elements: next to nothing is computed, so that a kernel is as good as its memory requests.
+// These kernels move elements: next to nothing is computed, so that a kernel is as good as its
+// memory requests.
 
 namespace switchyard::kernels {
 namespace {

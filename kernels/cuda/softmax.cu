@@ -6,8 +6,8 @@
 #include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/softmax_row.cuh"
 
-// Softmax and its relatives by rows. What happens to one row (softmax_row.cuh) is written for a
-// team of threads; the ladder is a choice of team: one thread, one warp, one block.
+// Softmax and its relatives work by rows. What happens to one row (softmax_row.cuh) is written for
+// a team of threads; the ladder is a choice of team: one thread, one warp, one block.
 
 namespace switchyard::kernels {
 namespace {

@@ -6,9 +6,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// The stable sort of the assignments by expert: slot(a) = offsets[e] + the number of assignments of
-// e before a. A counting sort; what differs is how many threads count, and how the count before a
-// is known without waiting for everybody before a.
+// These kernels sort the assignments by expert, stably: slot(a) = offsets[e] + the number of
+// assignments of e before a. A counting sort; what differs is how many threads count, and how the
+// count before a is known without waiting for everybody before a.
 
 namespace switchyard::kernels {
 namespace {

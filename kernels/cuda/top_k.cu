@@ -4,8 +4,9 @@
 #include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
-// The k largest of every row. The logits are read once if all goes well: E elements a token,
-// against k indices written. Everything else is comparisons, k rounds over the row.
+// These kernels find the k largest of every row. The logits are read once if all goes well: E
+// elements a token, against k indices written. Everything else is comparisons, k rounds over the
+// row.
 
 namespace switchyard::kernels {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "kernels/common/warp.h"
 
-// The order that top-k selects by, and one round of the selection by a warp, or by each kLanes of
-// its lanes, a power of two, for a row of their own. Rounds need no memory of what was chosen: the
-// next choice is the first one in the order behind the last.
+// This file holds the order that top-k selects by, and one round of the selection by a warp, or by
+// each kLanes of its lanes, a power of two, for a row of their own. Rounds need no memory of what
+// was chosen: the next choice is the first one in the order behind the last.
 
 namespace switchyard::kernels {
 

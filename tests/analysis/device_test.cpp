@@ -1,4 +1,4 @@
-// The analyses of a trained model on the devices besides the CPU: the same numbers.
+// Runs the analyses of a trained model on the devices besides the CPU: the same numbers.
 
 #include "tests/support/devices.h"
 

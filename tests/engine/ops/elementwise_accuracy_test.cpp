@@ -1,7 +1,7 @@
-// Values and derivatives of the smooth elementwise functions to a few units in the last place, from
-// the smallest numbers to the largest, on every device. The references are evaluated in long double
-// (64 bits of mantissa) from forms that do not cancel; tests/engine/ops/elementwise_test.cpp holds
-// the functions against their plain definitions.
+// Checks values and derivatives of the smooth elementwise functions to a few units in the last
+// place, from the smallest numbers to the largest, on every device. The references are evaluated in
+// long double (64 bits of mantissa) from forms that do not cancel;
+// tests/engine/ops/elementwise_test.cpp holds the functions against their plain definitions.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

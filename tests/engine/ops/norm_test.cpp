@@ -1,5 +1,5 @@
-// Batch normalisation where a channel's mean is large against its deviation, up to channels whose
-// numbers are all the same. What the operation computes is in engine/ops/cases/norm.cpp.
+// Checks batch normalisation where a channel's mean is large against its deviation, up to channels
+// whose numbers are all the same. What the operation computes is in engine/ops/cases/norm.cpp.
 
 #include "engine/ops/norm.h"
 

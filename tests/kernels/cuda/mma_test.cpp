@@ -115,8 +115,9 @@ TEST(Mma, NanReachesItsRowAndNoOther) {
   for (int i = 0; i < 64; ++i) EXPECT_EQ(std::isnan(c[static_cast<std::size_t>(i)]), i / 8 == 5);
 }
 
-// The tables of the PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions", as printed
-// there. A permutation that loads and products share would go unnoticed above, but not on a GPU.
+// These are the tables of the PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions", as
+// printed there. A permutation that loads and products share would go unnoticed above, but not on a
+// GPU.
 TEST(Mma, FragmentsLieWherePtxPutsThem) {
   for (int lane = 0; lane < 32; ++lane) {
     const int group = lane >> 2;
