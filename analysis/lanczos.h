@@ -46,10 +46,10 @@ struct LanczosResult {
 /// step (Golub & Van Loan, Matrix Computations, 10.1; Parlett, 1998, ch. 13), from a random vector,
 /// uniform on the sphere. Stops on convergence, after max_iterations, or at the dimension.
 ///
-/// What `converged` means. The residual r of a pair (θ, y) proves an eigenvalue within r of θ, not
-/// that there is none above. But an eigenvector u of an eigenvalue μ > θ can only have gone unseen
-/// if the start vector b hardly has a component along it: with the iteration's couplings βⱼ and
-/// Ritz values θᵢ after k steps
+/// `converged` means the following. The residual r of a pair (θ, y) proves an eigenvalue within r
+/// of θ, not that there is none above. But an eigenvector u of an eigenvalue μ > θ can only have
+/// gone unseen if the start vector b hardly has a component along it: with the iteration's
+/// couplings βⱼ and Ritz values θᵢ after k steps
 ///
 ///     |u·b| <= β₁ ... β_k / ((μ - θ₁) ... (μ - θ_k)),
 ///

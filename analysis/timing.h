@@ -25,8 +25,8 @@ struct Timing {
 
 /// Runs `body` on a steady clock. The harness allocates nothing between the calls.
 Timing measure(const std::function<void()>& body, TimingOptions options = {});
-/// The same for several bodies in turns, so that a slow spell of the machine hits all of them and
-/// their ratios stand. `target_seconds` is for all together.
+/// Measures several bodies in turns, so that a slow spell of the machine hits all of them and their
+/// ratios stand. `target_seconds` is for all together.
 std::vector<Timing> measure_in_turns(const std::vector<std::function<void()>>& bodies,
                                      TimingOptions options = {});
 

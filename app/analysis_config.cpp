@@ -8,7 +8,7 @@
 namespace switchyard {
 namespace {
 
-// What an analysis may ask for: far above any use, low enough that nothing computed of it
+// Bounds what an analysis may ask for: far above any use, low enough that nothing computed of it
 // overflows.
 constexpr int kMaxIterations = 100'000;
 constexpr int kMaxSamples = 1'000'000;

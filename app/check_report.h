@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-/// One variant at one size.
+/// Holds the result of one variant at one size.
 struct CheckRow {
   std::string entry_point, variant, dtype;
   kernels::workbench::Sizes sizes;

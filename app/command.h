@@ -7,7 +7,8 @@
 
 namespace switchyard {
 
-// Exit codes. Errors that are thrown become kFailed or, for a UsageError, kUsage.
+// The program ends with these exit codes. Errors that are thrown become kFailed or, for a
+// UsageError, kUsage.
 inline constexpr int kSuccess = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;

@@ -22,15 +22,17 @@ void add_compute_options(CLI::App& command, ComputeOptions& options, const std::
 void add_place_options(CLI::App& command, ComputeOptions& options, const std::string& usual) {
   command
       .add_option("--device", options.device,
-                  fmt::format("Where to compute: cpu, cuda (a GPU) or simt (the GPU's kernels run "
+                  fmt::format("Compute on cpu, cuda (a GPU) or simt (the GPU's kernels run "
                               "on the host,\nslowly); default: {}",
                               usual))
       ->group(kGroup);
   command
       .add_option("--conv", options.conv,
-                  "Whose convolutions a GPU runs: own (the default) or cudnn")
+                  "Let a GPU run these convolutions: own (the default) or cudnn")
       ->group(kGroup);
-  command.add_option("--threads", options.threads, "Worker threads (default: one per core)")
+  command
+      .add_option("--threads", options.threads,
+                  "Use this many worker threads (default: one per core)")
       ->check(whole_number(1, kMostThreads))
       ->group(kGroup);
 }

@@ -9,7 +9,7 @@
 
 namespace switchyard {
 
-/// How a command computes. What is not given is the command's to choose.
+/// Says how a command computes. The command chooses what is not given.
 struct ComputeOptions {
   std::optional<std::string> device;
   std::optional<std::string> conv;

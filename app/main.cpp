@@ -1,5 +1,5 @@
-// The command line. Every subcommand lives in a file of its own in app/commands; this file parses
-// the arguments, runs the chosen command and reports errors.
+// The program starts here. Every subcommand lives in a file of its own in app/commands; this file
+// parses the arguments, runs the chosen command and reports errors.
 
 #include <nlohmann/json.hpp>
 

@@ -37,7 +37,7 @@ void add_settings_options(CLI::App& command, SettingsOptions& options,
       fmt::format("Replace one field, for example {} (can be repeated)", example))
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
-  // Not a flag of an optional: CLI11 2.1 would set it whether it is given or not.
+  // This is no flag of an optional, which CLI11 2.1 would set whether it is given or not.
   const auto set_augment = [&options](std::int64_t count) { options.augment = count > 0; };
   command
       .add_flag_function("--augment,!--no-augment", set_augment,

@@ -18,8 +18,8 @@ struct BenchOptions {
   TimingOptions timing;
 };
 
-// One benchmark each, for images of 32x32. Returns an array of entry()s.
-// Results are compared with their reference before anything is timed: a wrong one throws.
+// Each function is one benchmark, for images of 32x32. Returns an array of entry()s. Results are
+// compared with their reference before anything is timed: a wrong one throws.
 
 /// Forward, backward and SGD step in training mode, and the process's peak resident memory so far.
 nlohmann::json train_step(const BenchOptions& options);

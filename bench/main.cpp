@@ -34,7 +34,7 @@ struct Run {
   std::string name;
   std::int64_t batch;
 };
-/// What runs when nothing is named: the sizes of the study.
+/// These runs, at the sizes of the study, are made when nothing is named.
 const std::vector<Run> kDefault = {{"convolutions", 128}, {"train_step", 128}, {"inference", 1},
                                    {"inference", 128},    {"hvp", 128},        {"hvp_float64", 6}};
 

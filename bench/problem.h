@@ -10,7 +10,7 @@
 
 namespace switchyard::bench {
 
-/// A model and random images to run it on. The same numbers every time.
+/// A model and random images to run it on. Its numbers are the same every time.
 struct Problem {
   std::unique_ptr<Classifier> model;
   std::vector<Tensor> parameters;

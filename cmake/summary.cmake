@@ -1,4 +1,4 @@
-# What this build is, in a few lines at the end of the configuration.
+# Says in a few lines at the end of the configuration what this build is.
 
 if(SWITCHYARD_CUDA)
   set(_cuda "${SWITCHYARD_CUDA_ARCHITECTURES} (${SWITCHYARD_NVCC})")

@@ -125,7 +125,7 @@ endforeach()
 add_test(NAME workbench COMMAND test_workbench "--gtest_filter=-Cpu.*:Simt.*:Cuda.*")
 set_tests_properties(workbench PROPERTIES TIMEOUT ${_timeout} LABELS kernels)
 
-# What the compiled kernels ask of a GPU, against the checked-in table. Skipped without nvcc.
+# Compares what the compiled kernels ask of a GPU with the checked-in table; skipped without nvcc.
 if(TARGET switchyard)
   add_test(NAME resources COMMAND switchyard resources
                                   --compare "${PROJECT_SOURCE_DIR}/docs/kernels/resources.json")

@@ -47,8 +47,8 @@ std::filesystem::path absolute_directory(const std::filesystem::path& directory)
 /// records, a label above 9 (with its record), class names that are not ten words of text.
 DatasetPair load_cifar10(const std::filesystem::path& directory);
 
-/// What IDX files may announce in their headers: far above MNIST's 60,000 images of 47 MB, low
-/// enough that a compressed file of some kilobytes cannot fill the memory.
+/// Bounds what IDX files may announce in their headers: far above MNIST's 60,000 images of 47 MB,
+/// low enough that a compressed file of some kilobytes cannot fill the memory.
 inline constexpr std::int64_t kMaxIdxImages = 10'000'000;
 inline constexpr std::int64_t kMaxIdxSide = 1024;
 inline constexpr std::int64_t kMaxIdxBytes = 512 << 20;  ///< pixels of one file
@@ -74,7 +74,7 @@ void take_users_word(DatasetPair& data, const std::string& name);
 /// Error saying what was expected where there is neither.
 DatasetPair load_directory(const std::filesystem::path& directory);
 
-/// Where fetched data is kept: $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard.
+/// Returns where fetched data is kept: $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard.
 std::filesystem::path cache_directory();
 
 /// Debian's package dataset-fashion-mnist, the data set of last resort.

@@ -62,8 +62,8 @@ class Target {
   int descriptor_;
 };
 
-/// One request; libcurl calls back into it. No exception may pass through libcurl, so what goes
-/// wrong is kept in members.
+/// Makes one request; libcurl calls back into it. No exception may pass through libcurl, so what
+/// goes wrong is kept in members.
 class Transfer {
  public:
   Transfer(Target& target, std::int64_t bytes, const Progress& progress)

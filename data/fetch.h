@@ -15,7 +15,7 @@ class FetchStopped : public Error {
   using Error::Error;
 };
 
-/// Where an archive comes from and how it is known to be the right one.
+/// Says where an archive comes from and how it is known to be the right one.
 struct FetchOptions {
   std::string url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
   /// SHA-256 of the archive, as in TensorFlow Datasets (url_checksums/cifar10.txt), lower case.
@@ -26,7 +26,7 @@ struct FetchOptions {
   std::function<bool(std::int64_t done, std::int64_t total)> progress = nullptr;
 };
 
-/// Name of the folder in CIFAR-10's archive.
+/// Names the folder in CIFAR-10's archive.
 inline constexpr const char* kCifar10Folder = "cifar-10-batches-bin";
 
 /// Downloads CIFAR-10's binary version into `directory`/cifar-10-batches-bin and returns that path;

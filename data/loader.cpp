@@ -13,15 +13,16 @@ namespace {
 constexpr std::int64_t kPadding = 4;
 constexpr std::size_t kBatchesAhead = 2;
 
-/// Where an image is cut out of its padded self, and whether it is mirrored. The default is the
-/// image itself.
+/// Says where an image is cut out of its padded self, and whether it is mirrored. The default is
+/// the image itself.
 struct Crop {
   std::int64_t top = kPadding;
   std::int64_t left = kPadding;
   bool mirror = false;
 };
 
-/// Crop of the image at `position` in the epoch's order; a pure function of its arguments.
+/// Draws the crop of the image at `position` in the epoch's order; a pure function of its
+/// arguments.
 Crop random_crop(const Generator& generator, std::int64_t position, bool may_mirror) {
   constexpr std::uint32_t kPlaces = 2 * kPadding + 1;
   const auto random = generator.block(static_cast<std::uint64_t>(position));
@@ -53,8 +54,8 @@ void cut(const std::uint8_t* image, const Crop& crop, const Extent& extent, std:
   }
 }
 
-/// For every byte and channel the normalised value, [256, C], computed in T as PyTorch's transforms
-/// do: first the division by 255, then mean and deviation.
+/// Returns the normalised value for every byte and channel, [256, C], computed in T as PyTorch's
+/// transforms do: first the division by 255, then mean and deviation.
 template <class T>
 std::vector<T> normalised_values(const ImageDataset& dataset) {
   std::vector<T> table;

@@ -18,7 +18,7 @@ struct Batch {
   Tensor labels;  ///< [n] int64
 };
 
-/// The same batch on another device.
+/// Copies the batch to another device.
 inline Batch to_device(const Batch& batch, Device device) {
   return {batch.images.to(device), batch.labels.to(device)};
 }

@@ -5,8 +5,8 @@
 
 namespace switchyard {
 
-// Balance losses of MoE gates, scalars without coefficients, twice differentiable. N samples, E
-// experts, k choices. docs/design/heads.md has the formulas.
+// These are balance losses of MoE gates: scalars without coefficients, twice differentiable. N
+// samples, E experts, k choices. docs/design/heads.md has the formulas.
 
 /// CV² of the importance I_e = Σ_n p[n, e] + 1e-8: biased variance over squared mean (Shazeer et
 /// al., 2017, eq. 6-7; the published code's epsilon). `probabilities` [N, E] gate weights, zero for

@@ -7,7 +7,7 @@
 
 namespace switchyard {
 
-/// What a MoE head's gate did with a batch.
+/// Holds what a MoE head's gate did with a batch.
 struct GateOutput {
   Tensor logits;         ///< [N, E] after noise, temperature and dropout: what the router saw
   Tensor probabilities;  ///< [N, E] gate probabilities (soft: all experts; sparse: zero outside the
@@ -27,7 +27,7 @@ struct ClassifierOutput {
 class Backbone;
 class Head;
 
-/// Backbone and head. Parameter names follow the published PyTorch models:
+/// Joins a backbone and a head. Parameter names follow the published PyTorch models:
 /// "backbone.backbone.conv1.weight", "head.experts.7.net.3.weight", ...
 class Classifier : public nn::Module {
  public:
@@ -40,7 +40,7 @@ class Classifier : public nn::Module {
 
   const ModelConfig& config() const { return config_; }
   DType dtype() const { return dtype_; }
-  /// Where its parameters are; to() moves them.
+  /// Returns where its parameters are; to() moves them.
   Device device() const;
   /// The two halves of forward(): images -> features [N, D], and features -> output.
   Backbone& backbone() { return *backbone_; }
@@ -54,8 +54,8 @@ class Classifier : public nn::Module {
 };
 
 /// Builds a model with initial values drawn from `random` (BackboneConfig::initialisation; heads
-/// start from PyTorch's defaults). The same values in both dtypes and on all devices. UsageError as
-/// check_model_config().
+/// start from PyTorch's defaults). Values are the same in both dtypes and on all devices.
+/// UsageError as check_model_config().
 std::unique_ptr<Classifier> make_classifier(const ModelConfig& config, Generator random,
                                             DType dtype = DType::kFloat32,
                                             Device device = Device::kCpu);

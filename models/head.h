@@ -6,7 +6,7 @@
 
 namespace switchyard {
 
-/// What turns features into class logits. docs/design/heads.md defines the four heads.
+/// A head turns features into class logits. docs/design/heads.md defines the four heads.
 class Head : public nn::Module {
  public:
   /// features [N, D] -> as Classifier::forward().

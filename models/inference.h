@@ -15,8 +15,8 @@ namespace switchyard {
 /// in tests).
 class InferencePlan {
  public:
-  /// For images of shape [batch, height, width, in_channels]. Errors: a model that is not float32,
-  /// sizes < 1.
+  /// Plans for images of shape [batch, height, width, in_channels]. Errors: a model that is not
+  /// float32, sizes < 1.
   InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height = 32,
                 std::int64_t width = 32);
   ~InferencePlan();

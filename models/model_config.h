@@ -8,8 +8,8 @@ namespace switchyard {
 
 class JsonObject;
 
-// What a configuration may ask for: far above any published model, low enough that no size that is
-// computed of them overflows.
+// Bounds what a configuration may ask for: far above any published model, low enough that no size
+// that is computed of them overflows.
 inline constexpr std::int64_t kMaxChannels = 1024;
 inline constexpr std::int64_t kMaxClasses = 65'536;
 inline constexpr std::int64_t kMaxWidth = 65'536;  ///< of the dense head, and of an expert
@@ -59,7 +59,7 @@ struct ModelConfig {
 /// have, a wrong type, an unknown name, sizes < 1 or above the limits, k > experts, temperature <=
 /// 0, dropout outside [0, 1), a negative coefficient or capacity.
 ModelConfig parse_model_config(JsonObject model);
-/// The same for the `model` object alone; messages begin with `where`, a file name or an option.
+/// Parses the `model` object alone; messages begin with `where`, a file name or an option.
 ModelConfig parse_model_config(const nlohmann::json& model, const std::string& where);
 /// Every field that the model has: parse_model_config() of it gives `config` again.
 nlohmann::json to_json(const ModelConfig& config);

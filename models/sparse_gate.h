@@ -6,8 +6,8 @@
 
 namespace switchyard {
 
-/// What a noisy gate chooses experts by: gate(clean, k, order, draw) draws the noise, drops logits
-/// and divides by the temperature on its way.
+/// Holds what a noisy gate chooses experts by: gate(clean, k, order, draw) draws the noise, drops
+/// logits and divides by the temperature on its way.
 struct GateLogits {
   Tensor raw;     ///< [N, E], the linear layer's
   Tensor clean;   ///< [N, E], raw, standardised per sample

@@ -29,7 +29,8 @@ Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, st
   return y;
 }
 
-/// Whether a file may lack the tensor: PyTorch counts batches and so do we, but nothing reads it.
+/// Returns whether a file may lack the tensor: PyTorch counts batches and so do we, but nothing
+/// reads it.
 bool may_be_missing(const std::string& tensor) { return tensor.ends_with(".num_batches_tracked"); }
 
 void check_names(const std::vector<nn::PublishedTensor>& published, const TensorMap& tensors,

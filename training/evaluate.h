@@ -34,7 +34,7 @@ struct ScoreSums {
   Scores scores() const;
 };
 
-/// What a batch leaves for the metrics, on the host.
+/// Holds what a batch leaves for the metrics, on the host.
 struct BatchResults {
   ClassifierOutput output;
   Tensor cross_entropy;  ///< a scalar

@@ -46,7 +46,7 @@ std::vector<std::string> fields_of_path(const std::string& setting, std::string_
   return fields;
 }
 
-/// Whether a person means a number by `value`: digits with a sign, a point or an exponent.
+/// Returns whether a person means a number by `value`: digits with a sign, a point or an exponent.
 bool looks_like_number(std::string_view value) {
   if (value.starts_with('+') || value.starts_with('-')) value.remove_prefix(1);
   if (value.empty() || (value[0] != '.' && (value[0] < '0' || value[0] > '9'))) return false;

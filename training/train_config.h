@@ -10,8 +10,8 @@
 
 namespace switchyard {
 
-// What a configuration may ask for: far above any run, low enough that no count of images or steps
-// that is computed of them overflows.
+// Bounds what a configuration may ask for: far above any run, low enough that no count of images or
+// steps that is computed of them overflows.
 inline constexpr std::int64_t kMaxEpochs = 1'000'000;
 inline constexpr std::int64_t kMaxBatchSize = 1'000'000;
 inline constexpr std::int64_t kMaxImages = 1'000'000'000;

@@ -23,7 +23,7 @@ Generator stream(const TrainConfig& config, Stream purpose) {
   return Generator(config.seed).fork(purpose);
 }
 
-/// Who asks whether the loss and the gradients are finite.
+/// The operation of this name asks whether the loss and the gradients are finite.
 constexpr std::string_view kStep = "training step";
 
 std::vector<Tensor> with_loss(const Tensor& loss, const std::vector<Tensor>& gradients) {
@@ -153,7 +153,7 @@ bool Trainer::next_step() {
   return true;
 }
 
-/// One step; on a GPU the host waits for it once, when it reads what came of it.
+/// Makes one step; on a GPU the host waits for it once, when it reads what came of it.
 void Trainer::train_step(const Batch& host_batch) {
   const Batch batch = to_device(host_batch, model_->device());
   Tensor total;
@@ -175,7 +175,7 @@ void Trainer::train_step(const Batch& host_batch) {
   if (results.output.gate.probabilities.defined()) state_.gate.add(results.output.gate);
 }
 
-/// Why a step was refused: what is not finite, where that is it, or what the error says.
+/// Says why a step was refused: what is not finite, where that is it, or what the error says.
 std::string Trainer::why_not(const Error& error, const Tensor& loss,
                              const std::vector<Tensor>& gradients) const {
   const std::string what = error.what();

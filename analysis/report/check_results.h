@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-// The schema of docs/design/results.md as checks. Each throws Error naming file and field.
+// The checks state the schema of docs/design/results.md. Each throws Error naming file and field.
 
 /// The numbers that the lengths of a run's arrays follow from.
 struct RunShape {

@@ -174,7 +174,7 @@ Action add_check(CLI::App& command) {
                      "Check one variant alone, or entry_point: the one that the engine would use");
   command.add_option("--dtype", options->dtype,
                      "Check one element type alone: float32, float64, bfloat16 or int64");
-  command.add_option("--seed", options->seed, "Seed of the operands")
+  command.add_option("--seed", options->seed, "Draw the operands from this seed")
       ->check(whole_number(0, kAnyUnsigned))
       ->capture_default_str();
   add_place_options(command, options->compute, usual_kernel_device());

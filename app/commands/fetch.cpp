@@ -44,8 +44,9 @@ Action add_fetch(CLI::App& command) {
       "the other commands find it by themselves.");
   const auto directory = std::make_shared<std::string>();
   command
-      .add_option("--out", *directory,
-                  fmt::format("Directory to put it into (default: {})", cache_directory().string()))
+      .add_option(
+          "--out", *directory,
+          fmt::format("Put it into this directory (default: {})", cache_directory().string()))
       ->type_name("DIR");
   return [=] { return fetch(*directory); };
 }

@@ -87,7 +87,8 @@ Action add_gradcheck(CLI::App& command) {
       .add_option("--size", options->size, "Use about this many elements along the largest axis")
       ->check(whole_number(0, 64))
       ->capture_default_str();
-  command.add_option("--seed", options->seed, "Seed of inputs, cotangents and directions")
+  command
+      .add_option("--seed", options->seed, "Draw inputs, cotangents and directions from this seed")
       ->check(whole_number(0, kAnyUnsigned))
       ->capture_default_str();
   command

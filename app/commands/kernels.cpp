@@ -121,7 +121,7 @@ Action add_kernels(CLI::App& command) {
   const auto family = std::make_shared<std::string>();
   const auto device = std::make_shared<std::string>(usual_kernel_device());
   command.add_option("FAMILY", *family, "A family or a kernel; without it, all are listed");
-  command.add_option("--device", *device, "Whose variants to list")
+  command.add_option("--device", *device, "List the variants of this device")
       ->check(one_of(device_names()))
       ->capture_default_str();
   return [=] { return list_kernels(*family, *device); };

@@ -105,7 +105,9 @@ Action add_probe(CLI::App& command) {
           "cross_entropy alone, or objective: with the balance losses added, as in\ntraining")
       ->check(one_of({"cross_entropy", "objective"}))
       ->capture_default_str();
-  command.add_option("--seed", options->seed, "Seed of dropout and gate noise, with --mode train")
+  command
+      .add_option("--seed", options->seed,
+                  "Draw dropout and gate noise from this seed, with --mode train")
       ->check(whole_number(0, kAnyUnsigned))
       ->capture_default_str();
   add_compute_options(command, options->compute, "cpu");

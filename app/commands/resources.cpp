@@ -99,8 +99,9 @@ Action add_resources(CLI::App& command) {
   const auto options = std::make_shared<Options>();
   options->objects = objects_of_this_build();
   command
-      .add_option("--objects", options->objects,
-                  "Folder with the objects of nvcc and their reports (default: this build's)")
+      .add_option(
+          "--objects", options->objects,
+          "Read the objects of nvcc and their reports in this folder (default: this build's)")
       ->type_name("DIR");
   auto* write = command
                     .add_option("--write", options->write,

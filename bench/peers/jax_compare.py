@@ -24,7 +24,7 @@ LAYOUT = 'nhwc'
 
 
 def expected(model, config, batch, mode, _):
-    """What the probe should write, by JAX."""
+    """Returns what the probe should write, by JAX."""
     tensors = {name: jnp.asarray(to_layout(name, tensor.double().numpy(), LAYOUT))
                for name, tensor in model.state_dict().items()}
     parameters = {name: tensors.pop(name) for name, _ in model.named_parameters()}

@@ -63,7 +63,7 @@ def random_batch(model, size, seed):
 
 
 def expected(model, batch, mode, loss_name):
-    """What the probe should write, by PyTorch in float64."""
+    """Returns what the probe should write, by PyTorch in float64."""
     model = model.double().train(mode == 'train')
     names, parameters = zip(*model.named_parameters())
     logits, gate = model(torch.from_numpy(batch['images']).double())

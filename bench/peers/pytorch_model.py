@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 
 class TorchRandom:
-    """Where a head's random numbers come from in training; train_compare.py puts ours in its place."""
+    """Supplies a head's random numbers in training; train_compare.py puts ours in its place."""
 
     def dropout(self, x, p):
         return F.dropout(x, p)

@@ -1,4 +1,4 @@
-"""What a peer's process does: it sets one mode up, shows that it computes what the program computes, and then times
+"""A peer's process works so: it sets one mode up, shows that it computes what the program computes, and then times
 itself each time it is asked to.
 
 It prints one JSON object a line: first {"error": e}, the relative error against the program's numbers, or {"failed":
@@ -18,7 +18,7 @@ RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4  # switchyard_bench's training st
 
 
 class Problem:
-    """What all sides work on, and what the program makes of it: files of a folder that compare.py has filled."""
+    """Holds what all sides work on, and what the program makes of it: files of a folder that compare.py has filled."""
 
     def __init__(self, directory):
         self.directory = directory

@@ -76,7 +76,7 @@ double error_of(const MatmulShape& s, const std::vector<T>& a, const std::vector
   return worst / largest;
 }
 
-/// Every rung of the ladder on 256x256x256. A rung that is wrong gets no figure.
+/// Runs every rung of the ladder on 256x256x256. A rung that is wrong gets no figure.
 template <class T>
 void print_products(const char* dtype) {
   using Sum = ResultOf<T>;

@@ -6,8 +6,8 @@
 namespace switchyard {
 namespace {
 
-/// The same value as a new graph variable, so that derivatives with respect to it do not also
-/// travel along x's own history; still connected to x for higher orders.
+/// Returns the same value as a new graph variable, so that derivatives with respect to it do not
+/// also travel along x's own history. It stays connected to x for higher orders.
 Tensor as_argument(const Tensor& x, bool connected) {
   Tensor argument = x.detach();
   if (connected && x.requires_grad()) {

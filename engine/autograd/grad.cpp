@@ -59,7 +59,7 @@ class Cotangents {
     }
   }
 
-  /// What waits at `target`; undefined if nothing does.
+  /// Returns what waits at `target`; undefined if nothing does.
   Tensor find(const Tensor& target) const {
     const auto found = waiting_.find(target.node().get());
     const auto index = static_cast<std::size_t>(target.output_index());
@@ -153,7 +153,7 @@ void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
   }
 }
 
-/// The same value at the same place in the graph, in memory of its own.
+/// Copies a value into memory of its own, at the same place in the graph.
 Tensor in_memory_of_its_own(const Tensor& x) {
   Tensor copy = x.clone();
   copy.set_node(x.node(), x.output_index());

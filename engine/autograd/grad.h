@@ -27,7 +27,7 @@ struct GradOptions {
 std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
                          std::span<const Tensor> cotangents = {}, GradOptions options = {});
 
-/// The same for one scalar output.
+/// Computes the gradients of one scalar output.
 std::vector<Tensor> grad(const Tensor& output, std::span<const Tensor> inputs,
                          GradOptions options = {});
 

@@ -20,8 +20,8 @@ class HessianOperator {
   const std::vector<Tensor>& parameters() const { return parameters_; }
   /// ∂loss/∂parameters: copies, without history.
   std::vector<Tensor> gradient() const;
-  /// H v, one new tensor per parameter. `v` has the parameters' shapes and dtype. Errors: wrong
-  /// number or shape, an operation on the path without a second derivative (named).
+  /// Returns H v, one new tensor per parameter. `v` has the parameters' shapes and dtype. Errors:
+  /// wrong number or shape, an operation on the path without a second derivative (named).
   std::vector<Tensor> apply(std::span<const Tensor> v) const;
 
  private:

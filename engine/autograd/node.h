@@ -14,7 +14,7 @@ namespace switchyard {
 
 class Node;
 
-/// What a derivative rule sees: the operation's inputs, outputs and the outputs' cotangents.
+/// Holds what a derivative rule sees: the operation's inputs, outputs and the outputs' cotangents.
 /// Everything it returns is computed with differentiable operations, so a rule is its own second
 /// derivative.
 class Vjp {
@@ -23,16 +23,17 @@ class Vjp {
       const std::vector<Tensor>& cotangents, const std::vector<bool>& needed)
       : node_(node), inputs_(inputs), outputs_(outputs), cotangents_(cotangents), needed_(needed) {}
 
-  /// Input `i`. Errors: the operation did not ask to save it; it was overwritten in place since.
+  /// Returns input `i`. Errors: the operation did not ask to save it; it was overwritten in place
+  /// since.
   const Tensor& input(std::size_t i) const;
   /// Output `i`, still connected to this operation. Errors as for an input.
   const Tensor& output(std::size_t i = 0) const;
   const Shape& input_shape(std::size_t i) const { return inputs_[i].shape(); }
-  /// Cotangent of output `i`; undefined where nothing flows into that output of a multi-output
-  /// node.
+  /// Returns the cotangent of output `i`; undefined where nothing flows into that output of a
+  /// multi-output node.
   const Tensor& cotangent(std::size_t i = 0) const { return cotangents_[i]; }
-  /// Whether the caller wants the gradient of input `i`; a rule may return an undefined tensor if
-  /// not.
+  /// Returns whether the caller wants the gradient of input `i`; a rule may return an undefined
+  /// tensor if not.
   bool needs(std::size_t i) const { return needed_[i]; }
 
  private:
@@ -48,21 +49,21 @@ class Vjp {
 /// it captures is not protected against being overwritten: what may be, is an input.
 using Rule = std::function<std::vector<Tensor>(const Vjp&)>;
 
-/// Which tensors a rule will read. What is not saved is freed as soon as the caller drops it.
+/// Says which tensors a rule will read. What is not saved is freed as soon as the caller drops it.
 class Saved {
  public:
   static Saved nothing() { return {}; }
   static Saved all_inputs();
   /// The inputs with these numbers, each below kListable.
   static Saved inputs(std::initializer_list<std::size_t> numbers);
-  /// For an operation that is linear in input 0, `a`, and in input 1, `b`: each is read only for
+  /// Serves an operation that is linear in input 0, `a`, and in input 1, `b`: each is read only for
   /// the gradient of the other.
   static Saved partners(const Tensor& a, const Tensor& b);
-  /// The same and input `number`, below kListable.
+  /// Returns these and input `number`, below kListable.
   Saved and_input(std::size_t number) const;
   /// All outputs, and no input.
   static Saved output() { return nothing().and_output(); }
-  /// The same inputs, and all outputs if `wanted`.
+  /// Returns these inputs, and all outputs if `wanted`.
   Saved and_output(bool wanted = true) const;
 
   bool has_input(std::size_t i) const { return all_inputs_ || (i < kListable && listed_[i]); }
@@ -150,8 +151,8 @@ std::vector<Tensor> record(std::string_view name, std::vector<Tensor> outputs,
                            std::vector<Tensor> inputs, Saved saved, Rule rule);
 Tensor record(std::string_view name, Tensor output, std::vector<Tensor> inputs, Saved saved,
               Rule rule);
-/// For an operation that has no derivative (of this order): asking for one throws
-/// "[name] has no derivative ...".
+/// Records an operation that has no derivative (of this order): asking for one throws "[name] has
+/// no derivative ...".
 Tensor record_without_derivative(std::string_view name, Tensor output, std::vector<Tensor> inputs);
 
 }  // namespace switchyard

@@ -7,8 +7,8 @@
 
 namespace switchyard {
 
-/// Where a tensor lives and its operations run. `cpu` is the fast host implementation, `cuda` a
-/// GPU, `simt` the CUDA kernels executed on the host.
+/// A tensor lives and its operations run on a device. `cpu` is the fast host implementation, `cuda`
+/// a GPU, `simt` the CUDA kernels executed on the host.
 enum class Device : std::uint8_t { kCpu, kCuda, kSimt };
 
 std::string_view name(Device device);
@@ -16,7 +16,7 @@ std::string_view name(Device device);
 /// Devices that this build on this machine can run, the fastest first.
 std::vector<Device> available_devices();
 
-/// Why this build on this machine cannot run `device`, in a few words; empty where it can.
+/// Says in a few words why this build on this machine cannot run `device`; empty where it can.
 std::string unavailable_reason(Device device);
 
 /// Parses "cpu", "cuda" or "simt". UsageError that says what is missing and which devices there are

@@ -16,7 +16,7 @@ enum class DType : std::uint8_t { kFloat32, kFloat64, kBFloat16, kInt32, kInt64,
 std::size_t size_of(DType dtype);
 /// "float32", "float64", ... as in configuration files and error messages.
 std::string_view name(DType dtype);
-/// Inverse of name(); UsageError listing the known names otherwise.
+/// Inverts name(); UsageError listing the known names otherwise.
 DType parse_dtype(std::string_view text);
 inline bool is_floating(DType dtype) {
   return dtype == DType::kFloat32 || dtype == DType::kFloat64 || dtype == DType::kBFloat16;
@@ -47,8 +47,8 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType kDTypeOf = DTypeOf<T>::value;
 
-/// Whether an operation on `dtype` computes in float64; Error naming `op` unless it is that or
-/// float32.
+/// Returns whether an operation on `dtype` computes in float64; Error naming `op` unless it is that
+/// or float32.
 inline bool is_float64(std::string_view op, DType dtype) {
   check(dtype == DType::kFloat32 || dtype == DType::kFloat64,
         "[{}] needs float32 or float64, got {}", op, name(dtype));

@@ -9,9 +9,9 @@
 
 namespace switchyard {
 
-/// Where a kernel that `operation` runs on `device` reports a row that should not be. `text` says
-/// what is wrong, with "{0}" for the row and "{1}" for `detail`; both are literals. Of several
-/// operations the one that first asked in this process is reported.
+/// Returns where a kernel that `operation` runs on `device` reports a row that should not be.
+/// `text` says what is wrong, with "{0}" for the row and "{1}" for `detail`; both are literals. Of
+/// several operations the one that first asked in this process is reported.
 ///
 /// The host learns of it as Error "[operation] text": on the CPU from raise_fault() behind the
 /// kernel, on other devices when it next reads something from the device.

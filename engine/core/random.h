@@ -50,7 +50,7 @@ Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position,
 /// Uniform numbers in [0, 1).
 Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position,
                       Device device = Device::kCpu);
-/// ±1 with equal probability (Rademacher), for Hutchinson's estimator.
+/// Draws ±1 with equal probability (Rademacher), for Hutchinson's estimator.
 Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position,
                    Device device = Device::kCpu);
 

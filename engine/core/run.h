@@ -6,8 +6,8 @@
 #include "engine/core/tensor.h"
 #include "kernels/api/run.h"
 
-// From an operation to its kernel: the one place that turns a tensor's device and dtype into an
-// executor and a C++ type.
+// Leads from an operation to its kernel: this is the one place that turns a tensor's device and
+// dtype into an executor and a C++ type.
 
 namespace switchyard {
 

@@ -30,7 +30,7 @@ class Tensor {
   static Tensor empty(Shape shape, DType dtype, Device device = Device::kCpu);
   static Tensor zeros(Shape shape, DType dtype, Device device = Device::kCpu);
   static Tensor full(Shape shape, double value, DType dtype, Device device = Device::kCpu);
-  /// Rank-0 tensor holding `value`.
+  /// Makes a tensor of rank 0 that holds `value`.
   static Tensor scalar(double value, DType dtype, Device device = Device::kCpu);
   /// Copies `values`, row-major. Error when their number is not the shape's.
   template <class T>
@@ -76,17 +76,17 @@ class Tensor {
   /// results. On other devices than kCpu this waits for the work that the elements depend on.
   std::vector<double> to_doubles() const;
 
-  /// Copy on the same device and dtype, without history.
+  /// Copies to the same device and dtype, without history.
   Tensor clone() const;
-  /// Same storage under another shape of equal element count, without history (ops/shape.h has the
-  /// differentiable one).
+  /// Returns the same storage under another shape of equal element count, without history
+  /// (ops/shape.h has the differentiable one).
   Tensor view(Shape shape) const;
   /// Entry `i` of axis 0 with the remaining axes, in the same storage, without history. Error on a
   /// scalar or for an entry that is not there.
   Tensor entry(std::int64_t i) const;
   /// Converted copy without history; the tensor itself when nothing changes.
   Tensor to(DType dtype) const;
-  /// Copy on another device, without history; the tensor itself when it is there already.
+  /// Copies to another device, without history; the tensor itself when it is there already.
   Tensor to(Device device) const;
   /// Overwrites the elements in place with those of `source`: same shape and dtype, any device.
   void copy_from(const Tensor& source);
@@ -103,13 +103,13 @@ class Tensor {
   /// Makes this tensor a leaf that gradients can be taken for. Error on integers. Defined where
   /// nodes are, in engine/autograd.
   Tensor& set_requires_grad();
-  /// The same elements without history.
+  /// Returns the same elements without history.
   Tensor detach() const;
   const std::shared_ptr<Node>& node() const { return node_; }
   int output_index() const { return output_index_; }
-  /// For engine/autograd: attaches this tensor to a graph node.
+  /// Attaches this tensor to a graph node; engine/autograd alone calls it.
   void set_node(std::shared_ptr<Node> node, int output_index);
-  /// For engine/autograd: same shape, dtype and node, but no elements.
+  /// Returns a tensor of the same shape, dtype and node that has no elements, for engine/autograd.
   Tensor without_storage() const;
 
  private:
@@ -135,7 +135,7 @@ inline Tensor zeros_like(const Tensor& x) {
 /// Checks that an operation's tensors are defined and share dtype and device with the first; Error
 /// naming `op`.
 void check_same_kind(std::string_view op, std::initializer_list<const Tensor*> tensors);
-/// The same of the device alone, for indices and the like beside values.
+/// Checks the device alone, for indices and the like beside values.
 void check_same_device(std::string_view op, std::initializer_list<const Tensor*> tensors);
 
 }  // namespace switchyard

@@ -7,9 +7,9 @@
 
 namespace switchyard {
 
-/// How many there are. Default: OMP_NUM_THREADS or the cores present.
+/// Returns how many threads there are. Default: OMP_NUM_THREADS or the cores present.
 int thread_count();
-/// UsageError when count < 1.
+/// Throws UsageError when count < 1.
 void set_thread_count(int count);
 
 /// Calls body(begin, end) on contiguous chunks of at least `grain` items that cover [0, count), in

@@ -38,10 +38,11 @@ inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
 /// read or is longer than `max_bytes`; memory grows with what is there, not with what is announced.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = kMaxFileBytes);
 
-/// What is at `path`, links followed; not_found where there is nothing. Error naming the path where
-/// that cannot be told: a loop of links, a directory that may not be searched, a name too long.
+/// Returns what is at `path`, links followed; not_found where there is nothing. Error naming the
+/// path where that cannot be told: a loop of links, a directory that may not be searched, a name
+/// too long.
 std::filesystem::file_type file_type_at(const std::filesystem::path& path);
-/// Whether anything is at `path`; errors as file_type_at().
+/// Returns whether anything is at `path`; errors as file_type_at().
 bool path_exists(const std::filesystem::path& path);
 
 /// A file that appears under its name complete or not at all. Bytes go to a temporary file in the

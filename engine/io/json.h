@@ -13,8 +13,8 @@
 
 namespace switchyard {
 
-/// What a JSON document may be at most. Parsed, a short text can take 50 times its bytes; these
-/// limits keep any document below 300 MB.
+/// Says what a JSON document may be at most. Parsed, a short text can take 50 times its bytes;
+/// these limits keep any document below 300 MB.
 inline constexpr std::uint64_t kMaxJsonBytes = 64'000'000;
 inline constexpr int kMaxJsonDepth = 64;  ///< arrays and objects inside one another
 inline constexpr std::int64_t kMaxJsonValues = 1'000'000;  ///< of any type, in the whole document
@@ -25,7 +25,7 @@ inline constexpr std::int64_t kMaxJsonValues = 1'000'000;  ///< of any type, in 
 /// "WHERE: line 3, column 7: ..." in one line.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
-/// parse_json() of a file; messages begin with its path.
+/// Reads a file and parses it as parse_json() does; messages begin with its path.
 nlohmann::json read_json(const std::filesystem::path& path);
 
 /// `value` as text, which never fails: bytes of a string that are no UTF-8 become U+FFFD.
@@ -83,7 +83,7 @@ class JsonObject {
             std::type_identity_t<T> maximum) {
     return static_cast<T>(bounded_integer(field, minimum, maximum));
   }
-  /// The same, `otherwise` where the field is missing.
+  /// Reads the same, or gives `otherwise` where the field is missing.
   template <class T>
   T bounded_or(const std::string& field, T otherwise, std::type_identity_t<T> minimum,
                std::type_identity_t<T> maximum) {
@@ -95,7 +95,7 @@ class JsonObject {
   JsonObject object(const std::string& field) {
     return JsonObject(find_required(field), where_, path_of(field));
   }
-  /// As object(); an empty object where the field is missing.
+  /// Returns object(), or an empty object where the field is missing.
   JsonObject optional_object(const std::string& field) {
     note(field);
     return has(field) ? object(field)

@@ -10,7 +10,7 @@
 
 namespace switchyard::safetensors {
 
-// What the reader and the writer of the format share.
+// The reader and the writer of the format share this.
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 

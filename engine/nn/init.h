@@ -5,8 +5,8 @@
 
 namespace switchyard::nn {
 
-// Initial values of parameters. Numbers are drawn in float32 and converted, so that models of both
-// dtypes built from one generator hold the same values.
+// These functions draw initial values of parameters. Numbers are drawn in float32 and converted, so
+// that models of both dtypes built from one generator hold the same values.
 
 /// PyTorch's default for weights and biases of linear and convolution layers: uniform with bound
 /// 1/sqrt(fan_in), which is what kaiming_uniform_(a = sqrt 5) comes to. `fan_in` is the number of

@@ -20,7 +20,7 @@ class Linear : public Module {
   Tensor bias_;
 };
 
-/// Which distribution a convolution's weights start from.
+/// Says which distribution a convolution's weights start from.
 enum class ConvInit {
   kPyTorch,     ///< default_init: what torch.nn.Conv2d does
   kTorchvision  ///< kaiming_normal_init: what torchvision's ResNets do

@@ -12,9 +12,9 @@
 
 namespace switchyard::nn {
 
-/// How a forward pass runs. In training mode dropout and gate noise draw from `random` and batch
-/// norm uses and updates batch statistics; in evaluation mode nothing is random and nothing is
-/// updated.
+/// Says how a forward pass runs. In training mode dropout and gate noise draw from `random` and
+/// batch norm uses and updates batch statistics; in evaluation mode nothing is random and nothing
+/// is updated.
 struct Mode {
   bool training = false;
   Generator* random = nullptr;  ///< required in training mode
@@ -27,9 +27,9 @@ struct Mode {
 struct NamedTensor {
   std::string name;  ///< "layer2.0.conv1.weight": PyTorch's dotted path
   Tensor* tensor = nullptr;
-  /// How the engine's layout differs from PyTorch's, for files: a convolution's weight is OHWI here
-  /// and OIHW there; the entries of a stack's axis 0 are tensors of their own there, whose numbers
-  /// take the place of the '*' in the name ("experts.*.net.0.weight").
+  /// Says, for files, how the engine's layout differs from PyTorch's: a convolution's weight is
+  /// OHWI here and OIHW there; the entries of a stack's axis 0 are tensors of their own there,
+  /// whose numbers take the place of the '*' in the name ("experts.*.net.0.weight").
   enum class Layout { kSame, kConvWeight, kStack } layout = Layout::kSame;
 };
 
@@ -44,7 +44,7 @@ struct PublishedTensor {
 /// order: neighbouring stacks of one module are listed entry by entry.
 std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named,
                                        std::span<const Tensor> values);
-/// The same of the tensors themselves.
+/// Lists the tensors themselves under their published names.
 std::vector<PublishedTensor> published(const std::vector<NamedTensor>& named);
 
 /// Owner of parameters (trained), buffers (running statistics) and child modules, in registration

@@ -20,8 +20,8 @@ class Sgd {
   /// [0, 1), negative decay.
   Sgd(std::vector<NamedTensor> parameters, SgdOptions options);
 
-  /// One step in place. `gradients` in the order of the parameters, of their shapes and dtypes;
-  /// Error naming the parameter otherwise.
+  /// Makes one step in place. `gradients` in the order of the parameters, of their shapes and
+  /// dtypes; Error naming the parameter otherwise.
   void step(std::span<const Tensor> gradients, double rate);
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }

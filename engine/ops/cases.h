@@ -19,15 +19,15 @@ struct OpSample {
   TensorFunction composed;     ///< the same out of simpler operations; empty where there is none
 };
 
-/// Where a sample's numbers come from, and the device that its tensors go to: the numbers are the
-/// same on every device.
+/// Says where a sample's numbers come from, and the device that its tensors go to: the numbers are
+/// the same on every device.
 struct CaseSource {
   Generator random;
   Device device = Device::kCpu;
 };
 
-/// What there is to know about one operation in order to check it: `switchyard gradcheck` and the
-/// tests read the same description.
+/// Holds what there is to know about one operation in order to check it: `switchyard gradcheck` and
+/// the tests read the same description.
 struct OpCase {
   std::string name;
   /// A sample whose largest axis has `size` elements, or so, for any size >= `smallest`.
@@ -35,11 +35,11 @@ struct OpCase {
   std::int64_t smallest = 0;
 };
 
-/// Every operation's case. A file FAMILY.cpp of engine/ops/cases defines
+/// Returns every operation's case. A file FAMILY.cpp of engine/ops/cases defines
 /// `std::vector<OpCase> FAMILY_cases()`; the build finds it (cmake/targets.cmake).
 std::vector<OpCase> op_cases();
 
-// For the families' files: random inputs in float64.
+// The families' files draw their random inputs, in float64, with these functions.
 
 /// Standard normal numbers.
 Tensor normal_input(const Shape& shape, CaseSource& source);

@@ -10,15 +10,17 @@ struct ConvParams {
   int padding = 0;
 };
 
-// One trilinear form <gy, conv(x, w)> with three faces, each the derivative of the others.
-// x [N, H, W, C], w [O, KH, KW, C], y [N, OH, OW, O] with OH = (H + 2·padding - KH) / stride + 1.
-// Errors: ranks, channel counts, kernels larger than the padded image, naming the shapes.
+// Convolution is one trilinear form <gy, conv(x, w)> with three faces, each the derivative of the
+// others. x [N, H, W, C], w [O, KH, KW, C], y [N, OH, OW, O] with OH = (H + 2·padding - KH) /
+// stride + 1. Errors: ranks, channel counts, kernels larger than the padded image, naming the
+// shapes.
 
 Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params);
-/// Gradient with respect to x; `x_shape` picks the height and width that the stride rounds away.
+/// Computes the gradient with respect to x; `x_shape` picks the height and width that the stride
+/// rounds away.
 Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape,
                          ConvParams params);
-/// Gradient with respect to w, [O, KH, KW, C].
+/// Computes the gradient with respect to w, [O, KH, KW, C].
 Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shape,
                           ConvParams params);
 

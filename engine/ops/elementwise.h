@@ -4,9 +4,9 @@
 
 namespace switchyard {
 
-// Elementwise arithmetic in float32 and float64, twice (and more) differentiable. Binary operations
-// broadcast under NumPy's rule. Errors: dtypes, devices or shapes that do not match, naming the
-// operation.
+// These functions do elementwise arithmetic in float32 and float64, differentiable twice and more.
+// Binary operations broadcast under NumPy's rule. Errors: dtypes, devices or shapes that do not
+// match, naming the operation.
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);

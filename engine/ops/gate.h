@@ -8,8 +8,8 @@ namespace switchyard {
 
 using kernels::GateOrder;
 
-/// What happens to a gate's logits before experts are chosen by them:
-/// v = dropout(logits + deviation · normal) / temperature.
+/// Says what happens to a gate's logits before experts are chosen by them: v = dropout(logits +
+/// deviation · normal) / temperature.
 struct GateDraw {
   Tensor deviation;           ///< [T, E], or undefined: no noise
   RandomPosition noise = {};  ///< of the normal numbers, as random_normal() draws them

@@ -97,7 +97,7 @@ std::vector<Tensor> fused_backward(const Tensor& gy, const Tensor& x, const Tens
   return {gx, ggamma, gbeta, gtail.defined() ? gtail : gy.detach()};
 }
 
-/// The same, differentiable: the ReLU's mask is applied first, by an operation of its own.
+/// Computes the same, differentiably: the ReLU's mask is applied first, by an operation of its own.
 std::vector<Tensor> differentiable_backward(const Tensor& gy, const Tensor& x, const Tensor& gamma,
                                             const Tensor& y, const BatchStatistics& statistics) {
   const Tensor g = y.defined() ? relu_grad(gy, y) : gy;

@@ -28,7 +28,7 @@ struct BatchNormResult {
 /// order is that of batch_norm_composed. Errors: shapes; fewer than 2 values per channel.
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail = {}, RunningMoments running = {});
-/// The same function out of simple operations.
+/// Computes the same function out of simple operations.
 Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail = {});
 

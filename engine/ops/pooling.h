@@ -4,7 +4,7 @@
 
 namespace switchyard {
 
-// Each the transpose of the other, and so each other's derivative.
+// Each of the two is the transpose of the other, and so its derivative.
 
 /// [N, H, W, C] -> [N, C], mean over H and W. Errors: another rank, no pixels.
 Tensor global_average_pool(const Tensor& x);

@@ -25,7 +25,7 @@ std::int64_t product(const Shape& shape, int begin, int end) {
   return count;
 }
 
-/// Whether sum_to(x, shape) sums x's axis.
+/// Returns whether sum_to(x, shape) sums x's axis.
 bool is_summed(const Shape& x, const Shape& shape, int axis) {
   const int aligned = axis - (x.rank() - shape.rank());
   return x[axis] != 1 && (aligned < 0 || shape[aligned] == 1);

@@ -8,7 +8,7 @@
 namespace switchyard {
 namespace {
 
-/// One element of an int64 tensor on any device.
+/// Reads one element of an int64 tensor on any device.
 std::int64_t element(const Tensor& x, std::int64_t i) {
   std::int64_t value = 0;
   copy_memory(Device::kCpu, &value, x.device(), x.data<std::int64_t>() + i, sizeof(value));

@@ -9,14 +9,15 @@ namespace switchyard {
 /// whose logits hold NaN or are all -inf (naming the row).
 Tensor top_k(const Tensor& logits, std::int64_t k);
 
-/// On the CPU the position of the first of `indices` (int64, any shape) outside [0, bound), or -1.
-/// On other devices, which nobody waits for, -1; such a position is reported as `op`'s fault with
-/// `text` (engine/core/fault.h), whose {0} is the position and {1} the bound.
+/// Returns, on the CPU, the position of the first of `indices` (int64, any shape) outside [0,
+/// bound), or -1. On other devices, which nobody waits for, it returns -1; such a position is
+/// reported as `op`'s fault with `text` (engine/core/fault.h), whose {0} is the position and {1}
+/// the bound.
 std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound,
                                 std::string_view text);
 
-/// Where indices come from: kTrusted are those that top_k, gate or make_routing have made, or that
-/// an operation has checked before, whose elements nobody needs to look at again.
+/// Says where indices come from: kTrusted are those that top_k, gate or make_routing have made, or
+/// that an operation has checked before, whose elements nobody needs to look at again.
 enum class Indices { kChecked, kTrusted };
 
 /// y[t, j] = x[t, indices[t, j]]; x [T, E], indices [T, k] int64 -> [T, k]. Transpose of
@@ -26,7 +27,7 @@ Tensor gather(const Tensor& x, const Tensor& indices, Indices origin = Indices::
 Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns,
                    Indices origin = Indices::kChecked);
 
-/// Where each (token, choice) goes: a stable sort of the assignments by expert.
+/// Says where each (token, choice) goes: a stable sort of the assignments by expert.
 struct Routing {
   std::int64_t tokens = 0;
   std::int64_t experts = 0;
@@ -43,9 +44,9 @@ struct Routing {
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0,
                      Indices origin = Indices::kChecked);
 
-// One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces, each the
-// derivative of the others. Undefined `weights` stand for ones; dropped assignments contribute
-// nothing. Errors: sizes that do not fit the routing.
+// Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,
+// each the derivative of the others. Undefined `weights` stand for ones; dropped assignments
+// contribute nothing. Errors: sizes that do not fit the routing.
 
 /// Gathers token rows into expert order: y[s] = x[token(s)], times weights[t, j] of the assignment
 /// if given. x [T, D], weights [T, k] -> [S, D].

@@ -6,7 +6,7 @@
 
 namespace switchyard {
 
-/// Same elements under another shape of equal count (no copy).
+/// Returns the same elements under another shape of equal count (no copy).
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// [M, N] -> [N, M], or each matrix of a stack: [B, M, N] -> [B, N, M].
 Tensor transpose(const Tensor& x);

@@ -40,7 +40,7 @@ void check_label_shapes(std::string_view op, const Tensor& logits, const Tensor&
   check_same_device(op, {&logits, &labels});
 }
 
-/// The same, and that every label is a class.
+/// Checks the shapes, and that every label is a class.
 void check_labels(std::string_view op, const Tensor& logits, const Tensor& labels) {
   check_label_shapes(op, logits, labels);
   const std::int64_t bad =

@@ -4,8 +4,8 @@
 
 namespace switchyard {
 
-// Over the last axis, which must not be empty. A row of x that holds a NaN or +inf, or only -inf,
-// gives NaN in the whole row. Errors: a scalar, an empty last axis.
+// These functions work over the last axis, which must not be empty. A row of x that holds a NaN or
+// +inf, or only -inf, gives NaN in the whole row. Errors: a scalar, an empty last axis.
 
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);

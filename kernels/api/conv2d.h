@@ -28,7 +28,7 @@ struct ConvShape {
   std::int64_t w_size() const { return filters * patch_size(); }
   /// Inputs that one output reads: KH · KW · C.
   std::int64_t patch_size() const { return kernel_height * kernel_width * channels; }
-  /// Of each face; taps that meet the padding count.
+  /// Counts the operations of one face, the taps that meet the padding among them.
   double flops() const {
     return 2.0 * static_cast<double>(y_size()) * static_cast<double>(patch_size());
   }
@@ -38,8 +38,8 @@ struct ConvShape {
 /// The faces of the trilinear form below.
 enum class ConvFace : std::uint8_t { kForward, kInputGrad, kWeightGrad };
 
-// One trilinear form with three faces; each overwrites its result. T is float, double, or bfloat16
-// with float32 sums and results.
+// Convolution is one trilinear form with three faces; each overwrites its result. T is float,
+// double, or bfloat16 with float32 sums and results.
 // y[n, oh, ow, o] = Σ x[n, oh·stride + kh - padding, ow·stride + kw - padding, c] · w[o, kh, kw, c]
 
 /// y = x * w.

@@ -7,17 +7,17 @@
 
 #include "kernels/api/executor.h"
 
-// What the engine needs of a device besides kernels: whether it is there, its memory, and copies.
-// Every executor (Cpu, Cuda, Simt) implements all of it; `void*` into and out of kernels is always
-// memory of the executor's device. Errors: Error (CudaError on a GPU), one line that names the
-// call; OutOfMemory, which names the bytes and the device.
+// These functions are what the engine needs of a device besides kernels: whether it is there, its
+// memory, and copies. Every executor (Cpu, Cuda, Simt) implements all of it; `void*` into and out
+// of kernels is always memory of the executor's device. Errors: Error (CudaError on a GPU), one
+// line that names the call; OutOfMemory, which names the bytes and the device.
 
 namespace switchyard::kernels {
 
 // ---- the device
 
-/// Why this machine cannot run Exec's kernels, in a few words ("no GPU: no CUDA-capable device is
-/// detected"); empty where it can. Does not throw, and asks the driver once.
+/// Says in a few words why this machine cannot run Exec's kernels ("no GPU: no CUDA-capable device
+/// is detected"); empty where it can. Does not throw, and asks the driver once.
 template <class Exec>
 std::string unavailable_reason();
 
@@ -47,7 +47,7 @@ void end_range(Exec& exec) noexcept;
 
 // ---- its memory
 
-/// What an allocator holds, in bytes.
+/// Counts what an allocator holds, in bytes.
 struct MemoryStats {
   std::size_t live = 0;    ///< handed out now
   std::size_t peak = 0;    ///< most that was live since the last reset_peak_memory()
@@ -80,10 +80,11 @@ void release_cached_memory(Exec& exec);
 
 // ---- copies, of any number of bytes, 0 included; the stretches do not overlap
 
-/// Host memory -> device memory. `from` may be changed or freed as soon as this returns.
+/// Copies from host memory to device memory. `from` may be changed or freed as soon as this
+/// returns.
 template <class Exec>
 void copy_to_device(Exec& exec, void* to, const void* from, std::size_t bytes);
-/// Device memory -> host memory. Waits for the work enqueued before and for the copy.
+/// Copies from device memory to host memory. Waits for the work enqueued before and for the copy.
 template <class Exec>
 void copy_to_host(Exec& exec, void* to, const void* from, std::size_t bytes);
 /// Within the device's memory, in order with its kernels.

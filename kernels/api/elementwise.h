@@ -7,8 +7,8 @@
 #include "kernels/common/broadcast.h"
 #include "kernels/common/scalar_ops.h"
 
-// Elementwise maps for every functor of kernels/common/scalar_ops.h, T = float and double. A map is
-// called by its functor's name: "exp", "relu_grad".
+// These kernels are elementwise maps for every functor of kernels/common/scalar_ops.h, T = float
+// and double. A map is called by its functor's name: "exp", "relu_grad".
 
 namespace switchyard::kernels {
 

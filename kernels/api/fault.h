@@ -17,13 +17,13 @@ using LowestNumber = unsigned long long;
 /// All bits: nothing was reported.
 inline constexpr LowestNumber kNoFault = ~LowestNumber{0};
 
-/// Where one call reports, and under which code. The word keeps the lowest code and, of that, the
-/// lowest row, in whatever order kernels and threads report them.
+/// Says where one call reports, and under which code. The word keeps the lowest code and, of that,
+/// the lowest row, in whatever order kernels and threads report them.
 struct FaultReport {
   static constexpr int kRowBits = 40;
 
   FaultReport() = default;
-  /// Without a code, for whoever asks for the row of one call alone.
+  /// Reports without a code by default, for whoever asks for the row of one call alone.
   FaultReport(LowestNumber* where, LowestNumber of_code = 0) : word(where), code(of_code) {}
 
   LowestNumber* word = nullptr;  ///< null: nobody asks

@@ -20,7 +20,7 @@ struct FiniteTensor {
 template <class T>
 struct FindNonfinite {
   static constexpr std::string_view kName = "find_nonfinite";
-  /// In host memory, which is read before run() returns.
+  /// The span lies in host memory, which is read before run() returns.
   std::span<const FiniteTensor<T>> tensors = {};
   FaultReport fault = {};
   Work work() const {

@@ -11,16 +11,16 @@
 
 namespace switchyard::kernels {
 
-/// Whether the softmax that makes weights of logits runs over the k kept logits or over all.
+/// Says whether the softmax that makes weights of logits runs over the k kept logits or over all.
 enum class GateOrder : std::uint8_t {
   kTopKSoftmax,              ///< over the kept: weights sum to 1
   kSoftmaxTopK,              ///< over all, of which k are kept as they are
   kSoftmaxTopKRenormalized,  ///< the same divided by their sum
 };
 
-/// With v = dropout(logits + deviation · normal) / temperature: `indices` of the k largest of each
-/// row of v, descending, ties to the lower expert, and `weights` by the order. Noise is what
-/// RandomNormal draws and dropout what Dropout does.
+/// Chooses experts by v = dropout(logits + deviation · normal) / temperature: writes the `indices`
+/// of the k largest of each row of v, descending, ties to the lower expert, and `weights` by the
+/// order. Noise is what RandomNormal draws and dropout what Dropout does.
 template <class T>
 struct Gate {
   static constexpr std::string_view kName = "gate";

@@ -22,7 +22,7 @@
 
 namespace switchyard::kernels {
 
-/// What every implementation of one call has to do.
+/// Counts the work that no implementation of one call can avoid.
 struct Work {
   double bytes = 0.0;  ///< every operand read once, every result written once (compulsory bytes)
   double flops = 0.0;  ///< arithmetic of the definition; 0 where bytes are what matters

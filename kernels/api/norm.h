@@ -10,7 +10,7 @@
 
 namespace switchyard::kernels {
 
-/// What evaluation mode will normalise with; a call in training mode moves it towards the batch.
+/// Evaluation mode normalises with these; a call in training mode moves them towards the batch.
 template <class T>
 struct RunningStatistics {
   T* mean = nullptr;      ///< [channels], or null: nobody keeps any

@@ -6,8 +6,8 @@
 #include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
 
-// Stochastic gradient descent with momentum and weight decay, T = float and double. Where a fault
-// was reported before (kernels/api/fault.h), nothing is updated.
+// These kernels do stochastic gradient descent with momentum and weight decay, T = float and
+// double. Where a fault was reported before (kernels/api/fault.h), nothing is updated.
 
 namespace switchyard::kernels {
 
@@ -35,11 +35,11 @@ struct SgdParameter {
   T* m = nullptr;
 };
 
-/// SgdStep of every parameter.
+/// Does SgdStep for every parameter.
 template <class T>
 struct SgdStepMany {
   static constexpr std::string_view kName = "sgd_step_many";
-  /// In host memory, which is read before run() returns; no two parameters overlap.
+  /// The span lies in host memory, which is read before run() returns; no two parameters overlap.
   std::span<const SgdParameter<T>> parameters = {};
   double rate = 0.0;
   double momentum = 0.0;

@@ -4,8 +4,9 @@
 
 #include "kernels/api/kernel.h"
 
-// The mean over each channel of each image and its transpose, T = float and double. Images are
-// [images, pixels, channels], NHWC with height and width as one axis. Sums are taken in double.
+// These kernels take the mean over each channel of each image, and its transpose, T = float and
+// double. Images are [images, pixels, channels], NHWC with height and width as one axis. Sums are
+// taken in double.
 
 namespace switchyard::kernels {
 

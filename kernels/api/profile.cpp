@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// About 100 MB of them.
+/// These take about 100 MB.
 constexpr std::size_t kMostEvents = 1'000'000;
 
 struct State {

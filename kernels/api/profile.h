@@ -10,11 +10,12 @@
 #include "kernels/api/device.h"
 #include "kernels/api/kernel.h"
 
-// What the kernels of a program cost, measured at the door (run.h). Off, a call pays one load.
+// Measures at the door (run.h) what the kernels of a program cost. Where it is off, a call pays one
+// load.
 
 namespace switchyard::kernels {
 
-/// What one rung cost, over its calls.
+/// Adds up what one rung cost over its calls.
 struct ProfileRow {
   std::string device, kernel, rung;
   std::uint64_t calls = 0;
@@ -23,7 +24,7 @@ struct ProfileRow {
   Work work = {};              ///< what the calls could not avoid
 };
 
-/// One call on a timeline.
+/// Holds one call on a timeline.
 struct ProfileEvent {
   std::size_t row = 0;   ///< index into Profile::rows
   double begin = 0.0;    ///< seconds since start_profile()

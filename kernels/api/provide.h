@@ -4,7 +4,8 @@
 #include "kernels/api/registry.h"
 #include "kernels/common/type_list.h"
 
-// For the files that hold rungs. Such a file specialises kRungs for its kernels and ends with
+// Every file that holds rungs includes this header. It specialises kRungs for its kernels and ends
+// with
 //
 //   template struct Provides<Cpu, SoftmaxForward<float>, SoftmaxForward<double>>;
 //

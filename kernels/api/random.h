@@ -4,8 +4,8 @@
 
 #include "kernels/api/kernel.h"
 
-// Random numbers, T = float and double. They depend on the stretch and the element's number alone:
-// the same on every device and for any number of threads.
+// These kernels draw random numbers, T = float and double. They depend on the stretch and the
+// element's number alone: the same on every device and for any number of threads.
 
 namespace switchyard::kernels {
 
@@ -48,7 +48,7 @@ struct RandomUniform {
   Work work() const { return {.bytes = bytes_of<T>(count)}; }
 };
 
-/// ±1 with equal probability.
+/// Draws ±1 with equal probability.
 template <class T>
 struct RandomSign {
   static constexpr std::string_view kName = "random_sign";

@@ -6,7 +6,7 @@
 #include "kernels/api/executor.h"
 #include "kernels/api/fault.h"
 
-// How the host learns what came of the work on an executor: results and faults with one wait.
+// The host learns here what came of the work on an executor: results and faults with one wait.
 
 namespace switchyard::kernels {
 

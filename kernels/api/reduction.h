@@ -4,9 +4,9 @@
 
 #include "kernels/api/kernel.h"
 
-// Sums over the middle axis of [outer, reduce, inner], T = float and double. Partial sums cover
-// fixed stretches of the data and are added in order, in double: the same bits for any thread
-// count, and an error that does not grow with the number of terms in float32.
+// These kernels sum over the middle axis of [outer, reduce, inner], T = float and double. Partial
+// sums cover fixed stretches of the data and are added in order, in double: the same bits for any
+// thread count, and an error that does not grow with the number of terms in float32.
 
 namespace switchyard::kernels {
 
@@ -23,8 +23,8 @@ struct SumMiddle {
   Work work() const { return {.bytes = bytes_of<T>(outer * (reduce + 1) * inner)}; }
 };
 
-/// The same sums of the products a · b: dot products (outer = inner = 1) and per-channel products
-/// (outer = 1).
+/// Sums the products a · b over the same axis: dot products (outer = inner = 1) and per-channel
+/// products (outer = 1).
 template <class T>
 struct SumProducts {
   static constexpr std::string_view kName = "sum_products";

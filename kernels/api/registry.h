@@ -5,7 +5,8 @@
 #include <string_view>
 #include <vector>
 
-// The names of the kernels and rungs that this program holds, and which rungs its user asked for.
+// The registry knows the names of the kernels and rungs that this program holds, and which rungs
+// its user asked for.
 
 namespace switchyard::kernels {
 
@@ -22,9 +23,9 @@ std::vector<RegisteredKernel> registered_kernels();
 /// Called before main() by Provides. The names must live as long as the program.
 void register_rung(std::string_view device, std::string_view kernel, std::string_view rung);
 
-/// From now on run() takes this rung of the kernel on the device wherever it takes the arguments;
-/// other calls go by the ladder's own order and are counted. Errors: Error naming what there is for
-/// a kernel or rung that the device lacks.
+/// Makes run() take this rung of the kernel on the device wherever it takes the arguments; other
+/// calls go by the ladder's own order and are counted. Errors: Error naming what there is for a
+/// kernel or rung that the device lacks.
 void choose_rung(std::string_view device, std::string_view kernel, std::string_view rung);
 
 /// Takes back every choice.
@@ -43,7 +44,7 @@ namespace internal {
 /// Does nothing, which the compiler does not know.
 void keep_function(void (*function)());
 
-/// Whether any rung is chosen: all that run() asks when none is.
+/// Returns whether any rung is chosen; run() asks nothing else when none is.
 bool any_rung_chosen();
 /// The chosen rung of a kernel, or an empty name.
 std::string_view chosen_rung(std::string_view device, std::string_view kernel);

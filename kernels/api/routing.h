@@ -88,7 +88,7 @@ struct SortAssignments {
   const std::int64_t* offsets = nullptr;  ///< [experts + 1]
   std::int64_t* permutation = nullptr;    ///< [S]: slot -> assignment
   std::int64_t* inverse = nullptr;        ///< [assignments]: assignment -> slot, -1 if dropped
-  /// As many slots as assignments are counted: the host need not know how many are dropped.
+  /// Counts as many slots as assignments, since the host need not know how many are dropped.
   Work work() const { return {.bytes = bytes_of<std::int64_t>(3 * assignments + experts + 1)}; }
 };
 
@@ -100,9 +100,9 @@ struct RouteShape {
   std::int64_t width = 0;  ///< D
 };
 
-// One trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces: combine,
-// dispatch and the gradient of the weights. Dropped assignments contribute nothing. `weights`
-// may be null, which stands for ones.
+// Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces:
+// combine, dispatch and the gradient of the weights. Dropped assignments contribute nothing.
+// `weights` may be null, which stands for ones.
 
 /// y[s] = weights[permutation[s]] · x[permutation[s] / k].
 template <class T>

@@ -66,7 +66,7 @@ void run_rung(Exec& exec, const Rung<Exec, Op>& rung, const Op& arguments) {
   rung.run(exec, arguments);
 }
 
-/// The same by name. Errors: Error for a rung that the kernel lacks.
+/// Runs the rung of that name. Errors: Error for a rung that the kernel lacks.
 template <class Exec, class Op>
 void run_rung(Exec& exec, std::string_view name, const Op& arguments) {
   const Rung<Exec, Op>* const rung = internal::find_rung<Exec, Op>(name);

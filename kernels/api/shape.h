@@ -5,7 +5,8 @@
 #include "kernels/api/kernel.h"
 #include "kernels/common/convert.h"
 
-// Moving elements. The element types of tensors are kernels/common/convert.h's ElementTypes.
+// These kernels move elements. The element types of tensors are kernels/common/convert.h's
+// ElementTypes.
 
 namespace switchyard::kernels {
 

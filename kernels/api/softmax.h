@@ -4,7 +4,7 @@
 
 #include "kernels/api/kernel.h"
 
-// Softmax and its relatives over the rows of [rows, columns], T = float and double. Each row's
+// Softmax and its relatives work over the rows of [rows, columns], T = float and double. Each row's
 // maximum is subtracted first, so that finite logits of any size give finite results. A row that
 // holds a NaN or +inf, or only -inf, comes out as NaN in every column.
 

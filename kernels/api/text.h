@@ -6,11 +6,12 @@
 
 namespace switchyard {
 
-/// Whether `bytes` are UTF-8 as Unicode 15, table 3-7 has it: no overlong form, no surrogate.
+/// Returns whether `bytes` are UTF-8 as Unicode 15, table 3-7 has it: no overlong form, no
+/// surrogate.
 bool is_utf8(std::string_view bytes);
 
-/// Whether `text` is UTF-8 without any character that moves a terminal's cursor, starts an escape
-/// sequence, breaks a line or reverses the direction of writing.
+/// Returns whether `text` is UTF-8 without any character that moves a terminal's cursor, starts an
+/// escape sequence, breaks a line or reverses the direction of writing.
 bool is_plain_text(std::string_view text);
 
 /// `text` with what is_plain_text() forbids escaped, so that a message that quotes a file stays one

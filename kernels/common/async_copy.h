@@ -3,8 +3,9 @@
 #include "kernels/common/cuda.h"
 #include "kernels/common/wide.h"
 
-// Copies from global to shared memory that do not pass through registers and run while the thread
-// computes (PTX ISA, "cp.async"; compute capability 8.0). On the host they are plain copies.
+// These functions make copies from global to shared memory that do not pass through registers and
+// run while the thread computes (PTX ISA, "cp.async"; compute capability 8.0). On the host they are
+// plain copies.
 
 namespace switchyard::kernels {
 

@@ -4,10 +4,10 @@
 
 #include "kernels/common/host_device.h"
 
-// The few numbers of a channel with which batch normalisation maps its elements, out of what the
-// statistics found in float64. The map subtracts a centre first, the mean rounded to T: what is
-// left of x has the size of the deviation, however large the mean, and is 0 in a constant channel.
-// The rest of the mean, which T does not hold, goes into the shift.
+// These are the few numbers of a channel with which batch normalisation maps its elements, out of
+// what the statistics found in float64. The map subtracts a centre first, the mean rounded to T:
+// what is left of x has the size of the deviation, however large the mean, and is 0 in a constant
+// channel. The rest of the mean, which T does not hold, goes into the shift.
 
 namespace switchyard::kernels {
 

@@ -24,14 +24,15 @@ struct BFloat16 {
       bits = static_cast<std::uint16_t>((word + 0x7FFFU + (word >> 16 & 1U)) >> 16);
     }
   }
-  /// Exact.
+  /// The conversion is exact.
   SWITCHYARD_HOST_DEVICE explicit operator float() const {
     return std::bit_cast<float>(std::uint32_t{bits} << 16);
   }
 };
 static_assert(sizeof(BFloat16) == 2);
 
-/// What a product of T operands is summed and stored in: float32 for bfloat16, else T.
+/// Names the type that a product of T operands is summed and stored in: float32 for bfloat16, else
+/// T.
 template <class T>
 using ResultOf = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
 

@@ -6,7 +6,7 @@
 
 namespace switchyard::kernels {
 
-/// How two row-major operands are read while a row-major result is written, under NumPy's
+/// Says how two row-major operands are read while a row-major result is written, under NumPy's
 /// broadcasting rule. Axes of size 1 are dropped and neighbours along which both operands step
 /// alike are merged, so that equal shapes become one axis and [N, H, W, C] with [C] becomes two.
 struct BroadcastPlan {

@@ -8,7 +8,7 @@
 
 namespace switchyard::kernels {
 
-/// For tables of prepared convolutions: mixes the face, the sizes and what else distinguishes them.
+/// Mixes the face, the sizes and what else distinguishes convolutions, for tables of prepared ones.
 inline std::size_t hash_of(ConvFace face, const ConvShape& s,
                            std::initializer_list<std::int64_t> more) {
   std::size_t hash = 0;

@@ -23,9 +23,10 @@ SWITCHYARD_HOST_DEVICE inline BFloat16 bfloat16_from(double x) {
   return BFloat16(std::bit_cast<float>(word));
 }
 
-/// What a number becomes in another element type, the same on every device. Floating to integer:
-/// cut off towards zero, NaN becomes 0, what lies outside the range its nearest end. Integer to
-/// integer: the low bits. To a narrower floating type: rounded to nearest, ties to even.
+/// Converts a number to another element type, alike on every device. From floating to integer it is
+/// cut off towards zero, NaN becomes 0, and what lies outside the range becomes its nearest end.
+/// From integer to integer the low bits remain. To a narrower floating type it is rounded to
+/// nearest, ties to even.
 template <class To, class From>
 SWITCHYARD_HOST_DEVICE inline To convert_element(From x) {
   if constexpr (std::is_same_v<To, From>) {

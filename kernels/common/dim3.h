@@ -5,7 +5,7 @@
 
 namespace switchyard::kernels {
 
-/// Extent or index of a grid or block.
+/// Holds the extent or index of a grid or block.
 struct Dim3 {
   unsigned x = 1;
   unsigned y = 1;
@@ -15,16 +15,16 @@ struct Dim3 {
   bool operator==(const Dim3&) const = default;
 };
 
-/// How a kernel is launched.
+/// Says how a kernel is launched.
 struct LaunchShape {
   Dim3 grid;
   Dim3 block;
   std::size_t dynamic_shared_bytes = 0;
 };
 
-/// What one launch may ask for, and how many multiprocessors share its blocks. Defaults: compute
-/// capability 8.0 and 9.0 (CUDA C++ Programming Guide, "Technical Specifications per Compute
-/// Capability"); shared memory of 8.0, the smaller; the multiprocessors of an H100.
+/// Says what one launch may ask for, and how many multiprocessors share its blocks. Defaults:
+/// compute capability 8.0 and 9.0 (CUDA C++ Programming Guide, "Technical Specifications per
+/// Compute Capability"); shared memory of 8.0, the smaller; the multiprocessors of an H100.
 struct LaunchLimits {
   std::uint64_t threads_per_block = 1024;
   Dim3 block = {1024, 1024, 64};

@@ -41,7 +41,7 @@ struct GateLogits {
     return temperature == T{1} ? value : value / temperature;
   }
 
-  /// The same, written to `values` if anybody asked for it.
+  /// Returns the same value and writes it to `values` if anybody asked for it.
   SWITCHYARD_HOST_DEVICE T written(std::int64_t i) const {
     const T value = (*this)(i);
     if (values != nullptr) values[i] = value;

@@ -33,7 +33,7 @@ struct Half {
       bits = static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - kOneHalf));
     }
   }
-  /// Exact.
+  /// The conversion is exact.
   SWITCHYARD_HOST_DEVICE explicit operator float() const {
     const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
     const std::uint32_t exponent = bits >> 10 & 0x1FU;

@@ -177,7 +177,7 @@ __device__ __forceinline__ void multiply_add(FragmentC<MmaF64>& c, const Fragmen
 
 #else
 
-/// The same on the host: the 32 fragments are put together to matrices and multiplied once.
+/// Does the same on the host: puts the 32 fragments together to matrices and multiplies them once.
 /// Sums are rounded to `Sum` term by term, ascending in depth, and then added to C; a tensor core's
 /// order and rounding are its own.
 template <class Mma>

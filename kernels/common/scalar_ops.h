@@ -6,8 +6,9 @@
 #include "kernels/common/host_device.h"
 #include "kernels/common/type_list.h"
 
-// What one element of an elementwise operation computes, the same source for every executor. A
-// functor is a value: Affine carries its two scalars. NaN in, NaN out; infinities give the limit.
+// Each functor computes one element of an elementwise operation, from the same source for every
+// executor. A functor is a value: Affine carries its two scalars. NaN gives NaN, and infinities
+// give the limit.
 
 namespace switchyard::kernels {
 
@@ -247,7 +248,7 @@ struct First {
   }
 };
 
-/// Every functor above, of one operand and of two.
+/// Lists every functor above, of one operand and of two.
 using UnaryFunctors =
     TypeList<Affine, Quotient, Clamp, Exp, Log, Sqrt, Square, Reciprocal, Tanh, Erf, Sigmoid,
              SigmoidGrad, Softplus, Relu, Gaussian, NormalCdf, Gelu, Silu>;

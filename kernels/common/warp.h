@@ -2,15 +2,15 @@
 
 #include "kernels/common/cuda.h"
 
-// Warp-level building blocks. All 32 lanes must call them together.
+// These are building blocks of one warp. All 32 lanes must call them together.
 
 namespace switchyard::kernels {
 
 inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
 inline constexpr int kWarp = 32;
 
-/// Sum over the warp, in the same order on every executor; every lane gets it. 5 shuffles. With
-/// kLanes, a power of two, the sums over each kLanes neighbouring lanes.
+/// Returns the sum over the warp, in the same order on every executor; every lane gets it. 5
+/// shuffles. With kLanes, a power of two, the sums over each kLanes neighbouring lanes.
 template <int kLanes = kWarp, class T>
 __device__ __forceinline__ T warp_sum(T value) {
   for (int distance = kLanes / 2; distance > 0; distance /= 2) {
@@ -19,7 +19,7 @@ __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
-/// Maximum over the warp; every lane gets it. NaN wins.
+/// Returns the maximum over the warp; every lane gets it. NaN wins.
 template <class T>
 __device__ __forceinline__ T warp_max(T value) {
   for (int distance = kWarp / 2; distance > 0; distance /= 2) {

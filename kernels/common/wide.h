@@ -13,7 +13,7 @@ struct alignas(16) Wide {
   T value[kCount];
 };
 
-/// Whether an address may be read 16 bytes at a time.
+/// Returns whether an address may be read 16 bytes at a time.
 SWITCHYARD_HOST_DEVICE inline bool is_wide_aligned(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
 }

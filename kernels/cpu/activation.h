@@ -6,7 +6,7 @@
 
 namespace switchyard::kernels {
 
-/// How an inference network's activations lie in memory: [N, C / block, H, W, block], the last
+/// Says how an inference network's activations lie in memory: [N, C / block, H, W, block], the last
 /// block padded.
 enum class Layout : std::int64_t { kChannelsLast = 0, kPlanes = 1, kBlocked = 16 };
 

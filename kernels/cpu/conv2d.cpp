@@ -10,8 +10,9 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd.h"
 
-// The convolutions' ladders. float32: plain loops, oneDNN's direct algorithm, Winograd's algorithm
-// (our own where the library has none); float64: plain loops, patches times weights by Eigen.
+// This file holds the convolutions' ladders. float32: plain loops, oneDNN's direct algorithm,
+// Winograd's algorithm (our own where the library has none); float64: plain loops, patches times
+// weights by Eigen.
 
 namespace switchyard::kernels {
 namespace {

@@ -39,7 +39,7 @@ double* patch_buffer(const ConvShape& s) {
   return scratch<double>(Scratch::kPatches, static_cast<std::size_t>(rows * s.patch_size()));
 }
 
-/// One patch row per output pixel; out-of-image parts are zero.
+/// Writes one patch row per output pixel; out-of-image parts are zero.
 void copy_patch_row(const ConvShape& s, const double* image, std::int64_t oh, double* row) {
   for (std::int64_t ow = 0; ow < s.out_width(); ++ow) {
     for (std::int64_t kh = 0; kh < s.kernel_height; ++kh) {

@@ -3,7 +3,7 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Where element (n, h, w, c) of an image stands.
+/// Returns the index of element (n, h, w, c) of an image.
 std::int64_t x_at(const ConvShape& s, std::int64_t n, std::int64_t h, std::int64_t w,
                   std::int64_t c) {
   return ((n * s.height + h) * s.width + w) * s.channels + c;

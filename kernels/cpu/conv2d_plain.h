@@ -2,8 +2,8 @@
 
 #include "kernels/api/conv2d.h"
 
-// The convolution's faces as their definition says, one output after the other on one thread, with
-// sums in double; T is float or double.
+// These functions compute the convolution's faces as their definition says, one output after the
+// other on one thread, with sums in double; T is float or double.
 
 namespace switchyard::kernels {
 

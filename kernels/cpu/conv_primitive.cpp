@@ -41,7 +41,7 @@ class Operand {
     copy_ = written ? onednn::make_reorder(packed_, plain_) : onednn::make_reorder(plain_, packed_);
   }
 
-  /// What the primitive gets for `data`.
+  /// Returns the memory that the primitive gets for `data`.
   memory prepare(const float* data) const {
     memory plain = onednn::view(plain_, data);
     if (!copy_) return plain;

@@ -9,7 +9,8 @@ enum class ConvAlgorithm : std::uint8_t {
   kWinograd,  ///< F(4x4, 3x3), of oneDNN 2.x with AVX-512 alone
 };
 
-/// Whether the library computes this face of the convolution by the algorithm. No size may be 0.
+/// Returns whether the library computes this face of the convolution by the algorithm. No size may
+/// be 0.
 bool onednn_has(ConvFace face, const ConvShape& shape, ConvAlgorithm algorithm);
 
 /// One face of the float32 convolution's trilinear form by oneDNN, on `threads` threads (oneDNN

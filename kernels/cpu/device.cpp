@@ -83,8 +83,9 @@ class HostAllocator {
     return std::max((bytes + unit - 1) / unit, std::size_t{1}) * unit;
   }
 
-  /// Whether a block is mapped and cached here. Its capacity alone decides, when it is made and
-  /// when it comes back: the request, which is up to 63 bytes smaller, may lie on the other side.
+  /// Returns whether a block is mapped and cached here. Its capacity alone decides, when it is made
+  /// and when it comes back: the request, which is up to 63 bytes smaller, may lie on the other
+  /// side.
   static bool is_large(std::size_t capacity) { return capacity >= kLargeBlock; }
 
   static std::size_t capacity_for(std::size_t bytes) {
@@ -122,7 +123,7 @@ class HostAllocator {
     return block;
   }
 
-  /// Of live and cached bytes together.
+  /// Bounds live and cached bytes together.
   std::size_t limit() const {
     constexpr std::size_t kSmallest = std::size_t{64} << 20;
     return std::max(stats_.peak + stats_.peak / 4, kSmallest);

@@ -10,8 +10,9 @@
 namespace switchyard::kernels {
 namespace {
 
-// Elements per task. Fixed, so that which elements fall in a loop's vector part and which in its
-// scalar remainder, and with them the last bit of exp and its kin, do not depend on the threads.
+// A task takes so many elements. Fixed, so that which elements fall in a loop's vector part and
+// which in its scalar remainder, and with them the last bit of exp and its kin, do not depend on
+// the threads.
 constexpr std::int64_t kChunk = 16384;
 
 // ---- vector loops: chunks over threads, in loops that vectorise

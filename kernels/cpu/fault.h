@@ -28,7 +28,7 @@ class LowestRow {
   std::atomic<LowestNumber> lowest_{kNoFault};
 };
 
-/// Whether something was reported before this call.
+/// Returns whether something was reported before this call.
 inline bool is_faulty(const LowestNumber* word) { return word != nullptr && *word != kNoFault; }
 
 }  // namespace switchyard::kernels

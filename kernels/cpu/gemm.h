@@ -25,8 +25,8 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<float> a, M
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<double> a,
           MatrixView<double> b, double* c, std::int64_t c_stride, bool accumulate = false);
 
-/// The same on all threads: C is cut into tiles whose sizes depend on m and n alone, so its bits do
-/// not depend on the thread count.
+/// Computes the same product on all threads: C is cut into tiles whose sizes depend on m and n
+/// alone, so its bits do not depend on the thread count.
 template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<T> a, MatrixView<T> b,
                    T* c, std::int64_t c_stride, bool accumulate = false);

@@ -39,7 +39,7 @@ void sum_rows(std::int64_t begin, std::int64_t end, std::int64_t width, const Ad
   }
 }
 
-/// The same over all rows: chunks in parallel, added in chunk order.
+/// Sums over all rows: chunks run in parallel and are added in chunk order.
 template <class T, class AddRow>
 std::vector<double> sum_all_rows(std::int64_t rows, std::int64_t channels, std::int64_t sums,
                                  const AddRow& add_row) {
@@ -100,7 +100,7 @@ std::vector<double> channel_moments(std::int64_t rows, std::int64_t channels, co
           }
         },
         sums.data());
-    // Correct for the rounding of the mean.
+    // This corrects for the rounding of the mean.
     for (std::size_t c = 0; c < width; ++c) {
       const double shift = sums[width + c] / count;
       chunk_mean[c] += shift;

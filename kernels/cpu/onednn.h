@@ -6,8 +6,8 @@
 #include "kernels/api/conv2d.h"
 #include "kernels/api/error.h"
 
-// The one place that knows oneDNN's API, 2.x and 3.x. Primitives use a scratchpad that the caller
-// provides, so that one primitive may run in several threads.
+// This is the one place that knows oneDNN's API, 2.x and 3.x. Primitives use a scratchpad that the
+// caller provides, so that one primitive may run in several threads.
 
 namespace switchyard::kernels::onednn {
 
@@ -26,7 +26,7 @@ const dnnl::engine& engine();
 /// The calling thread's stream.
 dnnl::stream& stream();
 
-/// View of a buffer. oneDNN takes inputs and outputs as void*.
+/// Makes a view of a buffer. oneDNN takes inputs and outputs as void*.
 dnnl::memory view(const dnnl::memory::desc& desc, const void* data);
 
 /// Runs `primitive` and waits; adds the scratchpad argument from the calling thread's memory.
@@ -41,14 +41,14 @@ struct ConvLayouts {
   explicit ConvLayouts(const ConvShape& shape);
   dnnl::memory::desc x, w, y;
 };
-/// The same sizes in another layout; `any` leaves it to the library.
+/// Describes the same sizes in another layout; `any` leaves the choice to the library.
 dnnl::memory::desc with_layout(const dnnl::memory::desc& desc, dnnl::memory::format_tag layout);
 
 /// Attributes: user scratchpad, nothing fused.
 dnnl::primitive_attr plain_attributes();
 void append_relu(dnnl::post_ops& operations);
 
-/// Whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
+/// Returns whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
 bool has_winograd();
 
 using Forward = dnnl::convolution_forward::primitive_desc;

@@ -47,7 +47,7 @@ void add_block(Element element, std::int64_t first, std::int64_t rows, std::int6
   for (std::int64_t j = 0; j < width; ++j) total[j] += sum[static_cast<std::size_t>(j)];
 }
 
-/// The same for any number of rows and up to kTile columns.
+/// Adds any number of rows of up to kTile columns.
 template <class T, class Element>
 void add_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t stride,
               std::int64_t width, Totals& total) {
@@ -63,8 +63,8 @@ void add_rows(Element element, std::int64_t first, std::int64_t rows, std::int64
   }
 }
 
-/// The same for narrow rows without gaps, from zero: `fold` rows, a power of two, count as one wide
-/// row, and the wide sum is folded in halves.
+/// Sums narrow rows without gaps, from zero: `fold` rows, a power of two, count as one wide row,
+/// and the wide sum is folded in halves.
 template <class T, class Element>
 void sum_narrow_rows(Element element, std::int64_t first, std::int64_t rows, std::int64_t width,
                      Totals& total) {
@@ -82,7 +82,8 @@ void sum_narrow_rows(Element element, std::int64_t first, std::int64_t rows, std
   }
 }
 
-/// How [outer, reduce, inner] is cut into tasks: by outer index, column tile and stretch of rows.
+/// Says how [outer, reduce, inner] is cut into tasks: by outer index, column tile and stretch of
+/// rows.
 struct Partition {
   Partition(std::int64_t outer, std::int64_t reduce, std::int64_t inner)
       : tiles((inner + kTile - 1) / kTile) {

@@ -7,7 +7,7 @@
 
 #include "kernels/api/routing.h"
 
-// What the kernels of routing on the host share: rows spread over threads, and one row of top-k.
+// The kernels of routing on the host share this: rows spread over threads, and one row of top-k.
 
 namespace switchyard::kernels {
 

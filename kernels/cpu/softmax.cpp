@@ -46,7 +46,7 @@ double sum_of(std::int64_t columns, Element element) {
   return reduce_row(columns, 0.0, element, [](double sum, double value) { return sum + value; });
 }
 
-/// Largest element; a NaN is passed over, the exponential will meet it.
+/// Returns the largest element; a NaN is passed over, the exponential will meet it.
 template <class T>
 T maximum_of(const T* x, std::int64_t columns) {
   return reduce_row(
@@ -66,7 +66,7 @@ double total(const T* x, std::int64_t columns) {
   return sum_of(columns, [=](std::int64_t j) { return double{x[j]}; });
 }
 
-/// Where the maximum stands; `columns` in a row of NaN.
+/// Returns the place of the maximum, or `columns` in a row of NaN.
 template <class T>
 std::int64_t place_of(T maximum, const T* x, std::int64_t columns) {
   return std::find(x, x + columns, maximum) - x;

@@ -79,7 +79,7 @@ struct Images {
   std::int64_t height, width, channels;
 };
 
-/// Where tiles lie in images: the tile of the output pixel (i, j) begins at the pixel
+/// Says where tiles lie in images: the tile of the output pixel (i, j) begins at the pixel
 /// (stride · i - padding, stride · j - padding).
 struct Grid {
   std::int64_t stride = 1;
@@ -91,7 +91,7 @@ struct Grid {
 struct Tiling {
   std::int64_t rows, columns, count, block;
 
-  /// For matrices of `channels` columns in all at each of `points` points.
+  /// Sizes the blocks for matrices of `channels` columns in all at each of `points` points.
   Tiling(std::int64_t batch, const Images& out, int points, std::int64_t channels)
       : rows((out.height + kOut - 1) / kOut),
         columns((out.width + kOut - 1) / kOut),
@@ -103,7 +103,7 @@ struct Tiling {
   }
 
   std::int64_t per_image() const { return rows * columns; }
-  /// For work that one thread does image by image.
+  /// Makes blocks whole images, for work that one thread does image by image.
   void round_blocks_up_to_images() {
     block = std::min(count, (block + per_image() - 1) / per_image() * per_image());
   }
@@ -175,7 +175,7 @@ void gather(const Tiling& tiling, std::int64_t first, std::int64_t tiles, const 
   });
 }
 
-/// What happens to a result on its way to memory, in this order.
+/// Lists what happens to a result on its way to memory, in this order.
 struct Epilogue {
   const float* bias = nullptr;  // [C], added
   bool accumulate = false;      // adds what is there already

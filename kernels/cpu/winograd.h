@@ -7,13 +7,14 @@
 
 namespace switchyard::kernels {
 
-/// Whether winograd_convolution() takes this convolution: 3x3 kernels at stride 1 or 2, padding 0
-/// to 2, channels and filters in multiples of 8, and at stride 2 images of at most 4096 pixels.
+/// Returns whether winograd_convolution() takes this convolution: 3x3 kernels at stride 1 or 2,
+/// padding 0 to 2, channels and filters in multiples of 8, and at stride 2 images of at most 4096
+/// pixels.
 bool winograd_takes(const ConvShape& shape);
-/// Whether it takes it and there are enough channels, filters and pixels to pay for the transforms,
-/// so that it is faster than a direct one.
+/// Returns whether it takes it and there are enough channels, filters and pixels to pay for the
+/// transforms, so that it is faster than a direct one.
 bool winograd_pays(const ConvShape& shape);
-/// Whether oneDNN brings Winograd's algorithm of its own on this machine.
+/// Returns whether oneDNN brings Winograd's algorithm of its own on this machine.
 bool library_has_winograd();
 
 /// One face of the float32 convolution's trilinear form by Winograd's algorithm with 4x4 tiles of y

@@ -6,16 +6,16 @@
 #include "kernels/common/batch_norm_form.h"
 #include "kernels/cuda/channel_statistic.cuh"
 
-// What batch normalisation finds of every channel: the moments forward, three sums backward. Sums
+// Batch normalisation finds these of every channel: the moments forward, three sums backward. Sums
 // are doubles, rounded once.
 
 namespace switchyard::kernels {
 
-/// How many numbers, their mean and Σ (x - mean)².
+/// Holds how many numbers there are, their mean and Σ (x - mean)².
 struct Moments {
   double count, mean, squares;
 
-  /// Two sets together (Chan, Golub & LeVeque 1983, eq. 2.1).
+  /// Merges the moments of two sets (Chan, Golub & LeVeque 1983, eq. 2.1).
   __device__ static Moments merge(const Moments& a, const Moments& b) {
     if (b.count == 0.0) return a;
     const double count = a.count + b.count;
@@ -52,7 +52,7 @@ struct ForwardResult {
   }
 };
 
-/// Of rows begin, begin + step, ... < end.
+/// Counts the rows begin, begin + step, ... < end.
 __device__ __forceinline__ double walk_count(std::int64_t begin, std::int64_t step,
                                              std::int64_t end) {
   return begin < end ? static_cast<double>((end - begin + step - 1) / step) : 0.0;
@@ -82,8 +82,8 @@ struct TwoPassMoments : ForwardResult<T> {
   }
 };
 
-/// In one pass: sums of x - K and of its square, K the first number met, which is near the mean
-/// where the mean is large; no division for each element, as Welford's update has.
+/// Takes one pass: it sums x - K and its square, where K is the first number met, which is near the
+/// mean where the mean is large. It needs no division for each element, as Welford's update does.
 template <class T>
 struct ShiftedMoments : ForwardResult<T> {
   using Value = Moments;

@@ -4,7 +4,7 @@
 
 namespace switchyard::kernels {
 
-/// What a thread gets from a prefix sum over its block.
+/// Holds what a thread gets from a prefix sum over its block.
 template <class T>
 struct BlockScan {
   T before;  ///< sum of the lower threads' values

@@ -3,8 +3,8 @@
 #include "kernels/common/pack.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Maps over [rows, channels] whose formula has a few numbers of each channel. A `Map` has a type
-// Channel with those numbers, and
+// These kernels map [rows, channels] by a formula that has a few numbers of each channel. A `Map`
+// has a type Channel with those numbers, and
 //
 //   Channel channel(c)                                reads them;
 //   template <int kCount> void apply(i, channels)     does elements i ... i + kCount - 1.
@@ -32,7 +32,7 @@ __global__ void channel_map_thread_per_element(Map map, std::int64_t count, int 
 //   2. it walks down 8 rows with them: no remainder, and the numbers are read once for 8 rows;
 //   3. a block is `width` threads across, a power of two up to 256, and 256 / width rows deep: a
 //      warp reads contiguous memory in wide and in narrow matrices.
-// Wide: a quarter of the load and store instructions (float32).
+// The wide rung needs a quarter of the load and store instructions (float32).
 template <class Map, int kCount>
 __global__ void channel_map_row_walk(Map map, std::int64_t rows, int channels, int width,
                                      int tiles) {

@@ -6,8 +6,8 @@
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/team.cuh"
 
-// A statistic of every channel of [rows, channels], deterministic. A `Statistic` has a type Value
-// with a static merge(a, b), and
+// These kernels find a statistic of every channel of [rows, channels], deterministically. A
+// `Statistic` has a type Value with a static merge(a, b), and
 //
 //   Value walk(begin, step, end, channels, c)   of channel c, rows begin, begin + step, ... < end;
 //   void finish(c, value)                       writes what follows from the whole channel's value.
@@ -23,8 +23,8 @@ struct MergeValues {
 
 // channel_statistic_thread_per_channel
 //   1. each thread walks down its channel alone and finishes it.
-// Coalesced for 32 channels or more, but no more than `channels` threads have work: 64 channels are
-// two warps on one multiprocessor.
+// Reads are coalesced for 32 channels or more, but no more than `channels` threads have work: 64
+// channels are two warps on one multiprocessor.
 template <class Statistic>
 __global__ void channel_statistic_thread_per_channel(Statistic statistic, std::int64_t rows,
                                                      int channels) {
@@ -34,8 +34,8 @@ __global__ void channel_statistic_thread_per_channel(Statistic statistic, std::i
   statistic.finish(channel, statistic.walk(0, 1, rows, channels, channel));
 }
 
-/// How the work is cut: tiles of `width` channels, a power of two up to 32, and stretches of
-/// `length` rows. A function of the sizes alone.
+/// Says how the work is cut: into tiles of `width` channels, a power of two up to 32, and stretches
+/// of `length` rows. The cut depends on the sizes alone.
 struct ChannelTiling {
   int width;
   int tiles;
@@ -48,8 +48,8 @@ struct ChannelTiling {
 //   2. each thread walks down every (256 / width)-th row;
 //   3. the rows of threads merge in shared memory by halves, up to 8 barriers;
 //   4. the block's values go to parts [stretches, channels].
-// About 1024 blocks whatever the shape. The parts are a small fraction of what was read: each
-// thread walks at least 16 rows.
+// There are about 1024 blocks whatever the shape. The parts are a small fraction of what was read:
+// each thread walks at least 16 rows.
 template <class Statistic>
 __global__ void channel_statistic_column_tiles(Statistic statistic,
                                                typename Statistic::Value* __restrict__ parts,

@@ -8,13 +8,14 @@
 #include "kernels/cuda/tensor_core_tile.cuh"
 #include "kernels/cuda/tile_grid.cuh"
 
-// The ladder that the three faces of the convolution share. A `Face` says what differs:
+// The three faces of the convolution share this ladder. A `Face` says what differs between them:
 //
-//   SWITCHYARD_CONV_FACE("conv2d");                  // how its rungs' names begin
+//   SWITCHYARD_CONV_FACE("conv2d");                         // its rungs' names begin so
 //   template <class T> using Kernel = Conv2d<T>;
-//   template <class T> static bool wide(const Kernel<T>&);   // operands may be read 16 bytes at
-//   once template <class T> static void thread_per_output(KernelExecutor&, const Kernel<T>&);
-//   template <class Tiles, bool kWide>                       // Tiles as with_tile takes them
+//   // Returns whether operands may be read 16 bytes at a time.
+//   template <class T> static bool wide(const Kernel<T>&);
+//   template <class T> static void thread_per_output(KernelExecutor&, const Kernel<T>&);
+//   template <class Tiles, bool kWide>                      // Tiles as with_tile takes them
 //   static void implicit_gemm(KernelExecutor&, name, const Kernel<typename Tiles::Operand>&);
 
 namespace switchyard::kernels {

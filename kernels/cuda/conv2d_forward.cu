@@ -3,9 +3,9 @@
 
 // y [n, oh, ow, o] = Σ x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]
 //                      · w [o, kh, kw, c]
-// 2 · pixels · filters · patch flops, with patch = kh · kw · c, on x, w and y. A 3x3 convolution of
-// 128 channels does 576 flops a byte of x (float32), so what counts is how often each element is
-// read again.
+// A convolution does 2 · pixels · filters · patch flops, with patch = kh · kw · c, on x, w and y. A
+// 3x3 convolution of 128 channels does 576 flops a byte of x (float32), so what counts is how often
+// each element is read again.
 
 namespace switchyard::kernels {
 namespace {
@@ -74,7 +74,7 @@ struct Forward {
   template <class T>
   using Kernel = Conv2d<T>;
 
-  /// Whether a tap's channels may be read 16 bytes at a time.
+  /// Returns whether a tap's channels may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2d<T>& a) {
     return wide_rows(a.x, a.shape.channels) && wide_rows(a.w, a.shape.channels);

@@ -16,8 +16,8 @@ constexpr int kOutputThreads = 256;
 // conv2d_input_grad_thread_per_output
 //   1. each thread takes one element (pixel of x, c), c fastest;
 //   2. it goes through all taps and skips those that meet no output.
-// gy [n, oh, ow, o], w [o, kh, kw, c], gx [n, h, w, c]. 2 · taps that count · filters elements an
-// output: 4 bytes a flop (float32); lanes share gy and read neighbours of w.
+// gy [n, oh, ow, o], w [o, kh, kw, c], gx [n, h, w, c]. Each output reads 2 · taps that count ·
+// filters elements: 4 bytes a flop (float32); lanes share gy and read neighbours of w.
 template <class T, class Sum>
 __global__ void conv2d_input_grad_thread_per_output(ConvExtents e, const T* __restrict__ gy,
                                                     const T* __restrict__ w, Sum* __restrict__ gx) {
@@ -54,8 +54,8 @@ __global__ void conv2d_input_grad_thread_per_output(ConvExtents e, const T* __re
 //   3. per step of depth, (tap, filter), it gathers a tile of gy, contiguous in filters, and one of
 //      w, contiguous in c;
 //   4. a phase without taps (1x1 at stride 2 has three) writes zeros.
-// As much arithmetic as the forward pass, at any stride. Every element of gy is fetched once per
-// tap and 64 channels.
+// It does as much arithmetic as the forward pass, at any stride. Every element of gy is fetched
+// once per tap and 64 channels.
 template <class Tile, bool kWide>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     conv2d_input_grad_implicit_gemm(ConvExtents e, Divider filters,
@@ -87,7 +87,7 @@ struct InputGrad {
   template <class T>
   using Kernel = Conv2dInputGrad<T>;
 
-  /// Whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
+  /// Returns whether neighbouring filters of gy and channels of w may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2dInputGrad<T>& a) {
     return wide_rows(a.gy, a.shape.filters) && wide_rows(a.w, a.shape.channels);

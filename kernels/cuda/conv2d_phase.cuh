@@ -2,10 +2,10 @@
 
 #include "kernels/cuda/conv2d_source.cuh"
 
-// The input gradient as matrix products (kernels/cuda/matrix_tile.cuh). A pixel of x gets something
-// from a tap (kh, kw) only where oh · stride = ih + padding - kh has a solution. So the taps that
-// count depend on (ih mod stride, iw mod stride) alone: the pixels of x fall into stride² phases,
-// and within one phase every pixel has the same taps and the product is dense.
+// The input gradient becomes matrix products here (kernels/cuda/matrix_tile.cuh). A pixel of x gets
+// something from a tap (kh, kw) only where oh · stride = ih + padding - kh has a solution. So the
+// taps that count depend on (ih mod stride, iw mod stride) alone: the pixels of x fall into stride²
+// phases, and within one phase every pixel has the same taps and the product is dense.
 //
 //   stride 2, 3x3, padding 1:    ih even: kh = 1          0 1 0 1     pixels of phase 0 1 2 3:
 //                                ih odd:  kh = 0, 2       2 3 2 3     1, 2, 2 and 4 taps of 9
@@ -73,7 +73,7 @@ struct PhaseTaps {
   }
 };
 
-/// What the outputs' gradient gives to each pixel of a phase: [pixel, (tap, filter)].
+/// Reads what the outputs' gradient gives to each pixel of a phase: [pixel, (tap, filter)].
 template <class T>
 struct OutputGradSource {
   using Element = T;

@@ -60,7 +60,8 @@ inline ConvExtents conv_extents(const char* kernel, const ConvShape& s) {
 /// A divider for an extent that may be 0, where nothing will be divided.
 inline Divider divider_of(int extent) { return Divider(extent > 0 ? extent : 1); }
 
-/// Where an output pixel's patch begins: `line` is its image's first line, counted over the batch.
+/// Says where an output pixel's patch begins: `line` is its image's first line, counted over the
+/// batch.
 struct PatchOrigin {
   int line, top, left;
 };
@@ -111,7 +112,7 @@ struct Image {
   const T* x;
   int height, width, channels;
 
-  /// Null in the padding.
+  /// Returns null in the padding.
   __device__ __forceinline__ const T* at(const PatchOrigin& origin, const Tap& tap) const {
     const int ih = origin.top + tap.kh;
     const int iw = origin.left + tap.kw;
@@ -134,7 +135,7 @@ struct PatchSource {
 
   using Row = PatchOrigin;
   __device__ __forceinline__ Row row(int pixel) const {
-    // Past the last pixel: an origin above every image, whatever the tap.
+    // Past the last pixel the origin lies above every image, whatever the tap.
     return pixel < pixels.count ? pixels.origin(pixel) : Row{0, std::numeric_limits<int>::min(), 0};
   }
   __device__ __forceinline__ const T* at(const Row& row, int index) const {
@@ -142,7 +143,7 @@ struct PatchSource {
   }
 };
 
-/// The same matrix transposed: [(kh, kw, c), output pixel].
+/// Reads the same matrix transposed: [(kh, kw, c), output pixel].
 template <class T>
 struct PatchTransposedSource {
   using Element = T;

@@ -3,8 +3,9 @@
 #include "kernels/cuda/split_sum.cuh"
 
 // gw [o, kh, kw, c] = Σ over output pixels of gy [pixel, o]
-//                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c]:
-// as many flops as the forward pass, but few results, each a sum over all pixels of the batch.
+//                       · x [n, oh · stride + kh - padding, ow · stride + kw - padding, c].
+// It does as many flops as the forward pass, but has few results, each a sum over all pixels of the
+// batch.
 
 namespace switchyard::kernels {
 namespace {
@@ -80,7 +81,7 @@ struct WeightGrad {
   template <class T>
   using Kernel = Conv2dWeightGrad<T>;
 
-  /// Whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
+  /// Returns whether neighbouring filters of gy and channels of x may be read 16 bytes at a time.
   template <class T>
   static bool wide(const Conv2dWeightGrad<T>& a) {
     return wide_rows(a.x, a.shape.channels) && wide_rows(a.gy, a.shape.filters);

@@ -8,7 +8,7 @@
 
 namespace switchyard::kernels {
 
-/// What is used of cuBLAS, by the types of its header.
+/// Lists what is used of cuBLAS, by the types of its header.
 struct CublasFunctions {
   decltype(cublasCreate_v2)* create;
   decltype(cublasDestroy_v2)* destroy;

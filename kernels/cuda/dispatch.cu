@@ -4,9 +4,9 @@
 #include "kernels/common/warp.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Rows of tokens to the slots of their experts and back, and the gradient of the weights: bound by
-// memory, at most 2 flops an element. The rungs differ in how much work it takes to find a row, and
-// in the size of a request.
+// These kernels bring rows of tokens to the slots of their experts and back, and compute the
+// gradient of the weights: bound by memory, at most 2 flops an element. The rungs differ in how
+// much work it takes to find a row, and in the size of a request.
 
 namespace switchyard::kernels {
 namespace {
@@ -47,8 +47,8 @@ constexpr int kPerLane = kWide ? Wide<T>::kCount : 1;
 //   2. it reads the slot's assignment and divides to find the token;
 //   3. it copies the element, times the assignment's weight.
 // x [tokens, width], y [slots, width], map [slots]. Reads 4 and writes 4 bytes an element
-// (float32), and 8 bytes of map, shared by a warp. Two 64-bit divisions, some forty instructions
-// each.
+// (float32), and 8 bytes of map, shared by a warp. It takes two 64-bit divisions, some forty
+// instructions each.
 template <class T>
 __global__ void dispatch_thread_per_element(Route<T> p) {
   const std::int64_t i = thread_index();
@@ -61,8 +61,8 @@ __global__ void dispatch_thread_per_element(Route<T> p) {
 // dispatch_warp_per_slot, dispatch_warp_per_slot_wide (128-bit accesses)
 //   1. a warp takes one slot and finds its token with one division for the whole row;
 //   2. its lanes copy the row, 32 elements or 512 bytes a step.
-// The same bytes; what is left of the arithmetic is a multiplication an element. Wide: a quarter of
-// the requests, four times the bytes in flight (float32).
+// It moves the same bytes; what is left of the arithmetic is a multiplication an element. The wide
+// rung makes a quarter of the requests and has four times the bytes in flight (float32).
 template <class T, bool kWide>
 __global__ void dispatch_warp_per_slot(Route<T> p) {
   const std::int64_t slot = warp_row();
@@ -85,7 +85,8 @@ __global__ void dispatch_warp_per_slot(Route<T> p) {
 //   2. it adds the k rows' elements, each times its weight, in the order of the choices; dropped
 //      ones are left out.
 // x [slots, width], y [tokens, width], map [tokens, k]. Reads 4 k and writes 4 bytes an element
-// (float32); map and weights are shared by a warp. Every output has one writer: no atomics.
+// (float32); map and weights are shared by a warp. Every output has one writer, so no atomics are
+// needed.
 template <class T>
 __global__ void combine_thread_per_element(Route<T> p) {
   const std::int64_t i = thread_index();
@@ -103,8 +104,8 @@ __global__ void combine_thread_per_element(Route<T> p) {
 // combine_warp_per_token, combine_warp_per_token_wide (128-bit accesses)
 //   1. a warp takes one token; its lanes take its columns, 32 elements or 512 bytes a step;
 //   2. for each step they add the k rows in order, in registers, and write the sums once.
-// The same bytes without a division; slots and weights of the token are the same for the whole
-// warp.
+// It moves the same bytes without a division; slots and weights of the token are the same for the
+// whole warp.
 template <class T, bool kWide>
 __global__ void combine_warp_per_token(Route<T> p) {
   const std::int64_t token = warp_row();
@@ -143,8 +144,8 @@ __global__ void combine_weight_grad_thread_per_choice(Route<T> p) {
 //   1. a warp takes one assignment; its lanes take the columns, 32 elements or 512 bytes a step, a
 //      running sum for each element of a request;
 //   2. the lanes' sums are added in a fixed order, 5 shuffles.
-// The same bytes, coalesced; the k warps of a token lie beside each other and share its gy in the
-// cache.
+// It moves the same bytes, coalesced; the k warps of a token lie beside each other and share its gy
+// in the cache.
 template <class T, bool kWide>
 __global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
   const std::int64_t a = warp_row();

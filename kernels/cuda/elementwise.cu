@@ -7,8 +7,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Elementwise maps: bound by memory except for a few (erfc, tanh). The rungs differ in how an
-// element finds its operands and in how many elements one instruction moves.
+// These kernels are elementwise maps: bound by memory except for a few (erfc, tanh). The rungs
+// differ in how an element finds its operands and in how many elements one instruction moves.
 
 namespace switchyard::kernels {
 namespace {
@@ -27,7 +27,8 @@ __global__ void map_unary_thread_per_element(Functor op, const T* x, T* y, std::
 // map_unary_wide
 //   1. each thread loads 16 bytes in one instruction, maps them and stores them in one;
 //   2. the thread behind the last whole 16 bytes maps the rest one by one.
-// The same bytes with a quarter of the requests (float32). x and y 16-byte aligned.
+// It moves the same bytes with a quarter of the requests (float32). x and y must be 16-byte
+// aligned.
 template <class Functor, class T>
 __global__ void map_unary_wide(Functor op, const T* x, T* y, std::int64_t n) {
   constexpr int kCount = Wide<T>::kCount;
@@ -55,8 +56,8 @@ struct Strides {
 //   1. each thread takes an element of the result and turns its number into an index per axis, the
 //      innermost first, by a division and a remainder per axis;
 //   2. it adds up index · stride for both operands, which are 0 where an operand repeats.
-// Any plan. Reads 8 bytes, less where an operand repeats, and writes 4 (float32). A 64-bit division
-// costs some hundred instructions, more than the traffic of an element.
+// It takes any plan. It reads 8 bytes, less where an operand repeats, and writes 4 (float32). A
+// 64-bit division costs some hundred instructions, more than the traffic of an element.
 template <class Functor, class T>
 __global__ void map_binary_strided(Functor op, const T* a, const T* b, T* y, Strides strides) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -73,7 +74,7 @@ __global__ void map_binary_strided(Functor op, const T* a, const T* b, T* y, Str
   y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
 }
 
-/// The same with 32-bit numbers and the divisions prepared.
+/// Holds the same strides as 32-bit numbers, with the divisions prepared.
 struct DividedStrides {
   int rank;
   int count;
@@ -87,7 +88,7 @@ struct DividedStrides {
 //   2. the remainder is a multiplication and a subtraction;
 //   3. with the loop unrolled the plan stays among the kernel's arguments; an index that the
 //      compiler does not know would make it copy the plan to local memory.
-// Fewer than 2^31 elements. The same bytes with a tenth of the instructions.
+// It takes fewer than 2^31 elements. It moves the same bytes with a tenth of the instructions.
 template <class Functor, class T>
 __global__ void map_binary_divided(Functor op, const T* a, const T* b, T* y,
                                    DividedStrides strides) {
@@ -117,7 +118,7 @@ struct OneAxis {
 // map_binary_one_axis
 //   1. each thread takes an element; a plan with one axis (equal shapes, or a scalar) needs no
 //      index beyond its number.
-// The same bytes without a division.
+// It moves the same bytes without a division.
 template <class Functor, class T>
 __global__ void map_binary_one_axis(Functor op, const T* a, const T* b, T* y, std::int64_t n,
                                     OneAxis axis) {
@@ -138,8 +139,8 @@ __device__ __forceinline__ Wide<T> load_or_repeat(const T* x, std::int64_t i, bo
 // map_binary_one_axis_wide
 //   1. each thread loads 16 bytes of each operand that does not repeat, maps and stores 16 bytes;
 //   2. the thread behind the last whole 16 bytes maps the rest one by one.
-// A quarter of the requests (float32). Pointers 16-byte aligned. A scalar that is the result's own
-// memory is only possible where n is 1.
+// It makes a quarter of the requests (float32). Pointers must be 16-byte aligned. A scalar that is
+// the result's own memory is only possible where n is 1.
 template <class Functor, class T>
 __global__ void map_binary_one_axis_wide(Functor op, const T* a, const T* b, T* y, std::int64_t n,
                                          OneAxis axis) {
@@ -165,8 +166,8 @@ __global__ void map_binary_one_axis_wide(Functor op, const T* a, const T* b, T* 
 //   2. a block is `width` threads across, a power of two up to 256, and 256 / width rows deep: a
 //      warp reads contiguous memory in wide and in narrow matrices;
 //   3. a thread keeps its column and walks down 8 rows by adding strides.
-// One 32-bit division per block in place of two 64-bit ones per element; a vector along the last
-// axis comes from the L1 cache after the first row.
+// It takes one 32-bit division per block in place of two 64-bit ones per element; a vector along
+// the last axis comes from the L1 cache after the first row.
 constexpr int kRows = 8;
 template <class Functor, class T>
 __global__ void map_binary_last_axis(Functor op, const T* a, const T* b, T* y, Strides strides,
@@ -208,7 +209,7 @@ Strides strides_of(const BroadcastPlan& plan) {
   return strides;
 }
 
-/// Of a plan that is not empty and has at most kLargestExtent elements.
+/// Prepares a plan that is not empty and has at most kLargestExtent elements.
 DividedStrides divided_strides_of(const BroadcastPlan& plan) {
   const Divider one(1);
   DividedStrides strides{

@@ -16,7 +16,8 @@ __device__ __forceinline__ std::int64_t index_within(std::int64_t index, std::in
   return index >= 0 && index < bound ? index : 0;
 }
 
-/// Whether something was reported before this kernel: then it must not write what others keep.
+/// Returns whether something was reported before this kernel, which then must not write what others
+/// keep.
 __device__ __forceinline__ bool is_faulty(const LowestNumber* word) {
   return word != nullptr && *word != kNoFault;
 }

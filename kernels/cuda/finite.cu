@@ -8,9 +8,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
-// Whether the elements of many tensors are finite: every element is read once, 4 bytes (float32),
-// and nothing is written where all is well. A network has dozens of gradients, most of them some
-// hundred elements: what a rung can save is launches.
+// Finds out whether the elements of many tensors are finite: every element is read once, 4 bytes
+// (float32), and nothing is written where all is well. A network has dozens of gradients, most of
+// them some hundred elements: what a rung can save is launches.
 
 namespace switchyard::kernels {
 namespace {
@@ -32,7 +32,7 @@ __global__ void nonfinite_thread_per_element(FiniteTensor<T> tensor, FaultReport
   if (i < tensor.count && !is_finite(tensor.x[i])) report(fault, number);
 }
 
-/// As many tensors as fit into the 4 KiB of a kernel's arguments.
+/// So many tensors fit into the 4 KiB of a kernel's arguments.
 constexpr int kMostTensors = 200;
 /// Elements of one tensor that a block takes, whole 16-byte groups.
 constexpr std::int64_t kChunk = 16 * kThreads;
@@ -69,7 +69,8 @@ __device__ __forceinline__ int tensor_of(const FiniteList<T>& list, unsigned blo
 //   2. every block finds its tensor and the chunk of 4096 elements in it;
 //   3. its threads read the chunk, 16 bytes at a time where the tensor is aligned;
 //   4. a thread that has met NaN or infinity reports the tensor's number.
-// Same bytes in one launch for 200 tensors. The atomics run only where something is wrong.
+// It reads the same bytes in one launch for 200 tensors. The atomics run only where something is
+// wrong.
 template <class T>
 __global__ void nonfinite_one_launch(FiniteList<T> list, FaultReport fault) {
   const int mine = tensor_of(list, blockIdx.x);

@@ -24,9 +24,9 @@ constexpr int kThreads = 256;
 //   3. gather and softmax, or softmax and gather, make the weights; renormalising takes a sum and a
 //      quotient more;
 //   4. a kernel of its own looks for rows whose greatest value is +inf.
-// The textbook's way, from other families' kernels, in 4 to 11 launches. In float32 and for each
-// token: up to 44 bytes an expert for v, 4 to choose, 32 a choice for its weight; a softmax over
-// all moves 8 an expert more.
+// This is the textbook's way, from other families' kernels, in 4 to 11 launches. In float32 each
+// token moves up to 44 bytes an expert for v, 4 to choose and 32 a choice for its weight; a softmax
+// over all moves 8 an expert more.
 template <class T>
 __global__ void gate_find_infinity(const T* __restrict__ values,
                                    const std::int64_t* __restrict__ indices, std::int64_t tokens,

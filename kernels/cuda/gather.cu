@@ -5,9 +5,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// Picking k columns of every row and adding back into them, each the other's transpose, and the
-// check of the indices that both need first. Who finds a bad index reports it and nobody waits, so
-// the others must not follow it out of the row: they take column 0 in its place.
+// These kernels pick k columns of every row and add back into them, each the other's transpose, and
+// make the check of the indices that both need first. Who finds a bad index reports it and nobody
+// waits, so the others must not follow it out of the row: they take column 0 in its place.
 
 namespace switchyard::kernels {
 namespace {
@@ -24,8 +24,8 @@ __device__ __forceinline__ bool outside(std::int64_t index, std::int64_t bound) 
 
 // first_out_of_range_thread_per_index
 //   1. each thread reads one index and reports its position if it is not in [0, bound).
-// indices [count]. Reads 8 bytes an index. Costs nothing but the read where all is well; on bad
-// data, as many atomics on one word as there are bad indices.
+// indices [count]. Reads 8 bytes an index. It costs nothing but the read where all is well; on bad
+// data it makes as many atomics on one word as there are bad indices.
 __global__ void first_out_of_range_thread_per_index(const std::int64_t* __restrict__ indices,
                                                     std::int64_t count, std::int64_t bound,
                                                     FaultReport first) {
@@ -37,10 +37,9 @@ __global__ void first_out_of_range_thread_per_index(const std::int64_t* __restri
 constexpr int kPerThread = 4;
 
 // first_out_of_range_wide
-//   1. each thread reads four neighbouring indices in two 16-byte loads and keeps the first bad
-//   one;
+//   1. each thread reads four neighbouring indices in two 16-byte loads and keeps the first bad;
 //   2. a vote finds the lowest lane that has one, which alone reports.
-// Same bytes in a quarter of the requests, and at most one atomic in a warp.
+// It moves the same bytes in a quarter of the requests, and at most one atomic in a warp.
 __global__ void first_out_of_range_wide(const std::int64_t* __restrict__ indices,
                                         std::int64_t count, std::int64_t bound, FaultReport first) {
   const std::int64_t begin = thread_index() * kPerThread;
@@ -85,8 +84,8 @@ __global__ void gather_thread_per_element(Picked<T> p) {
 //      16-byte loads;
 //   2. one division finds the first one's row, counting finds the others';
 //   3. it stores its elements of y in one request.
-// Same sectors, a quarter of the requests for indices and results, and a quarter of the 64-bit
-// divisions, each some forty instructions (float32).
+// It reads the same sectors with a quarter of the requests for indices and results, and a quarter
+// of the 64-bit divisions, each some forty instructions (float32).
 template <class T>
 __global__ void gather_wide(Picked<T> p) {
   constexpr int kCount = Wide<T>::kCount;
@@ -136,7 +135,7 @@ __global__ void scatter_add_thread_per_token(Picked<T> p) {
 //   1. each thread takes one element of y and looks at its row's k indices;
 //   2. it adds the values that name its column, in order, and writes the sum once.
 // Writes 4 bytes an element, coalesced, zeros included; the k indices and values of a row are read
-// by all its threads from the cache. No atomics: the order of the sum is the order of j.
+// by all its threads from the cache. It needs no atomics: the order of the sum is the order of j.
 template <class T>
 __global__ void scatter_add_thread_per_output(Picked<T> p) {
   const std::int64_t i = thread_index();

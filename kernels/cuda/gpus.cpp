@@ -10,7 +10,7 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Why cudaGetDeviceCount failed.
+/// Says why cudaGetDeviceCount failed.
 std::string no_gpu_reason(cudaError_t status, int driver_version, int runtime_version) {
   if (driver_version == 0) return "no NVIDIA driver (libcuda.so.1) on this machine";
   if (status == cudaErrorInsufficientDriver) {

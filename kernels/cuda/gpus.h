@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-// What GPUs there are. No CUDA header is needed to ask.
+// These functions say which GPUs there are. No CUDA header is needed to ask.
 
 namespace switchyard::kernels {
 
@@ -29,7 +29,7 @@ struct GpuSurvey {
 /// Asks the driver, which is loaded for it. Does not throw.
 GpuSurvey survey_gpus();
 
-/// Why GPU 0, the one that the engine uses, cannot be used; empty where it can.
+/// Says why GPU 0, the one that the engine uses, cannot be used; empty where it can.
 std::string unavailable_reason(const GpuSurvey& survey);
 
 /// "13.0" of 13000.
@@ -38,7 +38,7 @@ std::string cuda_version_text(int version);
 /// "NVIDIA H100 80GB HBM3, 79.1 GiB, compute capability 9.0, 132 multiprocessors".
 std::string description(const Gpu& gpu);
 
-/// What this build's kernels are compiled for, as CMake names it.
+/// Returns the architectures that this build's kernels are compiled for, as CMake names them.
 std::string_view compiled_architectures();
 
 }  // namespace switchyard::kernels

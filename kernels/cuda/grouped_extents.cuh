@@ -12,7 +12,7 @@ struct GroupedExtents {
   const std::int64_t* offsets;  // [experts + 1]
   int rows, experts, inner, cols;
 
-  /// Of one expert.
+  /// Counts the weights of one expert.
   __device__ std::int64_t weights() const { return std::int64_t{inner} * cols; }
 };
 

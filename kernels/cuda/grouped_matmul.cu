@@ -8,9 +8,9 @@
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
-// A matrix product per expert over its segment of rows: 2 · rows · inner · cols flops whatever the
-// routing, on rows (inner + cols) elements of activations and inner · cols of each expert that got
-// a row.
+// These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
+// cols flops whatever the routing, on rows (inner + cols) elements of activations and inner · cols
+// of each expert that got a row.
 
 namespace switchyard::kernels {
 namespace {
@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 // ---- launchers
 
-/// Whether x and w may be read 16 bytes at a time: every row of either begins aligned.
+/// Returns whether x and w may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
 bool wide_operands(const GroupedMatmul<T>& a) {
   return wide_rows(a.x, a.shape.inner) &&

@@ -4,8 +4,8 @@
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/tile_grid.cuh"
 
-// The weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its segment of rows, zeros
-// for an expert without any.
+// These kernels compute the weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its
+// segment of rows, zeros for an expert without any.
 
 namespace switchyard::kernels {
 namespace {
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(GroupedTile<T>::kThreads)
 
 // ---- launchers
 
-/// Whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
+/// Returns whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
 template <class T>
 bool wide_operands(const GroupedMatmulWeightGrad<T>& a) {
   return wide_rows(a.x, a.shape.inner) && wide_rows(a.gy, a.shape.cols);

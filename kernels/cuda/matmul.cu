@@ -35,8 +35,8 @@ __device__ __forceinline__ T element(const T* x, int rows, int cols, int i, int 
 // matmul_thread_per_output
 //   1. each thread takes one output and walks along its row of A and column of B.
 // a [m, k] or [k, m], b [k, n] or [n, k], c [m, n]. Every output reads 2 k elements: 4 bytes a flop
-// (float32), of which caches catch what neighbours share. One accumulator: each product waits for
-// the one before.
+// (float32), of which caches catch what neighbours share. There is one accumulator: each product
+// waits for the one before.
 constexpr int kOutputThreads = 256;
 
 template <class T, class Sum, bool kTransposeA, bool kTransposeB>
@@ -59,7 +59,7 @@ __global__ void matmul_thread_per_output(Product<T, Sum> p) {
 //      neighbouring lanes reading neighbouring addresses whatever is transposed;
 //   3. all wait, then each thread does 32 products out of shared memory, then all wait again.
 // Every element is read m / 32 or n / 32 times instead of m or n times: 1/8 byte a flop (float32).
-// Now shared memory limits: 2 reads a product. A tile's line is 33 long, so that a transposing
+// Now shared memory limits, with 2 reads a product. A tile's line is 33 long, so that a transposing
 // store meets 32 banks.
 constexpr int kSharedTile = 32;
 
@@ -111,10 +111,10 @@ __global__ void __launch_bounds__(kSharedTile* kSharedTile)
 //   2. the same double buffering, 64 bytes of depth a step, and the same parts of k;
 //   3. each warp multiplies fragments of 16x8 outputs: one instruction does 2048 products (bf16),
 //      where a warp's FMA does 32.
-// Same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times faster on
-// compute capability 8.0, twice for float64, so that the banks of shared memory limit: what a step
-// of depth writes and reads there caps the bf16 tile at 33-40 % of an H100's rate and at 57-80 % of
-// an A100's.
+// It moves the same bytes as the register tile; the arithmetic is 8 (tf32) to 16 (bf16) times
+// faster on compute capability 8.0, twice for float64, so that the banks of shared memory limit:
+// what a step of depth writes and reads there caps the bf16 tile at 33-40 % of an H100's rate and
+// at 57-80 % of an A100's.
 template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
 __global__ void __launch_bounds__(Tile::kThreads,
                                   Tile::blocks(kWide && !kTransposeA && kTransposeB))
@@ -158,7 +158,7 @@ void with_transposes(const MatmulShape& shape, const Body& body) {
   });
 }
 
-/// Whether both operands may be read 16 bytes at a time.
+/// Returns whether both operands may be read 16 bytes at a time.
 template <class T>
 bool wide_operands(const Matmul<T>& a) {
   const MatmulShape& s = a.shape;
@@ -218,7 +218,7 @@ void launch_best_tile(KernelExecutor& exec, const char* name, const Matmul<T>& a
   });
 }
 
-/// The same in parts of k, as many as fill a GPU.
+/// Computes the same in parts of k, as many as fill a GPU.
 template <class Tiles, class T>
 void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a) {
   auto p = product(name, a);

@@ -7,7 +7,7 @@
 #include "kernels/common/cuda.h"
 #include "kernels/common/wide.h"
 
-// What every tiled product C [rows, cols] = A · B shares: where operands are read from, where the
+// Every tiled product C [rows, cols] = A · B shares this: where operands are read from, where the
 // result goes, and how the threads of a block bring a tile of an operand into shared memory.
 //
 // Both operands are seen as [rows, depth]: for A a row is a row of C, for B a column of C; depth is
@@ -45,7 +45,8 @@ struct MatrixSource {
   }
 };
 
-/// Where C goes: a row-major matrix. A sink answers for the address of a row, null past the end.
+/// Says where C goes: to a row-major matrix. A sink answers for the address of a row, null past the
+/// end.
 template <class T>
 struct MatrixSink {
   T* data;

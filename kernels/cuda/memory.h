@@ -9,7 +9,7 @@
 
 namespace switchyard::kernels {
 
-/// What every block's size is a multiple of; also its alignment.
+/// Every block's size is a multiple of this, which is also its alignment.
 inline constexpr std::size_t kCudaAlignment = 256;
 
 /// A GPU's memory in the order of a stream: the driver's default pool (cudaMallocAsync), told to

@@ -7,7 +7,7 @@
 #include "kernels/cuda/batch_norm_statistics.cuh"
 #include "kernels/cuda/channel_map.cuh"
 
-// Batch normalisation of [rows, channels]: a statistic of every channel
+// These kernels do batch normalisation of [rows, channels]: a statistic of every channel
 // (batch_norm_statistics.cuh), then a map of every element with a few numbers of its channel
 // (channel_map.cuh). The sums of the statistic are doubles, rounded once.
 
@@ -111,7 +111,7 @@ struct ColumnTilesWide : ColumnTiles {
   using Map = MapRowWalkWide;
 };
 
-/// Whether every matrix allows 128-bit access.
+/// Returns whether every matrix allows 128-bit access.
 template <class T>
 bool wide_matrices(const BatchNormForward<T>& a) {
   return wide_rows(a.x, a.channels) && wide_rows(a.y, a.channels) &&

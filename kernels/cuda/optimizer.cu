@@ -8,8 +8,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/product_launch.cuh"
 
-// SGD with momentum and weight decay: 5 memory accesses and 6 flops an element, whatever the
-// variant; what a variant can save is requests, and launches where there are many parameters.
+// These kernels do SGD with momentum and weight decay: 5 memory accesses and 6 flops an element,
+// whatever the variant; what a variant can save is requests, and launches where there are many
+// parameters.
 
 namespace switchyard::kernels {
 namespace {
@@ -65,7 +66,8 @@ __device__ __forceinline__ void update_wide(const SgdParameter<T>& p, std::int64
 // sgd_wide
 //   1. each thread moves 16 bytes of w, g and m at a time: four float32 elements;
 //   2. the last thread takes what is left over one by one.
-// Same bytes in a quarter of the requests: more of them in flight at the same time.
+// It moves the same bytes in a quarter of the requests, with more of them in flight at the same
+// time.
 template <class T>
 __global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
   if (is_faulty(s.fault)) return;
@@ -73,7 +75,7 @@ __global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
   update_wide(p, thread * Wide<T>::kCount, p.count, s);
 }
 
-/// As many parameters as fit into the 4 KiB of a kernel's arguments.
+/// So many parameters fit into the 4 KiB of a kernel's arguments.
 constexpr int kMostParameters = 108;
 /// Elements of one parameter that a block takes, whole 16-byte groups.
 constexpr std::int64_t kChunk = 16 * kThreads;
@@ -92,9 +94,9 @@ static_assert(sizeof(ParameterList<double>) + sizeof(Scalars<double>) <= 4096);
 //   2. every block finds its parameter and the chunk of 4096 elements in it by binary search over
 //      the parameters' first blocks, at most 7 steps, the same for all threads;
 //   3. it updates the chunk, 16 bytes at a time where the parameter's three arrays are aligned.
-// Same bytes as sgd_wide once per parameter, one launch instead of one each. A small network's
-// parameters, most of them vectors of some hundred elements, take microseconds of launching and
-// hardly any of work each; here the small ones run beside the large.
+// It moves the same bytes as sgd_wide once per parameter, in one launch instead of one each. A
+// small network's parameters, most of them vectors of some hundred elements, take microseconds of
+// launching and hardly any of work each; here the small ones run beside the large.
 template <class T>
 __global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
   if (is_faulty(s.fault)) return;

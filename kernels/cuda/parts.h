@@ -11,8 +11,8 @@ namespace switchyard::kernels {
 
 class Cudnn;
 
-/// What an executor owns besides its stream. The libraries' handles are made by the first call that
-/// needs them: each takes device memory and a moment.
+/// Holds what an executor owns besides its stream. The libraries' handles are made by the first
+/// call that needs them: each takes device memory and a moment.
 struct Cuda::Parts {
   explicit Parts(int device) : memory(device) {}
 

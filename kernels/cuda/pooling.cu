@@ -7,9 +7,9 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Global average pooling and its transpose. Channels lie next to each other, so that the textbook's
-// kernel already reads whole sectors; the rungs make fewer and larger requests, and more of them at
-// a time.
+// These kernels do global average pooling and its transpose. Channels lie next to each other, so
+// that the textbook's kernel already reads whole sectors; the rungs make fewer and larger requests,
+// and more of them at a time.
 
 namespace switchyard::kernels {
 namespace {
@@ -29,9 +29,9 @@ struct Images {
 //   1. each thread takes a channel of an image and walks over its pixels, `channels` elements
 //      apart, while its neighbours walk beside it;
 //   2. adds in double and writes the mean.
-// Reads 4 bytes an element of x and writes 4 an element of y (float32). One 64-bit division a
-// thread. A walk waits for memory once in a few pixels: with few images there are too few threads
-// to hide that.
+// Reads 4 bytes an element of x and writes 4 an element of y (float32). It takes one 64-bit
+// division a thread. A walk waits for memory once in a few pixels: with few images there are too
+// few threads to hide that.
 template <class T>
 __global__ void global_average_pool_thread_per_channel(const T* __restrict__ x, T* __restrict__ y,
                                                        Images s) {
@@ -45,8 +45,9 @@ __global__ void global_average_pool_thread_per_channel(const T* __restrict__ x, 
 
 // global_average_pool_wide
 //   1. each thread takes the channels of 16 neighbouring bytes, 4 in float32.
-// The same bytes with a quarter of the requests (float32) and as many times more bytes in flight a
-// thread; a quarter of the threads. Pointers 16-byte aligned, channels a multiple of 16 bytes.
+// It moves the same bytes with a quarter of the requests (float32), as many times more bytes in
+// flight a thread, and a quarter of the threads. Pointers must be 16-byte aligned, and channels
+// must fill a multiple of 16 bytes.
 template <class T>
 __global__ void global_average_pool_wide(const T* __restrict__ x, T* __restrict__ y, Images s) {
   constexpr int kCount = Wide<T>::kCount;
@@ -72,7 +73,8 @@ __global__ void global_average_pool_wide(const T* __restrict__ x, T* __restrict_
 //      w, w + 8, ...: eight walks of an eighth of the length;
 //   2. the warps' sums meet in shared memory;
 //   3. the first warp adds the 8 of each channel, in order, and writes.
-// The same bytes as one thread per channel with 8 times the threads: for few images or large maps.
+// It moves the same bytes as one thread per channel with 8 times the threads, which serves few
+// images or large maps.
 constexpr int kWarps = kThreads / kWarp;
 template <class T>
 __global__ void global_average_pool_block_per_tile(const T* __restrict__ x, T* __restrict__ y,
@@ -111,8 +113,8 @@ __global__ void global_average_unpool_thread_per_element(const T* __restrict__ y
 
 // global_average_unpool_thread_per_channel
 //   1. each thread takes a channel of an image, reads it once and walks over the pixels, writing.
-// One division per `pixels` elements, y read once. Writes do not wait for each other, so that few
-// threads suffice.
+// It takes one division per `pixels` elements and reads y once. Writes do not wait for each other,
+// so that few threads suffice.
 template <class T>
 __global__ void global_average_unpool_thread_per_channel(const T* __restrict__ y, T* __restrict__ x,
                                                          Images s, T count) {
@@ -125,7 +127,8 @@ __global__ void global_average_unpool_thread_per_channel(const T* __restrict__ y
 
 // global_average_unpool_wide
 //   1. the same with the channels of 16 neighbouring bytes.
-// A quarter of the requests (float32). Pointers 16-byte aligned, channels a multiple of 16 bytes.
+// It makes a quarter of the requests (float32). Pointers must be 16-byte aligned, and channels must
+// fill a multiple of 16 bytes.
 template <class T>
 __global__ void global_average_unpool_wide(const T* __restrict__ y, T* __restrict__ x, Images s,
                                            T count) {

@@ -13,14 +13,14 @@
 
 namespace switchyard::kernels {
 
-/// Whether a row-major operand whose rows have `extent` elements may be read or written 16 bytes at
-/// a time.
+/// Returns whether a row-major operand whose rows have `extent` elements may be read or written 16
+/// bytes at a time.
 template <class T>
 bool wide_rows(const T* data, std::int64_t extent) {
   return is_wide_aligned(data) && extent % Wide<T>::kCount == 0;
 }
 
-/// What a rung with 128-bit loads takes, in words.
+/// Says in words what a rung with 128-bit loads takes.
 inline constexpr const char* kWideNeeds =
     "operands 16-byte aligned, their rows multiples of 16 bytes";
 

@@ -7,8 +7,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Random numbers from Philox, a pure function of (seed, counter): no state, no order, the same
-// numbers on every device. Element i uses word i mod 4 of block offset + i/4.
+// These kernels draw random numbers from Philox, a pure function of (seed, counter): no state, no
+// order, the same numbers on every device. Element i uses word i mod 4 of block offset + i/4.
 
 namespace switchyard::kernels {
 namespace {
@@ -44,7 +44,7 @@ struct BlockOfElements {
 
 // ---- dropout
 
-/// What every rung does to an element: drops it where its word is below the threshold.
+/// Drops an element where its word is below the threshold, as every rung does.
 template <class T>
 struct Drop {
   std::uint32_t threshold;
@@ -57,8 +57,9 @@ struct Drop {
 // dropout_thread_per_element
 //   1. each thread takes one element, computes its Philox block and uses one word of the four;
 //   2. compares it with the threshold and writes 0 or x / (1 - p).
-// x, y [count]. Reads 4 and writes 4 bytes an element (float32); 10 Philox rounds an element, of
-// which three quarters are thrown away: bound by integer arithmetic, not by memory.
+// x, y [count]. Reads 4 and writes 4 bytes an element (float32); it computes 10 Philox rounds an
+// element, of which three quarters are thrown away, so that integer arithmetic bounds it, not
+// memory.
 template <class T>
 __global__ void dropout_thread_per_element(std::int64_t count, const T* __restrict__ x,
                                            T* __restrict__ y, Drop<T> drop, RandomStretch stretch) {
@@ -69,9 +70,9 @@ __global__ void dropout_thread_per_element(std::int64_t count, const T* __restri
 // dropout_thread_per_block
 //   1. each thread takes the four elements of one Philox block and uses all four words;
 //   2. the last thread stops at `count`.
-// Same bytes; a quarter of the arithmetic, which brings it to the memory bound. But neighbouring
-// threads are now four elements apart: each of a thread's four requests touches all sectors that
-// its warp reads, and the L1 cache has to put the requests together again.
+// It moves the same bytes with a quarter of the arithmetic, which brings it to the memory bound.
+// But neighbouring threads are now four elements apart: each of a thread's four requests touches
+// all sectors that its warp reads, and the L1 cache has to put the requests together again.
 template <class T>
 __global__ void dropout_thread_per_block(std::int64_t count, const T* __restrict__ x,
                                          T* __restrict__ y, Drop<T> drop, RandomStretch stretch) {

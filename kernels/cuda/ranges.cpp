@@ -5,8 +5,8 @@
 #include "kernels/api/device.h"
 #include "kernels/cuda/stream.h"
 
-// What the door to the kernels asks of a GPU: how many grids were launched, and NVTX ranges, which
-// a profiler's timeline shows above the kernels. Without a profiler each call is a test of a
+// The door to the kernels asks two things of a GPU: how many grids were launched, and NVTX ranges,
+// which a profiler's timeline shows above the kernels. Without a profiler each call is a test of a
 // pointer.
 
 namespace switchyard::kernels {

@@ -8,19 +8,19 @@
 #include "kernels/cuda/product_launch.cuh"
 #include "kernels/cuda/team.cuh"
 
-// Sums over the middle axis of [outer, reduce, inner]. All of them add in double, which keeps sums
-// of millions of float32 exact to their last digit and costs nothing beside the memory that they
-// wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats a clock from
-// memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung reads each
-// element once, 4 bytes (float32), or 8 for products, and does one addition with it; they differ in
-// how much of that runs at the same time and how it is coalesced.
+// These kernels sum over the middle axis of [outer, reduce, inner]. All of them add in double,
+// which keeps sums of millions of float32 exact to their last digit and costs nothing beside the
+// memory that they wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats
+// a clock from memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung
+// reads each element once, 4 bytes (float32), or 8 for products, and does one addition with it;
+// they differ in how much of that runs at the same time and how it is coalesced.
 
 namespace switchyard::kernels {
 namespace {
 
 constexpr int kThreads = 256;
 
-/// What is added: the elements of one tensor, or the products of two.
+/// Each source says what is added: the elements of one tensor, or the products of two.
 template <class T>
 struct Values {
   const T* x;
@@ -67,7 +67,7 @@ __global__ void sum_thread_per_output(Element element, T* __restrict__ y, Layout
 // sum_warp_per_output
 //   1. the 32 lanes of a warp take turns on the terms of one output;
 //   2. 5 shuffles add the lanes' sums.
-// Coalesced if inner is 1, 128 bytes a request; 32 times the threads.
+// Reads are coalesced if inner is 1, 128 bytes a request; there are 32 times the threads.
 template <class Element, class T>
 __global__ void sum_warp_per_output(Element element, T* __restrict__ y, Layout layout) {
   const std::int64_t i = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
@@ -77,14 +77,14 @@ __global__ void sum_warp_per_output(Element element, T* __restrict__ y, Layout l
 // sum_block_per_output
 //   1. 8 warps take turns on the terms of one output, each warp adds by shuffles;
 //   2. the 8 sums meet in shared memory, two barriers.
-// For rows too long for a warp, of which there are enough to fill the GPU with a block each.
+// It serves rows too long for a warp, of which there are enough to fill the GPU with a block each.
 template <class Element, class T>
 __global__ void sum_block_per_output(Element element, T* __restrict__ y, Layout layout) {
   sum_output(OneBlock<kThreads>{}, element, y, layout, std::int64_t{blockIdx.x});
 }
 
-/// How sum_column_tiles cuts the work: tiles of `width` columns, a power of two up to 32, and
-/// `stretches` of `length` terms. A function of the sizes alone.
+/// Says how sum_column_tiles cuts the work: into tiles of `width` columns, a power of two up to 32,
+/// and `stretches` of `length` terms. The cut depends on the sizes alone.
 struct Tiling {
   int width;
   std::int64_t tiles, stretches, length;
@@ -98,7 +98,8 @@ struct Tiling {
 //   4. if the terms are cut into stretches, the sums go to parts [stretches, outer, inner] in
 //      double, and a second launch adds those as a matrix of [1, stretches, outputs].
 // A tall matrix with few columns, or a dot product, fills the GPU: about 1024 blocks whatever the
-// shape. Costs 16 · stretches bytes an output more; a stretch reads 512 (float32) or more for them.
+// shape. It costs 16 · stretches bytes an output more; a stretch reads 512 (float32) or more for
+// them.
 template <class Element, class T>
 __global__ void sum_column_tiles(Element element, T* __restrict__ y, Layout layout, Tiling tiling) {
   __shared__ double sums[kThreads];
@@ -211,7 +212,8 @@ void run_sum(KernelExecutor& exec, const SumProducts<T>& a) {
 constexpr std::int64_t kFewTerms = 8, kWarpTerms = 1024, kManyOutputs = 65536, kManyRows = 512;
 constexpr std::int64_t kLinesInCache = 64;  // terms: what neighbours share stays in L1
 
-/// Whether lone threads are enough of them and read whole sectors together, or have little to do.
+/// Returns whether a thread per output pays: there are enough of them and they read whole sectors
+/// together, or each has little to do.
 template <class Op>
 bool suits_lone_threads(const Op& a) {
   const bool shared_sectors = a.inner >= kWarp || (a.inner > 1 && a.reduce <= kLinesInCache);

@@ -139,7 +139,7 @@ struct RegisterTile {
   }
 };
 
-/// For with_tile (tile_grid.cuh).
+/// Lists the tiles among which with_tile (tile_grid.cuh) chooses.
 template <class T, int kLargeRows, int kLargeCols>
 struct RegisterTiles {
   using Operand = T;

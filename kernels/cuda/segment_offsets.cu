@@ -5,8 +5,8 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// How many assignments each expert gets, and where its segment begins: a histogram, cut at the
-// capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
+// Computes how many assignments each expert gets, and where its segment begins: a histogram, cut at
+// the capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
 
 namespace switchyard::kernels {
 namespace {
@@ -21,7 +21,7 @@ __device__ __forceinline__ std::int64_t kept(std::int64_t count, std::int64_t ca
 // segment_offsets_serial
 //   1. one thread counts the assignments of every expert in `offsets`;
 //   2. it adds the counts up.
-// indices [assignments], offsets [experts + 1]. A chain of dependent accesses to memory, one
+// indices [assignments], offsets [experts + 1]. It is a chain of dependent accesses to memory, one
 // assignment after the other.
 __global__ void segment_offsets_serial(const std::int64_t* indices, int assignments, int experts,
                                        std::int64_t capacity, std::int64_t* offsets) {
@@ -35,9 +35,9 @@ __global__ void segment_offsets_serial(const std::int64_t* indices, int assignme
 // segment_offsets_global_counters
 //   1. each thread takes one assignment and adds one to its expert's counter in memory;
 //   2. one block adds the counters up (segment_offsets_scan).
-// counts [experts], zero before. Coalesced reads, but all assignments queue at `experts` addresses:
-// with one hot expert the atomics run one after the other. Sums of integers do not depend on the
-// order.
+// counts [experts] must be zero before. Reads are coalesced, but all assignments queue at `experts`
+// addresses: with one hot expert the atomics run one after the other. Sums of integers do not
+// depend on the order.
 __global__ void segment_offsets_global_counters(const std::int64_t* __restrict__ indices,
                                                 int assignments, int experts, int* counts) {
   const std::int64_t a = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;

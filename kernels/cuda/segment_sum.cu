@@ -5,8 +5,8 @@
 #include "kernels/common/warp.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// The sum of each expert's rows of [rows, cols]: the gradient of a grouped product's bias. One
-// addition for each 4 bytes read (float32): memory limits, if enough threads read.
+// These kernels sum each expert's rows of [rows, cols]: the gradient of a grouped product's bias.
+// One addition for each 4 bytes read (float32): memory limits, if enough threads read.
 
 namespace switchyard::kernels {
 namespace {
@@ -44,8 +44,8 @@ constexpr int kWarps = kThreads / kWarp;
 // segment_sum_block_per_strip
 //   1. a block takes 32 columns of an expert, a lane each; its 8 warps take every eighth row;
 //   2. the warps' sums meet in shared memory, and the first warp adds them in order.
-// Same bytes with 8 times the loads in flight, and the order of the sum depends on the segment
-// alone: the same bits every run.
+// It moves the same bytes with 8 times the loads in flight, and the order of the sum depends on the
+// segment alone: the same bits every run.
 template <class T>
 __global__ void __launch_bounds__(kThreads) segment_sum_block_per_strip(Segments<T> p, int strips) {
   __shared__ double sums[kWarps][kWarp];

@@ -8,7 +8,8 @@
 #include "kernels/common/wide.h"
 #include "kernels/cuda/product_launch.cuh"
 
-// Moving elements: next to nothing is computed, so that a kernel is as good as its memory requests.
+// These kernels move elements: next to nothing is computed, so that a kernel is as good as its
+// memory requests.
 
 namespace switchyard::kernels {
 namespace {
@@ -26,7 +27,7 @@ __global__ void convert_thread_per_element(const From* __restrict__ x, To* __res
   if (i < n) y[i] = convert_element<To>(x[i]);
 }
 
-/// As many as fill 16 bytes of the larger type.
+/// So many elements fill 16 bytes of the larger type.
 template <class From, class To>
 constexpr int kPerPack = static_cast<int>(16 / std::max(sizeof(From), sizeof(To)));
 
@@ -34,8 +35,8 @@ constexpr int kPerPack = static_cast<int>(16 / std::max(sizeof(From), sizeof(To)
 //   1. each thread loads neighbouring elements that take 16 bytes in the larger of the two types in
 //      one instruction, converts them and stores them in one;
 //   2. the thread behind the last whole pack moves the rest one by one.
-// The same bytes; a quarter of the requests from float32 to float32, half from float64 to any type.
-// x and y aligned to their packs.
+// It moves the same bytes with a quarter of the requests from float32 to float32, and half from
+// float64 to any type. x and y must be aligned to their packs.
 template <class From, class To>
 __global__ void convert_packed(const From* __restrict__ x, To* __restrict__ y, std::int64_t n) {
   constexpr int kCount = kPerPack<From, To>;
@@ -87,8 +88,9 @@ __global__ void transpose_thread_per_element(const T* __restrict__ x, T* __restr
 //   1. a block of 32 x 8 threads reads a tile of 32 x 32, each warp 4 of its rows: coalesced;
 //   2. the tile turns in shared memory: a warp reads a column of it;
 //   3. each warp writes 4 rows of the result: coalesced.
-// The same bytes, each fetched once. The column of shared padding puts the 32 elements of a column
-// into 32 different banks (float32); without it they are all in one, and the read takes 32 turns.
+// It moves the same bytes, each fetched once. The column of shared padding puts the 32 elements of
+// a column into 32 different banks (float32); without it they are all in one, and the read takes 32
+// turns.
 constexpr int kTile = 32;
 constexpr int kTileRows = kThreads / kTile;
 template <class T>

@@ -6,8 +6,8 @@
 #include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/softmax_row.cuh"
 
-// Softmax and its relatives by rows. What happens to one row (softmax_row.cuh) is written for a
-// team of threads; the ladder is a choice of team: one thread, one warp, one block.
+// Softmax and its relatives work by rows. What happens to one row (softmax_row.cuh) is written for
+// a team of threads; the ladder is a choice of team: one thread, one warp, one block.
 
 namespace switchyard::kernels {
 namespace {
@@ -17,8 +17,8 @@ constexpr int kThreads = 256;
 // softmax_thread_per_row
 //   1. each thread takes a row and walks along it alone.
 // Neighbouring threads read `columns` elements apart: a warp's request touches 32 sectors of 32
-// bytes for 128 bytes of numbers once a row is longer than a sector, up to 8 times the traffic of
-// a coalesced read. Best for rows of a few columns, where a larger team would stand idle.
+// bytes for 128 bytes of numbers once a row is longer than a sector, up to 8 times the traffic of a
+// coalesced read. It is best for rows of a few columns, where a larger team would stand idle.
 template <class Row>
 __global__ void softmax_thread_per_row(Row compute, MatrixExtent m) {
   const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;

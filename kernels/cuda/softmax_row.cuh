@@ -7,15 +7,15 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/team.cuh"
 
-// What softmax and its relatives do to one row, written once per operation for a team of threads
+// Softmax and its relatives treat one row here, written once per operation for a team of threads
 // (team.cuh).
 
 namespace switchyard::kernels {
 
-/// What softmax has to know of a row: its maximum and `rest`, Σ e^(x - maximum) over all elements
-/// but one that is the maximum. The whole sum is 1 + rest; its logarithm, log1p(rest), keeps its
-/// digits where the maximum outweighs all others. A sum in double costs nothing beside the memory
-/// that it waits for and keeps float32 exact over long rows.
+/// Holds what softmax has to know of a row: its maximum and `rest`, Σ e^(x - maximum) over all
+/// elements but one that is the maximum. The whole sum is 1 + rest; its logarithm, log1p(rest),
+/// keeps its digits where the maximum outweighs all others. A sum in double costs nothing beside
+/// the memory that it waits for and keeps float32 exact over long rows.
 template <class T>
 struct Exponentials {
   T maximum;
@@ -59,7 +59,7 @@ __device__ __forceinline__ Exponentials<T> from_lane(const Exponentials<T>& valu
           __shfl_xor_sync(kFullWarp, value.rest, distance)};
 }
 
-/// In one walk of the row: each thread its columns, then the team puts the parts together.
+/// Walks the row once: each thread takes its columns, then the team puts the parts together.
 template <class Team, class T>
 __device__ __forceinline__ Exponentials<T> exponentials(const Team& team, const T* x, int columns) {
   Exponentials<T> mine = empty_exponentials<T>();
@@ -112,7 +112,7 @@ struct SoftmaxForwardRow {
   }
 };
 
-/// The same reads and writes.
+/// Reads and writes as much as SoftmaxForwardRow.
 template <class T>
 struct LogSoftmaxForwardRow {
   SWITCHYARD_TEAM_NAMES("log_softmax_forward");

@@ -6,9 +6,9 @@
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/launch_blocks.cuh"
 
-// The stable sort of the assignments by expert: slot(a) = offsets[e] + the number of assignments of
-// e before a. A counting sort; what differs is how many threads count, and how the count before a
-// is known without waiting for everybody before a.
+// These kernels sort the assignments by expert, stably: slot(a) = offsets[e] + the number of
+// assignments of e before a. A counting sort; what differs is how many threads count, and how the
+// count before a is known without waiting for everybody before a.
 
 namespace switchyard::kernels {
 namespace {
@@ -54,8 +54,8 @@ constexpr int kWarps = kThreads / kWarp;
 //   2. a prefix sum over the block (one ballot a warp, then the warps' sums) numbers those that are
 //      its own; the running count of the steps before is added;
 //   3. they are placed.
-// No workspace, no second launch, any number of experts; but reads all indices once per expert:
-// 8 · experts bytes an assignment instead of 8.
+// It needs no workspace and no second launch, and takes any number of experts; but it reads all
+// indices once per expert: 8 · experts bytes an assignment instead of 8.
 __global__ void __launch_bounds__(kThreads) sort_assignments_block_per_expert(Sort p) {
   __shared__ int warp_count[2][kWarps];  // of even and odd steps: one barrier a step
   const auto warp = static_cast<int>(threadIdx.x) / kWarp;
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads) sort_assignments_block_per_expert(So
 // Within 32 assignments, lanes with the same expert find each other by a match; a lane's rank is
 // the number of its peers below. Reads the indices twice and writes 16 bytes an assignment: 32
 // bytes, and 12 bytes of table per expert and chunk. Only integers are added, each place is
-// computed: stable and the same on every run.
+// computed, so the sort is stable and the same on every run.
 constexpr int kPerWarp = 256;
 constexpr int kPerChunk = kPerWarp * kWarps;
 

@@ -13,7 +13,7 @@
 
 namespace switchyard::kernels {
 
-/// How a sum over `depth` is cut: `count` parts of `length`, the last one shorter.
+/// Says how a sum over `depth` is cut: into `count` parts of `length`, the last one shorter.
 struct Split {
   int count = 1;
   int length = 0;

@@ -9,7 +9,7 @@
 
 namespace switchyard::kernels {
 
-/// What the lane at `distance` (bitwise) holds. Types of several fields overload it.
+/// Returns what the lane at `distance` (bitwise) holds. Types of several fields overload it.
 __device__ __forceinline__ float from_lane(float value, int distance) {
   return __shfl_xor_sync(kFullWarp, value, distance);
 }

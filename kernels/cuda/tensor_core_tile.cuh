@@ -51,7 +51,7 @@ struct TensorCoreTile {
     return static_cast<int>(threadIdx.x) / 32 % (kCols / kWarpCols) * kWarpCols;
   }
 
-  /// As RegisterTile::multiply.
+  /// Does what RegisterTile::multiply does.
   template <bool kWide, class SourceA, class SourceB>
   static __device__ __forceinline__ void multiply(Shared& shared, const SourceA& a,
                                                   const SourceB& b, int first_row, int first_col,
@@ -116,7 +116,7 @@ struct TensorCoreTile {
   }
 };
 
-/// For with_tile (tile_grid.cuh).
+/// Lists the tiles among which with_tile (tile_grid.cuh) chooses.
 template <class Mma>
 struct TensorCoreTiles {
   using Operand = typename Mma::Operand;

@@ -4,8 +4,9 @@
 #include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
-// The k largest of every row. The logits are read once if all goes well: E elements a token,
-// against k indices written. Everything else is comparisons, k rounds over the row.
+// These kernels find the k largest of every row. The logits are read once if all goes well: E
+// elements a token, against k indices written. Everything else is comparisons, k rounds over the
+// row.
 
 namespace switchyard::kernels {
 namespace {
@@ -57,8 +58,8 @@ __device__ __forceinline__ std::int64_t warp_token() {
 //   1. a warp takes one row; in a round lane l looks at the experts l, l + 32, ...;
 //   2. ten shuffles find the first of the 32 candidates, which all lanes then know;
 //   3. lane 0 writes it.
-// The same reads, but coalesced and 32 times as many at once; from the second round on they hit the
-// cache. Any number of experts.
+// It makes the same reads, but coalesced and 32 times as many at once; from the second round on
+// they hit the cache. It takes any number of experts.
 template <class T>
 __global__ void topk_warp_per_token(TopKRows<T> p) {
   const std::int64_t token = warp_token();

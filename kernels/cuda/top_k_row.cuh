@@ -5,14 +5,14 @@
 
 #include "kernels/common/warp.h"
 
-// The order that top-k selects by, and one round of the selection by a warp, or by each kLanes of
-// its lanes, a power of two, for a row of their own. Rounds need no memory of what was chosen: the
-// next choice is the first one in the order behind the last.
+// This file holds the order that top-k selects by, and one round of the selection by a warp, or by
+// each kLanes of its lanes, a power of two, for a row of their own. Rounds need no memory of what
+// was chosen: the next choice is the first one in the order behind the last.
 
 namespace switchyard::kernels {
 
-/// One expert of a row. NaN ranks as -inf, so that k choices are k different experts whatever the
-/// logits; rows with NaN are reported beside it.
+/// Names one expert of a row. NaN ranks as -inf, so that k choices are k different experts whatever
+/// the logits; rows with NaN are reported beside it.
 template <class T>
 struct Candidate {
   T value;
@@ -25,18 +25,18 @@ __device__ __forceinline__ bool comes_before(const Candidate<T>& a, const Candid
   return a.value > b.value || (a.value == b.value && a.expert < b.expert);
 }
 
-/// Before every candidate.
+/// Comes before every candidate.
 template <class T>
 __device__ __forceinline__ Candidate<T> before_all() {
   return {std::numeric_limits<T>::infinity(), -1};
 }
-/// Behind every candidate.
+/// Comes behind every candidate.
 template <class T>
 __device__ __forceinline__ Candidate<T> behind_all() {
   return {-std::numeric_limits<T>::infinity(), std::numeric_limits<int>::max()};
 }
 
-/// What a row's logits showed.
+/// Keeps what a row's logits showed.
 template <class T>
 struct RowCheck {
   bool nan = false;

@@ -138,8 +138,8 @@ void BlockRunner::fiber_entry(void* runner) {
   self->run_lanes(*self->running_);
 }
 
-/// What every fiber does for ever: run lanes of the current warp that have not started, then step
-/// aside.
+/// Runs lanes of the current warp that have not started, then steps aside; every fiber does this
+/// for ever.
 void BlockRunner::run_lanes(Fiber& self) {
   while (true) {
     while (!failure_ && warps_[warp_].unstarted != 0) {

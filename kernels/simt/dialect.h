@@ -1,6 +1,6 @@
 #pragma once
 
-// What CUDA's keywords and built-in functions mean when a .cu file is compiled by the host
+// Defines what CUDA's keywords and built-in functions mean when a .cu file is compiled by the host
 // compiler. Only kernels/common/cuda.h includes this. Every barrier, collective and atomic passes
 // its source line on.
 

@@ -56,7 +56,7 @@ extern thread_local BlockIdentity current_block;
 
 using Location = std::source_location;
 
-/// Result of a block-wide barrier over a predicate.
+/// Holds the result of a block-wide barrier over a predicate.
 struct BarrierVote {
   int count = 0;    ///< threads with a true predicate
   int threads = 0;  ///< threads in the block

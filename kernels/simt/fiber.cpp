@@ -105,7 +105,8 @@ Fiber::Fiber(void (*entry)(void*), void* argument) : entry_(entry), argument_(ar
   }
   stack_ = static_cast<std::byte*>(mapping);
   auto* top = reinterpret_cast<std::uint64_t*>(stack_ + guard + kStackBytes);
-  // From the top: the return address, then rbp, rbx, r12 .. r15 in the order they are popped.
+  // From the top the stack holds the return address, then rbp, rbx, r12 .. r15 in the order they
+  // are popped.
   top[-1] = reinterpret_cast<std::uint64_t>(&switchyard_fiber_start);
   top[-2] = 0;                                      // rbp
   top[-3] = 0;                                      // rbx

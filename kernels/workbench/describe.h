@@ -72,7 +72,7 @@ std::function<void(Device&, const Sizes&, Arguments&)> runner(Run run) {
   };
 }
 
-/// Every rung of the case's ladder on `Exec`, and the door's own choice.
+/// Adds every rung of the case's ladder on `Exec`, and the door's own choice.
 template <class Case, class T, class Exec>
 void add_ladder(TypedEntryPoint& typed) {
   using Op = KernelOf<Case, T>;

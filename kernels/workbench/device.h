@@ -9,7 +9,7 @@
 
 namespace switchyard::kernels::workbench {
 
-/// Where a case runs: an executor with its memory and its clock.
+/// A case runs here: on an executor with its memory and its clock.
 class Device {
  public:
   virtual ~Device() = default;
@@ -35,7 +35,7 @@ class DeviceOf : public Device {
 
 /// The devices this program was built for: "cpu", "simt", "cuda".
 std::vector<std::string> device_names();
-/// Why this machine cannot run the device's kernels; empty where it can.
+/// Says why this machine cannot run the device's kernels; empty where it can.
 std::string unavailable_reason(std::string_view device);
 /// Errors: std::invalid_argument for another name, std::runtime_error where it is not available.
 std::unique_ptr<Device> open_device(std::string_view name);

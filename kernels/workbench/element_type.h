@@ -8,7 +8,7 @@
 
 namespace switchyard::kernels::workbench {
 
-/// What an array of a kernel holds.
+/// Names what an array of a kernel holds.
 enum class ElementType { kFloat32, kFloat64, kBFloat16, kInt64 };
 
 constexpr std::string_view name(ElementType type) {
@@ -55,9 +55,9 @@ constexpr double tolerance(ElementType type) {
   return 0.0;
 }
 
-/// What a correct result of this dtype may be off by beside that, relative to the magnitudes of the
-/// terms that it is a sum of: some ten units of rounding of the arithmetic, float32 for bfloat16.
-/// It is all that is allowed where the terms cancel.
+/// Returns what a correct result of this dtype may be off by beside that, relative to the
+/// magnitudes of the terms that it is a sum of: some ten units of rounding of the arithmetic,
+/// float32 for bfloat16. It is all that is allowed where the terms cancel.
 constexpr double rounding(ElementType type) {
   switch (type) {
     case ElementType::kFloat32:

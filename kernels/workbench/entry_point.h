@@ -15,7 +15,7 @@
 
 namespace switchyard::kernels::workbench {
 
-/// What a case passes to a kernel: its problem's arrays, in order, in the device's memory.
+/// Holds what a case passes to a kernel: its problem's arrays, in order, in the device's memory.
 class Arguments {
  public:
   Arguments(std::vector<void*> pointers, std::int64_t value)
@@ -58,7 +58,7 @@ struct TypedEntryPoint {
   ElementType type;
   /// Operands and reference. Errors: std::invalid_argument for sizes that do not go together.
   std::function<Problem(const Sizes&, std::uint64_t seed)> problem;
-  /// What a call on such a problem cannot avoid.
+  /// Counts the work that a call on such a problem cannot avoid.
   std::function<Work(const Sizes&, const Problem&)> work;
   std::vector<Implementation> implementations;
 };
@@ -82,7 +82,7 @@ struct Family {
   std::vector<EntryPoint> entry_points;
 };
 
-/// Every family, by name.
+/// Lists every family, by name.
 const std::vector<Family>& kernel_families();
 
 }  // namespace switchyard::kernels::workbench

@@ -7,7 +7,7 @@
 
 namespace switchyard::kernels::workbench {
 
-/// Why no GPU can be used; empty where one can.
+/// Says why no GPU can be used; empty where one can.
 std::string gpu_unavailable_reason();
 std::unique_ptr<Device> open_gpu();
 

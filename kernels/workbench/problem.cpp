@@ -21,8 +21,8 @@ constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
 template <class T>
 T rounded(double value) {
   if constexpr (std::is_same_v<T, BFloat16>) {
-    // To 8 bits of mantissa in one step, ties to even: a way of its own, since conversions are
-    // checked against it.
+    // Rounds to 8 bits of mantissa in one step, ties to even. It does so in a way of its own, since
+    // conversions are checked against it.
     int exponent = 0;
     const double mantissa = std::frexp(value, &exponent);
     return BFloat16(
@@ -40,7 +40,7 @@ double widened(T value) {
   }
 }
 
-/// What a result holds before the call: nothing that a kernel would write.
+/// Returns what a result holds before the call: nothing that a kernel would write.
 template <class T>
 T poison() {
   if constexpr (std::is_same_v<T, std::int64_t>) {

@@ -32,7 +32,7 @@ void for_each_line(std::string_view text, const Body& body) {
   }
 }
 
-/// What lies between two quotes, the `number`-th pair of the line.
+/// Returns what lies between two quotes, the `number`-th pair of the line.
 std::string quoted(std::string_view line, int number) {
   for (int i = 0; i < 2 * number + 1; ++i) {
     const std::size_t quote = line.find('\'');
@@ -59,8 +59,9 @@ std::string without_parameters(const std::string& signature) {
   return signature;
 }
 
-/// What one multiprocessor holds, and in what portions it is given out. CUDA C++ Programming Guide,
-/// "Technical Specifications per Compute Capability"; portions: NVIDIA's occupancy calculator.
+/// Says what one multiprocessor holds, and in what portions it is given out. CUDA C++ Programming
+/// Guide, "Technical Specifications per Compute Capability"; portions: NVIDIA's occupancy
+/// calculator.
 struct Multiprocessor {
   int warps = 64;
   int blocks = 32;

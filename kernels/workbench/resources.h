@@ -5,12 +5,13 @@
 #include <string_view>
 #include <vector>
 
-// What a compiled kernel asks of a multiprocessor: read from the report of ptxas (ptxas -v), the
-// part of nvcc that assigns registers, and from the launch bounds in the kernel's PTX.
+// Finds what a compiled kernel asks of a multiprocessor. It is read from the report of ptxas
+// (ptxas -v), the part of nvcc that assigns registers, and from the launch bounds in the kernel's
+// PTX.
 
 namespace switchyard::kernels::workbench {
 
-/// One kernel for one architecture.
+/// Describes one kernel for one architecture.
 struct KernelResources {
   std::string source = {};        ///< "softmax.cu"
   std::string kernel = {};        ///< "softmax_warp_per_row<SoftmaxForward<float>>"
@@ -27,7 +28,7 @@ struct KernelResources {
 /// Threads of a block where a kernel declares none: what the launchers of kernels/cuda use.
 inline constexpr int kUsualBlock = 256;
 
-/// What a kernel's PTX says of its launch.
+/// Holds what a kernel's PTX says of its launch.
 struct LaunchBounds {
   int threads = 0;  ///< 0: none declared
   bool adds_dynamic = false;
@@ -43,7 +44,7 @@ std::map<std::string, LaunchBounds> launch_bounds(std::string_view object);
 /// "void (anonymous namespace)::f<float>(float*)" of a mangled name -> "f<float>".
 std::string short_kernel_name(const std::string& mangled);
 
-/// How many blocks fit a multiprocessor at a time, and what share of its warps they are.
+/// Says how many blocks fit a multiprocessor at a time, and what share of its warps they are.
 struct Occupancy {
   int blocks = 0;
   double share = 0.0;      ///< of the warps that it can hold, 0 to 1

@@ -2,7 +2,7 @@
 
 #include "kernels/workbench/problem.h"
 
-// Where tokens go, by plain loops: what the cases of the routing families start from.
+// Works out by plain loops where tokens go; the cases of the routing families start from it.
 
 namespace switchyard::kernels::workbench {
 

@@ -16,7 +16,7 @@ struct RunOptions {
   int timed_calls = 0;
 };
 
-/// What came of one variant on one problem.
+/// Says what came of one variant on one problem.
 struct Outcome {
   enum class Status {
     kAgrees,

@@ -1,4 +1,4 @@
-// The analyses of a trained model on the devices besides the CPU: the same numbers.
+// Runs the analyses of a trained model on the devices besides the CPU: the same numbers.
 
 #include "tests/support/devices.h"
 
@@ -59,7 +59,7 @@ TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
   }
 }
 
-/// In float32 too: sums are float64's, updates are rounded once.
+/// This holds in float32 too: sums are float64's, updates are rounded once.
 TEST_P(DeviceAnalysisTest, VectorsAreTheCpus) {
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
     std::vector<Tensor> x;

@@ -52,7 +52,7 @@ double quadratic(const std::vector<Tensor>& parameters) {
 TEST(Perturbation, FollowsAQuadraticExactly) {
   const std::vector<Tensor> parameters = make_parameters(DType::kFloat64);
   const std::vector<Tensor> before = copy_of(parameters);
-  // A unit eigenvector of eigenvalue 2, in the second block.
+  // This is a unit eigenvector of eigenvalue 2, in the second block.
   std::vector<Tensor> eigenvector = zeros_like(parameters);
   eigenvector[1].fill(1.0);
   normalise(eigenvector);

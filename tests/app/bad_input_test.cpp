@@ -1,4 +1,4 @@
-// Each kind of bad input: one clear line, exit code 1 or 2, nothing written.
+// Each kind of bad input gives one clear line and exit code 1 or 2, and nothing is written.
 
 #include <filesystem>
 

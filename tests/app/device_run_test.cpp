@@ -1,4 +1,4 @@
-// The commands on the devices besides the CPU: what they write is the CPU's.
+// Runs the commands on the devices besides the CPU: what they write is the CPU's.
 
 #include <cmath>
 #include <nlohmann/json.hpp>

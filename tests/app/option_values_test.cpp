@@ -1,4 +1,4 @@
-// What every numeric option accepts.
+// Checks what every numeric option accepts.
 
 #include "tests/app/app_test.h"
 

@@ -7,7 +7,7 @@
 
 namespace switchyard::test {
 
-/// What a finished program left behind.
+/// Holds what a finished program left behind.
 struct ProgramResult {
   int exit_code = -1;  ///< 128 + the signal's number where one ended it
   std::string out, err;
@@ -34,7 +34,7 @@ class Program {
 
 /// Runs the program under test, `switchyard`, with these arguments.
 ProgramResult run_switchyard(std::vector<std::string> arguments);
-/// The same, still running.
+/// Returns the command that starts the program under test with these arguments.
 std::vector<std::string> switchyard_command(std::vector<std::string> arguments);
 
 /// Expects exit code `code` and exactly one line on stderr, which begins "switchyard: " and

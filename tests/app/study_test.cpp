@@ -1,4 +1,4 @@
-// Whole studies through the program, on real images where there are some.
+// Runs whole studies through the program, on real images where there are some.
 
 #include <signal.h>
 

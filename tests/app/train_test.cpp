@@ -153,7 +153,7 @@ TEST_F(TrainTest, ARunKnowsItsImages) {
   expect_failure(hessian, 1, "data, which is not there; --data names another directory");
   expect_success(hessian + Arguments{"--data", path("moved")});
   expect_success(perturb);  // which knows the new place
-  // The same place with one other pixel.
+  // The place stays the same and one pixel differs.
   std::string bytes = read_file(path("moved/data_batch_4.bin"));
   bytes[77] = static_cast<char>(bytes[77] ^ 1);
   write_bytes(path("moved/data_batch_4.bin"), bytes);

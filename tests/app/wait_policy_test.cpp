@@ -8,8 +8,8 @@
 namespace switchyard::test {
 namespace {
 
-/// What libgomp printed for `switchyard version`, started without the settings of the test's own
-/// environment and with `settings`.
+/// Returns what libgomp printed for `switchyard version`, started without the settings of the
+/// test's own environment and with `settings`.
 std::string libgomp_settings(const std::vector<std::string>& settings) {
   std::vector<std::string> command = {
       "env", "-u", "OMP_WAIT_POLICY", "-u", "GOMP_SPINCOUNT", "OMP_DISPLAY_ENV=VERBOSE"};

@@ -6,7 +6,7 @@
 
 namespace switchyard::test {
 
-/// One entry of a tar archive.
+/// Describes one entry of a tar archive.
 struct ArchiveEntry {
   enum Kind { kFile, kDirectory, kSymbolicLink, kHardLink };
   std::string path;

@@ -128,7 +128,7 @@ TEST_F(Cifar10, ALabelAboveNineIsNamedWithItsRecord) {
   expect_load_error("data_batch_4.bin", "record 5 has label 255");
 }
 
-// The data set itself, where SWITCHYARD_DATA says where it is.
+// This test reads the data set itself, where SWITCHYARD_DATA says where it is.
 TEST(Cifar10Data, HasThePublishedCountsMeansAndDeviations) {
   const char* variable = std::getenv("SWITCHYARD_DATA");
   if (variable == nullptr) GTEST_SKIP() << "SWITCHYARD_DATA is not set";

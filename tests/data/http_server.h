@@ -23,7 +23,7 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   std::string url() const;
-  /// For each request so far, where it asked to begin.
+  /// Returns, for each request so far, where it asked to begin.
   std::vector<std::size_t> starts() const;
 
  private:

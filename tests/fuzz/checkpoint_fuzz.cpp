@@ -1,4 +1,4 @@
-// The state of a training run in a checkpoint's metadata.
+// This target reads the state of a training run in a checkpoint's metadata.
 
 #include "tests/fuzz/target.h"
 #include "training/checkpoint.h"

@@ -1,5 +1,5 @@
-// Configurations of a training run and of a model. What is accepted is written and read again, and
-// every rate that its schedule has at its ends must be a number.
+// This target reads configurations of a training run and of a model. What is accepted is written
+// and read again, and every rate that its schedule has at its ends must be a number.
 
 #include <cmath>
 

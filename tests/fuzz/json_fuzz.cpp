@@ -1,4 +1,5 @@
-// The JSON reader. What it accepts is written and read again, and must be the same.
+// This target runs the JSON reader. What it accepts is written and read again, and must be the
+// same.
 
 #include "engine/io/json.h"
 #include "tests/fuzz/target.h"

@@ -1,5 +1,5 @@
-// The safetensors reader. No tensor is both read and passed over, and looking for values that are
-// not finite is safe in each.
+// This target runs the safetensors reader. No tensor is both read and passed over, and looking for
+// values that are not finite is safe in each.
 
 #include "engine/io/safetensors.h"
 #include "tests/fuzz/target.h"

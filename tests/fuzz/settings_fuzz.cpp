@@ -1,4 +1,5 @@
-// Settings of the command line, PATH=VALUE, one a line, each laid over the one before.
+// This target applies settings of the command line, PATH=VALUE, one a line, each laid over the one
+// before.
 
 #include "engine/io/json.h"
 #include "tests/fuzz/target.h"

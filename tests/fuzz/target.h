@@ -13,7 +13,7 @@
 #include "engine/core/check.h"
 #include "kernels/api/text.h"
 
-// What the fuzz targets share. Each file NAME_fuzz.cpp is one target: libFuzzer calls its
+// The fuzz targets share this. Each file NAME_fuzz.cpp is one target: libFuzzer calls its
 // LLVMFuzzerTestOneInput() with one input after another (https://llvm.org/docs/LibFuzzer.html).
 // `./run fuzz` builds and runs them, docs/design/fuzzing.md explains.
 

@@ -41,7 +41,7 @@ TEST(HostMemory, EveryBlockGoesBackTheWayItCame) {
     ASSERT_GE(block.capacity, bytes);
     std::memset(block.data, 1, bytes);
     release(cpu(), block);
-    // What is kept was mapped, page by page; what is not went back to the heap at once.
+    // Memory that is kept was mapped, page by page; what is not went back to the heap at once.
     const std::size_t kept = memory_stats(cpu()).cached - before.cached;
     ASSERT_TRUE(kept == 0 || (kept == block.capacity && starts_a_page)) << bytes << " bytes";
     release_cached_memory(cpu());

@@ -48,7 +48,7 @@ struct Case {
   bool residual;
 };
 
-/// Textbook evaluation in float64, one channel at a time.
+/// Evaluates the textbook's formula in float64, one channel at a time.
 struct Reference {
   std::vector<double> y, mean, variance, gx, ggamma, gbeta, gtail;
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr RandomStretch kStretch{.seed = 42, .offset = 7};
 
-/// What one rung draws.
+/// Returns what one rung draws.
 template <class Op, class T = std::remove_pointer_t<decltype(Op::y)>>
 std::vector<T> drawn(const Rung<Cpu, Op>& rung, std::int64_t count,
                      RandomStretch stretch = kStretch) {
@@ -27,7 +27,7 @@ std::vector<T> drawn(const Rung<Cpu, Op>& rung, std::int64_t count,
   return values;
 }
 
-/// What one rung makes of x with kStretch.
+/// Returns what one rung makes of x with kStretch.
 template <class T>
 std::vector<T> dropped(const Rung<Cpu, Dropout<T>>& rung, const std::vector<T>& x, double p) {
   std::vector<T> y(x.size(), static_cast<T>(NAN));

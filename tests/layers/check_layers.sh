@@ -29,7 +29,7 @@ kernels/api       kernels/(api|common)/
 kernels           kernels/
 "
 
-# What one file may include beyond that, and why.
+# These files may include more than that, each for the reason beside it.
 exceptions="
 engine/core/device.cpp     kernels/cpu/libraries.h         # names the library behind the device
 engine/core/device.cpp     kernels/cuda/conv2d_library.h   # chooses the library of the device

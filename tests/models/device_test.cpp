@@ -1,4 +1,4 @@
-// A residual network with each head on the devices besides the CPU: a training step and a
+// Runs a residual network with each head on the devices besides the CPU: a training step and a
 // Hessian-vector product are the CPU's.
 
 #include "engine/autograd/grad.h"

@@ -82,9 +82,9 @@ HeadConfig head_config(const std::string& name) {
 
 class WholeModel : public testing::TestWithParam<std::tuple<const char*, bool>> {};
 
-// The first derivative, and the Hessian times a random vector, of the loss with respect to all
-// parameters together. The step is short so that no ReLU and no choice of experts flips within it:
-// the derivatives are those of the current routing.
+// Computes the first derivative, and the Hessian times a random vector, of the loss with respect to
+// all parameters together. The step is short so that no ReLU and no choice of experts flips within
+// it: the derivatives are those of the current routing.
 TEST_P(WholeModel, GradientAndHessianProductMatchFiniteDifferences) {
   const auto& [name, training] = GetParam();
   const TinyModel model(head_config(name));

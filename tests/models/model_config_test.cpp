@@ -37,7 +37,7 @@ TEST(ModelConfig, DefaultsArePublished) {
   EXPECT_EQ(config.head.balance, 0.0);
 }
 
-// Every field away from its default, so that a field which is dropped shows.
+// Every field is away from its default, so that a field which is dropped shows.
 TEST(ModelConfig, RoundTripsForEveryHead) {
   const char* const texts[] = {
       R"({"backbone": {"name": "small", "in_channels": 1, "initialisation": "torchvision"},

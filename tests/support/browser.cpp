@@ -34,7 +34,7 @@ std::string find_browser() {
   return found.substr(0, found.find('\n'));
 }
 
-// Far more than a page takes, so that a busy machine is not taken for a broken page.
+// This is far more than a page takes, so that a busy machine is not taken for a broken page.
 constexpr int kBrowserSeconds = 240;
 
 /// The page's document after loading, followed by the browser's log.

@@ -6,7 +6,7 @@
 
 namespace switchyard::test {
 
-/// What a browser saw of a report.
+/// Holds what a browser saw of a report.
 struct ReportView {
   std::string no_browser = {};             ///< why none works here; empty where one does
   int charts = 0;                          ///< charts that the page says it has drawn

@@ -11,7 +11,7 @@ namespace switchyard::test {
 inline constexpr std::size_t kCifarRecord = 3073;
 
 /// `count` CIFAR-10 records. Labels go round 0 to 9; a class is a colour and a stripe pattern under
-/// noise, so that a classifier can learn it. The same `seed`, the same bytes.
+/// noise, so that a classifier can learn it. The same `seed` gives the same bytes.
 std::string cifar10_records(std::int64_t count, std::uint64_t seed);
 
 /// A directory in the layout of CIFAR-10's binary version, with `records` in each of its six files.

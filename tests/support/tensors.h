@@ -24,10 +24,11 @@ void expect_close(const Tensor& a, std::span<const double> b, double tolerance);
 /// Expects the same shape, dtype and bits (NaN equals itself).
 void expect_same_bits(const Tensor& a, const Tensor& b);
 
-/// Whether two tensors (float32, float64 or int64) have bytes in common.
+/// Returns whether two tensors (float32, float64 or int64) have bytes in common.
 bool shares_memory(const Tensor& a, const Tensor& b);
 
-/// What a correct result of this dtype may be off by, against float64 references at unit scale.
+/// Returns what a correct result of this dtype may be off by, against float64 references at unit
+/// scale.
 double tolerance(DType dtype);
 
 /// Fills memory that the next tensors are likely to get with NaN, so that an element which an

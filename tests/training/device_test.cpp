@@ -1,4 +1,4 @@
-// Whole runs on the devices besides the CPU.
+// Makes whole runs on the devices besides the CPU.
 
 #include "tests/support/devices.h"
 

@@ -1,5 +1,5 @@
-// Every variant of every entry point against the float64 reference of its case, over the odd sizes
-// and the standard one, on the devices of this build. Test names read
+// Compares every variant of every entry point with the float64 reference of its case, over the odd
+// sizes and the standard one, on the devices of this build. Test names read
 //   <Device>.<family>/<entry point>/<variant>/<dtype>/<sizes or "standard">
 // with the device Cpu, Simt or Cuda.
 

@@ -1,5 +1,5 @@
-// Results whose terms cancel: what a correct kernel may be off by follows from the terms, and a
-// wrong kernel is found all the same.
+// Checks results whose terms cancel: what a correct kernel may be off by follows from the terms,
+// and a wrong kernel is found all the same.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

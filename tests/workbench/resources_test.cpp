@@ -61,7 +61,7 @@ Occupancy occupancy_of(const char* architecture, int block, int registers, int s
                     .shared_bytes = shared_bytes});
 }
 
-/// Against NVIDIA's occupancy calculator.
+/// The expected figures are those of NVIDIA's occupancy calculator.
 TEST(KernelResources, OccupancyIsWhatTheCalculatorSays) {
   const Occupancy full = occupancy_of("sm_80", 256, 32, 0);
   EXPECT_EQ(full.blocks, 8);

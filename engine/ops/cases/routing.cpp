@@ -35,7 +35,7 @@ Tensor slot_of_assignment(const Routing& routing, DType dtype) {
   return selection.to(dtype).to(routing.permutation.device());
 }
 
-/// The same with a one at its token [S, T].
+/// Does the same with a one at each slot's token [S, T].
 Tensor slot_of_token(const Routing& routing, DType dtype) {
   const Tensor selection = slot_of_assignment(routing, dtype);
   return sum(reshape(selection, {selection.size(0), routing.tokens, routing.k}), {2});

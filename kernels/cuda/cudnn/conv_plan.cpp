@@ -45,7 +45,7 @@ CudnnDescriptor convolution(const CudnnFunctions& functions, const ConvQuestion&
   return convolution;
 }
 
-/// What cuDNN calls the parts of a face's operation.
+/// Holds cuDNN's names for the parts of a face's operation.
 struct OperationNames {
   cudnnBackendDescriptorType_t type;
   cudnnBackendAttributeName_t convolution, x, w, y, alpha, beta;

@@ -10,7 +10,7 @@
 
 namespace switchyard::kernels {
 
-/// What a plan is made for.
+/// Says what a plan is made for.
 struct ConvQuestion {
   ConvFace face = ConvFace::kForward;
   ConvShape shape;
@@ -28,16 +28,16 @@ struct ConvQuestionHash {
 /// The largest power of two, up to 16, that divides every address.
 std::int64_t common_alignment(std::span<const void* const> addresses);
 
-/// Whether an engine with these notes may compute: the same bits in every run, and products and
-/// sums in the dtype. Tensor cores take float64 as it is but cut float32 down to tf32; Winograd
-/// transforms of 6x6 tiles and more lose digits.
+/// Returns whether an engine with these notes may compute: it must give the same bits in every run,
+/// and products and sums in the dtype. Tensor cores take float64 as it is but cut float32 down to
+/// tf32; Winograd transforms of 6x6 tiles and more lose digits.
 bool acceptable(std::span<const cudnnBackendNumericalNote_t> notes, bool is_double);
 
-/// How cuDNN computes one face: the best of the acceptable engines that it suggests.
+/// Computes one face with cuDNN, by the best of the acceptable engines that it suggests.
 class ConvPlan {
  public:
-  /// For the GPU that `device` describes, which need not be there. Errors: CudaError; where cuDNN
-  /// has no acceptable engine it says so and names the sizes.
+  /// Plans for the GPU that `device` describes, which need not be there. Errors: CudaError; where
+  /// cuDNN has no acceptable engine it says so and names the sizes.
   ConvPlan(const CudnnFunctions& functions, const CudnnDescriptor& device,
            const ConvQuestion& question);
 

@@ -11,7 +11,7 @@
 
 namespace switchyard::kernels {
 
-/// cuDNN's name of a C++ type in cudnnBackendSetAttribute.
+/// Gives cuDNN's name of a C++ type in cudnnBackendSetAttribute.
 template <class T>
 constexpr cudnnBackendAttributeType_t cudnn_attribute_type() {
   if constexpr (std::is_same_v<T, std::int64_t>) {
@@ -53,7 +53,7 @@ class CudnnDescriptor {
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, std::string_view text);
 
   void finalize();
-  /// Whether it could be finalised: how cuDNN is asked if it supports something.
+  /// Returns whether it could be finalised, which is how one asks cuDNN if it supports something.
   bool try_finalize() noexcept;
 
   std::int64_t int64(cudnnBackendAttributeName_t name) const;

@@ -4,7 +4,7 @@
 
 namespace switchyard::kernels {
 
-/// What is used of cuDNN's graph interface, by the types of its header. (The older interface,
+/// Lists what is used of cuDNN's graph interface, by the types of its header. (The older interface,
 /// cudnnConvolutionForward and its like, is deprecated since version 9.)
 struct CudnnFunctions {
   decltype(cudnnGetVersion)* version;

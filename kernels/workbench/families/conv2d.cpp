@@ -70,7 +70,7 @@ struct Convolution {
 struct ForwardCase : Convolution {
   static constexpr const char* kComputes =
       "y [batch, oh, ow, filters] = x [batch, height, width, channels] convolved with w";
-  /// Also so many pixels and filters that large tiles fill a GPU.
+  /// Adds so many pixels and filters that large tiles fill a GPU.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     auto sizes = Convolution::odd_sizes();
     sizes.push_back({1, 130, 127, 8, 128, 1, 1, 1, 0});
@@ -93,7 +93,7 @@ struct ForwardCase : Convolution {
 
 struct InputGradCase : Convolution {
   static constexpr const char* kComputes = "gx = gradient of <gy, conv2d(x, w)> by x";
-  /// As in the forward pass.
+  /// Adds large tiles as the forward pass does.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     auto sizes = Convolution::odd_sizes();
     sizes.push_back({1, 130, 127, 128, 8, 1, 1, 1, 0});
@@ -116,7 +116,7 @@ struct InputGradCase : Convolution {
 
 struct WeightGradCase : Convolution {
   static constexpr const char* kComputes = "gw = gradient of <gy, conv2d(x, w)> by w";
-  /// Also more pixels than one sum takes, with narrow and wide loads, and many weights.
+  /// Adds more pixels than one sum takes, with narrow and wide loads, and many weights.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     auto sizes = Convolution::odd_sizes();
     sizes.push_back({5, 24, 23, 3, 4, 3, 3, 1, 1});

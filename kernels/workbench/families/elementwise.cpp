@@ -100,7 +100,7 @@ struct BinaryCase {
   static BroadcastPlan plan(const Sizes& s) {
     return plan_broadcast(extents(s, 0), extents(s, s["a_repeats"]), extents(s, s["b_repeats"]));
   }
-  /// Where element `i` of the result finds an operand of these extents.
+  /// Returns where element `i` of the result finds its element of an operand of these extents.
   static std::size_t place(const Extents& result, const Extents& operand, std::int64_t i) {
     std::int64_t at = 0;
     std::int64_t step = 1;

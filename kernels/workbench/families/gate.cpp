@@ -17,7 +17,7 @@ constexpr RandomStretch kNoise = {.seed = 77, .offset = 5};
 constexpr RandomStretch kMask = {.seed = 78, .offset = 9};
 constexpr double kDropout = 0.25;
 
-/// Whether a gate drops logit `i`.
+/// Returns whether a gate drops logit `i`.
 bool is_dropped(std::size_t i) {
   return random_word(kMask.seed, kMask.offset, static_cast<std::int64_t>(i)) <
          drop_threshold(kDropout);

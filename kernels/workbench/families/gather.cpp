@@ -5,7 +5,7 @@
 namespace switchyard::kernels::workbench {
 namespace {
 
-/// What gather and its transpose share: `k` columns of each token, some of them twice in a row.
+/// Gather and its transpose share this: `k` columns of each token, some of them twice in a row.
 struct Picks {
   static std::vector<SizeParameter> parameters() {
     return {{"tokens", 8192}, {"columns", 64, 1}, {"k", 2}};

@@ -96,7 +96,7 @@ struct WeightGradCase : Segments {
   static std::vector<SizeParameter> parameters() {
     return {{"rows", 256}, {"experts", 8, 1}, {"inner", 128}, {"cols", 64}, {"skew", 1, 0, 9}};
   }
-  /// Also more rows than one sum takes, with wide loads and without.
+  /// Adds more rows than one sum takes, with wide loads and without.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     std::vector<std::vector<std::int64_t>> sizes = segment_sizes();
     sizes.push_back({9001, 1, 4, 8, 0});

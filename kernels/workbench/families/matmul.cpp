@@ -13,8 +13,8 @@ struct MatmulCase {
   static std::vector<SizeParameter> parameters() {
     return {{"m", 192}, {"n", 192}, {"k", 192}, {"transpose_a", 0, 0, 1}, {"transpose_b", 0, 0, 1}};
   }
-  /// No multiple of any tile, one tile exactly, several parts of k, rows of 16 bytes, empty, large
-  /// tiles that fill a GPU; each with every pair of flags.
+  /// Lists sizes that are no multiple of any tile, one tile exactly, several parts of k, rows of 16
+  /// bytes, empty, and large tiles that fill a GPU, each with every pair of flags.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     std::vector<std::vector<std::int64_t>> sizes;
     for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1},

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kEpsilon = 1e-5;
 
-/// What all three share: matrices of `rows` by `channels`, and the tail.
+/// All three share this: matrices of `rows` by `channels`, and the tail.
 struct Matrix {
   static std::vector<SizeParameter> parameters() {
     return {{"rows", 2048, 1}, {"channels", 64}, {"relu", 1, 0, 1}, {"residual", 1, 0, 1}};
@@ -57,7 +57,8 @@ struct Statistics {
       : mean(static_cast<std::size_t>(channels)), variance(mean) {
     if (channels == 0) return;
     const double rows = static_cast<double>(x.size()) / static_cast<double>(channels);
-    // From the first row on: exact in a channel whose numbers are all the same.
+    // The mean starts from the first row, so that it is exact where a channel's numbers are all the
+    // same.
     for (std::size_t i = 0; i < x.size(); ++i)
       mean[i % mean.size()] += (x[i] - x[i % mean.size()]) / rows;
     for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += x[c];

@@ -48,7 +48,7 @@ struct StepCase {
 /// Many arrays of mixed sizes.
 struct ManySizes {
   static std::vector<SizeParameter> parameters() { return {{"parameters", 64}, {"largest", 4096}}; }
-  /// No parameters, empty ones, and more than one launch takes.
+  /// Lists no parameters, empty ones, and more than one launch takes.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     return {{0, 4}, {1, 0}, {1, 1}, {3, 31}, {250, 66}, {7, 9001}};
   }

@@ -5,7 +5,7 @@
 namespace switchyard::kernels::workbench {
 namespace {
 
-/// What both sums share. Operands lie around 2, so that nothing cancels and the error says how good
+/// Both sums share this. Operands lie around 2, so that nothing cancels and the error says how good
 /// the summation is.
 struct MiddleAxis {
   /// Sums are kept in double: in float32 only the last rounding is off.

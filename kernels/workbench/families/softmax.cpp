@@ -37,7 +37,7 @@ Numbers exponentials(Numbers values) {
   return values;
 }
 
-/// Any label for each row.
+/// Gives each row some label.
 Indices labels_for(std::int64_t rows, std::int64_t columns) {
   Indices labels;
   for (std::int64_t r = 0; r < rows; ++r) labels.push_back(r * 7919 % columns);

@@ -5,7 +5,7 @@
 namespace switchyard::kernels::workbench {
 namespace {
 
-/// What both share. Indices only, so everything is exact.
+/// Both share this. There are only indices, so everything is exact.
 struct Assignments {
   static std::vector<SizeParameter> parameters() {
     return {{"assignments", 16384}, {"experts", 64, 1}, {"capacity", 0}, {"skew", 1, 0, 1000}};
@@ -31,7 +31,7 @@ void add_result(Problem& p, const Indices& expected) {
 struct OffsetsCase : Assignments {
   static constexpr const char* kComputes =
       "offsets [experts + 1] of each expert's segment, at most `capacity` long (0: any)";
-  /// Also more experts than the counters of a block hold.
+  /// Adds more experts than the counters of a block hold.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     auto sizes = Assignments::odd_sizes();
     sizes.push_back({500, 12289, 2, 3});

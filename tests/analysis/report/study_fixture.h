@@ -8,8 +8,8 @@
 
 namespace switchyard::test {
 
-/// What a made-up study contains. Its numbers have the shape and size of a real one's: losses fall,
-/// experts drift apart, test curvature is far above training curvature.
+/// Builds what a made-up study contains. Its numbers have the shape and size of a real one's:
+/// losses fall, experts drift apart, test curvature is far above training curvature.
 struct StudyFixture {
   std::vector<std::string> heads = {"dense", "soft_moe", "sparse_moe"};
   int seeds = 1;

@@ -1,4 +1,4 @@
-// What a graph keeps alive, and for how long.
+// Checks what a graph keeps alive, and for how long.
 
 #include <gtest/gtest.h>
 

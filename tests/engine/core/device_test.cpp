@@ -1,4 +1,4 @@
-// Tensors on the devices besides the CPU: memory, copies and what the host may not do.
+// Checks tensors on the devices besides the CPU: memory, copies and what the host may not do.
 
 #include "tests/support/devices.h"
 

@@ -183,7 +183,7 @@ TEST(WriteFileAtomic, AFileSizeLimitLeavesThePreviousFile) {
   EXPECT_EQ(entries(scratch.path()).size(), 1U) << "the temporary file stayed behind";
 }
 
-// In a child with a mount name space of its own, so that nothing stays mounted.
+// The disk is filled in a child with a mount name space of its own, so that nothing stays mounted.
 enum FullDisk { kAsExpected, kNoMount, kNoError, kWrongText, kPreviousLost, kTemporaryLeft };
 
 FullDisk write_on_full_disk(const fs::path& directory) {

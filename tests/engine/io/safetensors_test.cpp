@@ -104,7 +104,8 @@ TEST_F(Safetensors, ReadsAFileWrittenByHand) {
 }
 
 TEST_F(Safetensors, WidensEveryHalfToItsValue) {
-  // From IEEE 754-2008, table 3.5: one, the largest, the smallest normal and subnormal, signs.
+  // These come from IEEE 754-2008, table 3.5: one, the largest, the smallest normal and subnormal,
+  // signs.
   const std::vector<std::pair<std::uint16_t, double>> values = {{0x0000, 0.0},
                                                                 {0x3C00, 1.0},
                                                                 {0xC000, -2.0},

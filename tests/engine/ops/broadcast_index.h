@@ -6,8 +6,8 @@
 
 namespace switchyard::test {
 
-/// Which element of a tensor of shape `from` stands at element `flat` of the shape `to` that it
-/// broadcasts to: plain index arithmetic, for reference loops.
+/// Returns which element of a tensor of shape `from` stands at element `flat` of the shape `to`
+/// that it broadcasts to: plain index arithmetic, for reference loops.
 inline std::size_t broadcast_index(const Shape& from, const Shape& to, std::size_t flat) {
   auto rest = static_cast<std::int64_t>(flat);
   std::int64_t offset = 0;

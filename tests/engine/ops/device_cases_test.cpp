@@ -1,5 +1,5 @@
-// Every operation's case (engine/ops/cases) on the devices besides the CPU: derivatives of first
-// and second order against finite differences, and values and derivatives against the CPU's.
+// Runs every operation's case (engine/ops/cases) on the devices besides the CPU: derivatives of
+// first and second order against finite differences, and values and derivatives against the CPU's.
 
 #include "engine/autograd/grad.h"
 #include "engine/ops/cases.h"

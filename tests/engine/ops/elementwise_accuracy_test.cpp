@@ -1,7 +1,7 @@
-// Values and derivatives of the smooth elementwise functions to a few units in the last place, from
-// the smallest numbers to the largest, on every device. The references are evaluated in long double
-// (64 bits of mantissa) from forms that do not cancel; tests/engine/ops/elementwise_test.cpp holds
-// the functions against their plain definitions.
+// Checks values and derivatives of the smooth elementwise functions to a few units in the last
+// place, from the smallest numbers to the largest, on every device. The references are evaluated in
+// long double (64 bits of mantissa) from forms that do not cancel;
+// tests/engine/ops/elementwise_test.cpp holds the functions against their plain definitions.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -168,7 +168,7 @@ TEST(ElementwiseAccuracy, InfinitiesGiveTheLimits) {
   for (const Device device : {Device::kCpu, Device::kSimt}) {
     if (!unavailable_reason(device).empty()) continue;
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      // Vector and scalar part of a loop.
+      // This covers the vector and the scalar part of a loop.
       for (const double x : {kInfinity, -kInfinity}) {
         const Tensor at = Tensor::full({19}, x, dtype).to(device);
         for (const Function& function : kFunctions) {

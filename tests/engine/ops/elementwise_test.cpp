@@ -96,7 +96,7 @@ TEST(Unary, LimitsAreExact) {
   for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
     const auto at = [&](Tensor (*op)(const Tensor&), double x) {
       const std::vector<double> y = op(Tensor::full({9}, x, dtype)).to_doubles();
-      // Vector and scalar part of the loop.
+      // This covers the vector and the scalar part of the loop.
       EXPECT_TRUE(y[0] == y[8] || (std::isnan(y[0]) && std::isnan(y[8])));
       return y[0];
     };

@@ -1,5 +1,5 @@
-// Batch normalisation where a channel's mean is large against its deviation, up to channels whose
-// numbers are all the same. What the operation computes is in engine/ops/cases/norm.cpp.
+// Checks batch normalisation where a channel's mean is large against its deviation, up to channels
+// whose numbers are all the same. What the operation computes is in engine/ops/cases/norm.cpp.
 
 #include "engine/ops/norm.h"
 
@@ -46,7 +46,7 @@ Results evaluate(Normalise normalise, const Tensor& x, const Tensor& c, double g
           gradients[2].to_doubles()};
 }
 
-/// The same of one channel in long double.
+/// Computes the same of one channel in long double.
 Results exact(const std::vector<double>& x, const std::vector<double>& c, Real gamma, Real beta) {
   const auto n = static_cast<Real>(x.size());
   Real mean = 0;

@@ -1,4 +1,4 @@
-// Every operation's case (engine/ops/cases) through the same checks: derivatives of first and
+// Puts every operation's case (engine/ops/cases) through the same checks: derivatives of first and
 // second order, the composed form, float32 against float64, empty tensors.
 
 #include <gtest/gtest.h>

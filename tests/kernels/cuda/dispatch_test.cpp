@@ -21,7 +21,7 @@ using kernels::RouteShape;
 using kernels::Simt;
 using Indices = std::vector<std::int64_t>;
 
-/// Where every assignment goes. Built by plain loops.
+/// Says where every assignment goes. Plain loops build it.
 struct Route {
   RouteShape shape;
   Indices permutation, inverse;

@@ -12,7 +12,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
-// What the workbench's cases of the maps do not say: results in place, NaN, what is refused.
+// Checks what the workbench's cases of the maps do not say: results in place, NaN, what is refused.
 
 namespace switchyard::test {
 namespace {

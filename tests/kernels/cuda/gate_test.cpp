@@ -15,7 +15,7 @@
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"
 
-// What the workbench's case of the gate does not say: rows without a choice, sizes refused.
+// Checks what the workbench's case of the gate does not say: rows without a choice, sizes refused.
 
 namespace switchyard::test {
 namespace {
@@ -126,7 +126,7 @@ TYPED_TEST(CudaGate, ReportsTheLowestRowWithoutAChoiceAndNamesNoExpertTwice) {
   const auto expect = [&](auto& exec, const auto& rung) {
     std::vector<TypeParam> logits = clean;
     std::int64_t want = -1;
-    // From the last row up: a NaN, a row of -inf, one +inf, a row of NaN.
+    // From the last row up the rows get a NaN, a row of -inf, one +inf, a row of NaN.
     for (const std::int64_t row : {199, 150, 77, 3}) {
       TypeParam* const at = logits.data() + row * s.experts;
       if (row == 199) at[11] = kNan;

@@ -13,7 +13,7 @@
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
 
-// What the workbench's sweeps over sizes, types and alignments do not say.
+// Checks what the workbench's sweeps over sizes, types and alignments do not say.
 
 namespace switchyard::test {
 namespace {

@@ -95,7 +95,7 @@ TEST(Mma, Tf32ReadsTenMantissaBits) {
   launch(simt, "one_product", one_product<MmaTf32>, {.grid = {}, .block = {32}}, a.data(), b.data(),
          c.data());
   for (const float value : c) EXPECT_EQ(value, 8.0F);
-  // To nearest, ties away from zero; not cut off.
+  // Operands are rounded to nearest, ties away from zero, and not cut off.
   const auto rounded = [](float value) { return std::bit_cast<float>(MmaTf32::load(&value)); };
   EXPECT_EQ(rounded(1.0F + 0x1.8p-11F), 1.0F + 0x1.0p-10F);
   EXPECT_EQ(rounded(-1.0F - 0x1.0p-11F), -1.0F - 0x1.0p-10F);
@@ -115,8 +115,9 @@ TEST(Mma, NanReachesItsRowAndNoOther) {
   for (int i = 0; i < 64; ++i) EXPECT_EQ(std::isnan(c[static_cast<std::size_t>(i)]), i / 8 == 5);
 }
 
-// The tables of the PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions", as printed
-// there. A permutation that loads and products share would go unnoticed above, but not on a GPU.
+// These are the tables of the PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions", as
+// printed there. A permutation that loads and products share would go unnoticed above, but not on a
+// GPU.
 TEST(Mma, FragmentsLieWherePtxPutsThem) {
   for (int lane = 0; lane < 32; ++lane) {
     const int group = lane >> 2;

@@ -42,7 +42,7 @@ class CudaRandom : public testing::Test {
     const std::vector<double> all = y.values();
     return {all.begin() + shift, all.end()};
   }
-  /// What call(arguments) draws, `Op` being RandomNormal or one of its kin.
+  /// Returns what call(arguments) draws, `Op` being RandomNormal or one of its kin.
   template <class Op, class Call>
   std::vector<double> drawn(std::int64_t count, std::int64_t shift, const Call& call) {
     return written(count, shift,

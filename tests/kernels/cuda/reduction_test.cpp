@@ -14,7 +14,7 @@
 #include "tests/support/tensors.h"
 #include "tests/support/thread_counts.h"
 
-// What the workbench's sweeps over sizes, types and alignments do not say.
+// Checks what the workbench's sweeps over sizes, types and alignments do not say.
 
 namespace switchyard::test {
 namespace {
@@ -53,7 +53,7 @@ TYPED_TEST(CudaReduction, SameBitsOnAnyNumberOfThreads) {
   }
 }
 
-/// Where run() takes a thread per output, of which the sweeps' sizes have too few.
+/// Here run() takes a thread per output, of which the sweeps' sizes have too few.
 TYPED_TEST(CudaReduction, ManyOutputs) {
   using T = TypeParam;
   for (const auto& [outer, reduce, inner] :

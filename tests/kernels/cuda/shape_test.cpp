@@ -57,8 +57,8 @@ std::vector<From> numbers(std::int64_t n) {
   return values;
 }
 
-/// What run(simt, arguments), a conversion, writes `shift` elements from where any wide access
-/// would be aligned.
+/// Returns what run(simt, arguments), a conversion, writes `shift` elements from where any wide
+/// access would be aligned.
 template <class From, class To, class Run>
 void expect_converts(const Run& run, std::int64_t n, std::int64_t x_shift, std::int64_t y_shift) {
   const std::vector<From> x = numbers<From, To>(n + x_shift);

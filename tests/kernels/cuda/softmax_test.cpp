@@ -34,7 +34,7 @@ template <class T>
 class CudaSoftmax : public testing::Test {
  protected:
   using CrossEntropy = kernels::CrossEntropyForward<T>;
-  /// What `rung`, a softmax or log-softmax, makes of a matrix.
+  /// Returns what `rung`, a softmax or log-softmax, makes of a matrix.
   template <class Op>
   std::vector<double> forward(const kernels::Rung<Simt, Op>& rung, const std::vector<T>& x,
                               std::int64_t rows, std::int64_t columns) {

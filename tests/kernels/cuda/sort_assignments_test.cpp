@@ -48,7 +48,7 @@ struct Sorted {
   bool operator==(const Sorted&) const = default;
 };
 
-/// Expert by expert, every assignment in order.
+/// Lists every assignment in order, expert by expert.
 Sorted plain_sort(const Case& c) {
   Sorted s = {{0}, {}, Indices(c.indices.size(), -1)};
   for (std::int64_t e = 0; e < c.experts; ++e) {

@@ -16,8 +16,8 @@
 #include "kernels/cuda/stream.h"
 #include "tests/support/expect_error.h"
 
-// What the fake of tests/kernels/cuda_runtime cannot show: memory, copies, cuBLAS and cuDNN on a
-// GPU. (The hand-written kernels are the workbench's.)
+// Checks what the fake of tests/kernels/cuda_runtime cannot show: memory, copies, cuBLAS and cuDNN
+// on a GPU. (The hand-written kernels are the workbench's.)
 
 namespace switchyard::test {
 namespace {

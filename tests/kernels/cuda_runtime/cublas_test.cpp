@@ -148,7 +148,7 @@ TYPED_TEST(CublasTest, AHandleThatCannotBeSetUpIsGivenBack) {
   EXPECT_EQ(handles, before);
 }
 
-// The library itself, which needs no GPU to be opened.
+// This test opens the library itself, which needs no GPU for that.
 TEST(InstalledCublasTest, HasEveryFunction) {
   const CublasFunctions& functions = cublas_functions();
   EXPECT_STREQ(functions.status_text(CUBLAS_STATUS_NOT_INITIALIZED),

@@ -125,7 +125,7 @@ TEST(ConvPlanTest, TheAlignmentIsWhatAllOperandsShare) {
 
 // ---- the way from the entry point to the execution, which alone is replaced
 
-/// What a variant pack was given.
+/// Holds what a variant pack was given.
 struct Execution {
   std::vector<std::int64_t> ids;
   std::vector<void*> operands;

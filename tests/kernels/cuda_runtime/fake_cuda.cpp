@@ -93,7 +93,7 @@ using switchyard::test::FakeCuda;
 
 FakeCuda& fake() { return FakeCuda::instance(); }
 
-/// What stands behind a cudaEvent_t.
+/// Stands behind a cudaEvent_t.
 struct Event {
   int recorded = 0;
   int reached = 0;

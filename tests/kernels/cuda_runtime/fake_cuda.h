@@ -19,7 +19,7 @@ class FakeCuda {
  public:
   static FakeCuda& instance();
 
-  /// As after the start of the process.
+  /// Restores the state after the start of the process.
   void reset();
 
   // ---- what the machine is

@@ -5,8 +5,8 @@
 
 namespace switchyard::test {
 
-/// What a GPU was told to do. Beside tests/kernels/cuda_runtime/fake_cuda.cpp, which stands in for
-/// the rest of the CUDA runtime, this program's kernels are launched, counted and never run.
+/// Records what a GPU was told to do. Beside tests/kernels/cuda_runtime/fake_cuda.cpp, which stands
+/// in for the rest of the CUDA runtime, this program's kernels are launched, counted and never run.
 struct FakeLaunches {
   static FakeLaunches& instance();
 

@@ -1,6 +1,7 @@
-// How often the host waits for a GPU, and how many kernels it launches, in a training step and in a
-// Hessian-vector product of the sparse head. The engine's own code runs on a stand-in for the CUDA
-// runtime: device memory is the host's and full of zeros, a kernel is counted when it is launched.
+// Counts how often the host waits for a GPU, and how many kernels it launches, in a training step
+// and in a Hessian-vector product of the sparse head. The engine's own code runs on a stand-in for
+// the CUDA runtime: device memory is the host's and full of zeros, a kernel is counted when it is
+// launched.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kImages = 8;
 
-/// What the host did between two moments.
+/// Holds what the host did between two moments.
 struct Counts {
   int launches = 0;
   int waits = 0;
