@@ -73,12 +73,6 @@ void choose_rung(std::string_view device, std::string_view kernel, std::string_v
   registry().any_choice = true;
 }
 
-void forget_chosen_rungs() {
-  const std::lock_guard lock(registry().mutex);
-  registry().choices.clear();
-  registry().any_choice = false;
-}
-
 std::vector<ChosenRung> chosen_rungs() {
   const std::lock_guard lock(registry().mutex);
   std::vector<ChosenRung> choices;

@@ -28,9 +28,6 @@ void register_rung(std::string_view device, std::string_view kernel, std::string
 /// kernel or rung that the device lacks.
 void choose_rung(std::string_view device, std::string_view kernel, std::string_view rung);
 
-/// Takes back every choice.
-void forget_chosen_rungs();
-
 /// A choice and what came of it.
 struct ChosenRung {
   std::string device, kernel, rung;
