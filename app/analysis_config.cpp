@@ -73,11 +73,8 @@ AnalysisConfig parse_analysis_config(JsonObject object) {
   AnalysisConfig config;
   read_integer(object, "images", config.images, 1, kMaxImages);
   read_integer(object, "batch_size", config.batch_size, 1, kMaxBatchSize);
-  const auto dtype = object.optional<std::string>("dtype", std::string(name(config.dtype)));
-  if (dtype != "float32" && dtype != "float64") {
-    object.fail("dtype", fmt::format("must be float32 or float64, got '{}'", dtype));
-  }
-  config.dtype = parse_dtype(dtype);
+  config.dtype =
+      parse_dtype(object.choice("dtype", std::string(name(config.dtype)), {"float32", "float64"}));
   config.seed = object.optional<std::uint64_t>("seed", config.seed);
   read_curvature(object.optional_object("curvature"), config.curvature);
   read_perturbation(object.optional_object("perturbation"), config.perturbation);

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "engine/autograd/node.h"
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/inference_network.h"

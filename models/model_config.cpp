@@ -1,18 +1,13 @@
 #include "models/model_config.h"
 
-#include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <string_view>
 
+#include "engine/core/suggest.h"
 #include "engine/io/json.h"
 
 namespace switchyard {
 namespace {
-
-bool is_one_of(std::string_view value, std::initializer_list<std::string_view> known) {
-  return std::find(known.begin(), known.end(), value) != known.end();
-}
 
 /// Says how `value` leaves the range, "" where it does not.
 std::string range_problem(std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
@@ -46,20 +41,12 @@ void for_each_head_field(Config& head, Visit&& visit) {
                ? Text()
                : fmt::format("must be between 1 and the {} experts, got {}", head.experts, k);
   };
-  const auto estimator = [](const Text& v) {
-    return is_one_of(v, {"probability", "smooth"})
-               ? Text()
-               : fmt::format("must be probability or smooth, got \"{}\"", v);
-  };
+  const auto estimator = [](const Text& v) { return choice_problem(v, {"probability", "smooth"}); };
   const auto order = [](const Text& v) {
-    return is_one_of(v, {"topk_softmax", "softmax_topk", "softmax_topk_renormalized"})
-               ? Text()
-               : fmt::format(
-                     "must be topk_softmax, softmax_topk or softmax_topk_renormalized, got \"{}\"",
-                     v);
+    return choice_problem(v, {"topk_softmax", "softmax_topk", "softmax_topk_renormalized"});
   };
 
-  const bool sparse = is_one_of(head.name, {"sparse_moe", "hard_moe"});
+  const bool sparse = head.name == "sparse_moe" || head.name == "hard_moe";
   visit("classes", head.classes, size_up_to(kMaxClasses));
   visit("dropout", head.dropout, probability);
   if (head.name == "dense") {
@@ -89,22 +76,16 @@ template <class Config, class Visit>
 void for_each_backbone_field(Config& backbone, Visit&& visit) {
   using Text = std::string;
   visit("name", backbone.name, [](const Text& v) {
-    return is_one_of(v, {"resnet18", "small"})
-               ? Text()
-               : fmt::format("must be resnet18 or small, got \"{}\"", v);
+    return choice_problem(v, {"resnet18", "small"});
   });
   visit("in_channels", backbone.in_channels, size_up_to(kMaxChannels));
   visit("initialisation", backbone.initialisation, [](const Text& v) {
-    return is_one_of(v, {"pytorch", "torchvision"})
-               ? Text()
-               : fmt::format("must be pytorch or torchvision, got \"{}\"", v);
+    return choice_problem(v, {"pytorch", "torchvision"});
   });
 }
 
 std::string head_name_problem(const std::string& name) {
-  return is_one_of(name, {"dense", "soft_moe", "sparse_moe", "hard_moe"})
-             ? std::string()
-             : fmt::format("must be dense, soft_moe, sparse_moe or hard_moe, got \"{}\"", name);
+  return choice_problem(name, {"dense", "soft_moe", "sparse_moe", "hard_moe"});
 }
 
 /// Visitor that fills in the fields of `reader`.

@@ -31,16 +31,21 @@ json fields_about_data(const json& object) {
   return kept;
 }
 
+/// Names a setting in messages, however long it is.
+std::string name_of(const std::string& setting) {
+  return fmt::format("setting '{}'", one_line(setting, 200));
+}
+
 /// The parts of a dotted path.
 std::vector<std::string> fields_of_path(const std::string& setting, std::string_view path) {
   std::vector<std::string> fields;
   for (std::size_t end = 0; end != std::string_view::npos; path.remove_prefix(end + 1)) {
     end = path.find('.');
     fields.emplace_back(path.substr(0, end));
-    check<UsageError>(!fields.back().empty(), "setting '{}': a field in the path has no name",
-                      setting);
-    check<UsageError>(std::ssize(fields) <= kMaxJsonDepth,
-                      "setting '{}': more than {} fields in the path", setting, kMaxJsonDepth);
+    check<UsageError>(!fields.back().empty(), "{}: a field in the path has no name",
+                      name_of(setting));
+    check<UsageError>(std::ssize(fields) <= kMaxJsonDepth, "{}: more than {} fields in the path",
+                      name_of(setting), kMaxJsonDepth);
     if (end == std::string_view::npos) break;
   }
   return fields;
@@ -56,7 +61,7 @@ bool looks_like_number(std::string_view value) {
 }
 
 json value_of_setting(const std::string& setting, const std::string& value) {
-  const std::string where = fmt::format("setting '{}'", one_line(setting, 200));
+  const std::string where = name_of(setting);
   try {
     return parse_json(value, where);
   } catch (const Error& error) {
@@ -83,9 +88,9 @@ json merge_settings(json lower, const json& upper) {
 
 json parse_setting(const std::string& text) {
   const std::size_t equals = text.find('=');
-  check<UsageError>(equals != std::string::npos && equals > 0, "setting '{}': expected PATH=VALUE",
-                    text);
-  check<UsageError>(is_utf8(text), "setting '{}': not UTF-8", text);
+  check<UsageError>(equals != std::string::npos && equals > 0, "{}: expected PATH=VALUE",
+                    name_of(text));
+  check<UsageError>(is_utf8(text), "{}: not UTF-8", name_of(text));
   const std::vector<std::string> fields = fields_of_path(text, text.substr(0, equals));
   json layer = value_of_setting(text, text.substr(equals + 1));
   for (auto field = fields.rbegin(); field != fields.rend(); ++field) {

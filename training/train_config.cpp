@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/core/device.h"
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 #include "engine/core/threads.h"
 #include "engine/io/json.h"
 #include "engine/nn/schedule.h"
@@ -73,33 +73,20 @@ void parse_one_cycle(JsonObject& object, ScheduleConfig& schedule) {
       number_from(object, "start_divisor", schedule.start_divisor, at_least_one, "at least 1");
   schedule.final_divisor =
       number_from(object, "final_divisor", schedule.final_divisor, at_least_one, "at least 1");
-  schedule.anneal = object.optional<std::string>("anneal", schedule.anneal);
-  if (schedule.anneal != "cosine" && schedule.anneal != "linear") {
-    object.fail("anneal", fmt::format("must be cosine or linear, got '{}'", schedule.anneal));
-  }
+  schedule.anneal = object.choice("anneal", schedule.anneal, {"cosine", "linear"});
 }
 
 ScheduleConfig parse_schedule(JsonObject object) {
   ScheduleConfig schedule;
-  schedule.kind = object.optional<std::string>("kind", schedule.kind);
-  if (schedule.kind == "multi_step") {
-    parse_multi_step(object, schedule);
-  } else if (schedule.kind == "one_cycle") {
-    parse_one_cycle(object, schedule);
-  } else {
-    object.fail("kind", fmt::format("must be multi_step or one_cycle, got '{}'", schedule.kind));
-  }
+  schedule.kind = object.choice("kind", schedule.kind, {"multi_step", "one_cycle"});
+  if (schedule.kind == "multi_step") parse_multi_step(object, schedule);
+  if (schedule.kind == "one_cycle") parse_one_cycle(object, schedule);
   object.finish();
   return schedule;
 }
 
 DType parse_training_dtype(JsonObject& object) {
-  const auto text = object.optional<std::string>("dtype", "float32");
-  if (text == "float32") return DType::kFloat32;
-  if (text != "float64") {
-    object.fail("dtype", fmt::format("must be float32 or float64, got '{}'", text));
-  }
-  return DType::kFloat64;
+  return parse_dtype(object.choice("dtype", "float32", {"float32", "float64"}));
 }
 
 json schedule_json(const ScheduleConfig& schedule) {
@@ -134,7 +121,7 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
   config.conv = object.optional<std::string>("conv", config.conv);
   config.threads = object.bounded_or("threads", config.threads, 0, kMaxThreads);
   config.reproducible = object.optional<bool>("reproducible", config.reproducible);
-  object.finish();
+  object.finish(to_json(TrainConfig{}));
   return config;
 }
 

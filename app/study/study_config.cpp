@@ -88,7 +88,7 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
   }
   config.training = parse_training(object, where);
   config.analysis = parse_analysis_config(object.optional_object("analysis"));
-  object.finish();
+  object.finish(to_json(StudyConfig{}));
   return config;
 }
 

@@ -51,8 +51,9 @@ void print_synchronisation(const char* what, Kernel* kernel) {
   constexpr int kThreads = 256;
   std::vector<float> out(kThreads);
   Simt simt;
-  const double time =
-      seconds([&] { launch(simt, what, kernel, {.grid = {}, .block = {kThreads}}, out.data()); });
+  const double time = seconds([&] {
+    launch(simt, what, kernel, LaunchShape{.grid = {}, .block = {kThreads}}, out.data());
+  });
   fmt::print("{:<34} {:6.1f} ns per thread\n", what, time * 1e9 / kRounds / kThreads);
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 #include "engine/core/suggest.h"
 #include "kernels/api/registry.h"
 #include "kernels/cpu/libraries.h"

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 
 namespace switchyard {
 namespace {

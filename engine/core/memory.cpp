@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "engine/core/executor.h"
 #include "engine/core/fault.h"
+#include "engine/core/on_device.h"
 
 namespace switchyard {
 

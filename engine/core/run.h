@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 #include "engine/core/tensor.h"
 #include "kernels/api/run.h"
 

@@ -1,6 +1,7 @@
 #include "engine/core/suggest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -59,6 +60,14 @@ std::string_view nearest_name(std::string_view given, std::span<const std::strin
 std::string did_you_mean(std::string_view given, std::span<const std::string> known) {
   const std::string_view nearest = nearest_name(given, known);
   return nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
+}
+
+std::string choice_problem(std::string_view given, std::initializer_list<std::string_view> known) {
+  if (std::ranges::find(known, given) != known.end()) return "";
+  const std::vector<std::string> names(known.begin(), known.end());
+  const std::span others = std::span(names).first(names.size() - 1);
+  return fmt::format("must be {} or {}, got '{}'{}", fmt::join(others, ", "), names.back(), given,
+                     did_you_mean(given, names));
 }
 
 }  // namespace switchyard

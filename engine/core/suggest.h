@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// change in every three characters. Upper and lower case, '-' and '_' count as equal. Empty where
 /// there is none.
 std::string_view nearest_name(std::string_view given, std::span<const std::string> known);
+
+/// Says that `given` is none of `known`, such as "must be dense or soft_moe, got 'dens'; did you
+/// mean 'dense'?"; "" where it is one.
+std::string choice_problem(std::string_view given, std::initializer_list<std::string_view> known);
 
 /// "; did you mean 'epochs'?" for the end of a message about a name that is not there, or "".
 std::string did_you_mean(std::string_view given, std::span<const std::string> known);

@@ -1,6 +1,6 @@
 #include "engine/core/tensor.h"
 
-#include "engine/core/executor.h"
+#include "engine/core/on_device.h"
 #include "kernels/api/run.h"
 #include "kernels/api/shape.h"
 

@@ -161,17 +161,43 @@ std::string printable_list(const std::vector<std::string>& names, std::string_vi
   return text;
 }
 
+namespace {
+
+/// "; did you mean 'training.epochs'?" for the first field `name` below `whole`, or "".
+std::string found_deeper(const json& whole, const std::string& name, const std::string& path) {
+  if (!whole.is_object()) return "";
+  for (const auto& [field, value] : whole.items()) {
+    const std::string here = path.empty() ? field : path + "." + field;
+    if (!path.empty() && field == name) return fmt::format("; did you mean '{}'?", here);
+    std::string hint = found_deeper(value, name, here);
+    if (!hint.empty()) return hint;
+  }
+  return "";
+}
+
+}  // namespace
+
 JsonObject::JsonObject(json value, std::string where, std::string path)
     : value_(std::move(value)), where_(std::move(where)), path_(std::move(path)) {
   if (!value_.is_object()) wrong_type(value_, path_, "an object");
 }
 
-void JsonObject::finish() const {
+std::string JsonObject::choice(const std::string& field, const std::string& otherwise,
+                               std::initializer_list<std::string_view> known) {
+  auto text = optional<std::string>(field, otherwise);
+  if (const std::string problem = choice_problem(text, known); !problem.empty()) {
+    fail(field, problem);
+  }
+  return text;
+}
+
+void JsonObject::finish(const json& whole) const {
   std::vector<std::string> unknown;
   std::string hint;
   for (const auto& [name, value] : value_.items()) {
     if (std::ranges::find(known_, name) != known_.end()) continue;
     hint = unknown.empty() ? did_you_mean(name, known_) : "";  // of one alone
+    if (unknown.empty() && hint.empty()) hint = found_deeper(whole, name, "");
     unknown.push_back(path_of(name));
   }
   if (unknown.empty()) return;

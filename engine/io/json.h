@@ -102,8 +102,13 @@ class JsonObject {
                       : JsonObject(nlohmann::json::object(), where_, path_of(field));
   }
 
-  /// UsageError naming the fields never asked for, those that there are, and the nearest of them.
-  void finish() const;
+  /// A text that must be one of `known`; `otherwise` where the field is missing.
+  std::string choice(const std::string& field, const std::string& otherwise,
+                     std::initializer_list<std::string_view> known);
+
+  /// UsageError naming the fields never asked for, those that there are, and the nearest of them:
+  /// here, or deeper in `whole`, an object of this kind with all its fields.
+  void finish(const nlohmann::json& whole = {}) const;
 
   /// Throws a UsageError about a field whose value has the right type and is still wrong:
   /// "config.json: model.head.top_k: must be at most 8, got 9".

@@ -26,10 +26,13 @@ Tensor by_values(GateOrder order, const Tensor& indices, const Tensor& gweights,
 Tensor record_weights(const Tensor& logits, const Tensor& indices, const Tensor& weights,
                       GateOrder order) {
   const bool over_all = order == GateOrder::kSoftmaxTopK;
-  return record("gate", weights, {logits}, over_all ? Saved::all_inputs() : Saved::output(),
-                [indices, order, over_all](const Vjp& v) -> std::vector<Tensor> {
-                  return {by_values(order, indices, v.cotangent(), over_all ? Tensor() : v.output(),
-                                    over_all ? v.input(0) : Tensor(), v.input_shape(0)[1])};
+  return record("gate", weights, {logits, indices},
+                over_all ? Saved::all_inputs() : Saved::inputs({1}).and_output(),
+                [order, over_all](const Vjp& v) -> std::vector<Tensor> {
+                  return {
+                      by_values(order, v.input(1), v.cotangent(), over_all ? Tensor() : v.output(),
+                                over_all ? v.input(0) : Tensor(), v.input_shape(0)[1]),
+                      Tensor()};
                 });
 }
 
@@ -37,26 +40,26 @@ Tensor record_weights(const Tensor& logits, const Tensor& indices, const Tensor&
 /// values are linear in both, with the normal numbers and the mask that `draw` gives again.
 std::vector<Tensor> record_drawn(const Tensor& logits, const Choice& choice, GateOrder order,
                                  GateDraw draw) {
-  std::vector<Tensor> inputs = {logits};
+  std::vector<Tensor> inputs = {logits, choice.indices};
   const bool noisy = draw.deviation.defined();
   if (noisy) inputs.push_back(draw.deviation);
   draw.deviation = {};  // a rule must not hold on to its inputs
   const bool over_all = order == GateOrder::kSoftmaxTopK;
-  return record("gate", {choice.weights, choice.values}, inputs, Saved::output(),
-                [indices = choice.indices, order, over_all, noisy, draw](const Vjp& v) {
+  return record("gate", {choice.weights, choice.values}, inputs, Saved::inputs({1}).and_output(),
+                [order, over_all, noisy, draw](const Vjp& v) {
                   Tensor g = v.cotangent(1);
                   if (v.cotangent(0).defined()) {
-                    const Tensor from_weights =
-                        by_values(order, indices, v.cotangent(0), over_all ? Tensor() : v.output(0),
-                                  over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
+                    const Tensor from_weights = by_values(
+                        order, v.input(1), v.cotangent(0), over_all ? Tensor() : v.output(0),
+                        over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
                     g = g.defined() ? g + from_weights : from_weights;
                   }
                   if (draw.temperature != 1.0) g = g / draw.temperature;
                   if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
-                  std::vector<Tensor> gradients = {g};
+                  std::vector<Tensor> gradients = {g, Tensor()};
                   if (noisy) {
                     gradients.push_back(
-                        v.needs(1) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
+                        v.needs(2) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
                                    : Tensor());
                   }
                   return gradients;

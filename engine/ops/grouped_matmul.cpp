@@ -111,16 +111,17 @@ Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& bias, cons
                                      .bias = bias.data<T>(),
                                      .y = y.data<T>()};
   });
-  return record("grouped_linear", y, {x, w, bias}, Saved::partners(x, w),
-                [offsets](const Vjp& v) -> std::vector<Tensor> {
+  return record("grouped_linear", y, {x, w, bias, offsets}, Saved::partners(x, w).and_input(3),
+                [](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
+                  const Tensor& segments = v.input(3);
                   Tensor gx;
                   Tensor gw;
                   Tensor gbias;
-                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), offsets, false);
-                  if (v.needs(1)) gw = grouped_matmul_weight_grad(gy, v.input(0), offsets);
-                  if (v.needs(2)) gbias = segment_sum(gy, offsets);
-                  return {gx, gw, gbias};
+                  if (v.needs(0)) gx = grouped_matmul(gy, v.input(1), segments, false);
+                  if (v.needs(1)) gw = grouped_matmul_weight_grad(gy, v.input(0), segments);
+                  if (v.needs(2)) gbias = segment_sum(gy, segments);
+                  return {gx, gw, gbias, Tensor()};
                 });
 }
 
@@ -137,10 +138,10 @@ Tensor segment_sum(const Tensor& x, const Tensor& offsets) {
                                   .experts = y.size(0),
                                   .cols = x.size(1)};
   });
-  return record("segment_sum", y, {x}, Saved::nothing(),
-                [offsets](const Vjp& v) -> std::vector<Tensor> {
-                  return {segment_broadcast(v.cotangent(), offsets, v.input_shape(0)[0])};
-                });
+  return record(
+      "segment_sum", y, {x, offsets}, Saved::inputs({1}), [](const Vjp& v) -> std::vector<Tensor> {
+        return {segment_broadcast(v.cotangent(), v.input(1), v.input_shape(0)[0]), Tensor()};
+      });
 }
 
 Tensor segment_broadcast(const Tensor& x, const Tensor& offsets, std::int64_t rows) {
@@ -157,9 +158,9 @@ Tensor segment_broadcast(const Tensor& x, const Tensor& offsets, std::int64_t ro
         .bias = x.data<T>(),
         .y = y.data<T>()};
   });
-  return record("segment_broadcast", y, {x}, Saved::nothing(),
-                [offsets](const Vjp& v) -> std::vector<Tensor> {
-                  return {segment_sum(v.cotangent(), offsets)};
+  return record("segment_broadcast", y, {x, offsets}, Saved::inputs({1}),
+                [](const Vjp& v) -> std::vector<Tensor> {
+                  return {segment_sum(v.cotangent(), v.input(1)), Tensor()};
                 });
 }
 

@@ -28,7 +28,15 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t boun
                           element(indices, bad), bound - 1));
 }
 
-kernels::RouteShape route_shape(const Routing& routing, std::int64_t width) {
+std::uint64_t version_of(const Routing& routing) {
+  return routing.permutation.version() + routing.inverse.version();
+}
+
+/// A routing is validated where it is made and trusted afterwards, so nobody may write into it.
+kernels::RouteShape route_shape(std::string_view op, const Routing& routing, std::int64_t width) {
+  check(version_of(routing) == routing.version,
+        "[{}] its routing of {} tokens to {} experts was overwritten in place", op, routing.tokens,
+        routing.experts);
   return {routing.tokens, routing.k, routing.permutation.numel(), width};
 }
 
@@ -165,6 +173,7 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
                                .offsets = offsets,
                                .permutation = routing.permutation.data<std::int64_t>(),
                                .inverse = routing.inverse.data<std::int64_t>()});
+  routing.version = version_of(routing);
   return routing;
 }
 
@@ -173,7 +182,7 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
   check_same_device("dispatch", {&x, &routing.permutation});
   check_rows("dispatch", x, routing.tokens, "tokens");
   if (weights.defined()) check_weights("dispatch", weights, routing);
-  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  const kernels::RouteShape shape = route_shape("dispatch", routing, x.size(1));
   Tensor y = Tensor::empty({shape.slots, shape.width}, x.dtype(), x.device());
   run("dispatch", x, [&]<class T>() {
     return kernels::Dispatch<T>{.shape = shape,
@@ -204,7 +213,7 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
   check_same_device("combine", {&x, &routing.inverse});
   check_rows("combine", x, routing.permutation.numel(), "slots");
   if (weights.defined()) check_weights("combine", weights, routing);
-  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  const kernels::RouteShape shape = route_shape("combine", routing, x.size(1));
   Tensor y = Tensor::empty({shape.tokens, shape.width}, x.dtype(), x.device());
   run("combine", x, [&]<class T>() {
     return kernels::Combine<T>{.shape = shape,
@@ -237,7 +246,7 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
   check_rows("combine_weight_grad", gy, routing.tokens, "tokens");
   check(x.size(1) == gy.size(1), "[combine_weight_grad] widths differ: {} and {}", x.shape(),
         gy.shape());
-  const kernels::RouteShape shape = route_shape(routing, x.size(1));
+  const kernels::RouteShape shape = route_shape("combine_weight_grad", routing, x.size(1));
   Tensor gweights = Tensor::empty({shape.tokens, shape.k}, x.dtype(), x.device());
   run("combine_weight_grad", x, [&]<class T>() {
     return kernels::CombineWeightGrad<T>{.shape = shape,

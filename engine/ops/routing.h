@@ -32,11 +32,12 @@ struct Routing {
   std::int64_t tokens = 0;
   std::int64_t experts = 0;
   std::int64_t k = 0;
-  std::int64_t dropped = 0;  ///< assignments beyond an expert's capacity
-  Tensor indices;            ///< [T, k] int64
-  Tensor offsets;            ///< [E+1] int64: slots [offsets[e], offsets[e+1]) belong to expert e
-  Tensor permutation;        ///< [S] int64: slot -> token·k + choice; S = T·k - dropped
-  Tensor inverse;            ///< [T, k] int64: assignment -> slot, -1 if dropped
+  std::int64_t dropped = 0;   ///< assignments beyond an expert's capacity
+  Tensor indices;             ///< [T, k] int64
+  Tensor offsets;             ///< [E+1] int64: slots [offsets[e], offsets[e+1]) belong to expert e
+  Tensor permutation;         ///< [S] int64: slot -> token·k + choice; S = T·k - dropped
+  Tensor inverse;             ///< [T, k] int64: assignment -> slot, -1 if dropped
+  std::uint64_t version = 0;  ///< of its tensors, as make_routing left them
 };
 
 /// Sorts assignments by expert, tokens ascending within one. `capacity` per expert, by position

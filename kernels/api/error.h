@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/api/text.h"
+
 // The exceptions that kernels, their devices and the engine share: whoever catches Error also
 // catches a device fault and an allocator that has no memory left.
 
@@ -12,10 +14,10 @@ namespace switchyard {
 
 /// Something failed while running: a bad file, a full disk, a device fault, no memory, a loss that
 /// became NaN. The command line exits with code 1. The message is one line: what was wrong, where,
-/// and what was expected.
+/// and what was expected; what it quotes of a file or a file's name is escaped (one_line).
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(std::string_view message) : std::runtime_error(one_line(message)) {}
 };
 
 /// An allocator has no memory left. The message names the bytes that were asked for and the device;

@@ -18,7 +18,7 @@ struct Cpu {
 };
 
 struct Cuda;  // kernels/cuda/stream.h: a stream of a GPU
-struct Simt;  // kernels/simt/executor.h: the CUDA kernels, thread by thread on the host
+struct Simt;  // kernels/simt/run_grid.h: the CUDA kernels, thread by thread on the host
 
 /// The executor's device, as users name it.
 template <class Exec>

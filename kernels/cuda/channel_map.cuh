@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/common/pack.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels map [rows, channels] by a formula that has a few numbers of each channel. A `Map`
 // has a type Channel with those numbers, and
@@ -59,9 +59,10 @@ void launch_row_walk(KernelExecutor& exec, const char* name, const Map& map, std
   int width = 1;
   while (width < kMapThreads && width * kCount < columns) width *= 2;
   const std::int64_t tiles = tiles_along(columns, std::int64_t{width} * kCount);
-  launch_blocks(exec, name, channel_map_row_walk<Map, kCount>,
-                {tiles, tiles_along(rows, std::int64_t{kMapThreads / width} * kMapRows)},
-                kMapThreads, map, rows, columns, width, static_cast<int>(tiles));
+  launch(
+      exec, name, channel_map_row_walk<Map, kCount>,
+      Line{{tiles, tiles_along(rows, std::int64_t{kMapThreads / width} * kMapRows)}, kMapThreads},
+      map, rows, columns, width, static_cast<int>(tiles));
 }
 
 struct MapThreadPerElement {
@@ -69,9 +70,9 @@ struct MapThreadPerElement {
   template <class Map>
   static void run(KernelExecutor& exec, const Map& map, std::int64_t rows, std::int64_t channels) {
     const std::int64_t count = rows * checked_extent(kName, "channels", channels);
-    launch_blocks(exec, kName, channel_map_thread_per_element<Map>,
-                  {tiles_along(count, kMapThreads)}, kMapThreads, map, count,
-                  static_cast<int>(channels));
+    launch(exec, kName, channel_map_thread_per_element<Map>,
+           Line{{tiles_along(count, kMapThreads)}, kMapThreads}, map, count,
+           static_cast<int>(channels));
   }
 };
 struct MapRowWalk {

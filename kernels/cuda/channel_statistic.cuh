@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/common/workspace.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/team.cuh"
 
 // These kernels find a statistic of every channel of [rows, channels], deterministically. A
@@ -103,9 +103,9 @@ struct StatisticThreadPerChannel {
   template <class Statistic>
   static void run(KernelExecutor& exec, const Statistic& statistic, std::int64_t rows,
                   std::int64_t channels) {
-    launch_blocks(exec, kName, channel_statistic_thread_per_channel<Statistic>,
-                  {tiles_along(channels, kChannelThreads)}, kChannelThreads, statistic, rows,
-                  checked_extent(kName, "channels", channels));
+    launch(exec, kName, channel_statistic_thread_per_channel<Statistic>,
+           Line{{tiles_along(channels, kChannelThreads)}, kChannelThreads}, statistic, rows,
+           checked_extent(kName, "channels", channels));
   }
 };
 
@@ -131,12 +131,12 @@ struct StatisticColumnTiles {
     const int columns = checked_extent(kName, "channels", channels);
     const ChannelTiling tiling = channel_tiling(rows, columns);
     const Workspace<typename Statistic::Value> parts(exec, tiling.stretches * channels);
-    launch_blocks(exec, kName, channel_statistic_column_tiles<Statistic>,
-                  {tiling.tiles, tiling.stretches}, kChannelThreads, statistic, parts.data(), rows,
-                  columns, tiling);
-    launch_blocks(exec, "channel_statistic_finish", channel_statistic_finish<Statistic>,
-                  {tiles_along(channels, kChannelThreads / kWarp)}, kChannelThreads, statistic,
-                  parts.data(), tiling.stretches, columns);
+    launch(exec, kName, channel_statistic_column_tiles<Statistic>,
+           Line{{tiling.tiles, tiling.stretches}, kChannelThreads}, statistic, parts.data(), rows,
+           columns, tiling);
+    launch(exec, "channel_statistic_finish", channel_statistic_finish<Statistic>,
+           Line{{tiles_along(channels, kChannelThreads / kWarp)}, kChannelThreads}, statistic,
+           parts.data(), tiling.stretches, columns);
   }
 };
 

@@ -83,9 +83,10 @@ struct Forward {
   template <class T>
   static void thread_per_output(KernelExecutor& exec, const Conv2d<T>& a) {
     const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
-    launch_blocks(exec, kThreadPerOutput, conv2d_thread_per_output<T, ResultOf<T>>,
-                  {tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
-                  kOutputThreads, e, a.x, a.w, a.y);
+    launch(exec, kThreadPerOutput, conv2d_thread_per_output<T, ResultOf<T>>,
+           Line{{tiles_along(std::int64_t{e.out_pixels()} * e.filters, kOutputThreads)},
+                kOutputThreads},
+           e, a.x, a.w, a.y);
   }
 
   template <class Tiles, bool kWide>
@@ -98,10 +99,10 @@ struct Forward {
     with_tile<Tiles>(exec.limits, pixels, e.filters, 1, [&](auto tile) {
       using Tile = typename decltype(tile)::type;
       const TileGrid tiles = tile_grid<Tile>(name, pixels, e.filters);
-      launch_blocks(exec, name, conv2d_implicit_gemm<Tile, kWide>, {tiles.count}, Tile::kThreads,
-                    PatchSource<T>(a.x, e), MatrixSource<T, true>{a.w, e.filters, e.patch()},
-                    MatrixSink<Sum>{a.y, pixels, e.filters, wide_rows(a.y, e.filters)},
-                    tiles.across, e.patch());
+      launch(exec, name, conv2d_implicit_gemm<Tile, kWide>, Line{{tiles.count}, Tile::kThreads},
+             PatchSource<T>(a.x, e), MatrixSource<T, true>{a.w, e.filters, e.patch()},
+             MatrixSink<Sum>{a.y, pixels, e.filters, wide_rows(a.y, e.filters)}, tiles.across,
+             e.patch());
     });
   }
 };

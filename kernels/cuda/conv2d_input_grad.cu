@@ -96,10 +96,11 @@ struct InputGrad {
   template <class T>
   static void thread_per_output(KernelExecutor& exec, const Conv2dInputGrad<T>& a) {
     const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
-    launch_blocks(
+    launch(
         exec, kThreadPerOutput, conv2d_input_grad_thread_per_output<T, ResultOf<T>>,
-        {tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
-        kOutputThreads, e, a.gy, a.w, a.gx);
+        Line{{tiles_along(std::int64_t{e.batch * e.height * e.width} * e.channels, kOutputThreads)},
+             kOutputThreads},
+        e, a.gy, a.w, a.gx);
   }
 
   template <class Tiles, bool kWide>
@@ -117,9 +118,9 @@ struct InputGrad {
                        const TileGrid tiles = tile_grid<Tile>(name, pixels, e.channels);
                        if (tiles.count == 0) return;
                        launch(exec, name, conv2d_input_grad_implicit_gemm<Tile, kWide>,
-                              {.grid = {tiles.count, static_cast<unsigned>(phases_h),
-                                        static_cast<unsigned>(phases_w)},
-                               .block = {Tile::kThreads}},
+                              LaunchShape{.grid = {tiles.count, static_cast<unsigned>(phases_h),
+                                                   static_cast<unsigned>(phases_w)},
+                                          .block = {Tile::kThreads}},
                               e, divider_of(e.filters), a.gy, a.w, a.gx, tiles.across,
                               wide_rows(a.gx, e.channels));
                      });

@@ -90,9 +90,9 @@ struct WeightGrad {
   template <class T>
   static void thread_per_output(KernelExecutor& exec, const Conv2dWeightGrad<T>& a) {
     const ConvExtents e = conv_extents(kThreadPerOutput, a.shape);
-    launch_blocks(exec, kThreadPerOutput, conv2d_weight_grad_thread_per_output<T, ResultOf<T>>,
-                  {tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)},
-                  kOutputThreads, e, a.x, a.gy, a.gw);
+    launch(exec, kThreadPerOutput, conv2d_weight_grad_thread_per_output<T, ResultOf<T>>,
+           Line{{tiles_along(std::int64_t{e.filters} * e.patch(), kOutputThreads)}, kOutputThreads},
+           e, a.x, a.gy, a.gw);
   }
 
   template <class Tiles, bool kWide>
@@ -108,12 +108,12 @@ struct WeightGrad {
       if (tiles.count == 0) return;
       const Split split = split_sum(outputs, tiles.count, e.out_pixels());
       run_in_parts(exec, outputs, split, a.gw, [&](Sum* to) {
-        launch(
-            exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
-            {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
-            MatrixSource<T, false>{a.gy, e.filters, e.filters}, PatchTransposedSource<T>(a.x, e),
-            MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
-            e.out_pixels(), split.length);
+        launch(exec, name, conv2d_weight_grad_implicit_gemm<Tile, kWide>,
+               LaunchShape{.grid = {tiles.count, static_cast<unsigned>(split.count)},
+                           .block = {Tile::kThreads}},
+               MatrixSource<T, false>{a.gy, e.filters, e.filters}, PatchTransposedSource<T>(a.x, e),
+               MatrixSink<Sum>{to, e.filters, e.patch(), wide_rows(to, e.patch())}, tiles.across,
+               e.out_pixels(), split.length);
       });
     });
   }

@@ -2,7 +2,7 @@
 #include "kernels/api/routing.h"
 #include "kernels/common/pack.h"
 #include "kernels/common/warp.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels bring rows of tokens to the slots of their experts and back, and compute the
 // gradient of the weights: bound by memory, at most 2 flops an element. The rungs differ in how
@@ -218,14 +218,14 @@ bool wide(const CombineWeightGrad<T>& a) {
 /// Launches `kernel` with a warp for each row.
 template <class T, class Op>
 void warp_per_row(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>), const Op& a) {
-  launch_blocks(exec, name, kernel, {tiles_along(rows(a), kRowsPerBlock)}, kThreads,
-                operands(name, a));
+  launch(exec, name, kernel, Line{{tiles_along(rows(a), kRowsPerBlock)}, kThreads},
+         operands(name, a));
 }
 /// Launches `kernel` with a thread for each of `count` results.
 template <class T, class Op>
 void thread_per_result(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>),
                        std::int64_t count, const Op& a) {
-  launch_blocks(exec, name, kernel, {tiles_along(count, kThreads)}, kThreads, operands(name, a));
+  launch(exec, name, kernel, Line{{tiles_along(count, kThreads)}, kThreads}, operands(name, a));
 }
 
 template <class T>

@@ -5,7 +5,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/divider.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels are elementwise maps: bound by memory except for a few (erfc, tanh). The rungs
 // differ in how an element finds its operands and in how many elements one instruction moves.
@@ -188,14 +188,14 @@ __global__ void map_binary_last_axis(Functor op, const T* a, const T* b, T* y, S
 
 template <class Functor, class T>
 void run_unary(KernelExecutor& exec, const MapUnary<Functor, T>& a) {
-  launch_blocks(exec, "map_unary_thread_per_element", map_unary_thread_per_element<Functor, T>,
-                {tiles_along(a.count, kThreads)}, kThreads, a.op, a.x, a.y, a.count);
+  launch(exec, "map_unary_thread_per_element", map_unary_thread_per_element<Functor, T>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.op, a.x, a.y, a.count);
 }
 template <class Functor, class T>
 void run_unary_wide(KernelExecutor& exec, const MapUnary<Functor, T>& a) {
-  launch_blocks(exec, "map_unary_wide", map_unary_wide<Functor, T>,
-                {tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads, a.op, a.x, a.y,
-                a.count);
+  launch(exec, "map_unary_wide", map_unary_wide<Functor, T>,
+         Line{{tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads}, a.op, a.x, a.y,
+         a.count);
 }
 
 Strides strides_of(const BroadcastPlan& plan) {
@@ -229,16 +229,16 @@ OneAxis one_axis_of(const BroadcastPlan& plan) {
 
 template <class Functor, class T>
 void run_strided(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
-  launch_blocks(exec, "map_binary_strided", map_binary_strided<Functor, T>,
-                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y,
-                strides_of(a.plan));
+  launch(exec, "map_binary_strided", map_binary_strided<Functor, T>,
+         Line{{tiles_along(a.plan.count, kThreads)}, kThreads}, a.op, a.a, a.b, a.y,
+         strides_of(a.plan));
 }
 template <class Functor, class T>
 void run_divided(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
   if (a.plan.count == 0) return;  // an axis may be empty, and nothing divides by 0
-  launch_blocks(exec, "map_binary_divided", map_binary_divided<Functor, T>,
-                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y,
-                divided_strides_of(a.plan));
+  launch(exec, "map_binary_divided", map_binary_divided<Functor, T>,
+         Line{{tiles_along(a.plan.count, kThreads)}, kThreads}, a.op, a.a, a.b, a.y,
+         divided_strides_of(a.plan));
 }
 template <class Functor, class T>
 void run_last_axis(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
@@ -247,20 +247,21 @@ void run_last_axis(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
   while (width < kThreads && width < columns) width *= 2;
   const std::int64_t tiles = tiles_along(columns, width);
   const std::int64_t depth = tiles_along(a.plan.sizes[0], std::int64_t{kThreads / width} * kRows);
-  launch_blocks(exec, "map_binary_last_axis", map_binary_last_axis<Functor, T>, {tiles, depth},
-                kThreads, a.op, a.a, a.b, a.y, strides_of(a.plan), width, static_cast<int>(tiles));
+  launch(exec, "map_binary_last_axis", map_binary_last_axis<Functor, T>,
+         Line{{tiles, depth}, kThreads}, a.op, a.a, a.b, a.y, strides_of(a.plan), width,
+         static_cast<int>(tiles));
 }
 template <class Functor, class T>
 void run_one_axis(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
-  launch_blocks(exec, "map_binary_one_axis", map_binary_one_axis<Functor, T>,
-                {tiles_along(a.plan.count, kThreads)}, kThreads, a.op, a.a, a.b, a.y, a.plan.count,
-                one_axis_of(a.plan));
+  launch(exec, "map_binary_one_axis", map_binary_one_axis<Functor, T>,
+         Line{{tiles_along(a.plan.count, kThreads)}, kThreads}, a.op, a.a, a.b, a.y, a.plan.count,
+         one_axis_of(a.plan));
 }
 template <class Functor, class T>
 void run_one_axis_wide(KernelExecutor& exec, const MapBinary<Functor, T>& a) {
-  launch_blocks(exec, "map_binary_one_axis_wide", map_binary_one_axis_wide<Functor, T>,
-                {tiles_along(a.plan.count, kThreads * Wide<T>::kCount)}, kThreads, a.op, a.a, a.b,
-                a.y, a.plan.count, one_axis_of(a.plan));
+  launch(exec, "map_binary_one_axis_wide", map_binary_one_axis_wide<Functor, T>,
+         Line{{tiles_along(a.plan.count, kThreads * Wide<T>::kCount)}, kThreads}, a.op, a.a, a.b,
+         a.y, a.plan.count, one_axis_of(a.plan));
 }
 
 // ---- what the rungs take

@@ -6,7 +6,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // Finds out whether the elements of many tensors are finite: every element is read once, 4 bytes
 // (float32), and nothing is written where all is well. A network has dozens of gradients, most of
@@ -100,9 +100,9 @@ __global__ void nonfinite_one_launch(FiniteList<T> list, FaultReport fault) {
 template <class T>
 void run_launch_per_tensor(KernelExecutor& exec, const FindNonfinite<T>& a) {
   for (std::size_t i = 0; i < a.tensors.size(); ++i) {
-    launch_blocks(exec, "nonfinite_launch_per_tensor", nonfinite_thread_per_element<T>,
-                  {tiles_along(a.tensors[i].count, kThreads)}, kThreads, a.tensors[i], a.fault,
-                  static_cast<std::int64_t>(i));
+    launch(exec, "nonfinite_launch_per_tensor", nonfinite_thread_per_element<T>,
+           Line{{tiles_along(a.tensors[i].count, kThreads)}, kThreads}, a.tensors[i], a.fault,
+           static_cast<std::int64_t>(i));
   }
 }
 
@@ -122,7 +122,7 @@ void run_one_launch(KernelExecutor& exec, const FindNonfinite<T>& a) {
       list.first_block[i] = static_cast<unsigned>(checked_extent(kName, "blocks", blocks));
       blocks += tiles_along(part[i].count, kChunk);
     }
-    launch_blocks(exec, kName, nonfinite_one_launch<T>, {blocks}, kThreads, list, a.fault);
+    launch(exec, kName, nonfinite_one_launch<T>, Line{{blocks}, kThreads}, list, a.fault);
     done += part.size();
   }
 }

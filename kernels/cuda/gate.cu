@@ -5,9 +5,9 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/gate_logits.h"
+#include "kernels/common/launch.h"
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gate_separate.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // The gate: from logits [tokens, experts] to the k experts of each token and their weights. All
@@ -115,7 +115,7 @@ void run_fused(KernelExecutor& exec, const char* name, void (*kernel)(GateRows<T
                          .weights = a.weights,
                          .indices = a.indices,
                          .bad_row = a.bad_row};
-  launch_blocks(exec, name, kernel, {tiles_along(a.tokens, kThreads / lanes)}, kThreads, p);
+  launch(exec, name, kernel, Line{{tiles_along(a.tokens, kThreads / lanes)}, kThreads}, p);
 }
 
 template <class T>

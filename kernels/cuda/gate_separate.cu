@@ -8,9 +8,9 @@
 #include "kernels/api/routing.h"
 #include "kernels/api/run.h"
 #include "kernels/api/softmax.h"
+#include "kernels/common/launch.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 
 namespace switchyard::kernels {
 namespace {
@@ -115,9 +115,9 @@ void gate_separate_kernels(KernelExecutor& exec, const Gate<T>& a) {
                     .k = a.k,
                     .indices = a.indices,
                     .bad_row = a.bad_row});
-  launch_blocks(exec, "gate_find_infinity", gate_find_infinity<T>,
-                {tiles_along(a.tokens, kThreads)}, kThreads, values, a.indices, a.tokens, a.experts,
-                a.k, a.bad_row);
+  launch(exec, "gate_find_infinity", gate_find_infinity<T>,
+         Line{{tiles_along(a.tokens, kThreads)}, kThreads}, values, a.indices, a.tokens, a.experts,
+         a.k, a.bad_row);
   write_weights(exec, a, values);
 }
 

@@ -1,9 +1,9 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/launch.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 
 // These kernels pick k columns of every row and add back into them, each the other's transpose, and
 // make the check of the indices that both need first. Who finds a bad index reports it and nobody
@@ -152,15 +152,14 @@ __global__ void scatter_add_thread_per_output(Picked<T> p) {
 // ---- launchers
 
 void range_per_index(KernelExecutor& exec, const FirstOutOfRange& a) {
-  launch_blocks(exec, "first_out_of_range_thread_per_index", first_out_of_range_thread_per_index,
-                {tiles_along(a.count, kThreads)}, kThreads, a.indices, a.count, a.bound,
-                a.position);
+  launch(exec, "first_out_of_range_thread_per_index", first_out_of_range_thread_per_index,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.indices, a.count, a.bound, a.position);
 }
 
 void range_wide(KernelExecutor& exec, const FirstOutOfRange& a) {
-  launch_blocks(exec, "first_out_of_range_wide", first_out_of_range_wide,
-                {tiles_along(a.count, kThreads * kPerThread)}, kThreads, a.indices, a.count,
-                a.bound, a.position);
+  launch(exec, "first_out_of_range_wide", first_out_of_range_wide,
+         Line{{tiles_along(a.count, kThreads * kPerThread)}, kThreads}, a.indices, a.count, a.bound,
+         a.position);
 }
 
 bool aligned_indices(const FirstOutOfRange& a) { return is_wide_aligned(a.indices); }
@@ -174,14 +173,14 @@ auto picked(const Op& a) {
 
 template <class T>
 void gather_elements(KernelExecutor& exec, const Gather<T>& a) {
-  launch_blocks(exec, "gather_thread_per_element", gather_thread_per_element<T>,
-                {tiles_along(a.tokens * a.k, kThreads)}, kThreads, picked(a));
+  launch(exec, "gather_thread_per_element", gather_thread_per_element<T>,
+         Line{{tiles_along(a.tokens * a.k, kThreads)}, kThreads}, picked(a));
 }
 
 template <class T>
 void gather_wide_rows(KernelExecutor& exec, const Gather<T>& a) {
-  launch_blocks(exec, "gather_wide", gather_wide<T>,
-                {tiles_along(a.tokens * a.k, kThreads * Wide<T>::kCount)}, kThreads, picked(a));
+  launch(exec, "gather_wide", gather_wide<T>,
+         Line{{tiles_along(a.tokens * a.k, kThreads * Wide<T>::kCount)}, kThreads}, picked(a));
 }
 
 template <class T>
@@ -191,14 +190,14 @@ bool aligned_picks(const Gather<T>& a) {
 
 template <class T>
 void scatter_per_token(KernelExecutor& exec, const ScatterAdd<T>& a) {
-  launch_blocks(exec, "scatter_add_thread_per_token", scatter_add_thread_per_token<T>,
-                {tiles_along(a.tokens, kThreads)}, kThreads, picked(a));
+  launch(exec, "scatter_add_thread_per_token", scatter_add_thread_per_token<T>,
+         Line{{tiles_along(a.tokens, kThreads)}, kThreads}, picked(a));
 }
 
 template <class T>
 void scatter_per_output(KernelExecutor& exec, const ScatterAdd<T>& a) {
-  launch_blocks(exec, "scatter_add_thread_per_output", scatter_add_thread_per_output<T>,
-                {tiles_along(a.tokens * a.columns, kThreads)}, kThreads, picked(a));
+  launch(exec, "scatter_add_thread_per_output", scatter_add_thread_per_output<T>,
+         Line{{tiles_along(a.tokens * a.columns, kThreads)}, kThreads}, picked(a));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "kernels/common/warp.h"
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/grouped_extents.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
 // cols flops whatever the routing, on rows (inner + cols) elements of activations and inner · cols
@@ -155,8 +155,8 @@ void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   constexpr const char* kName = "grouped_matmul_thread_per_output";
   const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
   with_flag(a.transpose_w, [&](auto transpose) {
-    launch_blocks(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
-                  {tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads, p);
+    launch(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
+           Line{{tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads}, p);
   });
 }
 
@@ -169,8 +169,8 @@ void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   const std::int64_t most = p.rows / kGroupedTile + std::min(p.rows, p.experts);
   const bool wide_y = wide_rows(a.y, p.cols);
   with_flag(a.transpose_w, [&](auto transpose) {
-    launch_blocks(exec, kName, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
-                  {most, across}, GroupedTile<T>::kThreads, p, static_cast<int>(across), wide_y);
+    launch(exec, kName, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
+           Line{{most, across}, GroupedTile<T>::kThreads}, p, static_cast<int>(across), wide_y);
   });
 }
 

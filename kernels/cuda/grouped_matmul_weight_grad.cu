@@ -85,9 +85,8 @@ void thread_per_output(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a
   constexpr const char* kName = "grouped_matmul_weight_grad_thread_per_output";
   const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.gy, a.gw};
   const int weights = checked_extent(kName, "weights of an expert", {p.inner, p.cols});
-  launch_blocks(exec, kName, grouped_matmul_weight_grad_thread_per_output<T>,
-                {tiles_along(std::int64_t{p.experts} * weights, kOutputThreads)}, kOutputThreads,
-                p);
+  launch(exec, kName, grouped_matmul_weight_grad_thread_per_output<T>,
+         Line{{tiles_along(std::int64_t{p.experts} * weights, kOutputThreads)}, kOutputThreads}, p);
 }
 
 template <bool kWide, class T>
@@ -97,9 +96,9 @@ void register_tile(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
   const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.gy, a.gw};
   const TileGrid tiles = tile_grid<GroupedTile<T>>(kName, p.inner, p.cols);
   const bool wide_gw = wide_rows(a.gw, p.cols);
-  launch_blocks(exec, kName, grouped_matmul_weight_grad_register_tile<T, kWide>,
-                {p.experts, tiles.count}, GroupedTile<T>::kThreads, p,
-                static_cast<int>(tiles.count), tiles.across, wide_gw);
+  launch(exec, kName, grouped_matmul_weight_grad_register_tile<T, kWide>,
+         Line{{p.experts, tiles.count}, GroupedTile<T>::kThreads}, p, static_cast<int>(tiles.count),
+         tiles.across, wide_gw);
 }
 
 }  // namespace

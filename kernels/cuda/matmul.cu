@@ -170,10 +170,9 @@ void thread_per_output(KernelExecutor& exec, const Matmul<T>& a) {
   constexpr const char* kName = "matmul_thread_per_output";
   const auto p = product(kName, a);
   with_transposes(a.shape, [&](auto ta, auto tb) {
-    launch_blocks(
-        exec, kName,
-        matmul_thread_per_output<T, ResultOf<T>, decltype(ta)::value, decltype(tb)::value>,
-        {tiles_along(std::int64_t{p.m} * p.n, kOutputThreads)}, kOutputThreads, p);
+    launch(exec, kName,
+           matmul_thread_per_output<T, ResultOf<T>, decltype(ta)::value, decltype(tb)::value>,
+           Line{{tiles_along(std::int64_t{p.m} * p.n, kOutputThreads)}, kOutputThreads}, p);
   });
 }
 
@@ -188,7 +187,8 @@ void shared_tile(KernelExecutor& exec, const Matmul<T>& a) {
   if (tiles.count == 0) return;
   with_transposes(a.shape, [&](auto ta, auto tb) {
     launch(exec, kName, matmul_shared_tile<T, decltype(ta)::value, decltype(tb)::value>,
-           {.grid = {tiles.count}, .block = {kSharedTile, kSharedTile}}, p, tiles.across);
+           LaunchShape{.grid = {tiles.count}, .block = {kSharedTile, kSharedTile}}, p,
+           tiles.across);
   });
 }
 
@@ -200,7 +200,8 @@ void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shap
   if (tiles.count == 0) return;
   with_transposes(shape, [&](auto ta, auto tb) {
     launch(exec, name, matmul_tile<Tile, kWide, decltype(ta)::value, decltype(tb)::value>,
-           {.grid = {tiles.count, static_cast<unsigned>(split.count)}, .block = {Tile::kThreads}},
+           LaunchShape{.grid = {tiles.count, static_cast<unsigned>(split.count)},
+                       .block = {Tile::kThreads}},
            p, tiles.across, split.length, wide_rows(p.c, p.n));
   });
 }

@@ -6,7 +6,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/run.h"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels do SGD with momentum and weight decay: 5 memory accesses and 6 flops an element,
 // whatever the variant; what a variant can save is requests, and launches where there are many
@@ -134,14 +134,15 @@ SgdParameter<T> parameter_of(const SgdStep<T>& a) {
 
 template <class T>
 void run_per_element(KernelExecutor& exec, const SgdStep<T>& a) {
-  launch_blocks(exec, "sgd_thread_per_element", sgd_thread_per_element<T>,
-                {tiles_along(a.count, kThreads)}, kThreads, parameter_of(a), Scalars<T>(a));
+  launch(exec, "sgd_thread_per_element", sgd_thread_per_element<T>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, parameter_of(a), Scalars<T>(a));
 }
 
 template <class T>
 void run_wide(KernelExecutor& exec, const SgdStep<T>& a) {
-  launch_blocks(exec, "sgd_wide", sgd_wide<T>, {tiles_along(a.count, kThreads * Wide<T>::kCount)},
-                kThreads, parameter_of(a), Scalars<T>(a));
+  launch(exec, "sgd_wide", sgd_wide<T>,
+         Line{{tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads}, parameter_of(a),
+         Scalars<T>(a));
 }
 
 template <class T>
@@ -174,7 +175,7 @@ void run_one_launch(KernelExecutor& exec, const SgdStepMany<T>& a) {
       ++list.count;
       blocks += tiles_along(p.count, kChunk);
     }
-    launch_blocks(exec, kName, sgd_many_one_launch<T>, {blocks}, kThreads, list, Scalars<T>(a));
+    launch(exec, kName, sgd_many_one_launch<T>, Line{{blocks}, kThreads}, list, Scalars<T>(a));
   }
 }
 

@@ -5,7 +5,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels do global average pooling and its transpose. Channels lie next to each other, so
 // that the textbook's kernel already reads whole sectors; the rungs make fewer and larger requests,
@@ -151,42 +151,41 @@ Images images_of(const Op& a) {
 
 template <class T>
 void run_pool(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
-  launch_blocks(exec, "global_average_pool_thread_per_channel",
-                global_average_pool_thread_per_channel<T>,
-                {tiles_along(a.images * a.channels, kThreads)}, kThreads, a.x, a.y, images_of(a));
+  launch(exec, "global_average_pool_thread_per_channel", global_average_pool_thread_per_channel<T>,
+         Line{{tiles_along(a.images * a.channels, kThreads)}, kThreads}, a.x, a.y, images_of(a));
 }
 template <class T>
 void run_pool_wide(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
-  launch_blocks(exec, "global_average_pool_wide", global_average_pool_wide<T>,
-                {tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads, a.x,
-                a.y, images_of(a));
+  launch(exec, "global_average_pool_wide", global_average_pool_wide<T>,
+         Line{{tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads}, a.x, a.y,
+         images_of(a));
 }
 template <class T>
 void run_pool_tile(KernelExecutor& exec, const GlobalAveragePool<T>& a) {
   const std::int64_t tiles = tiles_along(a.channels, kWarp);
-  launch_blocks(exec, "global_average_pool_block_per_tile", global_average_pool_block_per_tile<T>,
-                {a.images, tiles}, kThreads, a.x, a.y, images_of(a), tiles);
+  launch(exec, "global_average_pool_block_per_tile", global_average_pool_block_per_tile<T>,
+         Line{{a.images, tiles}, kThreads}, a.x, a.y, images_of(a), tiles);
 }
 
 template <class T>
 void run_unpool_per_element(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
-  launch_blocks(exec, "global_average_unpool_thread_per_element",
-                global_average_unpool_thread_per_element<T>,
-                {tiles_along(a.images * a.pixels * a.channels, kThreads)}, kThreads, a.y, a.x,
-                images_of(a), static_cast<T>(a.pixels));
+  launch(exec, "global_average_unpool_thread_per_element",
+         global_average_unpool_thread_per_element<T>,
+         Line{{tiles_along(a.images * a.pixels * a.channels, kThreads)}, kThreads}, a.y, a.x,
+         images_of(a), static_cast<T>(a.pixels));
 }
 template <class T>
 void run_unpool_per_channel(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
-  launch_blocks(exec, "global_average_unpool_thread_per_channel",
-                global_average_unpool_thread_per_channel<T>,
-                {tiles_along(a.images * a.channels, kThreads)}, kThreads, a.y, a.x, images_of(a),
-                static_cast<T>(a.pixels));
+  launch(exec, "global_average_unpool_thread_per_channel",
+         global_average_unpool_thread_per_channel<T>,
+         Line{{tiles_along(a.images * a.channels, kThreads)}, kThreads}, a.y, a.x, images_of(a),
+         static_cast<T>(a.pixels));
 }
 template <class T>
 void run_unpool_wide(KernelExecutor& exec, const GlobalAverageUnpool<T>& a) {
-  launch_blocks(exec, "global_average_unpool_wide", global_average_unpool_wide<T>,
-                {tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads, a.y,
-                a.x, images_of(a), static_cast<T>(a.pixels));
+  launch(exec, "global_average_unpool_wide", global_average_unpool_wide<T>,
+         Line{{tiles_along(a.images * a.channels, kThreads * Wide<T>::kCount)}, kThreads}, a.y, a.x,
+         images_of(a), static_cast<T>(a.pixels));
 }
 
 // ---- what the rungs take, and where they pay

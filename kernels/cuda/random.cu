@@ -5,7 +5,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/philox.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels draw random numbers from Philox, a pure function of (seed, counter): no state, no
 // order, the same numbers on every device. Element i uses word i mod 4 of block offset + i/4.
@@ -184,36 +184,36 @@ Drop<T> drop_of(const Dropout<T>& a) {
 
 template <class T>
 void run_dropout_per_element(KernelExecutor& exec, const Dropout<T>& a) {
-  launch_blocks(exec, "dropout_thread_per_element", dropout_thread_per_element<T>,
-                {tiles_along(a.count, kThreads)}, kThreads, a.count, a.x, a.y, drop_of(a),
-                a.stretch);
+  launch(exec, "dropout_thread_per_element", dropout_thread_per_element<T>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.count, a.x, a.y, drop_of(a),
+         a.stretch);
 }
 template <class T>
 void run_dropout_per_block(KernelExecutor& exec, const Dropout<T>& a) {
-  launch_blocks(exec, "dropout_thread_per_block", dropout_thread_per_block<T>,
-                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.x, a.y,
-                drop_of(a), a.stretch);
+  launch(exec, "dropout_thread_per_block", dropout_thread_per_block<T>,
+         Line{{tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads}, a.count, a.x, a.y,
+         drop_of(a), a.stretch);
 }
 template <class T>
 void run_dropout_wide(KernelExecutor& exec, const Dropout<T>& a) {
-  launch_blocks(exec, "dropout_wide", dropout_wide<T>,
-                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.x, a.y,
-                drop_of(a), a.stretch);
+  launch(exec, "dropout_wide", dropout_wide<T>,
+         Line{{tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads}, a.count, a.x, a.y,
+         drop_of(a), a.stretch);
 }
 
 template <class Draw, class Op>
 void run_per_element(KernelExecutor& exec, const Op& a) {
   using T = std::remove_pointer_t<decltype(a.y)>;
-  launch_blocks(exec, Draw::kPerElement, random_thread_per_element<T, Draw>,
-                {tiles_along(a.count, kThreads)}, kThreads, a.count, a.y, a.stretch, Draw{});
+  launch(exec, Draw::kPerElement, random_thread_per_element<T, Draw>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.count, a.y, a.stretch, Draw{});
 }
 template <class Draw, bool kWideStore, class Op>
 void run_per_block(KernelExecutor& exec, const Op& a) {
   using T = std::remove_pointer_t<decltype(a.y)>;
-  launch_blocks(exec, kWideStore ? Draw::kWide : Draw::kPerBlock,
-                random_thread_per_block<T, Draw, kWideStore>,
-                {tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads, a.count, a.y,
-                a.stretch, Draw{});
+  launch(exec, kWideStore ? Draw::kWide : Draw::kPerBlock,
+         random_thread_per_block<T, Draw, kWideStore>,
+         Line{{tiles_along(a.count, kThreads * kRandomPerBlock)}, kThreads}, a.count, a.y,
+         a.stretch, Draw{});
 }
 
 // ---- what the rungs take

@@ -5,7 +5,7 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/workspace.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/team.cuh"
 
 // These kernels sum over the middle axis of [outer, reduce, inner]. All of them add in double,
@@ -136,24 +136,24 @@ struct ThreadPerOutput {
   static constexpr const char* kName = "sum_thread_per_output";
   template <class Element, class T>
   static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kName, sum_thread_per_output<Element, T>,
-                  {tiles_along(layout.outputs(), kThreads)}, kThreads, element, y, layout);
+    launch(exec, kName, sum_thread_per_output<Element, T>,
+           Line{{tiles_along(layout.outputs(), kThreads)}, kThreads}, element, y, layout);
   }
 };
 struct WarpPerOutput {
   static constexpr const char* kName = "sum_warp_per_output";
   template <class Element, class T>
   static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kName, sum_warp_per_output<Element, T>,
-                  {tiles_along(layout.outputs(), kThreads / kWarp)}, kThreads, element, y, layout);
+    launch(exec, kName, sum_warp_per_output<Element, T>,
+           Line{{tiles_along(layout.outputs(), kThreads / kWarp)}, kThreads}, element, y, layout);
   }
 };
 struct BlockPerOutput {
   static constexpr const char* kName = "sum_block_per_output";
   template <class Element, class T>
   static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {
-    launch_blocks(exec, kName, sum_block_per_output<Element, T>, {layout.outer, layout.inner},
-                  kThreads, element, y, layout);
+    launch(exec, kName, sum_block_per_output<Element, T>,
+           Line{{layout.outer, layout.inner}, kThreads}, element, y, layout);
   }
 };
 
@@ -177,9 +177,9 @@ struct ColumnTiles {
   template <class Element, class T>
   static void launch_tiles(KernelExecutor& exec, Element element, T* y, const Layout& layout,
                            const Tiling& tiling) {
-    launch_blocks(exec, kName, sum_column_tiles<Element, T>,
-                  {layout.outer, tiling.tiles, tiling.stretches}, kThreads, element, y, layout,
-                  tiling);
+    launch(exec, kName, sum_column_tiles<Element, T>,
+           Line{{layout.outer, tiling.tiles, tiling.stretches}, kThreads}, element, y, layout,
+           tiling);
   }
   template <class Element, class T>
   static void run(KernelExecutor& exec, Element element, T* y, Layout layout) {

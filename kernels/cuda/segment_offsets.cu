@@ -1,9 +1,9 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/launch.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 
 // Computes how many assignments each expert gets, and where its segment begins: a histogram, cut at
 // the capacity, and its prefix sum. Reads 8 bytes an assignment; the rest is small.
@@ -96,9 +96,9 @@ __global__ void segment_offsets_clear(int experts, int* counts) {
 
 void serial(KernelExecutor& exec, const SegmentOffsets& a) {
   constexpr const char* kName = "segment_offsets_serial";
-  launch_blocks(exec, kName, segment_offsets_serial, {1}, 1, a.indices,
-                checked_extent(kName, "assignments", a.assignments),
-                checked_extent(kName, "experts", a.experts), a.capacity, a.offsets);
+  launch(exec, kName, segment_offsets_serial, Line{{1}, 1}, a.indices,
+         checked_extent(kName, "assignments", a.assignments),
+         checked_extent(kName, "experts", a.experts), a.capacity, a.offsets);
 }
 
 /// Clears the counters, lets `count(counters)` count, adds up.
@@ -106,11 +106,11 @@ template <class Count>
 void run_counted(KernelExecutor& exec, const SegmentOffsets& a, const Count& count) {
   const auto experts = static_cast<int>(a.experts);
   const Workspace<int> counts(exec, experts);
-  launch_blocks(exec, "segment_offsets_clear", segment_offsets_clear,
-                {tiles_along(experts, kThreads)}, kThreads, experts, counts.data());
+  launch(exec, "segment_offsets_clear", segment_offsets_clear,
+         Line{{tiles_along(experts, kThreads)}, kThreads}, experts, counts.data());
   count(counts.data());
-  launch_blocks(exec, "segment_offsets_scan", segment_offsets_scan, {1}, kThreads, counts.data(),
-                experts, a.capacity, a.offsets);
+  launch(exec, "segment_offsets_scan", segment_offsets_scan, Line{{1}, kThreads}, counts.data(),
+         experts, a.capacity, a.offsets);
 }
 
 void global_counters(KernelExecutor& exec, const SegmentOffsets& a) {
@@ -118,8 +118,9 @@ void global_counters(KernelExecutor& exec, const SegmentOffsets& a) {
   const int count = checked_extent(kName, "assignments", a.assignments);
   checked_extent(kName, "experts", a.experts);
   run_counted(exec, a, [&](int* counts) {
-    launch_blocks(exec, kName, segment_offsets_global_counters, {tiles_along(count, kThreads)},
-                  kThreads, a.indices, count, static_cast<int>(a.experts), counts);
+    launch(exec, kName, segment_offsets_global_counters,
+           Line{{tiles_along(count, kThreads)}, kThreads}, a.indices, count,
+           static_cast<int>(a.experts), counts);
   });
 }
 
@@ -130,11 +131,10 @@ void shared_counters(KernelExecutor& exec, const SegmentOffsets& a) {
   constexpr const char* kName = "segment_offsets_shared_counters";
   const int count = checked_extent(kName, "assignments", a.assignments);
   run_counted(exec, a, [&](int* counts) {
-    if (count == 0) return;
     launch(exec, kName, segment_offsets_shared_counters,
-           {.grid = {blocks_for(count, kPerBlock)},
-            .block = {kThreads},
-            .dynamic_shared_bytes = static_cast<std::size_t>(a.experts) * sizeof(int)},
+           LaunchShape{.grid = {static_cast<unsigned>(tiles_along(count, kPerBlock))},
+                       .block = {kThreads},
+                       .dynamic_shared_bytes = static_cast<std::size_t>(a.experts) * sizeof(int)},
            a.indices, count, static_cast<int>(a.experts), counts);
   });
 }

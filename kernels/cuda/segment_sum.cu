@@ -3,7 +3,7 @@
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/provide.h"
 #include "kernels/common/warp.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels sum each expert's rows of [rows, cols]: the gradient of a grouped product's bias.
 // One addition for each 4 bytes read (float32): memory limits, if enough threads read.
@@ -77,16 +77,16 @@ Segments<T> segments(const char* name, const SegmentSum<T>& a) {
 template <class T>
 void thread_per_output(KernelExecutor& exec, const SegmentSum<T>& a) {
   constexpr const char* kName = "segment_sum_thread_per_output";
-  launch_blocks(exec, kName, segment_sum_thread_per_output<T>,
-                {tiles_along(a.experts * a.cols, kThreads)}, kThreads, segments(kName, a));
+  launch(exec, kName, segment_sum_thread_per_output<T>,
+         Line{{tiles_along(a.experts * a.cols, kThreads)}, kThreads}, segments(kName, a));
 }
 
 template <class T>
 void block_per_strip(KernelExecutor& exec, const SegmentSum<T>& a) {
   constexpr const char* kName = "segment_sum_block_per_strip";
   const std::int64_t strips = tiles_along(a.cols, kWarp);
-  launch_blocks(exec, kName, segment_sum_block_per_strip<T>, {a.experts, strips}, kThreads,
-                segments(kName, a), static_cast<int>(strips));
+  launch(exec, kName, segment_sum_block_per_strip<T>, Line{{a.experts, strips}, kThreads},
+         segments(kName, a), static_cast<int>(strips));
 }
 
 }  // namespace

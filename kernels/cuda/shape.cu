@@ -6,7 +6,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/pack.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 // These kernels move elements: next to nothing is computed, so that a kernel is as good as its
 // memory requests.
@@ -118,34 +118,34 @@ __global__ void transpose_tile(const T* __restrict__ x, T* __restrict__ y, std::
 
 template <class From, class To>
 void run_convert(KernelExecutor& exec, const Convert<From, To>& a) {
-  launch_blocks(exec, "convert_thread_per_element", convert_thread_per_element<From, To>,
-                {tiles_along(a.count, kThreads)}, kThreads, a.x, a.y, a.count);
+  launch(exec, "convert_thread_per_element", convert_thread_per_element<From, To>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.x, a.y, a.count);
 }
 template <class From, class To>
 void run_convert_packed(KernelExecutor& exec, const Convert<From, To>& a) {
-  launch_blocks(exec, "convert_packed", convert_packed<From, To>,
-                {tiles_along(a.count, kThreads * kPerPack<From, To>)}, kThreads, a.x, a.y, a.count);
+  launch(exec, "convert_packed", convert_packed<From, To>,
+         Line{{tiles_along(a.count, kThreads * kPerPack<From, To>)}, kThreads}, a.x, a.y, a.count);
 }
 template <class T>
 void run_fill(KernelExecutor& exec, const Fill<T>& a) {
-  launch_blocks(exec, "fill_thread_per_element", fill_thread_per_element<T>,
-                {tiles_along(a.count, kThreads)}, kThreads, a.y, a.value, a.count);
+  launch(exec, "fill_thread_per_element", fill_thread_per_element<T>,
+         Line{{tiles_along(a.count, kThreads)}, kThreads}, a.y, a.value, a.count);
 }
 template <class T>
 void run_fill_wide(KernelExecutor& exec, const Fill<T>& a) {
-  launch_blocks(exec, "fill_wide", fill_wide<T>, {tiles_along(a.count, kThreads * Wide<T>::kCount)},
-                kThreads, a.y, a.value, a.count);
+  launch(exec, "fill_wide", fill_wide<T>,
+         Line{{tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads}, a.y, a.value, a.count);
 }
 template <class T>
 void run_transpose(KernelExecutor& exec, const Transpose<T>& a) {
-  launch_blocks(exec, "transpose_thread_per_element", transpose_thread_per_element<T>,
-                {tiles_along(a.rows * a.columns, kThreads)}, kThreads, a.x, a.y, a.rows, a.columns);
+  launch(exec, "transpose_thread_per_element", transpose_thread_per_element<T>,
+         Line{{tiles_along(a.rows * a.columns, kThreads)}, kThreads}, a.x, a.y, a.rows, a.columns);
 }
 template <class T>
 void run_transpose_tile(KernelExecutor& exec, const Transpose<T>& a) {
   const std::int64_t across = tiles_along(a.columns, kTile);
-  launch_blocks(exec, "transpose_tile", transpose_tile<T>, {tiles_along(a.rows, kTile), across},
-                kThreads, a.x, a.y, a.rows, a.columns, across);
+  launch(exec, "transpose_tile", transpose_tile<T>,
+         Line{{tiles_along(a.rows, kTile), across}, kThreads}, a.x, a.y, a.rows, a.columns, across);
 }
 
 // ---- what the rungs take

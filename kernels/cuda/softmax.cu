@@ -1,9 +1,11 @@
 #include "kernels/api/softmax.h"
 
 #include <array>
+#include <string_view>
 
 #include "kernels/api/provide.h"
-#include "kernels/cuda/launch_blocks.cuh"
+#include "kernels/common/launch.h"
+#include "kernels/cuda/rung_name.cuh"
 #include "kernels/cuda/softmax_row.cuh"
 
 // Softmax and its relatives work by rows. What happens to one row (softmax_row.cuh) is written for
@@ -13,6 +15,11 @@ namespace switchyard::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+
+// The team's part of a rung's name: softmax_forward_warp_per_row.
+constexpr std::string_view kThreadPerRow = "_thread_per_row";
+constexpr std::string_view kWarpPerRow = "_warp_per_row";
+constexpr std::string_view kBlockPerRow = "_block_per_row";
 
 // softmax_thread_per_row
 //   1. each thread takes a row and walks along it alone.
@@ -47,24 +54,30 @@ __global__ void softmax_block_per_row(Row compute, MatrixExtent m) {
 
 // ---- launchers
 
+template <class Op>
+MatrixExtent extent_of(const char* rung, const Op& a) {
+  return {a.rows, checked_extent(rung, "columns", a.columns)};
+}
+
 template <class Row>
 void thread_per_row(KernelExecutor& exec, const typename Row::Kernel& a) {
-  launch_blocks(exec, Row::kThreadName, softmax_thread_per_row<Row>,
-                {tiles_along(a.rows, kThreads)}, kThreads, Row{a},
-                MatrixExtent{a.rows, checked_extent(Row::kThreadName, "columns", a.columns)});
+  constexpr const char* kName = kRungName<typename Row::Kernel, kThreadPerRow>.data();
+  launch(exec, kName, softmax_thread_per_row<Row>, Line{{tiles_along(a.rows, kThreads)}, kThreads},
+         Row{a}, extent_of(kName, a));
 }
 
 template <class Row>
 void warp_per_row(KernelExecutor& exec, const typename Row::Kernel& a) {
-  launch_blocks(exec, Row::kWarpName, softmax_warp_per_row<Row>,
-                {tiles_along(a.rows, kThreads / kWarp)}, kThreads, Row{a},
-                MatrixExtent{a.rows, checked_extent(Row::kWarpName, "columns", a.columns)});
+  constexpr const char* kName = kRungName<typename Row::Kernel, kWarpPerRow>.data();
+  launch(exec, kName, softmax_warp_per_row<Row>,
+         Line{{tiles_along(a.rows, kThreads / kWarp)}, kThreads}, Row{a}, extent_of(kName, a));
 }
 
 template <class Row>
 void block_per_row(KernelExecutor& exec, const typename Row::Kernel& a) {
-  launch_blocks(exec, Row::kBlockName, softmax_block_per_row<Row>, {a.rows}, kThreads, Row{a},
-                MatrixExtent{a.rows, checked_extent(Row::kBlockName, "columns", a.columns)});
+  constexpr const char* kName = kRungName<typename Row::Kernel, kBlockPerRow>.data();
+  launch(exec, kName, softmax_block_per_row<Row>, Line{{a.rows}, kThreads}, Row{a},
+         extent_of(kName, a));
 }
 
 // ---- the ladder
@@ -77,11 +90,11 @@ bool more_columns_than(const Op& a) {
 /// The team grows with the rows.
 template <class Row, class Op = typename Row::Kernel>
 constexpr auto kTeams = std::to_array<Rung<KernelExecutor, Op>>(
-    {{.name = Row::kThreadName, .run = thread_per_row<Row>},
-     {.name = Row::kWarpName,
+    {{.name = kRungName<Op, kThreadPerRow>, .run = thread_per_row<Row>},
+     {.name = kRungName<Op, kWarpPerRow>,
       .run = warp_per_row<Row>,
       .pays = {"more than 8 columns", more_columns_than<8, Op>}},
-     {.name = Row::kBlockName,
+     {.name = kRungName<Op, kBlockPerRow>,
       .run = block_per_row<Row>,
       .pays = {"more than 2048 columns", more_columns_than<2048, Op>}}});
 

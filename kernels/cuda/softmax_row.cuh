@@ -88,16 +88,10 @@ struct MatrixExtent {
   int columns;
 };
 
-#define SWITCHYARD_TEAM_NAMES(operation)                                  \
-  static constexpr const char* kThreadName = operation "_thread_per_row"; \
-  static constexpr const char* kWarpName = operation "_warp_per_row";     \
-  static constexpr const char* kBlockName = operation "_block_per_row"
-
 /// Reads a row twice (a thread alone: three times) and writes it once: 12 bytes an element
 /// (float32) of which 8 reach memory where the row stays in the caches.
 template <class T>
 struct SoftmaxForwardRow {
-  SWITCHYARD_TEAM_NAMES("softmax_forward");
   using Kernel = SoftmaxForward<T>;
   Kernel a;
   template <class Team>
@@ -115,7 +109,6 @@ struct SoftmaxForwardRow {
 /// Reads and writes as much as SoftmaxForwardRow.
 template <class T>
 struct LogSoftmaxForwardRow {
-  SWITCHYARD_TEAM_NAMES("log_softmax_forward");
   using Kernel = LogSoftmaxForward<T>;
   Kernel a;
   template <class Team>
@@ -153,7 +146,6 @@ __device__ __forceinline__ Heaviest<T> from_lane(const Heaviest<T>& value, int d
 /// and where one of them is nearly 1 it takes the place of a difference from 1.
 template <class T>
 struct SoftmaxBackwardRow {
-  SWITCHYARD_TEAM_NAMES("softmax_backward");
   using Kernel = SoftmaxBackward<T>;
   Kernel a;
   template <class Team>
@@ -178,7 +170,6 @@ struct SoftmaxBackwardRow {
 /// Reads gy twice and y once, writes gx: 12 bytes an element (float32) as above.
 template <class T>
 struct LogSoftmaxBackwardRow {
-  SWITCHYARD_TEAM_NAMES("log_softmax_backward");
   using Kernel = LogSoftmaxBackward<T>;
   Kernel a;
   template <class Team>
@@ -197,7 +188,6 @@ struct LogSoftmaxBackwardRow {
 /// probabilities are never stored.
 template <class T>
 struct CrossEntropyForwardRow {
-  SWITCHYARD_TEAM_NAMES("cross_entropy_forward");
   using Kernel = CrossEntropyForward<T>;
   Kernel a;
   template <class Team>
@@ -215,7 +205,6 @@ struct CrossEntropyForwardRow {
 /// p - 1 is taken as minus the sum of the others, which keeps its digits where p is nearly 1.
 template <class T>
 struct CrossEntropyBackwardRow {
-  SWITCHYARD_TEAM_NAMES("cross_entropy_backward");
   using Kernel = CrossEntropyBackward<T>;
   Kernel a;
   template <class Team>
@@ -233,7 +222,5 @@ struct CrossEntropyBackwardRow {
     }
   }
 };
-
-#undef SWITCHYARD_TEAM_NAMES
 
 }  // namespace switchyard::kernels

@@ -1,10 +1,10 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/launch.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/block_scan.cuh"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 
 // These kernels sort the assignments by expert, stably: slot(a) = offsets[e] + the number of
 // assignments of e before a. A counting sort; what differs is how many threads count, and how the
@@ -186,13 +186,13 @@ void serial(KernelExecutor& exec, const SortAssignments& a) {
   const Sort p = operands(kName, a);
   if (p.assignments == 0) return;
   const Workspace<std::int64_t> next(exec, a.experts);
-  launch_blocks(exec, kName, sort_assignments_serial, {1}, 1, p, next.data());
+  launch(exec, kName, sort_assignments_serial, Line{{1}, 1}, p, next.data());
 }
 
 void block_per_expert(KernelExecutor& exec, const SortAssignments& a) {
   constexpr const char* kName = "sort_assignments_block_per_expert";
-  launch_blocks(exec, kName, sort_assignments_block_per_expert, {a.experts}, kThreads,
-                operands(kName, a));
+  launch(exec, kName, sort_assignments_block_per_expert, Line{{a.experts}, kThreads},
+         operands(kName, a));
 }
 
 void counting(KernelExecutor& exec, const SortAssignments& a) {
@@ -206,8 +206,8 @@ void counting(KernelExecutor& exec, const SortAssignments& a) {
       .block = {kThreads},
       .dynamic_shared_bytes = static_cast<std::size_t>(a.experts) * kWarps * sizeof(int)};
   launch(exec, "sort_assignments_count", sort_assignments_count, per_chunk, p, table.data());
-  launch_blocks(exec, "sort_assignments_scan", sort_assignments_scan, {a.experts}, kThreads,
-                static_cast<int>(chunks), table.data());
+  launch(exec, "sort_assignments_scan", sort_assignments_scan, Line{{a.experts}, kThreads},
+         static_cast<int>(chunks), table.data());
   launch(exec, "sort_assignments_place", sort_assignments_place, per_chunk, p, table.data());
 }
 

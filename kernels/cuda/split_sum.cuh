@@ -55,7 +55,7 @@ template <class T>
 void sum_parts(KernelExecutor& exec, std::int64_t outputs, int count, const T* parts, T* y) {
   constexpr int kThreads = 256;
   launch(exec, "sum_parts_thread_per_output", sum_parts_thread_per_output<T>,
-         {.grid = {blocks_for(outputs, kThreads)}, .block = {kThreads}}, outputs, count, parts, y);
+         Line{{tiles_along(outputs, kThreads)}, kThreads}, outputs, count, parts, y);
 }
 
 /// Calls run(to), which writes split.count results of `outputs` values to `to`, one behind the

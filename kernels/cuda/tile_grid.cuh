@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "kernels/common/sizes.h"
-#include "kernels/cuda/product_launch.cuh"
+#include "kernels/cuda/product_rungs.cuh"
 
 namespace switchyard::kernels {
 

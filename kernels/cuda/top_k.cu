@@ -1,7 +1,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/launch.h"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/launch_blocks.cuh"
 #include "kernels/cuda/top_k_row.cuh"
 
 // These kernels find the k largest of every row. The logits are read once if all goes well: E
@@ -117,7 +117,7 @@ void run_kernel(KernelExecutor& exec, const char* name, void (*kernel)(TopKRows<
                          .k = checked_extent(name, "k", a.k),
                          .indices = a.indices,
                          .bad_row = a.bad_row};
-  launch_blocks(exec, name, kernel, {tiles_along(a.tokens, tokens_per_block)}, kThreads, p);
+  launch(exec, name, kernel, Line{{tiles_along(a.tokens, tokens_per_block)}, kThreads}, p);
 }
 
 template <class T>

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/simt/executor.h"
 #include "kernels/simt/fiber.h"
+#include "kernels/simt/run_grid.h"
 
 namespace switchyard::kernels::simt {
 

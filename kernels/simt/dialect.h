@@ -10,7 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 
 #define __global__
 #define __device__

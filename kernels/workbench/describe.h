@@ -5,7 +5,7 @@
 #include "kernels/api/run.h"
 #include "kernels/workbench/entry_point.h"
 #ifdef SWITCHYARD_SIMT
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 #endif
 #ifdef SWITCHYARD_CUDA
 #include "kernels/cuda/stream.h"

@@ -9,7 +9,7 @@
 
 #include "kernels/api/kernel.h"
 #include "kernels/api/routing.h"
-#include "kernels/workbench/device.h"
+#include "kernels/workbench/bench_device.h"
 #include "kernels/workbench/problem.h"
 #include "kernels/workbench/sizes.h"
 

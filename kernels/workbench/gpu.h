@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/workbench/device.h"
+#include "kernels/workbench/bench_device.h"
 
 namespace switchyard::kernels::workbench {
 

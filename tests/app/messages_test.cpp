@@ -26,6 +26,10 @@ TEST(MessagesTest, ASlipIsAnsweredWithTheNearestName) {
   expect_failure({"check", "fill", "--device", "cdua"}, 2, "did you mean 'cuda'?");
   expect_failure({"train", "--set", "epoch=3"}, 2, "; did you mean 'epochs'?");
   expect_failure({"train", "--set", "optimizer.rat=3"}, 2, "; did you mean 'rate'?");
+  expect_failure({"study", "--set", "epochs=3"}, 2, "; did you mean 'training.epochs'?");
+  expect_failure({"train", "--set", "model.head.name=\"dens\""}, 2,
+                 "got 'dens'; did you mean 'dense'?");
+  expect_failure({"train", "--set", "schedule.kind=one-cycle"}, 2, "; did you mean 'one_cycle'?");
   expect_failure({"study", "--set", "seed=3"}, 2, "; did you mean 'seeds'?");
   expect_failure({"hessian", "--run", "x", "--set", "image=3"}, 2, "; did you mean 'images'?");
   expect_failure({"fly"}, 2, "switchyard: no command 'fly' (");

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/autograd/grad.h"
 #include "engine/ops/cases.h"
+#include "engine/ops/reduction.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -49,6 +51,20 @@ TEST(Gate, NamesTheArgumentInErrors) {
   expect_error(k_of(4), "[gate] k is 4");
   expect_error([] { gate(random_tensor({2}, 1), 1, GateOrder::kTopKSoftmax); },
                "[gate] needs logits [T, E], got [2]");
+}
+
+TEST(Gate, ItsChoiceOverwrittenInPlaceIsAnError) {
+  Tensor logits = random_tensor({2, 3}, 1);
+  logits.set_requires_grad();
+  for (const bool drawn : {false, true}) {
+    GateDraw draw;
+    if (drawn) draw.temperature = 2.0;
+    Choice choice = gate(logits, 2, GateOrder::kTopKSoftmax, draw);
+    const Tensor loss = sum(choice.weights);
+    choice.indices.data<std::int64_t>()[0] = 0;
+    expect_error([&] { grad(loss, std::vector<Tensor>{logits}); },
+                 "[gate] its input 1 of shape [2, 2] was overwritten in place");
+  }
 }
 
 /// A finite difference must not change the choice: `switchyard gradcheck` called right derivatives

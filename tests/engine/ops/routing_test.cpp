@@ -4,6 +4,9 @@
 
 #include <limits>
 
+#include "engine/autograd/grad.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/reduction.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -160,6 +163,27 @@ TEST(DispatchCombine, ErrorsNameTheSizes) {
         combine_weight_grad(slots, random_tensor({2, 4}, 1), r);
       },
       "[combine_weight_grad] widths differ: [3, 3] and [2, 4]");
+}
+
+TEST(Routing, OverwrittenInPlaceIsAnErrorInBothDirections) {
+  Tensor x = random_tensor({2, 3}, 5);
+  x.set_requires_grad();
+  Routing routing = small_routing();
+  const Tensor loss = sum(dispatch(x, routing));
+  routing.permutation.data<std::int64_t>()[0] = 3;
+  expect_error([&] { dispatch(x, routing); },
+               "[dispatch] its routing of 2 tokens to 3 experts was overwritten in place");
+  expect_error([&] { grad(loss, std::vector<Tensor>{x}); }, "[combine] its routing of 2 tokens");
+}
+
+TEST(Routing, OffsetsOverwrittenInPlaceAreAnError) {
+  Tensor x = random_tensor({4, 3}, 6);
+  x.set_requires_grad();
+  Tensor offsets = Tensor::from<std::int64_t>({3}, Indices{0, 1, 4});
+  const Tensor loss = sum(segment_sum(x, offsets));
+  offsets.data<std::int64_t>()[1] = 2;
+  expect_error([&] { grad(loss, std::vector<Tensor>{x}); },
+               "[segment_sum] its input 1 of shape [3] was");
 }
 
 }  // namespace

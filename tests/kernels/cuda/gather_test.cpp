@@ -6,7 +6,7 @@
 
 #include "kernels/api/routing.h"
 #include "kernels/api/run.h"
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/tensors.h"

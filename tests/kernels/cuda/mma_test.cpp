@@ -74,8 +74,8 @@ void expect_product_matches_plain_loops(double tolerance) {
     }
   }
   Simt simt;
-  launch(simt, "one_product", one_product<Mma>, {.grid = {}, .block = {32}}, a.data(), b.data(),
-         c.data());
+  launch(simt, "one_product", one_product<Mma>, LaunchShape{.grid = {}, .block = {32}}, a.data(),
+         b.data(), c.data());
   EXPECT_LE(test::relative_error(std::vector<double>(c.begin(), c.end()), want), tolerance);
 }
 
@@ -92,8 +92,8 @@ TEST(Mma, Tf32ReadsTenMantissaBits) {
   std::vector<float> b(8 * 8, 1.0F);
   std::vector<float> c(16 * 8, 0.0F);
   Simt simt;
-  launch(simt, "one_product", one_product<MmaTf32>, {.grid = {}, .block = {32}}, a.data(), b.data(),
-         c.data());
+  launch(simt, "one_product", one_product<MmaTf32>, LaunchShape{.grid = {}, .block = {32}},
+         a.data(), b.data(), c.data());
   for (const float value : c) EXPECT_EQ(value, 8.0F);
   // Operands are rounded to nearest, ties away from zero, and not cut off.
   const auto rounded = [](float value) { return std::bit_cast<float>(MmaTf32::load(&value)); };
@@ -110,8 +110,8 @@ TEST(Mma, NanReachesItsRowAndNoOther) {
   std::vector<double> c(8 * 8, 0.0);
   a[5 * 4 + 2] = std::numeric_limits<double>::quiet_NaN();
   Simt simt;
-  launch(simt, "one_product", one_product<MmaF64>, {.grid = {}, .block = {32}}, a.data(), b.data(),
-         c.data());
+  launch(simt, "one_product", one_product<MmaF64>, LaunchShape{.grid = {}, .block = {32}}, a.data(),
+         b.data(), c.data());
   for (int i = 0; i < 64; ++i) EXPECT_EQ(std::isnan(c[static_cast<std::size_t>(i)]), i / 8 == 5);
 }
 
@@ -158,8 +158,8 @@ TEST(Mma, NeedsTheWholeWarp) {
   Simt simt;
   test::expect_error<simt::KernelError>(
       [&] {
-        launch(simt, "product_without_lane_5", product_without_lane_5, {.grid = {}, .block = {32}},
-               c.data());
+        launch(simt, "product_without_lane_5", product_without_lane_5,
+               LaunchShape{.grid = {}, .block = {32}}, c.data());
       },
       "absent lane 5");
 }
@@ -169,8 +169,8 @@ TEST(AsyncCopy, CopiesSixteenBytesOrZeros) {
   std::vector<float> y(128, -1.0F);
   for (int i = 0; i < 128; ++i) x[i] = static_cast<float>(i + 1);
   Simt simt;
-  launch(simt, "reverse_by_async_copy", reverse_by_async_copy, {.grid = {}, .block = {32}}, x,
-         y.data());
+  launch(simt, "reverse_by_async_copy", reverse_by_async_copy,
+         LaunchShape{.grid = {}, .block = {32}}, x, y.data());
   for (int i = 0; i < 128; ++i) {
     const int from = 127 - i;
     EXPECT_EQ(y[static_cast<std::size_t>(i)], from / 4 == 3 ? 0.0F : static_cast<float>(from + 1));

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "kernels/api/run.h"
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 

@@ -12,7 +12,7 @@
 #include "kernels/api/error.h"
 #include "kernels/api/run.h"
 #include "kernels/api/shape.h"
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 
 namespace switchyard::kernels {
 namespace {

@@ -43,8 +43,8 @@ TYPED_TEST(StorageTypes, MoveThroughWideLoadsSharedMemoryAndShuffles) {
     }
   }
   Simt simt;
-  launch(simt, "double_and_swap", double_and_swap<T>, {.grid = {}, .block = {32}}, x[0].value,
-         y[0].value);
+  launch(simt, "double_and_swap", double_and_swap<T>, LaunchShape{.grid = {}, .block = {32}},
+         x[0].value, y[0].value);
   for (int lane = 0; lane < 32; ++lane) {
     const int source = 31 - (lane ^ 1);
     for (int i = 0; i < kPerLane; ++i) {

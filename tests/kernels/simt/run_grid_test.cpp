@@ -1,4 +1,4 @@
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 
 #include <gtest/gtest.h>
 
@@ -170,8 +170,8 @@ TEST(SimtExecutor, StaticSharedMemoryIsTheBlocksOwn) {
   std::vector<float> y(x.size(), -1.0F);
   Simt simt;
   launch(simt, "transpose_tiled", transpose_tiled,
-         {.grid = {kSize / kTile, kSize / kTile}, .block = {kTile, kTile}}, x.data(), y.data(),
-         kSize);
+         LaunchShape{.grid = {kSize / kTile, kSize / kTile}, .block = {kTile, kTile}}, x.data(),
+         y.data(), kSize);
   for (int i = 0; i < kSize; ++i) {
     for (int j = 0; j < kSize; ++j) {
       ASSERT_EQ(y[static_cast<std::size_t>(i * kSize + j)],
@@ -185,21 +185,23 @@ TEST(SimtExecutor, DynamicSharedMemory) {
   std::iota(data.begin(), data.end(), 0);
   Simt simt;
   launch(simt, "reverse", reverse_in_dynamic_shared,
-         {.grid = {}, .block = {1000}, .dynamic_shared_bytes = 1000 * sizeof(int)}, data.data());
+         LaunchShape{.grid = {}, .block = {1000}, .dynamic_shared_bytes = 1000 * sizeof(int)},
+         data.data());
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(data[static_cast<std::size_t>(i)], 999 - i);
 }
 
 TEST(SimtExecutor, BarriersCountAndCombinePredicates) {
   std::vector<int> out(96, -1);
   Simt simt;
-  launch(simt, "barrier_votes", barrier_votes, {.grid = {}, .block = {96}}, out.data());
+  launch(simt, "barrier_votes", barrier_votes, LaunchShape{.grid = {}, .block = {96}}, out.data());
   for (const int v : out) ASSERT_EQ(v, 48 * 1000 + 100 + 0 + 1);
 }
 
 TEST(SimtExecutor, WarpOperationsMeanWhatTheyMeanOnAGpu) {
   std::vector<unsigned> out(64 * 8, 0xDEADU);
   Simt simt;
-  launch(simt, "warp_operations", warp_operations, {.grid = {}, .block = {64}}, out.data());
+  launch(simt, "warp_operations", warp_operations, LaunchShape{.grid = {}, .block = {64}},
+         out.data());
   for (unsigned i = 0; i < 64; ++i) {
     const unsigned lane = i % 32;
     const unsigned* mine = out.data() + i * 8;
@@ -217,7 +219,7 @@ TEST(SimtExecutor, WarpOperationsMeanWhatTheyMeanOnAGpu) {
 TEST(SimtExecutor, DivergentHalvesOfAWarpCollectSeparately) {
   std::vector<unsigned> out(32, 0);
   Simt simt;
-  launch(simt, "half_warps", half_warps, {.grid = {}, .block = {32}}, out.data());
+  launch(simt, "half_warps", half_warps, LaunchShape{.grid = {}, .block = {32}}, out.data());
   for (unsigned lane = 0; lane < 32; ++lane) ASSERT_EQ(out[lane], lane < 16 ? 121U : 32U);
 }
 
@@ -226,8 +228,8 @@ TEST(SimtExecutor, AtomicsCountAcrossBlocksAndHostThreads) {
   float sum = 0.0F;
   int largest = -1;
   Simt simt;
-  launch(simt, "count", count_with_atomics, {.grid = {100}, .block = {64}}, &counter, &sum,
-         &largest);
+  launch(simt, "count", count_with_atomics, LaunchShape{.grid = {100}, .block = {64}}, &counter,
+         &sum, &largest);
   EXPECT_EQ(counter, 6400);
   EXPECT_EQ(sum, 3200.0F);
   EXPECT_EQ(largest, 6399);
@@ -236,11 +238,11 @@ TEST(SimtExecutor, AtomicsCountAcrossBlocksAndHostThreads) {
 TEST(SimtExecutor, ThreadsThatWaitOnAtomicsLetOthersRun) {
   int flag = 0;
   Simt simt;
-  launch(simt, "wait_for_flag", wait_for_flag, {.grid = {}, .block = {64}}, &flag);
+  launch(simt, "wait_for_flag", wait_for_flag, LaunchShape{.grid = {}, .block = {64}}, &flag);
   EXPECT_EQ(flag, 1);
   int done = 0;
   std::vector<int> order(50, -1);
-  launch(simt, "chained_blocks", chained_blocks, {.grid = {50}, .block = {32}}, &done,
+  launch(simt, "chained_blocks", chained_blocks, LaunchShape{.grid = {50}, .block = {32}}, &done,
          order.data());
   EXPECT_EQ(done, 50);
 }
@@ -248,35 +250,38 @@ TEST(SimtExecutor, ThreadsThatWaitOnAtomicsLetOthersRun) {
 TEST(SimtExecutor, NamesKernelBlockThreadAndLineOfABarrierThatIsNeverReached) {
   Simt simt;
   expect_error(error_of([&] {
-                 launch(simt, "early_exit", return_before_barrier, {.grid = {2}, .block = {64}});
+                 launch(simt, "early_exit", return_before_barrier,
+                        LaunchShape{.grid = {2}, .block = {64}});
                }),
-               {"[early_exit]", "block (", "thread (4, 0, 0) returned", "executor_test.cpp:"});
-  expect_error(
-      error_of([&] { launch(simt, "divergent", divergent_barrier, {.grid = {}, .block = {64}}); }),
-      {"[divergent]", "divergent barrier", "thread (16, 0, 0)", "executor_test.cpp:"});
+               {"[early_exit]", "block (", "thread (4, 0, 0) returned", "run_grid_test.cpp:"});
+  expect_error(error_of([&] {
+                 launch(simt, "divergent", divergent_barrier,
+                        LaunchShape{.grid = {}, .block = {64}});
+               }),
+               {"[divergent]", "divergent barrier", "thread (16, 0, 0)", "run_grid_test.cpp:"});
 }
 
 TEST(SimtExecutor, NamesDeadlocksAndAbsentLanes) {
   Simt simt;
   std::vector<float> out(64);
   expect_error(error_of([&] {
-                 launch(simt, "mixed", barrier_against_shuffle, {.grid = {}, .block = {64}},
-                        out.data());
+                 launch(simt, "mixed", barrier_against_shuffle,
+                        LaunchShape{.grid = {}, .block = {64}}, out.data());
                }),
-               {"[mixed]", "deadlock", "lane 3", "barrier", "executor_test.cpp:"});
+               {"[mixed]", "deadlock", "lane 3", "barrier", "run_grid_test.cpp:"});
   expect_error(error_of([&] {
-                 launch(simt, "returned", shuffle_with_returned_lane, {.grid = {}, .block = {32}},
-                        out.data());
+                 launch(simt, "returned", shuffle_with_returned_lane,
+                        LaunchShape{.grid = {}, .block = {32}}, out.data());
                }),
-               {"[returned]", "absent lane 7", "executor_test.cpp:"});
+               {"[returned]", "absent lane 7", "run_grid_test.cpp:"});
   expect_error(error_of([&] {
-                 launch(simt, "short_warp", warp_operations, {.grid = {}, .block = {16}},
+                 launch(simt, "short_warp", warp_operations, LaunchShape{.grid = {}, .block = {16}},
                         reinterpret_cast<unsigned*>(out.data()));
                }),
                {"[short_warp]", "absent lane 16"});
   expect_error(error_of([&] {
-                 launch(simt, "own_mask", shuffle_outside_own_mask, {.grid = {}, .block = {32}},
-                        out.data());
+                 launch(simt, "own_mask", shuffle_outside_own_mask,
+                        LaunchShape{.grid = {}, .block = {32}}, out.data());
                }),
                {"[own_mask]", "not in the mask"});
 }
@@ -286,17 +291,19 @@ TEST(SimtExecutor, EndsALaunchThatOnlyWaits) {
   simt.hang_seconds = 0.1;
   int flag = 0;
   expect_error(error_of([&] {
-                 launch(simt, "for_ever", wait_for_ever, {.grid = {}, .block = {32}}, &flag);
+                 launch(simt, "for_ever", wait_for_ever, LaunchShape{.grid = {}, .block = {32}},
+                        &flag);
                }),
-               {"[for_ever]", "waits without end", "executor_test.cpp:"});
+               {"[for_ever]", "waits without end", "run_grid_test.cpp:"});
 }
 
 TEST(SimtExecutor, WorksAgainAfterAnError) {
   Simt simt;
-  EXPECT_THROW(launch(simt, "early_exit", return_before_barrier, {.grid = {8}, .block = {64}}),
-               simt::KernelError);
+  EXPECT_THROW(
+      launch(simt, "early_exit", return_before_barrier, LaunchShape{.grid = {8}, .block = {64}}),
+      simt::KernelError);
   std::vector<int> out(96, -1);
-  launch(simt, "barrier_votes", barrier_votes, {.grid = {}, .block = {96}}, out.data());
+  launch(simt, "barrier_votes", barrier_votes, LaunchShape{.grid = {}, .block = {96}}, out.data());
   for (const int v : out) ASSERT_EQ(v, 48101);
 }
 
@@ -309,7 +316,7 @@ TEST(SimtExecutor, RefusesLaunchesOverTheLimitsBeforeTheyRun) {
   expect_error(refused({.grid = {}, .block = {1025}}), {"[big]", "(1025, 1, 1)", "1024"});
   expect_error(refused({.grid = {}, .block = {64, 32}}), {"[big]", "2048 threads", "1024"});
   expect_error(refused({.grid = {1, 70000}, .block = {32}}), {"[big]", "70000", "65535"});
-  expect_error(refused({.grid = {0}, .block = {32}}), {"[big]", "empty"});
+  expect_error(refused({.grid = {1, 0}, .block = {32}}), {"[big]", "empty"});
   expect_error(refused({.grid = {}, .block = {32}, .dynamic_shared_bytes = std::size_t{1} << 20}),
                {"[big]", "1048576 bytes", "dynamic shared"});
   EXPECT_EQ(out[0], 0);

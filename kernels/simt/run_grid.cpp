@@ -1,4 +1,4 @@
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 
 #include <algorithm>
 #include <atomic>

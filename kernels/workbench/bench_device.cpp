@@ -1,4 +1,4 @@
-#include "kernels/workbench/device.h"
+#include "kernels/workbench/bench_device.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "kernels/api/executor.h"
 #ifdef SWITCHYARD_SIMT
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 #endif
 #ifdef SWITCHYARD_CUDA
 #include "kernels/workbench/gpu.h"

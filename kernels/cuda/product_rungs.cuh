@@ -5,9 +5,9 @@
 #include <type_traits>
 
 #include "kernels/api/kernel.h"
+#include "kernels/common/launch.h"
 #include "kernels/common/mma.h"
 #include "kernels/common/wide.h"
-#include "kernels/cuda/launch_blocks.cuh"
 
 // The rungs of the matrix products and convolutions share this.
 

@@ -7,7 +7,7 @@
 #include "kernels/api/read_back.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/device_memory.h"
-#include "kernels/simt/executor.h"
+#include "kernels/simt/run_grid.h"
 
 // Launches and copies of the SIMT executor are done when the call returns: nothing is ever queued.
 
