@@ -29,14 +29,12 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t boun
 }
 
 std::uint64_t version_of(const Routing& routing) {
-  return routing.permutation.version() + routing.inverse.version();
+  return routing.indices.version() + routing.offsets.version() + routing.permutation.version() +
+         routing.inverse.version();
 }
 
-/// A routing is validated where it is made and trusted afterwards, so nobody may write into it.
 kernels::RouteShape route_shape(std::string_view op, const Routing& routing, std::int64_t width) {
-  check(version_of(routing) == routing.version,
-        "[{}] its routing of {} tokens to {} experts was overwritten in place", op, routing.tokens,
-        routing.experts);
+  check_intact(op, routing);
   return {routing.tokens, routing.k, routing.permutation.numel(), width};
 }
 
@@ -58,6 +56,13 @@ const T* data_or_null(const Tensor& weights) {
 }
 
 }  // namespace
+
+/// A routing is validated where it is made and trusted afterwards, so nobody may write into it.
+void check_intact(std::string_view op, const Routing& routing) {
+  check(version_of(routing) == routing.version,
+        "[{}] its routing of {} tokens to {} experts was overwritten in place", op, routing.tokens,
+        routing.experts);
+}
 
 std::int64_t first_out_of_range(std::string_view op, const Tensor& indices, std::int64_t bound,
                                 std::string_view text) {

@@ -45,6 +45,9 @@ struct Routing {
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0,
                      Indices origin = Indices::kChecked);
 
+/// Error naming `op` where a tensor of the routing was overwritten since make_routing() made it.
+void check_intact(std::string_view op, const Routing& routing);
+
 // Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,
 // each the derivative of the others. Undefined `weights` stand for ones; dropped assignments
 // contribute nothing. Errors: sizes that do not fit the routing.

@@ -143,4 +143,46 @@ Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
   });
 }
 
+Tensor slice_columns(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  check(x.rank() == 2, "[slice_columns] needs a matrix, got {}", x.shape());
+  check(0 <= begin && begin <= end && end <= x.size(1),
+        "[slice_columns] columns [{}, {}) are not part of shape {}", begin, end, x.shape());
+  if (begin == 0 && end == x.size(1)) return x;
+  Tensor y = Tensor::empty({x.size(0), end - begin}, x.dtype(), x.device());
+  run("slice_columns", x, [&]<class T>() {
+    return kernels::CopyColumns<T>{.rows = x.size(0),
+                                   .count = y.size(1),
+                                   .x = x.data<T>(),
+                                   .x_columns = x.size(1),
+                                   .x_begin = begin,
+                                   .y = y.data<T>(),
+                                   .y_columns = y.size(1)};
+  });
+  return record("slice_columns", y, {x}, Saved::nothing(), [begin](const Vjp& v) -> Gradients {
+    return {pad_columns(v.cotangent(), begin, v.input_shape(0)[1])};
+  });
+}
+
+Tensor pad_columns(const Tensor& x, std::int64_t begin, std::int64_t columns) {
+  check(x.rank() == 2, "[pad_columns] needs a matrix, got {}", x.shape());
+  const std::int64_t end = begin + x.size(1);
+  check(0 <= begin && end <= columns,
+        "[pad_columns] shape {} at column {} does not fit in {} columns", x.shape(), begin,
+        columns);
+  if (columns == x.size(1)) return x;
+  Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
+  run("pad_columns", x, [&]<class T>() {
+    return kernels::CopyColumns<T>{.rows = x.size(0),
+                                   .count = x.size(1),
+                                   .x = x.data<T>(),
+                                   .x_columns = x.size(1),
+                                   .y = y.data<T>(),
+                                   .y_columns = columns,
+                                   .y_begin = begin};
+  });
+  return record("pad_columns", y, {x}, Saved::nothing(), [begin, end](const Vjp& v) -> Gradients {
+    return {slice_columns(v.cotangent(), begin, end)};
+  });
+}
+
 }  // namespace switchyard

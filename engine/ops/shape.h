@@ -18,5 +18,9 @@ Tensor stack(std::span<const Tensor> parts);
 Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end);
 /// Puts x at rows [begin, begin + x.size(0)) of a zero tensor with `rows` rows.
 Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows);
+/// Columns [begin, end) of a matrix [rows, columns]; transpose of pad_columns.
+Tensor slice_columns(const Tensor& x, std::int64_t begin, std::int64_t end);
+/// Puts a matrix x at columns [begin, begin + x.size(1)) of zeros [rows, columns].
+Tensor pad_columns(const Tensor& x, std::int64_t begin, std::int64_t columns);
 
 }  // namespace switchyard

@@ -92,6 +92,19 @@ struct SortAssignments {
   Work work() const { return {.bytes = bytes_of<std::int64_t>(3 * assignments + experts + 1)}; }
 };
 
+/// positions [count]: the assignments that chose `expert`, ascending: a boolean mask and its
+/// non-zero elements, looked for anew for every expert.
+struct SelectAssignments {
+  static constexpr std::string_view kName = "select_assignments";
+  const std::int64_t* indices = nullptr;  ///< [assignments] in [0, experts)
+  std::int64_t assignments = 0;
+  std::int64_t expert = 0;
+  std::int64_t* positions = nullptr;  ///< [assignments], of which `count` are written
+  std::int64_t* count = nullptr;      ///< one number
+  /// Counts no position as written, since the host does not know how many are.
+  Work work() const { return {.bytes = bytes_of<std::int64_t>(assignments + 1)}; }
+};
+
 /// Sizes of the token movement below.
 struct RouteShape {
   std::int64_t tokens = 0;
@@ -133,6 +146,22 @@ struct Combine {
     const auto& [tokens, k, slots, width] = shape;
     return {.bytes = bytes_of<T>((tokens + slots) * width + (weights != nullptr ? tokens * k : 0)) +
                      bytes_of<std::int64_t>(tokens * k)};
+  }
+};
+
+/// y[positions[s] / k] += weights[positions[s]] · x[s] for slots of different tokens.
+template <class T>
+struct AddRows {
+  static constexpr std::string_view kName = "add_rows";
+  RouteShape shape;
+  const std::int64_t* positions = nullptr;  ///< [slots]
+  const T* x = nullptr;                     ///< [slots, width]
+  const T* weights = nullptr;               ///< [tokens, k] or null
+  T* y = nullptr;                           ///< [tokens, width]
+  Work work() const {
+    const auto& [tokens, k, slots, width] = shape;
+    return {.bytes = bytes_of<T>(3 * slots * width + (weights != nullptr ? slots : 0)) +
+                     bytes_of<std::int64_t>(slots)};
   }
 };
 

@@ -62,6 +62,22 @@ struct Transpose {
   Work work() const { return {.bytes = bytes_of<T>(2 * rows * columns)}; }
 };
 
+/// Columns [x_begin, x_begin + count) of x to columns [y_begin, y_begin + count) of y, whose other
+/// columns become zeros. T = float and double.
+template <class T>
+struct CopyColumns {
+  static constexpr std::string_view kName = "copy_columns";
+  std::int64_t rows = 0;
+  std::int64_t count = 0;
+  const T* x = nullptr;  ///< [rows, x_columns]
+  std::int64_t x_columns = 0;
+  std::int64_t x_begin = 0;
+  T* y = nullptr;  ///< [rows, y_columns]
+  std::int64_t y_columns = 0;
+  std::int64_t y_begin = 0;
+  Work work() const { return {.bytes = bytes_of<T>(rows * (count + y_columns))}; }
+};
+
 /// Fill of every element type.
 using Fills =
     TypeList<Fill<float>, Fill<double>, Fill<std::int32_t>, Fill<std::int64_t>, Fill<std::uint8_t>>;

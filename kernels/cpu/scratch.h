@@ -5,7 +5,16 @@
 namespace switchyard::kernels {
 
 /// Buffers that one kernel may need at the same time.
-enum class Scratch { kLibrary, kPackedX, kPackedWeights, kPackedY, kPatches, kPartialSums, kCount };
+enum class Scratch {
+  kLibrary,
+  kPackedX,
+  kPackedWeights,
+  kPackedY,
+  kPatches,
+  kPartialSums,
+  kMoePanels,
+  kCount
+};
 
 /// Uninitialised memory, aligned to 64 bytes, that the calling thread keeps for its next kernels:
 /// allocating tens of megabytes per call would cost more in page faults than small kernels take.

@@ -47,11 +47,34 @@ void transpose_squares(Cpu&, const Transpose<T>& a) {
   });
 }
 
+template <class T>
+void copy_columns(const CopyColumns<T>& a, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t row = begin; row < end; ++row) {
+    const T* const x = a.x + row * a.x_columns + a.x_begin;
+    T* const y = a.y + row * a.y_columns;
+    std::fill_n(y, a.y_begin, T{0});
+    std::copy_n(x, a.count, y + a.y_begin);
+    std::fill(y + a.y_begin + a.count, y + a.y_columns, T{0});
+  }
+}
+template <class T>
+void copy_columns_threads(Cpu&, const CopyColumns<T>& a) {
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, a.y_columns));
+  parallel_for(a.rows, grain,
+               [&a](std::int64_t begin, std::int64_t end) { copy_columns(a, begin, end); });
+}
+
 // ---- plain loops: the definitions, on one thread
 
 template <class From, class To>
 void convert_plain_loops(Cpu&, const Convert<From, To>& a) {
   for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = convert_element<To>(a.x[i]);
+}
+
+template <class T>
+void copy_columns_plain_loops(Cpu&, const CopyColumns<T>& a) {
+  copy_columns(a, 0, a.rows);
 }
 
 template <class T>
@@ -84,6 +107,12 @@ constexpr auto kRungs<Cpu, Transpose<T>> =
     std::to_array<Rung<Cpu, Transpose<T>>>({{"transpose_plain_loops", transpose_plain_loops<T>},
                                             {"transpose_squares", transpose_squares<T>}});
 
-template struct Provides<Cpu, Conversions, Fills, Transpose<float>, Transpose<double>>;
+template <class T>
+constexpr auto kRungs<Cpu, CopyColumns<T>> = std::to_array<Rung<Cpu, CopyColumns<T>>>(
+    {{"copy_columns_plain_loops", copy_columns_plain_loops<T>},
+     {"copy_columns_threads", copy_columns_threads<T>}});
+
+template struct Provides<Cpu, Conversions, Fills, Transpose<float>, Transpose<double>,
+                         CopyColumns<float>, CopyColumns<double>>;
 
 }  // namespace switchyard::kernels

@@ -20,7 +20,7 @@ enum class Side { kHost, kDevice };
 
 /// A GPU refuses a copy whose addresses lie on other sides than it says; so does this one.
 void check_side(const void* address, Side side) {
-  if (memory().contains(address) == (side == Side::kDevice)) return;
+  if (memory().holds(address) == (side == Side::kDevice)) return;
   throw std::invalid_argument(
       side == Side::kDevice ? "[copy] host memory where the device simt's is expected"
                             : "[copy] memory of the device simt where the host's is expected");

@@ -82,6 +82,26 @@ bool DeviceMemory::contains(const void* address) const {
   return byte >= base_ && byte < base_ + reserved_;
 }
 
+void DeviceMemory::lend(const void* block, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  lent_[static_cast<const std::byte*>(block)] = bytes;
+}
+
+void DeviceMemory::take_back(const void* block) noexcept {
+  const std::lock_guard lock(mutex_);
+  lent_.erase(static_cast<const std::byte*>(block));
+}
+
+bool DeviceMemory::holds(const void* address) {
+  if (contains(address)) return true;
+  const auto* byte = static_cast<const std::byte*>(address);
+  const std::lock_guard lock(mutex_);
+  const auto after = lent_.upper_bound(byte);
+  if (after == lent_.begin()) return false;
+  const auto& [block, bytes] = *std::prev(after);
+  return byte == block || byte < block + bytes;
+}
+
 void DeviceMemory::open() {
   const std::lock_guard lock(mutex_);
   if (open_ == 0) protect(base_, used_, PROT_READ | PROT_WRITE);

@@ -32,7 +32,15 @@ class DeviceMemory {
   /// system refuses.
   void open();
   void close() noexcept;
+  /// Whether the address lies in the reserved range; safe within a signal handler.
   bool contains(const void* address) const;
+
+  /// Host memory that counts as the device's until it is taken back, without protection: for whom
+  /// AddressSanitizer shall see each block's end.
+  void lend(const void* block, std::size_t bytes);
+  void take_back(const void* block) noexcept;
+  /// Whether the address is the device's: contained, or lent.
+  bool holds(const void* address);
 
  private:
   DeviceMemory();
@@ -45,7 +53,8 @@ class DeviceMemory {
   std::size_t used_ = 0;  // bytes from base_ that were ever handed out, in whole pages
   std::size_t top_ = 0;   // where the last block ends
   int open_ = 0;          // Accesses that exist
-  std::map<std::size_t, std::size_t> free_;  // offset -> size
+  std::map<std::size_t, std::size_t> free_;       // offset -> size
+  std::map<const std::byte*, std::size_t> lent_;  // block -> size
   MemoryStats stats_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "kernels/api/executor.h"
 #ifdef SWITCHYARD_SIMT
+#include "kernels/simt/device_memory.h"
 #include "kernels/simt/run_grid.h"
 #endif
 #ifdef SWITCHYARD_CUDA
@@ -23,8 +24,19 @@ template <class Exec>
 class HostDevice : public DeviceOf<Exec> {
  public:
   Exec& executor() override { return executor_; }
-  void* allocate(std::size_t bytes) override { return ::operator new(bytes, kAlignment); }
-  void release(void* memory) override { ::operator delete(memory, kAlignment); }
+  void* allocate(std::size_t bytes) override {
+    void* const memory = ::operator new(bytes, kAlignment);
+#ifdef SWITCHYARD_SIMT
+    if constexpr (std::is_same_v<Exec, Simt>) simt::DeviceMemory::instance().lend(memory, bytes);
+#endif
+    return memory;
+  }
+  void release(void* memory) override {
+#ifdef SWITCHYARD_SIMT
+    if constexpr (std::is_same_v<Exec, Simt>) simt::DeviceMemory::instance().take_back(memory);
+#endif
+    ::operator delete(memory, kAlignment);
+  }
   void upload(void* to, const void* from, std::size_t bytes) override {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }

@@ -67,6 +67,42 @@ struct TransposeCase {
   }
 };
 
+struct CopyColumnsCase {
+  static constexpr const char* kComputes =
+      "columns [x_begin, x_begin + count) of x to [y_begin, y_begin + count) of y, zeros beside";
+  template <class T>
+  static constexpr double kTolerance = 0.0;
+  static std::vector<SizeParameter> parameters() {
+    return {{"rows", 512},   {"count", 128},     {"x_columns", 256},
+            {"x_begin", 64}, {"y_columns", 192}, {"y_begin", 32}};
+  }
+  static std::vector<std::vector<std::int64_t>> odd_sizes() {
+    return {{0, 2, 4, 1, 3, 0}, {1, 1, 1, 0, 1, 0},      {31, 5, 9, 4, 7, 2},
+            {3, 0, 5, 5, 4, 4}, {33, 17, 17, 0, 40, 23}, {127, 8, 16, 8, 8, 0}};
+  }
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const Numbers& x = p.normal<T>({s["rows"], s["x_columns"]});
+    Expected& y = p.result<T>({s["rows"], s["y_columns"]});
+    for (std::int64_t row = 0; row < s["rows"]; ++row) {
+      for (std::int64_t j = 0; j < s["count"]; ++j) {
+        y[row * s["y_columns"] + s["y_begin"] + j] = x[row * s["x_columns"] + s["x_begin"] + j];
+      }
+    }
+  }
+  template <class T>
+  static CopyColumns<T> arguments(const Sizes& s, Arguments& p) {
+    return {.rows = s["rows"],
+            .count = s["count"],
+            .x = p.at<const T>(0),
+            .x_columns = s["x_columns"],
+            .x_begin = s["x_begin"],
+            .y = p.at<T>(1),
+            .y_columns = s["y_columns"],
+            .y_begin = s["y_begin"]};
+  }
+};
+
 }  // namespace
 
 Family shape_family() {
@@ -77,7 +113,8 @@ Family shape_family() {
                            describe<ConvertCase<double>, float, double, BFloat16, std::int64_t>(),
                            describe<ConvertCase<BFloat16>, float, double>(),
                            describe<FillCase, float, double, std::int64_t>(),
-                           describe<TransposeCase, float, double>()}};
+                           describe<TransposeCase, float, double>(),
+                           describe<CopyColumnsCase, float, double>()}};
 }
 
 }  // namespace switchyard::kernels::workbench
