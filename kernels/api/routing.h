@@ -149,7 +149,8 @@ struct Combine {
   }
 };
 
-/// y[positions[s] / k] += weights[positions[s]] · x[s] for slots of different tokens.
+/// y[positions[s] / k] += weights[positions[s]] · x[s] for each slot s, in their order. Positions
+/// ascend, so that slots of one token are neighbours.
 template <class T>
 struct AddRows {
   static constexpr std::string_view kName = "add_rows";

@@ -14,14 +14,17 @@ void select_assignments_plain(Cpu&, const SelectAssignments& a) {
   *a.count = found;
 }
 
+/// The slots that begin a token, and those of the same token behind them.
 template <class T>
 void add_rows(const AddRows<T>& a, std::int64_t begin, std::int64_t end) {
   const RouteShape& s = a.shape;
+  const auto token = [&a, &s](std::int64_t slot) { return a.positions[slot] / s.k; };
+  while (begin < end && begin > 0 && token(begin) == token(begin - 1)) ++begin;
+  while (end > begin && end < s.slots && token(end) == token(end - 1)) ++end;
   for (std::int64_t slot = begin; slot < end; ++slot) {
-    const std::int64_t assignment = a.positions[slot];
-    const T weight = a.weights == nullptr ? T(1) : a.weights[assignment];
+    const T weight = a.weights == nullptr ? T(1) : a.weights[a.positions[slot]];
     const T* const from = a.x + slot * s.width;
-    T* const to = a.y + assignment / s.k * s.width;
+    T* const to = a.y + token(slot) * s.width;
     for (std::int64_t d = 0; d < s.width; ++d) to[d] += weight * from[d];
   }
 }

@@ -30,12 +30,15 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Slots of a block: enough that reading a matrix costs little beside multiplying with it.
-constexpr std::int64_t kBlockSlots = 128;
+/// Slots of a block at most: enough that reading a matrix costs little beside multiplying with it,
+/// and few enough that the panels of a block stay in the second-level cache.
+constexpr std::int64_t kBlockSlots = 192;
+/// An expert's blocks are multiples of this, the widest tile, but for the last.
+constexpr std::int64_t kBlockStep = 32;
 /// Hidden units that are between the two products at a time.
-constexpr std::int64_t kStretch = 512;
+constexpr std::int64_t kStretch = 256;
 /// Rows of a matrix's gradient in one task, and slots that are added to it at a time.
-constexpr std::int64_t kGradRows = 256;
+constexpr std::int64_t kGradRows = 512;
 constexpr std::int64_t kGradSlots = 256;
 
 /// Some neighbouring slots of one expert.
@@ -43,11 +46,18 @@ struct Block {
   std::int64_t expert, first, slots;
 };
 
+/// As few blocks as hold an expert's slots, of one size: a small block behind large ones would read
+/// the whole matrices for a few slots.
 std::vector<Block> blocks_of(const MoeShape& s, const std::int64_t* offsets) {
   std::vector<Block> blocks;
   for (std::int64_t e = 0; e < s.experts; ++e) {
-    for (std::int64_t first = offsets[e]; first < offsets[e + 1]; first += kBlockSlots) {
-      blocks.push_back({e, first, std::min(kBlockSlots, offsets[e + 1] - first)});
+    const std::int64_t slots = offsets[e + 1] - offsets[e];
+    if (slots == 0) continue;
+    const std::int64_t count = (slots + kBlockSlots - 1) / kBlockSlots;
+    const std::int64_t size =
+        ((slots + count - 1) / count + kBlockStep - 1) / kBlockStep * kBlockStep;
+    for (std::int64_t first = 0; first < slots; first += size) {
+      blocks.push_back({e, offsets[e] + first, std::min(size, slots - first)});
     }
   }
   return blocks;
@@ -118,7 +128,19 @@ class BlockOf {
   void store(const T* panel, std::int64_t columns, std::int64_t from, std::int64_t count,
              T* m) const {
     empty_panel<T>(block_.slots, count, panel, kBlockSlots,
-                   [&](std::int64_t slot) { return m + (block_.first + slot) * columns + from; });
+                   [&](std::int64_t slot, std::int64_t column) {
+                     return m + (block_.first + slot) * columns + from + column;
+                   });
+  }
+  /// Columns [from, from + count) of the block's rows of m [S, columns], which lies in strips
+  /// (tile_product.h).
+  void store_in_strips(const T* panel, std::int64_t from, std::int64_t count, T* m) const {
+    const std::int64_t width = strip_columns<T>();
+    empty_panel<T>(
+        block_.slots, count, panel, kBlockSlots, [&](std::int64_t slot, std::int64_t column) {
+          const std::int64_t strip = (from + column) / width;
+          return m + (strip * shape_.slots + block_.first + slot) * width + (from + column) % width;
+        });
   }
 
   /// u [count] of hidden units [from, from + count), and of their second inputs behind them.
@@ -219,7 +241,7 @@ void forward_block(const Unit& unit, const MoeForward<T>& a, const Block& block,
 template <class T>
 struct Left {
   T* gu = nullptr;  // [S, H'] times the weight
-  T* h = nullptr;   // [S, H padded] times the weight
+  T* h = nullptr;   // [S, H] times the weight, in strips
   T* gx = nullptr;  // [S, D]
 };
 
@@ -274,7 +296,7 @@ void backward_block(const Unit& unit, const MoeBackward<T>& a, const Block& bloc
       of.load(a.u, s.wide(), part * s.hidden + from, count, u + part * count * kBlockSlots);
     }
     activate_grad(unit, count, of.padded(), weights, u, g, dots);
-    if (left.h != nullptr) of.store(g, round_up_to_lanes<T>(s.hidden), from, count, left.h);
+    if (left.h != nullptr) of.store_in_strips(g, from, count, left.h);
     for (std::int64_t part = 0; left.gu != nullptr && part < Unit::kInputs; ++part) {
       of.store(u + part * count * kBlockSlots, s.wide(), part * s.hidden + from, count, left.gu);
     }
@@ -302,16 +324,19 @@ std::vector<GradTask> grad_tasks(std::int64_t experts, std::int64_t rows) {
   return tasks;
 }
 
-/// Rows of `columns` elements of m [T, columns], as the slots [first, first + slots) meet them, to
-/// rows of whole vectors.
+/// The rows of x [T, D] that the slots [first, first + slots) meet, to strips of kGradSlots rows;
+/// zeros where the last strip is wider than what is left of x.
 template <class T>
-void copy_token_rows(const MoeShape& s, const std::int64_t* permutation, std::int64_t first,
-                     std::int64_t slots, const T* m, std::int64_t columns, std::int64_t from,
-                     std::int64_t count, T* rows, std::int64_t stride) {
+void copy_to_strips(const MoeBackward<T>& a, std::int64_t first, std::int64_t slots, T* strips) {
+  const std::int64_t width = strip_columns<T>();
   for (std::int64_t i = 0; i < slots; ++i) {
-    const T* const row = m + permutation[first + i] / s.k * columns + from;
-    std::copy_n(row, count, rows + i * stride);
-    std::fill(rows + i * stride + count, rows + (i + 1) * stride, T{0});
+    const T* const row = a.x + a.routes.permutation[first + i] / a.shape.k * a.shape.width;
+    for (std::int64_t column = 0; column < a.shape.width; column += width) {
+      const std::int64_t count = std::min(width, a.shape.width - column);
+      T* const to = strips + column * kGradSlots + i * width;
+      std::copy_n(row + column, count, to);
+      std::fill(to + count, to + width, T{0});
+    }
   }
 }
 
@@ -328,20 +353,24 @@ void add_columns(const T* rows, std::int64_t count, std::int64_t stride, std::in
 template <class T>
 void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
   const MoeShape& s = a.shape;
-  const std::int64_t stride = round_up_to_lanes<T>(s.width);
-  T* const x = scratch<T>(Scratch::kMoePanels, static_cast<std::size_t>(kGradSlots * stride));
+  const std::int64_t width = strip_columns<T>();
+  const std::int64_t strips = (s.width + width - 1) / width;
+  T* const x =
+      scratch<T>(Scratch::kMoePanels, static_cast<std::size_t>(strips * kGradSlots * width));
   T* const gw =
       a.gw_in == nullptr ? nullptr : a.gw_in + (task.expert * s.wide() + task.row) * s.width;
-  if (gw != nullptr) std::fill_n(gw, task.rows * s.width, T{0});
   double sums[kGradRows] = {};
+  const std::int64_t begin = a.routes.offsets[task.expert];
   const std::int64_t end = a.routes.offsets[task.expert + 1];
-  for (std::int64_t first = a.routes.offsets[task.expert]; first < end; first += kGradSlots) {
+  if (gw != nullptr && begin == end) std::fill_n(gw, task.rows * s.width, T{0});
+  for (std::int64_t first = begin; first < end; first += kGradSlots) {
     const std::int64_t slots = std::min(kGradSlots, end - first);
     const T* const left = gu + first * s.wide() + task.row;
     if (a.gb_in != nullptr) add_columns(left, slots, s.wide(), task.rows, sums);
     if (gw == nullptr) continue;
-    copy_token_rows(s, a.routes.permutation, first, slots, a.x, s.width, 0, s.width, x, stride);
-    tile_product(task.rows, s.width, slots, {left, s.wide(), true}, x, stride, gw, s.width, true);
+    copy_to_strips(a, first, slots, x);
+    tile_product_strips(task.rows, s.width, slots, {left, s.wide(), true}, x, kGradSlots * width,
+                        gw, s.width, first > begin);
   }
   if (a.gb_in == nullptr) return;
   for (std::int64_t j = 0; j < task.rows; ++j) {
@@ -353,26 +382,27 @@ void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
 template <class T>
 void grad_out(const MoeBackward<T>& a, const T* h, const GradTask& task) {
   const MoeShape& s = a.shape;
-  const std::int64_t stride = round_up_to_lanes<T>(s.hidden);
+  const std::int64_t width = strip_columns<T>();
   T* const gy = scratch<T>(Scratch::kMoePanels, static_cast<std::size_t>(kGradSlots * task.rows));
   T* const gw =
       a.gw_out == nullptr ? nullptr : a.gw_out + (task.expert * s.out + task.row) * s.hidden;
-  if (gw != nullptr) std::fill_n(gw, task.rows * s.hidden, T{0});
   double sums[kGradRows] = {};
+  const std::int64_t begin = a.routes.offsets[task.expert];
   const std::int64_t end = a.routes.offsets[task.expert + 1];
-  for (std::int64_t first = a.routes.offsets[task.expert]; first < end; first += kGradSlots) {
+  if (gw != nullptr && begin == end) std::fill_n(gw, task.rows * s.hidden, T{0});
+  for (std::int64_t first = begin; first < end; first += kGradSlots) {
     const std::int64_t slots = std::min(kGradSlots, end - first);
-    copy_token_rows(s, a.routes.permutation, first, slots, a.gy, s.out, task.row, task.rows, gy,
-                    task.rows);
-    for (std::int64_t i = 0; a.gb_out != nullptr && i < slots; ++i) {
-      const auto weight = double{a.weights[a.routes.permutation[first + i]]};
-      for (std::int64_t j = 0; j < task.rows; ++j) {
-        sums[j] += weight * double{gy[i * task.rows + j]};
-      }
+    for (std::int64_t i = 0; i < slots; ++i) {
+      const std::int64_t assignment = a.routes.permutation[first + i];
+      const T* const row = a.gy + assignment / s.k * s.out + task.row;
+      std::copy_n(row, task.rows, gy + i * task.rows);
+      if (a.gb_out == nullptr) continue;
+      const auto weight = double{a.weights[assignment]};
+      for (std::int64_t j = 0; j < task.rows; ++j) sums[j] += weight * double{row[j]};
     }
     if (gw == nullptr) continue;
-    tile_product(task.rows, s.hidden, slots, {gy, task.rows, true}, h + first * stride, stride, gw,
-                 s.hidden, true);
+    tile_product_strips(task.rows, s.hidden, slots, {gy, task.rows, true}, h + first * width,
+                        s.slots * width, gw, s.hidden, first > begin);
   }
   if (a.gb_out == nullptr) return;
   for (std::int64_t j = 0; j < task.rows; ++j) {
@@ -409,9 +439,10 @@ template <class T>
 void moe_backward_fused(Cpu& cpu, const MoeBackward<T>& a) {
   const MoeShape& s = a.shape;
   const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
-  const std::int64_t h_stride = round_up_to_lanes<T>(s.hidden);
+  const std::int64_t width = strip_columns<T>();
+  const std::int64_t h_columns = (s.hidden + width - 1) / width * width;
   const DeviceArray<Cpu, T> gu(cpu, in ? s.slots * s.wide() : 0);
-  const DeviceArray<Cpu, T> h(cpu, a.gw_out != nullptr ? s.slots * h_stride : 0);
+  const DeviceArray<Cpu, T> h(cpu, a.gw_out != nullptr ? s.slots * h_columns : 0);
   {
     const DeviceArray<Cpu, T> gx(cpu, a.gx != nullptr ? s.slots * s.width : 0);
     const Left<T> left = {.gu = in ? gu.data() : nullptr,

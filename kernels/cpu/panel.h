@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
+
 // A panel holds some rows of a matrix turned by 90 degrees: element (row, column) lies at
 // panel[column · stride + row], so that a vector holds one column of neighbouring rows.
 
@@ -14,29 +18,58 @@ template <class T, class RowAt>
 void fill_panel(std::int64_t rows, std::int64_t padded, std::int64_t columns, const RowAt& row_at,
                 T* panel, std::int64_t stride);
 
-/// Writes `rows` rows, row r to row_at(r), from panel [columns, stride].
-template <class T, class RowAt>
+/// Writes `rows` rows from panel [columns, stride]: column c of row r, and the seven behind it
+/// where there are as many, to place(r, c), for c in steps of 8.
+template <class T, class Place>
 void empty_panel(std::int64_t rows, std::int64_t columns, const T* panel, std::int64_t stride,
-                 const RowAt& row_at);
+                 const Place& place);
 
 namespace internal {
 
-/// Turns a square of 8 · 8 elements. The compiler keeps it in registers: three rounds of shuffles.
+/// Side of a square that is turned at once.
+inline constexpr std::int64_t kSquare = 8;
+
+/// Column c of the square whose rows are from[0 ... 7] becomes row c of `to`.
 template <class T>
-inline void turn_square(const T* const (&from)[8], T* to, std::int64_t to_stride) {
-  T square[8][8];
-  for (int r = 0; r < 8; ++r) {
-    for (int c = 0; c < 8; ++c) square[c][r] = from[r][c];
+inline void turn_square(const T* const (&from)[kSquare], T* to, std::int64_t to_stride) {
+  for (std::int64_t c = 0; c < kSquare; ++c) {
+    for (std::int64_t r = 0; r < kSquare; ++r) to[c * to_stride + r] = from[r][c];
   }
-  for (int c = 0; c < 8; ++c) std::copy_n(square[c], 8, to + c * to_stride);
 }
+
+#ifdef __AVX__
+/// Eight registers, three rounds of shuffles: pairs, quadruples, halves.
+template <>
+inline void turn_square(const float* const (&from)[kSquare], float* to, std::int64_t to_stride) {
+  __m256 low[4];   // columns 0, 1 | 4, 5 of rows 2i and 2i + 1, interleaved
+  __m256 high[4];  // columns 2, 3 | 6, 7
+  for (int i = 0; i < 4; ++i) {
+    const __m256 even = _mm256_loadu_ps(from[2 * i]);
+    const __m256 odd = _mm256_loadu_ps(from[2 * i + 1]);
+    low[i] = _mm256_unpacklo_ps(even, odd);
+    high[i] = _mm256_unpackhi_ps(even, odd);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const __m256* const part = i == 0 ? low : high;
+    const __m256 first[2] = {_mm256_shuffle_ps(part[0], part[1], 0x44),
+                             _mm256_shuffle_ps(part[0], part[1], 0xEE)};
+    const __m256 second[2] = {_mm256_shuffle_ps(part[2], part[3], 0x44),
+                              _mm256_shuffle_ps(part[2], part[3], 0xEE)};
+    for (int j = 0; j < 2; ++j) {
+      float* const at = to + (2 * i + j) * to_stride;
+      _mm256_storeu_ps(at, _mm256_permute2f128_ps(first[j], second[j], 0x20));
+      _mm256_storeu_ps(at + 4 * to_stride, _mm256_permute2f128_ps(first[j], second[j], 0x31));
+    }
+  }
+}
+#endif
 
 }  // namespace internal
 
 template <class T, class RowAt>
 void fill_panel(std::int64_t rows, std::int64_t padded, std::int64_t columns, const RowAt& row_at,
                 T* panel, std::int64_t stride) {
-  constexpr std::int64_t kSquare = 8;
+  using internal::kSquare;
   std::int64_t row = 0;
   for (; row + kSquare <= rows; row += kSquare) {
     const T* from[kSquare];
@@ -62,14 +95,12 @@ void fill_panel(std::int64_t rows, std::int64_t padded, std::int64_t columns, co
   }
 }
 
-template <class T, class RowAt>
+template <class T, class Place>
 void empty_panel(std::int64_t rows, std::int64_t columns, const T* panel, std::int64_t stride,
-                 const RowAt& row_at) {
-  constexpr std::int64_t kSquare = 8;
+                 const Place& place) {
+  using internal::kSquare;
   std::int64_t row = 0;
   for (; row + kSquare <= rows; row += kSquare) {
-    T* to[kSquare];
-    for (std::int64_t r = 0; r < kSquare; ++r) to[r] = row_at(row + r);
     std::int64_t column = 0;
     for (; column + kSquare <= columns; column += kSquare) {
       const T* from[kSquare];
@@ -77,17 +108,18 @@ void empty_panel(std::int64_t rows, std::int64_t columns, const T* panel, std::i
       T square[kSquare * kSquare];
       internal::turn_square(from, square, kSquare);
       for (std::int64_t r = 0; r < kSquare; ++r) {
-        std::copy_n(square + r * kSquare, kSquare, to[r] + column);
+        std::copy_n(square + r * kSquare, kSquare, place(row + r, column));
       }
     }
     for (; column < columns; ++column) {
-      for (std::int64_t r = 0; r < kSquare; ++r) to[r][column] = panel[column * stride + row + r];
+      for (std::int64_t r = 0; r < kSquare; ++r) {
+        *place(row + r, column) = panel[column * stride + row + r];
+      }
     }
   }
   for (; row < rows; ++row) {
-    T* const to = row_at(row);
     for (std::int64_t column = 0; column < columns; ++column) {
-      to[column] = panel[column * stride + row];
+      *place(row, column) = panel[column * stride + row];
     }
   }
 }

@@ -13,6 +13,7 @@ enum class Scratch {
   kPatches,
   kPartialSums,
   kMoePanels,
+  kPackedTiles,
   kCount
 };
 

@@ -9,7 +9,7 @@ namespace {
 // 12 sums, 2 vectors of b and a broadcast element fill the 16 registers. Another processor's
 // compiler cuts the vectors up as it needs to.
 constexpr std::size_t kVectorBytes = 32;
-constexpr int kRows = 6;
+constexpr int kRows = kRowsAvx2;
 
 #include "kernels/cpu/tile_kernel.h"
 

@@ -13,7 +13,7 @@ namespace {
 
 // 28 sums, 2 vectors of b; the broadcasts are operands of the multiplications: 30 of 32 registers.
 constexpr std::size_t kVectorBytes = 64;
-constexpr int kRows = 14;
+constexpr int kRows = kRowsAvx512;
 
 #include "kernels/cpu/tile_kernel.h"
 

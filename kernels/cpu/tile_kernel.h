@@ -15,7 +15,8 @@ void product(const T* a, const T* b, std::int64_t b_stride, std::int64_t depth, 
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectors; ++v) {
       sum[i][v] = V{};
-      if (accumulate) std::memcpy(&sum[i][v], c + i * c_stride + v * kLanes, sizeof(V));
+      // The result comes from memory, or goes there, while the sums are made.
+      __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
     }
   }
   for (std::int64_t k = 0; k < depth; ++k) {
@@ -33,7 +34,13 @@ void product(const T* a, const T* b, std::int64_t b_stride, std::int64_t depth, 
   }
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectors; ++v) {
-      std::memcpy(c + i * c_stride + v * kLanes, &sum[i][v], sizeof(V));
+      T* const to = c + i * c_stride + v * kLanes;
+      if (accumulate) {
+        V before;
+        std::memcpy(&before, to, sizeof(V));
+        sum[i][v] += before;
+      }
+      std::memcpy(to, &sum[i][v], sizeof(V));
     }
   }
 }

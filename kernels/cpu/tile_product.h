@@ -15,16 +15,31 @@ namespace switchyard::kernels {
 inline constexpr std::int64_t kTileDepth = 256;
 
 /// c [rows, columns] = a [rows, depth] · b [depth, columns], plus c if `accumulate`. Every sum runs
-/// over the depth in ascending order with fused multiplications and additions, so its bits depend
-/// on its row of a and its column of b alone, not on what else is computed. Rows of b are readable
-/// up to `columns` rounded up to tile_lanes<T>(). Runs on the calling thread.
+/// over stretches of kTileDepth terms in ascending order, so its bits depend on its row of a and
+/// its column of b alone, not on what else is computed. Rows of b are readable up to `columns`
+/// rounded up to tile_lanes<T>(). Runs on the calling thread.
 template <class T>
 void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, MatrixView<T> a,
                   const T* b, std::int64_t b_stride, T* c, std::int64_t c_stride, bool accumulate);
 
+/// The same for a right operand in strips of strip_columns<T>() columns, each a matrix of its own
+/// [depth, strip_columns] that lies whole in the first-level cache while all rows of a pass by;
+/// strips are `strip_stride` elements apart, and the last one is as wide as the others. For many
+/// columns, where the rows of an ordinary matrix lie a page apart.
+template <class T>
+void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth,
+                         MatrixView<T> a, const T* b, std::int64_t strip_stride, T* c,
+                         std::int64_t c_stride, bool accumulate);
+
 /// Elements of one vector of the widest kind that this processor computes with.
 template <class T>
 std::int64_t tile_lanes();
+
+/// Columns of a strip.
+template <class T>
+std::int64_t strip_columns() {
+  return 2 * tile_lanes<T>();
+}
 
 /// `count` rounded up to whole vectors.
 template <class T>
@@ -52,7 +67,9 @@ struct Kernels {
 
 /// Not a multiple of a large power of two, so that a tile's rows lie in different cache sets.
 inline constexpr std::int64_t kPackedRow = kTileDepth + 16;
-inline constexpr std::int64_t kMostRows = 14;
+inline constexpr std::int64_t kRowsAvx2 = 6;
+inline constexpr std::int64_t kRowsAvx512 = 14;
+inline constexpr std::int64_t kMostRows = kRowsAvx512;
 inline constexpr std::int64_t kMostLanes = 16;
 
 template <class T>

@@ -44,16 +44,22 @@ struct Rows {
 };
 
 // add_rows_thread_per_element
-//   1. each thread takes an element of x [slots, width], reads the one of y that it belongs to, and
-//      writes the sum back. No two slots are of one token, so no thread waits for another.
-// It moves 12 bytes an element (float32): y is read and written once for every expert of a token.
+//   1. each thread takes an element of x [slots, width] whose slot is the first of its token, adds
+//      it and those of the token's other slots, which follow, to the one of y that they belong to.
+// No thread waits for another. It moves 12 bytes an element (float32): y is read and written once
+// for every expert of a token.
 template <class T>
 __global__ void add_rows_thread_per_element(Rows<T> p) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= p.slots * p.width) return;
-  const std::int64_t assignment = p.positions[i / p.width];
-  const T weight = p.weights == nullptr ? T{1} : p.weights[assignment];
-  p.y[assignment / p.k * p.width + i % p.width] += weight * p.x[i];
+  std::int64_t slot = i / p.width;
+  const std::int64_t token = p.positions[slot] / p.k;
+  if (slot > 0 && p.positions[slot - 1] / p.k == token) return;
+  T& y = p.y[token * p.width + i % p.width];
+  for (; slot < p.slots && p.positions[slot] / p.k == token; ++slot) {
+    const T weight = p.weights == nullptr ? T{1} : p.weights[p.positions[slot]];
+    y += weight * p.x[slot * p.width + i % p.width];
+  }
 }
 
 // ---- launchers

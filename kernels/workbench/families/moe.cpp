@@ -73,13 +73,13 @@ struct AddRowsCase {
     return {{0, 2, 4, 8, 1},    {1, 1, 1, 1, 1},  {31, 1, 4, 33, 0},
             {127, 2, 7, 17, 1}, {33, 2, 3, 0, 1}, {300, 3, 5, 66, 0}};
   }
-  /// One slot for each token that an expert gets as its first choice.
+  /// Every assignment that chose expert 0; a token may have chosen it more than once.
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
-    const Indices experts = random_experts(p, s["tokens"], s["experts"], 1);
+    const Indices experts = random_experts(p, s["tokens"] * s["k"], s["experts"], 1);
     Indices positions;
-    for (std::int64_t t = 0; t < s["tokens"]; ++t) {
-      if (experts[static_cast<std::size_t>(t)] == 0) positions.push_back(t * s["k"]);
+    for (std::size_t i = 0; i < experts.size(); ++i) {
+      if (experts[i] == 0) positions.push_back(static_cast<std::int64_t>(i));
     }
     const auto slots = static_cast<std::int64_t>(positions.size());
     p.value(slots);
@@ -165,7 +165,8 @@ struct Layer {
             {"keeps_u", 1, 0, 1}};
   }
   /// No token, one token; an empty expert; all tokens to few experts; more experts than a warp has
-  /// lanes; dropped tokens; k = experts; widths that are no multiple of anything; one of each.
+  /// lanes; dropped tokens; k = experts; widths that are no multiple of anything; more columns and
+  /// hidden units than one pass of a product takes.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     return {{0, 2, 4, 8, 8, 8, 0, 0, 1, 1, 1},      {1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1},
             {1, 2, 3, 5, 7, 3, 1, 0, 0, 0, 1},      {33, 2, 7, 17, 31, 13, 0, 0, 1, 1, 1},
@@ -173,7 +174,8 @@ struct Layer {
             {65, 2, 8, 16, 24, 20, 2, 10, 1, 0, 0}, {150, 1, 2, 32, 40, 36, 0, 0, 9, 0, 1},
             {70, 3, 3, 12, 8, 4, 1, 0, 0, 1, 1},    {40, 4, 160, 8, 12, 8, 2, 0, 1, 1, 1},
             {5, 2, 256, 4, 4, 4, 0, 0, 1, 0, 1},    {300, 1, 1, 20, 530, 9, 0, 0, 0, 1, 1},
-            {20, 2, 4, 8, 16, 8, 0, 2, 1, 1, 1},    {9, 2, 3, 4, 0, 4, 0, 0, 0, 1, 1}};
+            {20, 2, 4, 8, 16, 8, 0, 2, 1, 1, 1},    {40, 1, 2, 300, 20, 290, 1, 0, 0, 1, 1},
+            {30, 2, 2, 8, 300, 6, 2, 0, 1, 1, 1},   {9, 2, 3, 4, 0, 4, 0, 0, 0, 1, 1}};
   }
   static Sorted route(const Sizes& s, Problem& p, Indices* experts) {
     const std::int64_t assignments = element_count({{s["tokens"], s["k"]}});

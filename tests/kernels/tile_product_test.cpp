@@ -1,0 +1,114 @@
+#include "kernels/cpu/tile_product.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace switchyard::test {
+namespace {
+
+using kernels::MatrixView;
+
+struct Sizes {
+  std::int64_t rows, columns, depth;
+};
+
+/// Nothing; one; a tile and one less and one more; more rows than are packed together; depths of
+/// one pass and of two.
+const std::vector<Sizes> kSizes = {{0, 5, 3},     {3, 0, 3},     {2, 3, 0},     {1, 1, 1},
+                                   {6, 16, 4},    {14, 32, 5},   {13, 31, 7},   {15, 33, 256},
+                                   {29, 70, 257}, {460, 40, 20}, {100, 17, 600}};
+
+template <class T>
+std::vector<T> random_numbers(std::int64_t count, unsigned seed) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> normal;
+  std::vector<T> numbers(static_cast<std::size_t>(count));
+  for (T& number : numbers) number = static_cast<T>(normal(engine));
+  return numbers;
+}
+
+template <class T>
+class TileProduct : public testing::Test {
+ protected:
+  static constexpr double kTolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;  // of sums of 600 terms
+
+  /// The product of random operands by plain loops, and by `compute(a, b, c)`, which must agree; c
+  /// holds a number before, which stays where the result is not.
+  template <class Compute>
+  void check(const Sizes& s, bool transposed, bool accumulate, const Compute& compute) {
+    const std::int64_t a_stride = transposed ? s.rows + 3 : s.depth + 3;
+    const std::vector<T> a = random_numbers<T>((transposed ? s.depth : s.rows) * a_stride + 1, 1);
+    const std::vector<T> b = random_numbers<T>(s.depth * s.columns, 2);
+    const std::int64_t c_stride = s.columns + 2;
+    std::vector<T> c(static_cast<std::size_t>(s.rows * c_stride), T{7});
+    const MatrixView<T> view = {a.data(), a_stride, transposed};
+    compute(view, b, c.data(), c_stride);
+    for (std::int64_t i = 0; i < s.rows; ++i) {
+      for (std::int64_t j = 0; j < c_stride; ++j) {
+        double want = accumulate || j >= s.columns ? 7.0 : 0.0;
+        for (std::int64_t k = 0; j < s.columns && k < s.depth; ++k) {
+          want +=
+              double{
+                  a[static_cast<std::size_t>(transposed ? k * a_stride + i : i * a_stride + k)]} *
+              double{b[static_cast<std::size_t>(k * s.columns + j)]};
+        }
+        ASSERT_NEAR(double{c[static_cast<std::size_t>(i * c_stride + j)]}, want,
+                    kTolerance * (1.0 + std::abs(want)))
+            << s.rows << " x " << s.columns << " x " << s.depth << " at " << i << ", " << j;
+      }
+    }
+  }
+};
+
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(TileProduct, Types);
+
+TYPED_TEST(TileProduct, EqualsPlainLoops) {
+  using T = TypeParam;
+  for (const Sizes& s : kSizes) {
+    for (const bool transposed : {false, true}) {
+      for (const bool accumulate : {false, true}) {
+        this->check(s, transposed, accumulate,
+                    [&](MatrixView<T> a, const std::vector<T>& b, T* c, std::int64_t c_stride) {
+                      // Rows of whole vectors, as the product may read them.
+                      const std::int64_t stride = kernels::round_up_to_lanes<T>(s.columns) + 1;
+                      std::vector<T> wide(static_cast<std::size_t>(s.depth * stride + 1));
+                      for (std::int64_t k = 0; k < s.depth; ++k) {
+                        std::copy_n(b.begin() + k * s.columns, s.columns,
+                                    wide.begin() + k * stride);
+                      }
+                      kernels::tile_product(s.rows, s.columns, s.depth, a, wide.data(), stride, c,
+                                            c_stride, accumulate);
+                    });
+      }
+    }
+  }
+}
+
+TYPED_TEST(TileProduct, TakesStrips) {
+  using T = TypeParam;
+  const std::int64_t width = kernels::strip_columns<T>();
+  for (const Sizes& s : kSizes) {
+    for (const bool accumulate : {false, true}) {
+      this->check(s, true, accumulate,
+                  [&](MatrixView<T> a, const std::vector<T>& b, T* c, std::int64_t c_stride) {
+                    const std::int64_t strips = (s.columns + width - 1) / width;
+                    std::vector<T> in_strips(static_cast<std::size_t>(strips * s.depth * width));
+                    for (std::int64_t i = 0; i < s.depth * s.columns; ++i) {
+                      const std::int64_t column = i % s.columns;
+                      const std::int64_t at =
+                          (column / width * s.depth + i / s.columns) * width + column % width;
+                      in_strips[static_cast<std::size_t>(at)] = b[static_cast<std::size_t>(i)];
+                    }
+                    kernels::tile_product_strips(s.rows, s.columns, s.depth, a, in_strips.data(),
+                                                 s.depth * width, c, c_stride, accumulate);
+                  });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::test
