@@ -88,14 +88,20 @@ kernels::MoeWeights<T> matrices_of(const ExpertParameters& experts) {
           .b_out = experts.b_out.defined() ? experts.b_out.data<T>() : nullptr};
 }
 
+/// The node's inputs as inputs_of() listed them.
+std::vector<Tensor> saved_inputs(const Vjp& v, Biases biases) {
+  std::vector<Tensor> inputs;
+  const std::size_t count = 4U + (biases.in ? 1 : 0) + (biases.out ? 1 : 0);
+  for (std::size_t i = 0; i < count; ++i) inputs.push_back(v.input(i));
+  return inputs;
+}
+
 /// All gradients that `v` needs, by the kernel of the way back. `u` may be undefined.
 std::vector<Tensor> fused_gradients(const Vjp& v, const Routing& routing, Biases biases,
                                     ExpertActivation activation, const Tensor& u) {
-  std::vector<Tensor> inputs;
+  const std::vector<Tensor> inputs = saved_inputs(v, biases);
   std::vector<Tensor> gradients;
-  const std::size_t count = 4 + (biases.in ? 1 : 0) + (biases.out ? 1 : 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    inputs.push_back(v.input(i));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     gradients.push_back(v.needs(i) ? empty_like(inputs[i]) : Tensor());
   }
   const ExpertParameters experts = biases.parameters(inputs);
@@ -169,15 +175,11 @@ Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
       "moe", y, inputs, Saved::all_inputs(), [routing, biases, activation, u](const Vjp& v) {
         check_intact("moe", routing);
         if (!grad_enabled()) return fused_gradients(v, routing, biases, activation, u);
-        std::vector<Tensor> arguments;
-        for (std::size_t i = 0; i < 4U + (biases.in ? 1 : 0) + (biases.out ? 1 : 0); ++i) {
-          arguments.push_back(v.input(i));
-        }
         return vjp_of_composed(
             [&](std::span<const Tensor> in) -> std::vector<Tensor> {
               return {moe_composed(in[0], in[1], routing, biases.parameters(in), activation)};
             },
-            arguments, std::vector{v.cotangent()});
+            saved_inputs(v, biases), std::vector{v.cotangent()});
       });
 }
 

@@ -10,10 +10,10 @@ using kernels::ExpertActivation;
 /// The parameters of E experts of two layers, as their products read them. H' is H, or 2H where two
 /// pre-activations make a hidden unit (kSwiGlu). A bias may be undefined: there is none.
 struct ExpertParameters {
-  Tensor w_in;   ///< [E, H', D]
-  Tensor b_in;   ///< [E, H'] or undefined
-  Tensor w_out;  ///< [E, C, H]
-  Tensor b_out;  ///< [E, C] or undefined
+  Tensor w_in = {};   ///< [E, H', D]
+  Tensor b_in = {};   ///< [E, H'] or undefined
+  Tensor w_out = {};  ///< [E, C, H]
+  Tensor b_out = {};  ///< [E, C] or undefined
 };
 
 /// Says what the way back reads: the experts' pre-activations [S, H'], or the tokens alone, of
