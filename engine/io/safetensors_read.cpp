@@ -236,7 +236,9 @@ class Reader {
     if (is_half) {
       widen(bytes, e.dtype == "F16" ? widen_half : widen_bfloat16, tensor.data<float>());
     } else {
-      with_elements(tensor, [&](auto* to) { std::memcpy(to, bytes.data(), bytes.size()); });
+      with_elements(tensor, [&](auto* to) {
+        if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+      });
     }
     return tensor;
   }

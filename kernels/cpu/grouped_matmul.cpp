@@ -5,6 +5,7 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/grouped_tiles.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -126,6 +127,15 @@ void plain_loops(Cpu&, const GroupedMatmulWeightGrad<T>& a) {
   }
 }
 
+// ---- what pays
+
+constexpr std::string_view kLargeMatrices = "experts' matrices of at least 65536 elements";
+
+template <class Op>
+bool has_large_matrices(const Op& a) {
+  return a.shape.inner * a.shape.cols >= 65536;
+}
+
 }  // namespace
 
 // ---- the ladders: oneDNN multiplies float, Eigen double
@@ -134,7 +144,10 @@ template <class T>
 constexpr auto kRungs<Cpu, GroupedMatmul<T>> = std::to_array<Rung<Cpu, GroupedMatmul<T>>>(
     {{"grouped_matmul_plain_loops", plain_loops<T>},
      {sizeof(T) == 4 ? "grouped_matmul_onednn_tiles" : "grouped_matmul_eigen_tiles",
-      library_tiles<T>}});
+      library_tiles<T>},
+     {.name = "grouped_matmul_cache_tiles",
+      .run = grouped_matmul_tiles<T>,
+      .pays = {kLargeMatrices, has_large_matrices<GroupedMatmul<T>>}}});
 
 template <class T>
 constexpr auto kRungs<Cpu, GroupedMatmulWeightGrad<T>> =
@@ -142,7 +155,10 @@ constexpr auto kRungs<Cpu, GroupedMatmulWeightGrad<T>> =
         {{"grouped_matmul_weight_grad_plain_loops", plain_loops<T>},
          {sizeof(T) == 4 ? "grouped_matmul_weight_grad_onednn_tiles"
                          : "grouped_matmul_weight_grad_eigen_tiles",
-          library_tiles<T>}});
+          library_tiles<T>},
+         {.name = "grouped_matmul_weight_grad_cache_tiles",
+          .run = grouped_matmul_weight_grad_tiles<T>,
+          .pays = {kLargeMatrices, has_large_matrices<GroupedMatmulWeightGrad<T>>}}});
 
 template struct Provides<Cpu, GroupedMatmul<float>, GroupedMatmul<double>,
                          GroupedMatmulWeightGrad<float>, GroupedMatmulWeightGrad<double>>;

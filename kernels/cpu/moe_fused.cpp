@@ -8,6 +8,7 @@
 #include "kernels/api/run.h"
 #include "kernels/common/device_array.h"
 #include "kernels/common/expert_activation.h"
+#include "kernels/cpu/expert_blocks.h"
 #include "kernels/cpu/panel.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
@@ -30,48 +31,11 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Slots of a block at most: enough that reading a matrix costs little beside multiplying with it,
-/// and few enough that the panels of a block stay in the second-level cache.
-constexpr std::int64_t kBlockSlots = 192;
-/// An expert's blocks are multiples of this, the widest tile, but for the last.
-constexpr std::int64_t kBlockStep = 32;
 /// Hidden units that are between the two products at a time.
 constexpr std::int64_t kStretch = 256;
 /// Rows of a matrix's gradient in one task, and slots that are added to it at a time.
 constexpr std::int64_t kGradRows = 512;
 constexpr std::int64_t kGradSlots = 256;
-
-/// Some neighbouring slots of one expert.
-struct Block {
-  std::int64_t expert, first, slots;
-};
-
-/// As few blocks as hold an expert's slots, of one size: a small block behind large ones would read
-/// the whole matrices for a few slots.
-std::vector<Block> blocks_of(const MoeShape& s, const std::int64_t* offsets) {
-  std::vector<Block> blocks;
-  for (std::int64_t e = 0; e < s.experts; ++e) {
-    const std::int64_t slots = offsets[e + 1] - offsets[e];
-    if (slots == 0) continue;
-    const std::int64_t count = (slots + kBlockSlots - 1) / kBlockSlots;
-    const std::int64_t size =
-        ((slots + count - 1) / count + kBlockStep - 1) / kBlockStep * kBlockStep;
-    for (std::int64_t first = 0; first < slots; first += size) {
-      blocks.push_back({e, offsets[e] + first, std::min(size, slots - first)});
-    }
-  }
-  return blocks;
-}
-
-template <class Task, class Body>
-void for_each_task(const std::vector<Task>& tasks, const Body& body) {
-  parallel_for(static_cast<std::int64_t>(tasks.size()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   body(tasks[static_cast<std::size_t>(i)]);
-                 }
-               });
-}
 
 /// The calling thread's panels of one block, each with a row of kBlockSlots for each column.
 template <class T>
@@ -324,22 +288,6 @@ std::vector<GradTask> grad_tasks(std::int64_t experts, std::int64_t rows) {
   return tasks;
 }
 
-/// The rows of x [T, D] that the slots [first, first + slots) meet, to strips of kGradSlots rows;
-/// zeros where the last strip is wider than what is left of x.
-template <class T>
-void copy_to_strips(const MoeBackward<T>& a, std::int64_t first, std::int64_t slots, T* strips) {
-  const std::int64_t width = strip_columns<T>();
-  for (std::int64_t i = 0; i < slots; ++i) {
-    const T* const row = a.x + a.routes.permutation[first + i] / a.shape.k * a.shape.width;
-    for (std::int64_t column = 0; column < a.shape.width; column += width) {
-      const std::int64_t count = std::min(width, a.shape.width - column);
-      T* const to = strips + column * kGradSlots + i * width;
-      std::copy_n(row + column, count, to);
-      std::fill(to + count, to + width, T{0});
-    }
-  }
-}
-
 /// Adds the columns of `rows` [count, stride] in double.
 template <class T>
 void add_columns(const T* rows, std::int64_t count, std::int64_t stride, std::int64_t columns,
@@ -368,7 +316,10 @@ void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
     const T* const left = gu + first * s.wide() + task.row;
     if (a.gb_in != nullptr) add_columns(left, slots, s.wide(), task.rows, sums);
     if (gw == nullptr) continue;
-    copy_to_strips(a, first, slots, x);
+    copy_to_strips<T>(
+        slots, s.width,
+        [&](std::int64_t slot) { return a.x + a.routes.permutation[first + slot] / s.k * s.width; },
+        x, kGradSlots);
     tile_product_strips(task.rows, s.width, slots, {left, s.wide(), true}, x, kGradSlots * width,
                         gw, s.width, first > begin);
   }
@@ -427,7 +378,7 @@ template <class T>
 void moe_forward_fused(Cpu& cpu, const MoeForward<T>& a) {
   const MoeShape& s = a.shape;
   const DeviceArray<Cpu, T> outputs(cpu, s.slots * s.out);
-  const std::vector<Block> blocks = blocks_of(s, a.routes.offsets);
+  const std::vector<Block> blocks = blocks_of(s.experts, a.routes.offsets);
   with_activation(s.activation, [&](auto unit) {
     for_each_task(blocks,
                   [&](const Block& block) { forward_block(unit, a, block, outputs.data()); });
@@ -451,7 +402,7 @@ void moe_backward_fused(Cpu& cpu, const MoeBackward<T>& a) {
     if (a.gweights != nullptr && s.slots < s.tokens * s.k) {
       std::fill_n(a.gweights, s.tokens * s.k, T{0});
     }
-    const std::vector<Block> blocks = blocks_of(s, a.routes.offsets);
+    const std::vector<Block> blocks = blocks_of(s.experts, a.routes.offsets);
     with_activation(s.activation, [&](auto unit) {
       for_each_task(blocks, [&](const Block& block) { backward_block(unit, a, block, left); });
     });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/gemm.h"
@@ -46,6 +47,23 @@ template <class T>
 std::int64_t round_up_to_lanes(std::int64_t count) {
   const std::int64_t lanes = tile_lanes<T>();
   return (count + lanes - 1) / lanes * lanes;
+}
+
+/// Writes strips of `stride` rows, as tile_product_strips() reads them, from `rows` rows of
+/// `columns` elements, row r at row_at(r); zeros where the last strip is wider than what is left.
+template <class T, class RowAt>
+void copy_to_strips(std::int64_t rows, std::int64_t columns, const RowAt& row_at, T* strips,
+                    std::int64_t stride) {
+  const std::int64_t width = strip_columns<T>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const T* const from = row_at(row);
+    for (std::int64_t column = 0; column < columns; column += width) {
+      const std::int64_t count = std::min(width, columns - column);
+      T* const to = strips + column * stride + row * width;
+      std::copy_n(from + column, count, to);
+      std::fill(to + count, to + width, T{0});
+    }
+  }
 }
 
 namespace tile {

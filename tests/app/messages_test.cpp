@@ -108,6 +108,7 @@ TEST(MessagesTest, ControlCharactersOfArgumentsAreEscaped) {
                                      {"resources", "--write", nasty}}) {
     const ProgramResult result = run_switchyard(arguments);
     EXPECT_NE(result.exit_code, 0);
+    if (result.exit_code == 77) continue;  // resources, where the program was built without nvcc
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_NE(result.err.find("\\x1b[31mb\\nc\\r\\xff"), std::string::npos) << result.err;
   }

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu/parallel.h"
+
+namespace switchyard::kernels {
+
+/// Slots of a block at most: enough that reading a matrix costs little beside multiplying with it,
+/// and few enough that the panels of a block stay in the second-level cache.
+inline constexpr std::int64_t kBlockSlots = 192;
+
+/// Some neighbouring slots of one expert.
+struct Block {
+  std::int64_t expert, first, slots;
+};
+
+/// As few blocks as hold an expert's slots, of one size: a small block behind large ones would read
+/// a whole matrix for a few slots. `offsets` [experts + 1].
+inline std::vector<Block> blocks_of(std::int64_t experts, const std::int64_t* offsets) {
+  constexpr std::int64_t kStep = 32;  // the widest tile; sizes are multiples of it but for the last
+  std::vector<Block> blocks;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    const std::int64_t slots = offsets[e + 1] - offsets[e];
+    if (slots == 0) continue;
+    const std::int64_t count = (slots + kBlockSlots - 1) / kBlockSlots;
+    const std::int64_t size = ((slots + count - 1) / count + kStep - 1) / kStep * kStep;
+    for (std::int64_t first = 0; first < slots; first += size) {
+      blocks.push_back({e, offsets[e] + first, size < slots - first ? size : slots - first});
+    }
+  }
+  return blocks;
+}
+
+/// Calls body(task) for each task, spread over the threads.
+template <class Task, class Body>
+void for_each_task(const std::vector<Task>& tasks, const Body& body) {
+  parallel_for(static_cast<std::int64_t>(tasks.size()), 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   body(tasks[static_cast<std::size_t>(i)]);
+                 }
+               });
+}
+
+}  // namespace switchyard::kernels

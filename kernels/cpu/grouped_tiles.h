@@ -1,0 +1,14 @@
+#pragma once
+
+#include "kernels/api/grouped_matmul.h"
+
+namespace switchyard::kernels {
+
+/// Grouped products out of tiles (tile_product.h) of blocks of an expert's rows, all in the cache.
+/// A row's bits depend on that row and its expert's matrix alone.
+template <class T>
+void grouped_matmul_tiles(Cpu& cpu, const GroupedMatmul<T>& a);
+template <class T>
+void grouped_matmul_weight_grad_tiles(Cpu& cpu, const GroupedMatmulWeightGrad<T>& a);
+
+}  // namespace switchyard::kernels
