@@ -31,20 +31,4 @@ inline constexpr int kGroupedTile = 64;
 template <class T>
 using GroupedTile = RegisterTile<T, kGroupedTile, kGroupedTile>;
 
-/// Adds `row` [cols] to every row of a thread's sums; its columns are those that
-/// RegisterTile::store writes them to.
-template <class T>
-__device__ __forceinline__ void add_to_rows(const T* row, int cols, int first_col,
-                                            typename GroupedTile<T>::Sums& sums) {
-  using Tile = GroupedTile<T>;
-  SWITCHYARD_UNROLL
-  for (int j = 0; j < Tile::kAcross; ++j) {
-    const int group = j / Tile::kVector * (Tile::kCols / Tile::kAcross) + Tile::thread_col();
-    const int col = first_col + group * Tile::kVector + j % Tile::kVector;
-    const T value = col < cols ? row[col] : T{0};
-    SWITCHYARD_UNROLL
-    for (int i = 0; i < Tile::kDown; ++i) sums.value[i][j] += value;
-  }
-}
-
 }  // namespace switchyard::kernels

@@ -1,12 +1,10 @@
 #include "kernels/api/grouped_matmul.h"
 
-#include <algorithm>
-
 #include "kernels/api/provide.h"
-#include "kernels/common/warp.h"
 #include "kernels/common/with_flag.h"
-#include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/product_rungs.cuh"
+#include "kernels/cuda/row_tile.cuh"
+#include "kernels/cuda/tile_outputs.cuh"
 
 // These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
 // cols flops whatever the routing, on rows (inner + cols) elements of activations and inner · cols
@@ -71,74 +69,32 @@ __global__ void grouped_matmul_thread_per_output(Grouped<T> p) {
   p.y[i] = bias == nullptr ? sum : sum + bias[col];
 }
 
-/// A tile of rows of one expert; expert < 0: none.
-struct RowTile {
-  int expert;
-  int first_row;
-  int end_row;  // of the expert's segment
-};
-
-/// Row tile number `slot` when each segment is cut into tiles of `tile_rows`, the last one of a
-/// segment shorter. A warp looks at 32 experts at a time: each lane counts the tiles of one, a
-/// prefix sum numbers them. Every lane gets the answer; all 32 lanes must call it.
-__device__ __forceinline__ RowTile find_row_tile(const std::int64_t* offsets, int experts,
-                                                 int tile_rows, int slot) {
-  const auto lane = static_cast<int>(threadIdx.x) % kWarp;
-  RowTile found{-1, 0, 0};
-  int before = 0;  // tiles of the experts already looked at
-  for (int first = 0; first < experts && found.expert < 0; first += kWarp) {
-    const int expert = first + lane;
-    const int begin = expert < experts ? static_cast<int>(offsets[expert]) : 0;
-    const int end = expert < experts ? static_cast<int>(offsets[expert + 1]) : 0;
-    const int tiles = (end - begin + tile_rows - 1) / tile_rows;
-    const int last = before + warp_inclusive_sum(tiles);
-    const int mine = slot - (last - tiles);
-    const unsigned owner = __ballot_sync(kFullWarp, slot < last && mine >= 0 ? 1 : 0);
-    if (owner != 0) {  // the same in every lane
-      const int source = __ffs(static_cast<int>(owner)) - 1;
-      found.expert = first + source;
-      found.first_row = __shfl_sync(kFullWarp, begin + mine * tile_rows, source);
-      found.end_row = __shfl_sync(kFullWarp, end, source);
-    }
-    before = __shfl_sync(kFullWarp, last, kWarp - 1);
-  }
-  return found;
-}
-
 // grouped_matmul_register_tile, grouped_matmul_register_tile_wide (128-bit loads)
-//   1. there are as many blocks as the tiles of all segments can be at most, rows / 64 and one more
-//      per expert: the grid does not depend on the routing, and nothing is copied to the host;
-//   2. a block's first warp finds its tile (expert, rows) from the offsets; empty experts have no
-//      tiles, blocks past the last tile end at once;
+//   1. there are rows / 64 blocks and one more per expert, whatever the routing;
+//   2. a block's first warp finds its tile (expert, rows) from the offsets (row_tile.cuh); empty
+//      experts have no tiles, blocks past the last tile end at once;
 //   3. the block multiplies the tile as matmul_register_tile does (register_tile.cuh); rows past
 //      the segment's end count as zeros and are not written;
 //   4. where there is a bias, each thread adds its columns' to its sums before it writes them.
 // Reads x once per 64 columns and an expert's weights once per 64 of its rows: 1/16 byte a flop
 // (float32) for full tiles. A segment wastes at most 63 rows of arithmetic and no memory traffic.
-template <class T, bool kWide, bool kTransposeW>
-__global__ void __launch_bounds__(GroupedTile<T>::kThreads)
-    grouped_matmul_register_tile(Grouped<T> p, int tiles_across, bool wide_y) {
-  __shared__ typename GroupedTile<T>::Shared shared;
-  __shared__ RowTile found;
+template <class Tile, bool kWide, bool kTransposeW>
+__global__ void __launch_bounds__(Tile::kThreads)
+    grouped_matmul_tile(Grouped<typename Tile::Operand> p, int tiles_across, bool wide_y) {
+  using T = typename Tile::Operand;
+  __shared__ typename Tile::Shared shared;
   const auto block = static_cast<int>(blockIdx.x);
-  if (threadIdx.x < kWarp) {
-    const RowTile mine = find_row_tile(p.offsets, p.experts, kGroupedTile, block / tiles_across);
-    if (threadIdx.x == 0) found = mine;
-  }
-  __syncthreads();
-  const RowTile tile = found;
+  const RowTile tile = block_row_tile(p, Tile::kRows, block / tiles_across);
   if (tile.expert < 0) return;  // the whole block
   const T* const w_e = p.w + tile.expert * p.weights();
   const MatrixSource<T, true> x{p.x, tile.end_row, p.inner};
   const MatrixSource<T, kTransposeW> w{w_e, p.cols, kTransposeW ? p.inner : p.cols};
-  const int first_col = block % tiles_across * kGroupedTile;
-  typename GroupedTile<T>::Sums sums;
-  GroupedTile<T>::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner,
-                                           sums);
+  const int first_col = block % tiles_across * Tile::kCols;
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner, sums);
   const T* const bias = p.bias_of(tile.expert);
-  if (bias != nullptr) add_to_rows<T>(bias, p.cols, first_col, sums);
-  GroupedTile<T>::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col,
-                        sums);
+  if (bias != nullptr) add_to_rows<Tile>(bias, p.cols, first_col, sums);
+  Tile::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col, sums);
 }
 
 // ---- launchers
@@ -160,18 +116,22 @@ void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   });
 }
 
-template <bool kWide, class T>
-void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
-  constexpr const char* kName =
-      kWide ? "grouped_matmul_register_tile_wide" : "grouped_matmul_register_tile";
-  const Grouped<T> p{grouped_extents(kName, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
-  const std::int64_t across = tiles_along(p.cols, kGroupedTile);
-  const std::int64_t most = p.rows / kGroupedTile + std::min(p.rows, p.experts);
+template <class Tile, bool kWide, class T>
+void launch_tiles(KernelExecutor& exec, const char* name, const GroupedMatmul<T>& a) {
+  const Grouped<T> p{grouped_extents(name, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
+  const std::int64_t across = tiles_along(p.cols, Tile::kCols);
   const bool wide_y = wide_rows(a.y, p.cols);
   with_flag(a.transpose_w, [&](auto transpose) {
-    launch(exec, kName, grouped_matmul_register_tile<T, kWide, decltype(transpose)::value>,
-           Line{{most, across}, GroupedTile<T>::kThreads}, p, static_cast<int>(across), wide_y);
+    launch(exec, name, grouped_matmul_tile<Tile, kWide, decltype(transpose)::value>,
+           Line{{most_row_tiles(p, Tile::kRows), across}, Tile::kThreads}, p,
+           static_cast<int>(across), wide_y);
   });
+}
+
+template <bool kWide, class T>
+void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
+  launch_tiles<GroupedTile<T>, kWide>(
+      exec, kWide ? "grouped_matmul_register_tile_wide" : "grouped_matmul_register_tile", a);
 }
 
 }  // namespace

@@ -50,6 +50,20 @@ struct RegisterTile {
     return static_cast<int>(threadIdx.x) % (kCols / kAcross);
   }
 
+  // A thread's outputs as tile_outputs.cuh asks for them.
+  static constexpr int kThreadRows = kDown, kThreadGroups = kAcross / kVector, kGroup = kVector;
+  static constexpr int kPair = kCols / 2;  // there are two groups
+  static constexpr int kRowLanes = kCols / kAcross, kRowParts = 1;
+  static_assert(kThreadGroups == 2 && kRowLanes <= 32);
+  static __device__ __forceinline__ int row(int i) { return place(thread_row(), i, kRows / kDown); }
+  static __device__ __forceinline__ int col(int g) {
+    return place(thread_col(), g * kVector, kCols / kAcross);
+  }
+  static __device__ __forceinline__ int row_part() { return 0; }
+  static __device__ __forceinline__ T& output(Sums& sums, int i, int g, int e) {
+    return sums.value[i][g * kVector + e];
+  }
+
   /// sums = A · B over depth [begin, end), rows and columns from the given ones on. All threads of
   /// the block must call it.
   template <bool kWide, class SourceA, class SourceB>
@@ -85,21 +99,21 @@ struct RegisterTile {
                                                const Sums& sums, bool add = false) {
     SWITCHYARD_UNROLL
     for (int i = 0; i < kDown; ++i) {
-      T* const to = sink.row(first_row + place(thread_row(), i, kRows / kDown));
+      T* const to = sink.row(first_row + row(i));
       if (to == nullptr) continue;
       SWITCHYARD_UNROLL
       for (int g = 0; g < kAcross / kVector; ++g) {
-        const int col = first_col + place(thread_col(), g * kVector, kCols / kAcross);
-        if (sink.wide && col < sink.cols) {
-          Wide<T> group = add ? load128(to + col) : Wide<T>{};
+        const int first = first_col + col(g);
+        if (sink.wide && first < sink.cols) {
+          Wide<T> group = add ? load128(to + first) : Wide<T>{};
           SWITCHYARD_UNROLL
           for (int j = 0; j < kVector; ++j) group.value[j] += sums.value[i][g * kVector + j];
-          store128(to + col, group);
+          store128(to + first, group);
         } else {
           SWITCHYARD_UNROLL
           for (int j = 0; j < kVector; ++j) {
             const T sum = sums.value[i][g * kVector + j];
-            if (col + j < sink.cols) to[col + j] = add ? to[col + j] + sum : sum;
+            if (first + j < sink.cols) to[first + j] = add ? to[first + j] + sum : sum;
           }
         }
       }

@@ -51,6 +51,23 @@ struct TensorCoreTile {
     return static_cast<int>(threadIdx.x) / 32 % (kCols / kWarpCols) * kWarpCols;
   }
 
+  // A lane's outputs as tile_outputs.cuh asks for them: two neighbours in each fragment's row.
+  static constexpr int kGroup = 2, kRowsInFragment = Mma::kSums / kGroup;
+  static constexpr int kThreadRows = kTilesDown * kRowsInFragment, kThreadGroups = kTilesAcross;
+  static constexpr int kPair = kThreadGroups / 2 * Mma::kCols;
+  static constexpr int kRowLanes = 4, kRowParts = kCols / kWarpCols;
+  static __device__ __forceinline__ int row(int i) {
+    return warp_row() + i / kRowsInFragment * Mma::kRows +
+           Mma::c_row(lane(), i % kRowsInFragment * kGroup);
+  }
+  static __device__ __forceinline__ int col(int g) {
+    return warp_col() + g * Mma::kCols + Mma::c_col(lane(), 0);
+  }
+  static __device__ __forceinline__ int row_part() { return warp_col() / kWarpCols; }
+  static __device__ __forceinline__ Sum& output(Sums& sums, int i, int g, int e) {
+    return sums.value[i / kRowsInFragment][g].value[i % kRowsInFragment * kGroup + e];
+  }
+
   /// Does what RegisterTile::multiply does.
   template <bool kWide, class SourceA, class SourceB>
   static __device__ __forceinline__ void multiply(Shared& shared, const SourceA& a,

@@ -166,7 +166,8 @@ struct Layer {
   }
   /// No token, one token; an empty expert; all tokens to few experts; more experts than a warp has
   /// lanes; dropped tokens; k = experts; widths that are no multiple of anything; more columns and
-  /// hidden units than one pass of a product takes.
+  /// hidden units than one pass of a product takes; pairs of pre-activations in several tiles; more
+  /// slots of an expert than are summed at once.
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
     return {{0, 2, 4, 8, 8, 8, 0, 0, 1, 1, 1},      {1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1},
             {1, 2, 3, 5, 7, 3, 1, 0, 0, 0, 1},      {33, 2, 7, 17, 31, 13, 0, 0, 1, 1, 1},
@@ -175,7 +176,9 @@ struct Layer {
             {70, 3, 3, 12, 8, 4, 1, 0, 0, 1, 1},    {40, 4, 160, 8, 12, 8, 2, 0, 1, 1, 1},
             {5, 2, 256, 4, 4, 4, 0, 0, 1, 0, 1},    {300, 1, 1, 20, 530, 9, 0, 0, 0, 1, 1},
             {20, 2, 4, 8, 16, 8, 0, 2, 1, 1, 1},    {40, 1, 2, 300, 20, 290, 1, 0, 0, 1, 1},
-            {30, 2, 2, 8, 300, 6, 2, 0, 1, 1, 1},   {9, 2, 3, 4, 0, 4, 0, 0, 0, 1, 1}};
+            {30, 2, 2, 8, 300, 6, 2, 0, 1, 1, 1},   {9, 2, 3, 4, 0, 4, 0, 0, 0, 1, 1},
+            {100, 2, 3, 7, 71, 6, 2, 0, 1, 1, 1},   {70, 1, 1, 8, 68, 8, 2, 0, 1, 1, 0},
+            {2100, 1, 1, 4, 8, 4, 1, 0, 0, 1, 1}};
   }
   static Sorted route(const Sizes& s, Problem& p, Indices* experts) {
     const std::int64_t assignments = element_count({{s["tokens"], s["k"]}});
@@ -450,7 +453,8 @@ struct BackwardCase : Layer {
 Family moe_family() {
   return {.name = "moe",
           .sources = {"kernels/cuda/moe.cu", "kernels/cuda/moe_sequences.cu",
-                      "kernels/cuda/expert_activation.cu", "kernels/cuda/expert_mask.cu"},
+                      "kernels/cuda/expert_activation.cu", "kernels/cuda/expert_mask.cu",
+                      "kernels/cuda/moe_fused.cu"},
           .page = "docs/kernels/moe.md",
           .entry_points = {
               describe<SelectCase, float>(), describe<AddRowsCase, float, double>(),
