@@ -4,10 +4,12 @@
 
 #include "kernels/api/kernel.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/bfloat16.h"
 
 // The experts of a token MoE layer, from routed tokens to weighed sums, in one call each way. An
 // expert is u = W_in x + b_in, h = activation(u), y = W_out h + b_out; a token's result is the sum
-// of its experts' y, each times its weight. T = float and double.
+// of its experts' y, each times its weight. T = float and double; for
+// MoeForward and MoeBackward on the host bfloat16 too, with float32 weights and sums.
 //
 // Sizes: T tokens, E experts, k choices, S slots as in routing.h; D columns of a token, H hidden
 // units of an expert, C columns of a result. u has H' columns: H, or 2H where two of them make one
@@ -123,10 +125,10 @@ struct MoeForward {
   MoeShape shape;
   MoeRoutes routes;
   MoeWeights<T> experts;
-  const T* x = nullptr;        ///< [T, D]
-  const T* weights = nullptr;  ///< [T, k]
-  T* u = nullptr;              ///< [S, H'], or null: not kept
-  T* y = nullptr;              ///< [T, C]
+  const T* x = nullptr;                  ///< [T, D]
+  const ResultOf<T>* weights = nullptr;  ///< [T, k]
+  T* u = nullptr;                        ///< [S, H'], or null: not kept
+  T* y = nullptr;                        ///< [T, C]
   /// Every expert's matrices count, though an expert without tokens needs none: the host does not
   /// know the segments.
   Work work() const {
@@ -147,16 +149,16 @@ struct MoeBackward {
   MoeShape shape;
   MoeRoutes routes;
   MoeWeights<T> experts;
-  const T* x = nullptr;        ///< [T, D]
-  const T* weights = nullptr;  ///< [T, k]
-  const T* u = nullptr;        ///< [S, H'] as MoeForward left it, or null: computed again
-  const T* gy = nullptr;       ///< [T, C]
-  T* gx = nullptr;             ///< [T, D]
-  T* gweights = nullptr;       ///< [T, k]; 0 where dropped
-  T* gw_in = nullptr;          ///< [E, H', D]; 0 for an expert without tokens, so below
-  T* gb_in = nullptr;          ///< [E, H']
-  T* gw_out = nullptr;         ///< [E, C, H]
-  T* gb_out = nullptr;         ///< [E, C]
+  const T* x = nullptr;                  ///< [T, D]
+  const ResultOf<T>* weights = nullptr;  ///< [T, k]
+  const T* u = nullptr;                  ///< [S, H'] as MoeForward left it, or null: computed again
+  const T* gy = nullptr;                 ///< [T, C]
+  T* gx = nullptr;                       ///< [T, D]
+  ResultOf<T>* gweights = nullptr;       ///< [T, k]; 0 where dropped
+  T* gw_in = nullptr;                    ///< [E, H', D]; 0 for an expert without tokens, so below
+  T* gb_in = nullptr;                    ///< [E, H']
+  T* gw_out = nullptr;                   ///< [E, C, H]
+  T* gb_out = nullptr;                   ///< [E, C]
   Work work() const {
     const MoeShape& s = shape;
     const std::int64_t parameters = s.parameters(experts.b_in != nullptr, experts.b_out != nullptr);

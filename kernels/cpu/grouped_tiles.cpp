@@ -33,7 +33,7 @@ void multiply_block(const GroupedMatmul<T>& a, const Block& block) {
     const std::int64_t count = std::min(stretch, cols - from);
     const MatrixView<T> left = {a.transpose_w ? w + from * inner : w + from,
                                 a.transpose_w ? inner : cols, !a.transpose_w};
-    tile_product(count, padded, inner, left, x, kBlockSlots, y, kBlockSlots, false);
+    tile_product<T>(count, padded, inner, left, x, kBlockSlots, y, kBlockSlots, false);
     for (std::int64_t j = 0; a.bias != nullptr && j < count; ++j) {
       const T bias = a.bias[block.expert * cols + from + j];
       for (std::int64_t i = 0; i < padded; ++i) y[j * kBlockSlots + i] += bias;
@@ -67,8 +67,8 @@ void sum_products(const GroupedMatmulWeightGrad<T>& a, const GradTask& task) {
         slots, cols,
         [&, columns = cols](std::int64_t slot) { return a.gy + (first + slot) * columns; }, right,
         kGradSlots);
-    tile_product_strips(task.rows, cols, slots, {a.x + first * inner + task.row, inner, true},
-                        right, kGradSlots * width, gw, cols, first > begin);
+    tile_product_strips<T>(task.rows, cols, slots, {a.x + first * inner + task.row, inner, true},
+                           right, kGradSlots * width, gw, cols, first > begin);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/moe_sequences.h"
 #include "kernels/cpu/moe_fused.h"
+#include "kernels/cpu/moe_widened.h"
 
 // The token MoE layer's ladder on the host.
 
@@ -20,7 +21,30 @@ constexpr auto kRungs<Cpu, MoeBackward<T>> =
                                               MoeSequences<Cpu, T>::kBackwardGrouped,
                                               {"moe_backward_fused", moe_backward_fused<T>}});
 
-template struct Provides<Cpu, MoeForward<float>, MoeForward<double>, MoeBackward<float>,
-                         MoeBackward<double>>;
+// Pairs of terms are neighbours in a row, so rows hold whole pairs.
+
+constexpr std::string_view kEvenSizes = "even numbers of columns and hidden units";
+
+template <class Op>
+bool has_even_sizes(const Op& a) {
+  return a.shape.width % 2 == 0 && a.shape.hidden % 2 == 0 && a.shape.out % 2 == 0;
+}
+
+template <>
+constexpr auto kRungs<Cpu, MoeForward<BFloat16>> = std::to_array<Rung<Cpu, MoeForward<BFloat16>>>(
+    {{"moe_forward_widened", moe_forward_widened},
+     {"moe_forward_fused",
+      moe_forward_fused<BFloat16>,
+      {kEvenSizes, has_even_sizes<MoeForward<BFloat16>>}}});
+
+template <>
+constexpr auto kRungs<Cpu, MoeBackward<BFloat16>> = std::to_array<Rung<Cpu, MoeBackward<BFloat16>>>(
+    {{"moe_backward_widened", moe_backward_widened},
+     {"moe_backward_fused",
+      moe_backward_fused<BFloat16>,
+      {kEvenSizes, has_even_sizes<MoeBackward<BFloat16>>}}});
+
+template struct Provides<Cpu, MoeForward<float>, MoeForward<double>, MoeForward<BFloat16>,
+                         MoeBackward<float>, MoeBackward<double>, MoeBackward<BFloat16>>;
 
 }  // namespace switchyard::kernels

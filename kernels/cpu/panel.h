@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/cpu/tile_operand.h"
+
 #ifdef __AVX__
 #include <immintrin.h>
 #endif
@@ -62,6 +64,14 @@ inline void turn_square(const float* const (&from)[kSquare], float* to, std::int
     }
   }
 }
+/// Pairs are moved as what has their size.
+template <>
+inline void turn_square(const BFloat16Pair* const (&from)[kSquare], BFloat16Pair* to,
+                        std::int64_t to_stride) {
+  const float* rows[kSquare];
+  for (std::int64_t r = 0; r < kSquare; ++r) rows[r] = reinterpret_cast<const float*>(from[r]);
+  turn_square(rows, reinterpret_cast<float*>(to), to_stride);
+}
 #endif
 
 }  // namespace internal
@@ -91,7 +101,7 @@ void fill_panel(std::int64_t rows, std::int64_t padded, std::int64_t columns, co
   }
   if (rows == padded) return;
   for (std::int64_t column = 0; column < columns; ++column) {
-    std::fill(panel + column * stride + rows, panel + column * stride + padded, T{0});
+    std::fill(panel + column * stride + rows, panel + column * stride + padded, T{});
   }
 }
 

@@ -21,5 +21,6 @@ Kernels<T> kernels_avx2() {
 }
 template Kernels<float> kernels_avx2();
 template Kernels<double> kernels_avx2();
+template Kernels<BFloat16> kernels_avx2();
 
 }  // namespace switchyard::kernels::tile

@@ -25,5 +25,6 @@ Kernels<T> kernels_avx512() {
 }
 template Kernels<float> kernels_avx512();
 template Kernels<double> kernels_avx512();
+template Kernels<BFloat16> kernels_avx512();
 
 }  // namespace switchyard::kernels::tile

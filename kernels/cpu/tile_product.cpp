@@ -3,23 +3,59 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/panel.h"
 #include "kernels/cpu/scratch.h"
 
 namespace switchyard::kernels {
 namespace {
 
+bool has_avx512() {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+bool has_avx512_bfloat16() {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+  return has_avx512() && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+template <class T>
+tile::Kernels<T> best_kernels() {
+  if constexpr (kTermsOf<T> == 2) {
+    if (tile::amx_is_granted()) return tile::kernels_amx();
+    if (has_avx512_bfloat16()) return tile::kernels_avx512_bfloat16();
+  }
+  return has_avx512() ? tile::kernels_avx512<T>() : tile::kernels_avx2<T>();
+}
+
 template <class T>
 const tile::Kernels<T>& kernels() {
-  static const tile::Kernels<T> chosen = [] {
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
-      return tile::kernels_avx512<T>();
-    }
-#endif
-    return tile::kernels_avx2<T>();
-  }();
+  static const tile::Kernels<T> chosen = best_kernels<T>();
   return chosen;
 }
+
+/// Within its scope a thread may call the kernels.
+template <class T>
+class KernelScope {
+ public:
+  explicit KernelScope(const tile::Kernels<T>& kernels) : kernels_(kernels) {
+    if (kernels.begin != nullptr) kernels.begin();
+  }
+  ~KernelScope() {
+    if (kernels_.end != nullptr) kernels_.end();
+  }
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+
+ private:
+  const tile::Kernels<T>& kernels_;
+};
 
 /// Elements between the packed left operands of neighbouring tiles.
 constexpr std::int64_t kPackedTile = tile::kMostRows * tile::kPackedRow;
@@ -28,15 +64,93 @@ constexpr std::int64_t kPackedTile = tile::kMostRows * tile::kPackedRow;
 /// memory: each term's are read in one stretch, which the processor fetches ahead.
 constexpr std::int64_t kPackedTogether = 32;
 
-/// kRows neighbours of each term for each of `tiles` whole tiles: a copy whose size the compiler
+/// One element of row `row` at term k of a matrix that is stored transposed.
+template <class T>
+ElementOf<T> element_of(const T* from, std::int64_t stride, std::int64_t depth, std::int64_t k,
+                        std::int64_t row) {
+  if constexpr (kTermsOf<T> == 1) {
+    return from[k * stride + row];
+  } else {
+    return {from[k * stride + row], k + 1 < depth ? from[(k + 1) * stride + row] : BFloat16(0.0F)};
+  }
+}
+
+/// kRows neighbours of each step for each of `tiles` whole tiles: a copy whose size the compiler
 /// knows, for tens of bytes a call.
 template <std::int64_t kRows, class T>
 void pack_whole(const T* from, std::int64_t stride, std::int64_t tiles, std::int64_t depth,
-                T* packed) {
-  for (std::int64_t k = 0; k < depth; ++k) {
+                ElementOf<T>* packed) {
+  for (std::int64_t k = 0; k < depth; k += kTermsOf<T>) {
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      std::memcpy(packed + tile * kPackedTile + k * kRows, from + k * stride + tile * kRows,
-                  kRows * sizeof(T));
+      ElementOf<T>* const to = packed + tile * kPackedTile + k / kTermsOf<T> * kRows;
+      if constexpr (kTermsOf<T> == 1) {
+        std::memcpy(to, from + k * stride + tile * kRows, kRows * sizeof(T));
+      } else {
+        for (std::int64_t i = 0; i < kRows; ++i) {
+          to[i] = element_of(from, stride, depth, k, tile * kRows + i);
+        }
+      }
+    }
+  }
+}
+
+/// Where row `i` of a packed left operand of rows lies.
+template <class Element>
+Element* packed_row(Element* packed, std::int64_t i, std::int64_t tile_rows) {
+  return packed + i / tile_rows * kPackedTile + i % tile_rows * tile::kPackedRow;
+}
+
+std::int64_t whole_tiles(std::int64_t rows, std::int64_t tile_rows) {
+  return (rows + tile_rows - 1) / tile_rows * tile_rows;
+}
+
+/// Rows of a as they lie, each kPackedRow elements behind the one before.
+template <class T>
+void pack_rows(const MatrixView<T>& a, std::int64_t first, std::int64_t rows,
+               std::int64_t tile_rows, std::int64_t from, std::int64_t depth,
+               ElementOf<T>* packed) {
+  const std::int64_t elements = elements_for<T>(depth);
+  for (std::int64_t i = 0; i < whole_tiles(rows, tile_rows); ++i) {
+    ElementOf<T>* const to = packed_row(packed, i, tile_rows);
+    if (i >= rows) {
+      std::fill_n(to, elements, ElementOf<T>{});
+      continue;
+    }
+    to[elements - 1] = ElementOf<T>{};  // the term that an odd depth lacks
+    std::memcpy(static_cast<void*>(to), a.data + (first + i) * a.stride + from,
+                static_cast<std::size_t>(depth) * sizeof(T));
+  }
+}
+
+/// Pairs of neighbouring terms of `rows` columns of a stored matrix, as rows: for kernels that read
+/// every left operand by rows. Eight pairs at a time are put together as they lie, and turned.
+void pack_turned(const BFloat16* source, std::int64_t stride, std::int64_t rows,
+                 std::int64_t tile_rows, std::int64_t depth, BFloat16Pair* packed) {
+  constexpr std::int64_t kMostPacked = kPackedTogether * tile::kMostRows;
+  using internal::kSquare;
+  const std::int64_t padded = whole_tiles(rows, tile_rows);
+  alignas(64) float pairs[kSquare][kMostPacked];  // bits, which only move
+  for (std::int64_t k = 0; k < depth; k += 2 * kSquare) {
+    for (std::int64_t p = 0; p < kSquare; ++p) {
+      const std::int64_t term = k + 2 * p;
+      auto* const to = reinterpret_cast<BFloat16Pair*>(pairs[p]);
+      const BFloat16* const low = source + term * stride;
+      const BFloat16* const high = low + stride;
+      if (term + 1 < depth) {
+        for (std::int64_t i = 0; i < rows; ++i) to[i] = {low[i], high[i]};
+      } else {
+        for (std::int64_t i = 0; i < rows; ++i) {
+          to[i] = {term < depth ? low[i] : BFloat16(0.0F), BFloat16(0.0F)};
+        }
+      }
+      std::fill(to + rows, to + padded, BFloat16Pair{});
+    }
+    for (std::int64_t i = 0; i < padded; i += kSquare) {
+      const float* from[kSquare];
+      for (std::int64_t p = 0; p < kSquare; ++p) from[p] = pairs[p] + i;
+      // A tile has a multiple of 8 rows here, and room for a whole square behind its last pair.
+      auto* const to = reinterpret_cast<float*>(packed_row(packed, i, tile_rows) + k / 2);
+      internal::turn_square(from, to, tile::kPackedRow);
     }
   }
 }
@@ -45,32 +159,28 @@ void pack_whole(const T* from, std::int64_t stride, std::int64_t tiles, std::int
 /// of `tile_rows` reads them, kPackedTile elements for each tile; rows that are missing to the last
 /// tile are zeros.
 template <class T>
-void pack(const MatrixView<T>& a, std::int64_t first, std::int64_t rows, std::int64_t tile_rows,
-          std::int64_t from, std::int64_t depth, T* packed) {
-  if (!a.transposed) {
-    for (std::int64_t i = 0; i < (rows + tile_rows - 1) / tile_rows * tile_rows; ++i) {
-      T* const to = packed + i / tile_rows * kPackedTile + i % tile_rows * tile::kPackedRow;
-      if (i < rows) {
-        std::copy_n(a.data + (first + i) * a.stride + from, depth, to);
-      } else {
-        std::fill_n(to, depth, T{0});
-      }
-    }
-    return;
-  }
+void pack(const tile::Kernels<T>& kernel, const MatrixView<T>& a, std::int64_t first,
+          std::int64_t rows, std::int64_t from, std::int64_t depth, ElementOf<T>* packed) {
+  const std::int64_t tile_rows = kernel.rows;
+  if (!a.transposed) return pack_rows(a, first, rows, tile_rows, from, depth, packed);
   const T* const source = a.data + from * a.stride + first;
+  if (kernel.by_depth[1] == nullptr) {
+    if constexpr (kTermsOf<T> == 2) {
+      return pack_turned(source, a.stride, rows, tile_rows, depth, packed);
+    }
+  }
   const std::int64_t whole = rows / tile_rows;
   if (tile_rows == tile::kRowsAvx512) {
     pack_whole<tile::kRowsAvx512>(source, a.stride, whole, depth, packed);
   } else {
     pack_whole<tile::kRowsAvx2>(source, a.stride, whole, depth, packed);
   }
-  const std::int64_t left = rows - whole * tile_rows;
-  if (left == 0) return;
-  for (std::int64_t k = 0; k < depth; ++k) {
-    T* const to = packed + whole * kPackedTile + k * tile_rows;
-    std::copy_n(source + k * a.stride + whole * tile_rows, left, to);
-    std::fill(to + left, to + tile_rows, T{0});
+  for (std::int64_t k = 0; whole * tile_rows < rows && k < depth; k += kTermsOf<T>) {
+    ElementOf<T>* const to = packed + whole * kPackedTile + k / kTermsOf<T> * tile_rows;
+    for (std::int64_t i = 0; i < tile_rows; ++i) {
+      const std::int64_t row = whole * tile_rows + i;
+      to[i] = row < rows ? element_of(source, a.stride, depth, k, row) : ElementOf<T>{};
+    }
   }
 }
 
@@ -78,13 +188,13 @@ void pack(const MatrixView<T>& a, std::int64_t first, std::int64_t rows, std::in
 /// is computed beside c and copied as far as c reaches.
 template <class T>
 void one_tile(tile::Kernel<T> kernel, std::int64_t kernel_rows, std::int64_t kernel_columns,
-              std::int64_t rows, std::int64_t columns, const T* packed, const T* b,
-              std::int64_t b_stride, std::int64_t depth, T* c, std::int64_t c_stride,
-              bool accumulate) {
+              std::int64_t rows, std::int64_t columns, const ElementOf<T>* packed,
+              const ElementOf<T>* b, std::int64_t b_stride, std::int64_t depth, ResultOf<T>* c,
+              std::int64_t c_stride, bool accumulate) {
   if (rows == kernel_rows && columns == kernel_columns) {
     return kernel(packed, b, b_stride, depth, c, c_stride, accumulate);
   }
-  alignas(64) T whole[tile::kMostRows * 2 * tile::kMostLanes] = {};
+  alignas(64) ResultOf<T> whole[tile::kMostRows * 2 * tile::kMostLanes] = {};
   for (std::int64_t i = 0; accumulate && i < rows; ++i) {
     std::copy_n(c + i * c_stride, columns, whole + i * kernel_columns);
   }
@@ -110,28 +220,30 @@ std::int64_t tile_lanes() {
 
 template <class T>
 void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, MatrixView<T> a,
-                  const T* b, std::int64_t b_stride, T* c, std::int64_t c_stride, bool accumulate) {
+                  const ElementOf<T>* b, std::int64_t b_stride, ResultOf<T>* c,
+                  std::int64_t c_stride, bool accumulate) {
   if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, accumulate);
   const tile::Kernels<T>& kernel = kernels<T>();
-  const auto& by_width = a.transposed ? kernel.by_depth : kernel.by_rows;
+  const KernelScope<T> scope(kernel);
+  const bool by_depth = a.transposed && kernel.by_depth[1] != nullptr;
+  const auto& by_width = by_depth ? kernel.by_depth : kernel.by_rows;
   const std::int64_t together = a.transposed ? kPackedTogether : 1;
-  T* const packed =
-      scratch<T>(Scratch::kPackedTiles, static_cast<std::size_t>(together * kPackedTile));
-  for (std::int64_t from = 0; from < depth; from += kTileDepth) {
-    const std::int64_t terms = std::min(kTileDepth, depth - from);
+  auto* const packed = scratch<ElementOf<T>>(Scratch::kPackedTiles,
+                                             static_cast<std::size_t>(together * kPackedTile));
+  for (std::int64_t from = 0; from < depth; from += kTileDepth * kTermsOf<T>) {
+    const std::int64_t terms = std::min(kTileDepth * kTermsOf<T>, depth - from);
     for (std::int64_t first = 0; first < rows; first += kernel.rows) {
       const std::int64_t tile = first / kernel.rows % together;
       if (tile == 0) {
-        pack(a, first, std::min(together * kernel.rows, rows - first), kernel.rows, from, terms,
-             packed);
+        pack(kernel, a, first, std::min(together * kernel.rows, rows - first), from, terms, packed);
       }
       for (std::int64_t column = 0; column < columns;) {
         const bool two = columns - column > kernel.lanes;
         const std::int64_t width = two ? 2 * kernel.lanes : kernel.lanes;
-        one_tile(by_width[two], kernel.rows, width, std::min(kernel.rows, rows - first),
-                 std::min(width, columns - column), packed + tile * kPackedTile,
-                 b + from * b_stride + column, b_stride, terms, c + first * c_stride + column,
-                 c_stride, accumulate || from > 0);
+        one_tile<T>(by_width[two], kernel.rows, width, std::min(kernel.rows, rows - first),
+                    std::min(width, columns - column), packed + tile * kPackedTile,
+                    b + from / kTermsOf<T> * b_stride + column, b_stride, elements_for<T>(terms),
+                    c + first * c_stride + column, c_stride, accumulate || from > 0);
         column += width;
       }
     }
@@ -140,25 +252,33 @@ void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, M
 
 template <class T>
 void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth,
-                         MatrixView<T> a, const T* b, std::int64_t strip_stride, T* c,
-                         std::int64_t c_stride, bool accumulate) {
+                         MatrixView<T> a, const ElementOf<T>* b, std::int64_t strip_stride,
+                         ResultOf<T>* c, std::int64_t c_stride, bool accumulate) {
   if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, accumulate);
   const tile::Kernels<T>& kernel = kernels<T>();
-  const tile::Kernel<T> tile_kernel = a.transposed ? kernel.by_depth[1] : kernel.by_rows[1];
+  const KernelScope<T> scope(kernel);
+  const bool by_depth = a.transposed && kernel.by_depth[1] != nullptr;
+  const tile::Kernel<T> tile_kernel = by_depth ? kernel.by_depth[1] : kernel.by_rows[1];
   const std::int64_t width = 2 * kernel.lanes;
   const std::int64_t tiles = (rows + kernel.rows - 1) / kernel.rows;
-  T* const packed =
-      scratch<T>(Scratch::kPackedTiles, static_cast<std::size_t>(tiles * kPackedTile));
-  for (std::int64_t from = 0; from < depth; from += kTileDepth) {
-    const std::int64_t terms = std::min(kTileDepth, depth - from);
-    pack(a, 0, rows, kernel.rows, from, terms, packed);
+  auto* const packed =
+      scratch<ElementOf<T>>(Scratch::kPackedTiles, static_cast<std::size_t>(tiles * kPackedTile));
+  for (std::int64_t from = 0; from < depth; from += kTileDepth * kTermsOf<T>) {
+    const std::int64_t terms = std::min(kTileDepth * kTermsOf<T>, depth - from);
+    for (std::int64_t tile = 0; tile < tiles; tile += kPackedTogether) {
+      const std::int64_t first = tile * kernel.rows;
+      pack(kernel, a, first, std::min(kPackedTogether * kernel.rows, rows - first), from, terms,
+           packed + tile * kPackedTile);
+    }
     for (std::int64_t column = 0; column < columns; column += width) {
-      const T* const strip = b + column / width * strip_stride + from * width;
+      const ElementOf<T>* const strip =
+          b + column / width * strip_stride + from / kTermsOf<T> * width;
       for (std::int64_t tile = 0; tile < tiles; ++tile) {
         const std::int64_t first = tile * kernel.rows;
-        one_tile(tile_kernel, kernel.rows, width, std::min(kernel.rows, rows - first),
-                 std::min(width, columns - column), packed + tile * kPackedTile, strip, width,
-                 terms, c + first * c_stride + column, c_stride, accumulate || from > 0);
+        one_tile<T>(tile_kernel, kernel.rows, width, std::min(kernel.rows, rows - first),
+                    std::min(width, columns - column), packed + tile * kPackedTile, strip, width,
+                    elements_for<T>(terms), c + first * c_stride + column, c_stride,
+                    accumulate || from > 0);
       }
     }
   }
@@ -166,13 +286,16 @@ void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t d
 
 template std::int64_t tile_lanes<float>();
 template std::int64_t tile_lanes<double>();
-template void tile_product(std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,
-                           const float*, std::int64_t, float*, std::int64_t, bool);
-template void tile_product(std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
-                           const double*, std::int64_t, double*, std::int64_t, bool);
-template void tile_product_strips(std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,
-                                  const float*, std::int64_t, float*, std::int64_t, bool);
-template void tile_product_strips(std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
-                                  const double*, std::int64_t, double*, std::int64_t, bool);
+template std::int64_t tile_lanes<BFloat16>();
+#define SWITCHYARD_TILE_PRODUCTS(T)                                                                \
+  template void tile_product(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,              \
+                             const ElementOf<T>*, std::int64_t, ResultOf<T>*, std::int64_t, bool); \
+  template void tile_product_strips(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,       \
+                                    const ElementOf<T>*, std::int64_t, ResultOf<T>*, std::int64_t, \
+                                    bool)
+SWITCHYARD_TILE_PRODUCTS(float);
+SWITCHYARD_TILE_PRODUCTS(double);
+SWITCHYARD_TILE_PRODUCTS(BFloat16);
+#undef SWITCHYARD_TILE_PRODUCTS
 
 }  // namespace switchyard::kernels

@@ -23,6 +23,8 @@
 //     template <class T> static Matmul<T> arguments(const Sizes&, Arguments& p);
 //     // Optional: whether kernels/cpu has it for T; true where this is missing.
 //     template <class T> static constexpr bool kOnCpu;
+//     // Optional: whether kernels/cuda has it for T; true where this is missing.
+//     template <class T> static constexpr bool kOnGpu;
 //     // Optional: another largest relative error than the one of the dtype.
 //     template <class T> static constexpr double kTolerance;
 //     // Optional: where no sizes suit every rung, several of which each suits some.
@@ -36,6 +38,15 @@ template <class Case, class T>
 constexpr bool on_cpu() {
   if constexpr (requires { Case::template kOnCpu<T>; }) {
     return Case::template kOnCpu<T>;
+  } else {
+    return true;
+  }
+}
+
+template <class Case, class T>
+constexpr bool on_gpu() {
+  if constexpr (requires { Case::template kOnGpu<T>; }) {
+    return Case::template kOnGpu<T>;
   } else {
     return true;
   }
@@ -111,12 +122,14 @@ TypedEntryPoint describe_for() {
                                },
                            .implementations = {}};
   if constexpr (on_cpu<Case, T>()) add_ladder<Case, T, Cpu>(typed);
+  if constexpr (on_gpu<Case, T>()) {
 #ifdef SWITCHYARD_SIMT
-  add_ladder<Case, T, Simt>(typed);
+    add_ladder<Case, T, Simt>(typed);
 #endif
 #ifdef SWITCHYARD_CUDA
-  add_ladder<Case, T, Cuda>(typed);
+    add_ladder<Case, T, Cuda>(typed);
 #endif
+  }
   return typed;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -80,8 +81,8 @@ TYPED_TEST(TileProduct, EqualsPlainLoops) {
                         std::copy_n(b.begin() + k * s.columns, s.columns,
                                     wide.begin() + k * stride);
                       }
-                      kernels::tile_product(s.rows, s.columns, s.depth, a, wide.data(), stride, c,
-                                            c_stride, accumulate);
+                      kernels::tile_product<T>(s.rows, s.columns, s.depth, a, wide.data(), stride,
+                                               c, c_stride, accumulate);
                     });
       }
     }
@@ -103,11 +104,91 @@ TYPED_TEST(TileProduct, TakesStrips) {
                           (column / width * s.depth + i / s.columns) * width + column % width;
                       in_strips[static_cast<std::size_t>(at)] = b[static_cast<std::size_t>(i)];
                     }
-                    kernels::tile_product_strips(s.rows, s.columns, s.depth, a, in_strips.data(),
-                                                 s.depth * width, c, c_stride, accumulate);
+                    kernels::tile_product_strips<T>(s.rows, s.columns, s.depth, a, in_strips.data(),
+                                                    s.depth * width, c, c_stride, accumulate);
                   });
     }
   }
+}
+
+/// One whole tile by each kernel of an instruction set that this processor has, chosen or not.
+template <class T>
+void check_kernels(const char* name, const kernels::tile::Kernels<T>& set) {
+  using kernels::BFloat16;
+  using Element = kernels::ElementOf<T>;
+  constexpr std::int64_t kTerms = kernels::kTermsOf<T>;
+  constexpr std::int64_t kRow = kernels::tile::kPackedRow;
+  for (const std::int64_t depth : {1, 16, 21}) {  // elements
+    const std::int64_t columns = 2 * set.lanes;
+    std::vector<Element> by_rows(static_cast<std::size_t>(set.rows * kRow));
+    std::vector<Element> by_depth(static_cast<std::size_t>(set.rows * depth));
+    std::vector<Element> b(static_cast<std::size_t>(depth * columns));
+    std::mt19937 engine(1);
+    std::normal_distribution<float> normal;
+    const auto fill = [&](Element& element) {
+      if constexpr (kTerms == 1) {
+        element = T(normal(engine));
+      } else {
+        element = {BFloat16(normal(engine)), BFloat16(normal(engine))};
+      }
+    };
+    const auto term = [](const Element& element, std::int64_t half) {
+      if constexpr (kTerms == 1) {
+        return double{element} * (half == 0 ? 1.0 : 0.0);
+      } else {
+        const std::uint32_t bits = half == 0 ? element.bits << 16 : element.bits & 0xFFFF0000U;
+        return double{std::bit_cast<float>(bits)};
+      }
+    };
+    for (std::int64_t i = 0; i < set.rows; ++i) {
+      for (std::int64_t k = 0; k < depth; ++k) {
+        Element& element = by_rows[static_cast<std::size_t>(i * kRow + k)];
+        fill(element);
+        by_depth[static_cast<std::size_t>(k * set.rows + i)] = element;
+      }
+    }
+    for (Element& element : b) fill(element);
+    for (const int vectors : {0, 1}) {
+      for (const bool rows : {true, false}) {
+        const auto kernel = rows ? set.by_rows[vectors] : set.by_depth[vectors];
+        if (kernel == nullptr) continue;
+        const std::int64_t width = (vectors + 1) * set.lanes;
+        std::vector<kernels::ResultOf<T>> c(static_cast<std::size_t>(set.rows * width), 2);
+        if (set.begin != nullptr) set.begin();
+        kernel(rows ? by_rows.data() : by_depth.data(), b.data(), columns, depth, c.data(), width,
+               true);
+        if (set.end != nullptr) set.end();
+        for (std::int64_t i = 0; i < set.rows * width; ++i) {
+          double want = 2.0;
+          for (std::int64_t k = 0; k < depth * kTerms; ++k) {
+            want +=
+                term(by_rows[static_cast<std::size_t>(i / width * kRow + k / kTerms)], k % kTerms) *
+                term(b[static_cast<std::size_t>(k / kTerms * columns + i % width)], k % kTerms);
+          }
+          ASSERT_NEAR(double{c[static_cast<std::size_t>(i)]}, want, 1e-4)
+              << name << ", depth " << depth << ", vectors " << vectors + 1 << ", element " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(TileKernels, EveryInstructionSetOfThisProcessorIsRight) {
+  using namespace kernels::tile;
+  using kernels::BFloat16;
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  check_kernels("AVX2", kernels_avx2<float>());
+  check_kernels("AVX2", kernels_avx2<double>());
+  check_kernels("AVX2", kernels_avx2<BFloat16>());
+  if (!__builtin_cpu_supports("avx512vl")) return;
+  check_kernels("AVX-512", kernels_avx512<float>());
+  check_kernels("AVX-512", kernels_avx512<double>());
+  check_kernels("AVX-512", kernels_avx512<BFloat16>());
+  if (__builtin_cpu_supports("avx512bf16")) {
+    check_kernels("AVX512-BF16", kernels_avx512_bfloat16());
+  }
+  if (amx_is_granted()) check_kernels("AMX", kernels_amx());
+#endif
 }
 
 }  // namespace

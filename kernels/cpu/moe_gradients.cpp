@@ -1,0 +1,151 @@
+#include "kernels/cpu/moe_gradients.h"
+
+#include <vector>
+
+namespace switchyard::kernels {
+namespace {
+
+/// Rows of a gradient in one task, and slots that are added to it at a time. Sums in float32 of a
+/// bfloat16 result wait beside it, so there are fewer of them.
+template <class T>
+constexpr std::int64_t kGradRows = kTermsOf<T> == 1 ? 512 : 128;
+constexpr std::int64_t kGradSlots = 256;
+
+/// Rows [row, row + rows) of one expert's gradient of a matrix.
+struct GradTask {
+  std::int64_t expert, row, rows;
+};
+
+std::vector<GradTask> grad_tasks(std::int64_t experts, std::int64_t rows, std::int64_t size) {
+  std::vector<GradTask> tasks;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    for (std::int64_t row = 0; row < rows; row += size) {
+      tasks.push_back({e, row, std::min(size, rows - row)});
+    }
+  }
+  return tasks;
+}
+
+/// Where the sums of a task's rows are made: in the gradient, or beside a narrower one.
+template <class T>
+class GradSums {
+ public:
+  /// `gradient` [rows, columns] may be null.
+  GradSums(T* gradient, std::int64_t rows, std::int64_t columns)
+      : gradient_(gradient), count_(rows * columns) {
+    if constexpr (kTermsOf<T> == 1) {
+      sums_ = gradient;
+    } else if (gradient != nullptr) {
+      sums_ = scratch<float>(Scratch::kPartialSums, static_cast<std::size_t>(count_));
+    }
+  }
+  SumOf<T>* data() const { return sums_; }
+  /// Rounds what was summed; zeros where there was nothing to sum.
+  void finish(bool nothing) const {
+    if (gradient_ == nullptr) return;
+    if (nothing) {
+      std::fill_n(gradient_, count_, T(0));
+    } else if constexpr (kTermsOf<T> == 2) {
+      for (std::int64_t i = 0; i < count_; ++i) gradient_[i] = T(sums_[i]);
+    }
+  }
+
+ private:
+  T* gradient_;
+  std::int64_t count_;
+  SumOf<T>* sums_ = nullptr;
+};
+
+template <class T>
+void round_to(const double* sums, std::int64_t count, T* to) {
+  for (std::int64_t j = 0; j < count; ++j) to[j] = T(static_cast<SumOf<T>>(sums[j]));
+}
+
+/// gw_in [H', D] = Σ_s gu[s]ᵀ x[token(s)], and gb_in = Σ_s gu[s], rows of one task.
+template <class T>
+void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
+  const MoeShape& s = a.shape;
+  const std::int64_t width = strip_columns<T>();
+  const std::int64_t strips = (s.width + width - 1) / width;
+  const std::int64_t stride = elements_for<T>(kGradSlots);
+  auto* const x =
+      scratch<ElementOf<T>>(Scratch::kMoePanels, static_cast<std::size_t>(strips * stride * width));
+  const std::int64_t row = task.expert * s.wide() + task.row;
+  const GradSums<T> gw(a.gw_in == nullptr ? nullptr : a.gw_in + row * s.width, task.rows, s.width);
+  double sums[kGradRows<T>] = {};
+  const std::int64_t begin = a.routes.offsets[task.expert];
+  const std::int64_t end = a.routes.offsets[task.expert + 1];
+  for (std::int64_t first = begin; first < end; first += kGradSlots) {
+    const std::int64_t slots = std::min(kGradSlots, end - first);
+    const T* const left = gu + first * s.wide() + task.row;
+    for (std::int64_t i = 0; a.gb_in != nullptr && i < slots; ++i) {
+      for (std::int64_t j = 0; j < task.rows; ++j) {
+        sums[j] += double{static_cast<SumOf<T>>(left[i * s.wide() + j])};
+      }
+    }
+    if (gw.data() == nullptr) continue;
+    copy_to_strips<T>(
+        slots, s.width,
+        [&](std::int64_t slot) { return a.x + a.routes.permutation[first + slot] / s.k * s.width; },
+        x, stride);
+    tile_product_strips<T>(task.rows, s.width, slots, {left, s.wide(), true}, x, stride * width,
+                           gw.data(), s.width, first > begin);
+  }
+  gw.finish(begin == end);
+  if (a.gb_in != nullptr) round_to(sums, task.rows, a.gb_in + row);
+}
+
+/// gw_out [C, H] = Σ_s gy[token(s)]ᵀ (w h)[s], and gb_out = Σ_s w gy[token(s)], rows of one task.
+template <class T>
+void grad_out(const MoeBackward<T>& a, const ElementOf<T>* h, const GradTask& task) {
+  const MoeShape& s = a.shape;
+  const std::int64_t width = strip_columns<T>();
+  T* const gy = scratch<T>(Scratch::kMoePanels, static_cast<std::size_t>(kGradSlots * task.rows));
+  const std::int64_t row = task.expert * s.out + task.row;
+  const GradSums<T> gw(a.gw_out == nullptr ? nullptr : a.gw_out + row * s.hidden, task.rows,
+                       s.hidden);
+  double sums[kGradRows<T>] = {};
+  const std::int64_t begin = a.routes.offsets[task.expert];
+  const std::int64_t end = a.routes.offsets[task.expert + 1];
+  for (std::int64_t first = begin; first < end; first += kGradSlots) {
+    const std::int64_t slots = std::min(kGradSlots, end - first);
+    for (std::int64_t i = 0; i < slots; ++i) {
+      const std::int64_t assignment = a.routes.permutation[first + i];
+      const T* const from = a.gy + assignment / s.k * s.out + task.row;
+      std::copy_n(from, task.rows, gy + i * task.rows);
+      if (a.gb_out == nullptr) continue;
+      const auto weight = double{a.weights[assignment]};
+      for (std::int64_t j = 0; j < task.rows; ++j) {
+        sums[j] += weight * double{static_cast<SumOf<T>>(from[j])};
+      }
+    }
+    if (gw.data() == nullptr) continue;
+    const std::int64_t element =
+        first_element<T>(task.expert, begin) + (first - begin) / kTermsOf<T>;
+    tile_product_strips<T>(task.rows, s.hidden, slots, {gy, task.rows, true}, h + element * width,
+                           slot_elements<T>(s) * width, gw.data(), s.hidden, first > begin);
+  }
+  gw.finish(begin == end);
+  if (a.gb_out != nullptr) round_to(sums, task.rows, a.gb_out + row);
+}
+
+}  // namespace
+
+template <class T>
+void moe_matrix_gradients(const MoeBackward<T>& a, const MoeLeft<T>& left) {
+  const MoeShape& s = a.shape;
+  if (a.gw_in != nullptr || a.gb_in != nullptr) {
+    for_each_task(grad_tasks(s.experts, s.wide(), kGradRows<T>),
+                  [&](const GradTask& task) { grad_in(a, left.gu, task); });
+  }
+  if (a.gw_out != nullptr || a.gb_out != nullptr) {
+    for_each_task(grad_tasks(s.experts, s.out, kGradRows<T>),
+                  [&](const GradTask& task) { grad_out<T>(a, left.h, task); });
+  }
+}
+
+template void moe_matrix_gradients(const MoeBackward<float>&, const MoeLeft<float>&);
+template void moe_matrix_gradients(const MoeBackward<double>&, const MoeLeft<double>&);
+template void moe_matrix_gradients(const MoeBackward<BFloat16>&, const MoeLeft<BFloat16>&);
+
+}  // namespace switchyard::kernels
