@@ -2,8 +2,11 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/core/memory.h"
 
@@ -21,7 +24,35 @@ std::int64_t status_bytes(const std::string& field) {
   return 0;
 }
 
+/// The number at the beginning of a file; nothing where there is none ("max").
+std::optional<double> number_in(const std::string& path) {
+  std::ifstream file(path);
+  double number = 0.0;
+  if (file >> number) return number;
+  return std::nullopt;
+}
+
 }  // namespace
+
+double available_bytes() {
+  double least = 0.0;
+  std::ifstream system("/proc/meminfo");
+  for (std::string word; system >> word;) {
+    double kibibytes = 0.0;
+    if (word == "MemAvailable:" && system >> kibibytes) least = kibibytes * 1024.0;
+  }
+  const std::string group = "/sys/fs/cgroup/";
+  for (const auto& [most, used] : {std::pair(group + "memory.max", group + "memory.current"),
+                                   std::pair(group + "memory/memory.limit_in_bytes",
+                                             group + "memory/memory.usage_in_bytes")}) {
+    const auto limit = number_in(most);
+    const auto taken = number_in(used);
+    if (!limit || !taken) continue;
+    const double left = std::max(*limit - *taken, 1.0);
+    least = least > 0.0 ? std::min(least, left) : left;
+  }
+  return least;
+}
 
 std::int64_t resident_bytes() { return status_bytes("VmRSS:"); }
 

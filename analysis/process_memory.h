@@ -15,4 +15,8 @@ std::int64_t peak_resident_bytes();
 /// where the kernel does not allow it: the peak then counts from the start of the process.
 bool reset_peak_resident_bytes();
 
+/// Bytes that this process may still take: the system's available memory or what its control group
+/// (version 2 or 1) leaves, whichever is less. 0 where neither can be told.
+double available_bytes();
+
 }  // namespace switchyard

@@ -74,17 +74,25 @@ std::string fill_template(std::string_view text,
 
 }  // namespace
 
-std::string render_report(const nlohmann::json& study) {
-  const std::string data = script_json(study);
-  const std::string title = html_text(study.at("study").at("title").get<std::string>());
-  return fill_template(report_assets::template_html, {{"title", title},
+std::string render_page(std::string_view title, const nlohmann::json& data,
+                        const std::vector<std::string_view>& build) {
+  std::string scripts;
+  for (const std::string_view script : build) scripts += std::string(script) + "\n";
+  const std::string text = script_json(data);
+  const std::string heading = html_text(title);
+  return fill_template(report_assets::template_html, {{"title", heading},
                                                       {"style", report_assets::style_css},
                                                       {"d3", report_assets::d3_js},
                                                       {"statistics", report_assets::statistics_js},
                                                       {"charts", report_assets::charts_js},
-                                                      {"figures", report_assets::figures_js},
-                                                      {"report", report_assets::report_js},
-                                                      {"data", data}});
+                                                      {"build", scripts},
+                                                      {"start", report_assets::start_js},
+                                                      {"data", text}});
+}
+
+std::string render_report(const nlohmann::json& study) {
+  return render_page(study.at("study").at("title").get<std::string>(), study,
+                     {report_assets::figures_js, report_assets::report_js});
 }
 
 void write_report(const fs::path& study_dir) {

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace switchyard {
 
@@ -15,5 +17,10 @@ void write_report(const std::filesystem::path& study_dir);
 /// The page for `study` as `read_study` returns it: template, style, d3, scripts and data in one
 /// text. Data cannot end its script element or start a tag, whatever its strings contain.
 std::string render_report(const nlohmann::json& study);
+
+/// A page of the same template with other contents: `build` holds what draws them, scripts after
+/// those for numbers and charts; the last defines buildReport(root, data).
+std::string render_page(std::string_view title, const nlohmann::json& data,
+                        const std::vector<std::string_view>& build);
 
 }  // namespace switchyard

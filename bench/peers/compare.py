@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import moe_compare
 from peer_process import Peer, Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,6 +42,7 @@ class Comparison:
         self.peers = [peer for peer in (Peer('PyTorch', 'torch_worker.py', self.environment),
                                         Peer('JAX', 'jax_worker.py', self.environment)) if peer.modes]
         self.rows = []
+        self.moe_rows = []
 
     def note(self, text):
         print(f'[{time.monotonic() - self.start:5.0f} s] {text}', flush=True)
@@ -78,7 +80,7 @@ class Comparison:
         return self.options.quick or (fastest is not None and not self.options.every_layout
                                       and mode.split()[-1] != fastest.split()[-1])
 
-    def choose(self, peer, work, directory, repeats):
+    def choose(self, peer, work, directory, repeats, tolerance):
         """(worker of the fastest mode that agrees, or None; what came of every mode)."""
         best, tried = None, []
         for mode in peer.modes[work]:
@@ -86,7 +88,7 @@ class Comparison:
                 continue
             began = time.monotonic()
             worker = Worker(peer, work, mode, directory, self.options.threads, self.options.limit)
-            entry = {'mode': mode, **worker.ready(TOLERANCE[work])}
+            entry = {'mode': mode, **worker.ready(tolerance)}
             if 'failed' not in entry:
                 entry['seconds'] = statistics.median(worker.times(repeats)['seconds'])
                 entry['set_up_seconds'] = time.monotonic() - began
@@ -109,7 +111,8 @@ class Comparison:
         chosen, tried = {}, {}
         for work in works:
             for peer in self.peers:
-                worker, tried[work, peer.name] = self.choose(peer, work, directory, repeats)
+                worker, tried[work, peer.name] = self.choose(peer, work, directory, repeats,
+                                                           TOLERANCE[work])
                 if worker:
                     chosen[work, peer.name] = worker
         turns = []
@@ -142,7 +145,7 @@ class Comparison:
         return {'machine': program, 'threads': self.options.threads, 'model': self.model,
                 'peers': {peer.name: {'version': peer.version, 'source': self.options.source if peer.name == 'PyTorch'
                                       else 'PyPI'} for peer in self.peers},
-                'rows': self.rows, 'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
+                'rows': self.rows, 'moe': self.moe_rows, 'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
 
 
 def print_row(row):
@@ -164,7 +167,7 @@ def print_bounds(bound, rows):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--only', action='append', choices=GROUPS, help='all if none is named')
+    parser.add_argument('--only', action='append', choices=[*GROUPS, 'moe'], help='all if none is named')
     parser.add_argument('--programs', default='build/release', help='folder of switchyard and switchyard_bench')
     parser.add_argument('--model', help="a configuration's model object (default: ResNet-18, dense head, no dropout)",
                         default='{"backbone": {"name": "resnet18"}, "head": {"name": "dense", "dropout": 0.0}}')
@@ -173,7 +176,7 @@ def parse_arguments():
     parser.add_argument('--repeats', type=int, help='timed calls a turn at most')
     parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--limit', type=int, default=600, help='seconds that a mode may take to be ready')
-    parser.add_argument('--quick', action='store_true', help='leave out torch.compile')
+    parser.add_argument('--quick', action='store_true', help='leave out torch.compile, and take a small MoE layer')
     parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
     parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
     parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')
@@ -187,8 +190,11 @@ def main():
     for peer in comparison.peers:
         comparison.note(f'{peer.name} {peer.version}')
     os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
+    asked = options.only or [*GROUPS, 'moe']
+    if 'moe' in asked:
+        comparison.moe_rows = moe_compare.compare(comparison)
     for batch in sorted({1, options.batch}):
-        groups = [group for group in options.only or GROUPS if batch == options.batch or group == 'inference']
+        groups = [group for group in GROUPS if group in asked and (batch == options.batch or group == 'inference')]
         if not groups:
             continue
         with tempfile.TemporaryDirectory() as directory:
@@ -196,7 +202,7 @@ def main():
             for group in groups:
                 comparison.group(group, batch, directory)
     bounds = {}
-    if comparison.model.get('backbone', {}).get('name', 'resnet18') == 'resnet18':
+    if comparison.rows and comparison.model.get('backbone', {}).get('name', 'resnet18') == 'resnet18':
         bounds = comparison.ours('convolutions', options.batch, 3)['convolutions']
         print_bounds(bounds, comparison.rows)
     with open(options.json, 'w') as file:

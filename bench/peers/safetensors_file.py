@@ -22,6 +22,12 @@ def write(path, arrays):
         file.write(len(text).to_bytes(8, 'little') + text + b''.join(chunks))
 
 
+def read_metadata(path):
+    """What a file says of itself: {name: text}."""
+    with open(path, 'rb') as file:
+        return json.loads(file.read(int.from_bytes(file.read(8), 'little'))).get('__metadata__', {})
+
+
 def read(path):
     with open(path, 'rb') as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), 'little')))

@@ -94,11 +94,11 @@ def arguments(description, version, modes):
     return options
 
 
-def serve(prepare, options):
+def serve(prepare, options, problem_type=Problem):
     """`prepare(problem, work, words)` returns (body, result): body() does the work once and waits for its end;
     result(value of the first call) gives {name: numpy array} as expected() does."""
     try:
-        problem = Problem(options.problem)
+        problem = problem_type(options.problem)
         body, result = prepare(problem, options.work, options.mode.split())
         error = relative_error(result(body()), problem.expected(options.work))
     except Exception as failure:  # whatever a library throws: the mode is reported as failed

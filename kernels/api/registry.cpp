@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "kernels/api/error.h"
+#include "kernels/api/rung_scope.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -78,6 +79,49 @@ std::vector<ChosenRung> chosen_rungs() {
   std::vector<ChosenRung> choices;
   for (const auto& [names, choice] : registry().choices) choices.push_back(choice);
   return choices;
+}
+
+RungScope::RungScope(std::string_view device, const std::vector<RungOfKernel>& rungs)
+    : device_(device) {
+  try {
+    for (const auto& [kernel, rung] : rungs) {
+      std::optional<ChosenRung> choice;
+      {
+        const std::lock_guard lock(registry().mutex);
+        const auto found = registry().choices.find(key(device, kernel));
+        if (found != registry().choices.end()) choice = found->second;
+      }
+      choose_rung(device, kernel, rung);
+      earlier_.push_back({kernel, std::move(choice)});
+    }
+  } catch (...) {
+    restore();
+    throw;
+  }
+}
+
+RungScope::~RungScope() { restore(); }
+
+void RungScope::restore() {
+  const std::lock_guard lock(registry().mutex);
+  for (auto each = earlier_.rbegin(); each != earlier_.rend(); ++each) {
+    if (each->choice) {
+      registry().choices[key(device_, each->kernel)] = *each->choice;
+    } else {
+      registry().choices.erase(key(device_, each->kernel));
+    }
+  }
+  registry().any_choice = !registry().choices.empty();
+}
+
+std::uint64_t RungScope::taken() const {
+  const std::lock_guard lock(registry().mutex);
+  std::uint64_t calls = 0;
+  for (const Earlier& each : earlier_) {
+    const auto found = registry().choices.find(key(device_, each.kernel));
+    if (found != registry().choices.end()) calls += found->second.taken;
+  }
+  return calls;
 }
 
 namespace internal {

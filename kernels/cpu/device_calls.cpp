@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "kernels/api/error.h"
+#include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
 #include "kernels/cpu/parallel.h"
 
@@ -211,6 +212,7 @@ void copy_to_device(Cpu&, void* to, const void* from, std::size_t bytes) {
 }
 template <>
 void copy_to_host(Cpu&, void* to, const void* from, std::size_t bytes) {
+  note_host_wait();
   copy_bytes(to, from, bytes);
 }
 template <>

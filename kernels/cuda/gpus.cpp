@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "kernels/api/device.h"
+#include "kernels/api/host_waits.h"
 #include "kernels/cuda/architectures.h"
 #include "kernels/cuda/stream.h"
 
@@ -100,6 +101,7 @@ std::string device_description(Cuda& cuda) {
 
 template <>
 void synchronise(Cuda& cuda) {
+  note_host_wait();
   check_cuda(cudaStreamSynchronize(cuda.stream), "cudaStreamSynchronize");
 }
 

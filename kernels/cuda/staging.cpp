@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/api/host_waits.h"
 #include "kernels/cuda/parts.h"
 
 namespace switchyard::kernels {
@@ -72,6 +73,7 @@ std::vector<Piece> pieces_of(std::span<const HostCopy> copies) {
 void Staging::to_host(cudaStream_t stream, std::span<const HostCopy> copies) {
   const std::vector<Piece> pieces = pieces_of(copies);
   if (pieces.empty()) return;
+  note_host_wait();
   const std::lock_guard lock(mutex_);
   const std::size_t first = turn_;
   const std::size_t slots = pieces.back().slot + 1;

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/device_memory.h"
@@ -90,6 +91,7 @@ void copy_to_device(Simt&, void* to, const void* from, std::size_t bytes) {
 }
 template <>
 void copy_to_host(Simt&, void* to, const void* from, std::size_t bytes) {
+  note_host_wait();
   copy_bytes(to, Side::kHost, from, Side::kDevice, bytes);
 }
 template <>
@@ -99,6 +101,7 @@ LowestNumber* fault_word(Simt&) {
 }
 template <>
 LowestNumber read_back(Simt& exec, std::span<const HostCopy> copies) {
+  note_host_wait();
   for (const HostCopy& copy : copies) {
     copy_bytes(copy.to, Side::kHost, copy.from, Side::kDevice, copy.bytes);
   }

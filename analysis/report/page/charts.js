@@ -97,7 +97,7 @@ function lineScales(spec) {
           format: spec.y.format || (log ? d3.format(",") : scale.tickFormat(5)), log};
 }
 
-// spec: {title, description, x: {label, integer}, y: {label, format, min, max, log},
+// spec: {title, description, x: {label, integer, format}, y: {label, format, min, max, log},
 //   series: [{label, name at the line's end, color, dash, width, points: [{x, y, low, high}]}],
 //   references: [{y, label}]}
 function drawLines(svg, width, spec) {
@@ -127,7 +127,7 @@ function drawAxes(plot, s, inner, spec) {
   plot.append("g").attr("class", "axis").call(
     d3.svg.axis().scale(s.y).orient("left").tickValues(s.ticks).tickFormat(s.format).tickSize(-inner.width).tickPadding(6));
   const bottom = plot.append("g").attr({class: "axis", transform: "translate(0," + inner.height + ")"}).call(
-    d3.svg.axis().scale(s.x).orient("bottom").tickValues(xTicks).tickFormat(t => minus(d3.round(t, 6) + "")).tickSize(4).tickPadding(4));
+    d3.svg.axis().scale(s.x).orient("bottom").tickValues(xTicks).tickFormat(spec.x.format || (t => minus(d3.round(t, 6) + ""))).tickSize(4).tickPadding(4));
   bottom.append("line").attr({class: "base", x2: inner.width}).style("stroke", "#8a8a8a");
 }
 

@@ -1,4 +1,4 @@
-// Builds the page from the inlined data: summary, figures, tables; then draws the charts.
+// Builds the page from the data of a study: summary, figures, tables (start.js calls it).
 
 function buildReport(root, data) {
   const study = data.study;
@@ -118,32 +118,3 @@ function configurationRows(groups) {
     return [field].concat(values.every(v => v === values[0]) ? {text: values[0], span: groups.length} : values);
   });
 }
-
-// --- start ---------------------------------------------------------------------------------------
-
-(function start() {
-  const root = d3.select("#report");
-  try {
-    buildReport(root, JSON.parse(document.getElementById("data").textContent));
-    drawCharts();
-  } catch (error) {
-    console.error("report: " + error.message + "\n" + error.stack);
-    root.append("p").attr("class", "failure").text("This report could not be drawn: " + error.message);
-    return;
-  }
-  let width = window.innerWidth;
-  let timer = 0;
-  window.addEventListener("resize", () => {
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    clearTimeout(timer);
-    timer = setTimeout(drawCharts, 120);
-  });
-  // Paper is narrower than most windows: draw for A4's width between the margins, then go back.
-  window.addEventListener("beforeprint", () => {
-    document.documentElement.classList.add("paper");
-    drawCharts();
-    document.documentElement.classList.remove("paper");
-  });
-  window.addEventListener("afterprint", drawCharts);
-})();

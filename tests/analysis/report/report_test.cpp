@@ -80,7 +80,8 @@ TEST_F(Report, LoadsNothingFromOutside) {
 TEST_F(Report, AssetsDoNotEndTheirElement) {
   for (const std::string_view asset :
        {report_assets::d3_js, report_assets::statistics_js, report_assets::charts_js,
-        report_assets::figures_js, report_assets::report_js}) {
+        report_assets::figures_js, report_assets::report_js, report_assets::bench_js,
+        report_assets::start_js}) {
     EXPECT_GT(asset.size(), 1000u);
     EXPECT_EQ(asset.find("</script"), std::string_view::npos);
     EXPECT_EQ(asset.find("<!--"), std::string_view::npos);

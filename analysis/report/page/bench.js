@@ -1,0 +1,223 @@
+// Builds the page about a benchmark of routing or of the MoE layer from results in Google Benchmark's format.
+
+const FACTORS = [["tokens", "Tokens"], ["experts", "Experts"], ["k", "Experts per token (k)"]];
+const SIZES = ["tokens", "width", "hidden", "out", "experts", "k"];
+const SETTING = ["benchmark", "order", "dtype", "device", "activation", "distribution"].concat(SIZES);
+const VARIANT_COLORS = ["#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#000000", "#7F7F7F"];
+const NAIVE_COLOR = "#F2C9A8";  // the naive rung is faster here
+
+const variantOf = row => row.stage === "layer" || row.variant.indexOf(row.stage) === 0 ? row.variant : row.stage + " " + row.variant;
+const milliseconds = row => row.real_time * 1e-6;
+const unique = values => values.filter((value, i) => values.indexOf(value) === i);
+const settingOf = (row, without) => SETTING.filter(f => f !== without).map(f => row[f]).join("/");
+const log2 = x => Math.log(x) / Math.LN2;
+
+function colorsOf(rows) {
+  const colors = {};
+  unique(rows.map(variantOf)).forEach((variant, i) => { colors[variant] = VARIANT_COLORS[i % VARIANT_COLORS.length]; });
+  return colors;
+}
+
+function buildReport(root, data) {
+  const timed = data.benchmarks.filter(row => !row.error_occurred);
+  benchHeadline(root, data, timed);
+  if (timed.length) {
+    const colors = colorsOf(timed);
+    const first = timed.filter(row => settingOf(row) === settingOf(timed[0]));
+    sideBySide(root, first, colors);
+    shares(root, first, colors);
+    FACTORS.forEach(([factor, label]) => byFactor(root, timed, factor, label, colors));
+    bySkew(root, timed, colors);
+    breakEven(root, timed);
+    benchTable(root, timed);
+  }
+  failures(root, data.benchmarks.filter(row => row.error_occurred));
+  root.append("footer").append("p").text("Written by Switchyard " + data.context.machine.version +
+    ". Charts: d3 3.5 (BSD licence, Michael Bostock).");
+}
+
+function benchHeadline(root, data, timed) {
+  const machine = data.context.machine;
+  root.append("h1").text("Mixture-of-experts benchmark");
+  root.append("p").attr("class", "byline").text([machine.cpu, machine.threads + " threads", "device " + machine.device,
+    data.context.date.replace("T", " ").replace("+00:00", " UTC")].join(" · "));
+  root.append("p").attr("class", "summary").text(timed.length + " of " + data.benchmarks.length + " rows agree with the float64 reference and are timed. " +
+    "Times are medians; bands reach from the 20th to the 80th percentile. Bytes are those that the kernels declare to move; the least is every operand " +
+    "read once and every result written once, matrices of experts without tokens left out.");
+}
+
+const describe = row => SIZES.map(f => f + " " + formatCount(row[f])).concat([row.activation, row.distribution]).join(", ") +
+  "; " + row.order + ", " + row.dtype + " on " + row.device;
+
+// --- one workload --------------------------------------------------------------------------------
+
+function sideBySide(root, rows, colors) {
+  const section = addSection(root, "Side by side", describe(rows[0]) + ".");
+  const figure = section.append("figure");
+  const panels = figure.append("div").attr("class", "panels");
+  const bars = (value, text) => rows.map(row => ({label: variantOf(row), bars: [Object.assign({value: value(row), color: colors[variantOf(row)], text: text(row)},
+    value === milliseconds ? {low: row.p20_ns * 1e-6, high: row.p80_ns * 1e-6} : {})]}));
+  addPanel(panels, "Time", drawBars, {title: "Time of a call by variant", description: "Median time of every variant.",
+    x: {label: "Milliseconds"}, rows: bars(milliseconds, row => formatNumber(milliseconds(row)))});
+  addPanel(panels, "Bytes moved, in units of the least", drawBars, {title: "Bytes moved by variant", description: "Bytes moved over compulsory bytes.",
+    x: {label: "Bytes moved / least bytes"}, reference: {x: 1, label: "least"}, rows: bars(row => row.bytes_ratio, row => formatNumber(row.bytes_ratio))});
+  addCaption(figure, "Launches, host waits and all other figures stand in the table below.");
+}
+
+function shares(root, rows, colors) {
+  if (!rows.some(row => row.share_of_product > 0 || row.share_of_copy > 0)) return;
+  const section = addSection(root, "Share of what the device reaches", "A copy moves " + formatNumber(rows[0].copy_bytes_per_second * 1e-9) +
+    " GB/s and a dense product of as many flops reaches " + formatNumber(rows[0].product_flops_per_second * 1e-9) + " GFLOP/s, measured in the same run.");
+  const figure = section.append("figure");
+  const panels = figure.append("div").attr("class", "panels");
+  [["share_of_copy", "Of the copy's rate"], ["share_of_product", "Of the dense product's rate"]].forEach(([field, heading]) => {
+    addPanel(panels, heading, drawBars, {title: heading, description: heading + ", by variant.", x: {label: "Percent", format: x => Math.round(100 * x)},
+      reference: {x: 1, label: "100 %"}, rows: rows.map(row => ({label: variantOf(row), bars: [{value: row[field], color: colors[variantOf(row)], text: formatPercent(row[field], 0)}]}))});
+  });
+  addCaption(figure, "Above 100 % of a copy: the operands fit a cache, the copy's do not.");
+}
+
+// --- one factor ----------------------------------------------------------------------------------
+
+// The rows that differ in `factor` alone, of the setting for which it takes the most values; none for a single value.
+function rowsAlong(timed, factor) {
+  const sets = d3.nest().key(row => settingOf(row, factor)).entries(timed);
+  const count = set => unique(set.values.map(row => row[factor])).length;
+  const best = sets.sort((a, b) => count(b) - count(a))[0];
+  return best && count(best) > 1 ? best.values : [];
+}
+
+function seriesAlong(rows, factor, colors, value, band) {
+  return unique(rows.map(variantOf)).map(variant => ({label: variant, color: colors[variant],
+    points: rows.filter(row => variantOf(row) === variant).sort((a, b) => a[factor] - b[factor]).map(row => Object.assign(
+      {x: log2(row[factor]), y: value(row)}, band ? {low: row.p20_ns * 1e-6, high: row.p80_ns * 1e-6} : {}))}));
+}
+
+function byFactor(root, timed, factor, label, colors) {
+  const rows = rowsAlong(timed, factor).filter(row => row[factor] > 0);
+  if (rows.length === 0) return;
+  const layer = rows.filter(row => row.stage === "layer" || row.stage === "slots_and_back");
+  const shown = layer.length ? layer : rows;
+  const section = addSection(root, "By " + label.toLowerCase(), describe(rows[0]).replace(factor + " " + formatCount(rows[0][factor]) + ", ", "") + ".");
+  const figure = section.append("figure");
+  const panels = figure.append("div").attr("class", "panels");
+  const x = {label: label + ", log scale", integer: true, format: t => formatCount(Math.round(2 ** t))};
+  addPanel(panels, "Time", drawLines, {title: "Time by " + factor, description: "Time of each variant by " + factor + ".",
+    x, y: {label: "Milliseconds", min: 0, log: true}, series: seriesAlong(shown, factor, colors, milliseconds, true)});
+  const least = {label: "least", color: "#7F7F7F", dash: DASH, points: seriesAlong(shown, factor, colors, row => row.compulsory_bytes * 1e-6)[0].points};
+  addPanel(panels, "Bytes moved", drawLines, {title: "Bytes moved by " + factor, description: "Bytes moved by each variant by " + factor + ".",
+    x, y: {label: "MB", min: 0, log: true}, series: seriesAlong(shown, factor, colors, row => row.bytes_moved * 1e-6).concat([least])});
+}
+
+function bySkew(root, timed, colors) {
+  const rows = rowsAlong(timed, "distribution");
+  if (rows.length === 0) return;
+  const section = addSection(root, "By skew", describe(rows[0]).replace(", " + rows[0].distribution, "") + ".");
+  const figure = section.append("figure");
+  addLegend(figure, unique(rows.map(variantOf)).map(variant => ({label: variant, color: colors[variant], kind: "bar"})));
+  const panels = figure.append("div").attr("class", "panels");
+  const bars = value => unique(rows.map(row => row.distribution)).map(distribution => ({label: distribution,
+    bars: rows.filter(row => row.distribution === distribution).map(row => ({value: value(row), color: colors[variantOf(row)], text: formatNumber(value(row))}))}));
+  addPanel(panels, "Time", drawBars, {title: "Time by distribution", description: "Time of each variant by distribution.",
+    x: {label: "Milliseconds"}, rows: bars(milliseconds)});
+  addPanel(panels, "Bytes moved", drawBars, {title: "Bytes by distribution", description: "Bytes moved by each variant by distribution.",
+    x: {label: "MB"}, rows: bars(row => row.bytes_moved * 1e-6)});
+}
+
+// --- break-even map ------------------------------------------------------------------------------
+
+// For each distribution the time of the naive rung, the first of the ladder, over that of the fastest other.
+function breakEven(root, timed) {
+  const layer = timed.filter(row => row.stage === "layer");
+  const sets = d3.nest().key(row => [row.order, row.dtype, row.device, row.distribution].join("/")).entries(layer)
+    .filter(set => isMap(set.values));
+  if (sets.length === 0) return;
+  const naive = layer[0].variant;
+  const section = addSection(root, "Break-even map", "Time of " + naive + " over the time of the fastest other variant: above 1 the other wins. Shaded: " +
+    naive + " wins.");
+  const figure = section.append("figure");
+  addLegend(figure, [{label: naive + " wins", color: NAIVE_COLOR, kind: "bar"}, {label: "the fastest other wins", color: HEAT(0.5), kind: "bar"}]);
+  const panels = figure.append("div").attr("class", "panels");
+  sets.forEach(set => addPanel(panels, set.values[0].distribution, drawMap, mapOf(set.values, naive)));
+}
+
+// Whether tokens and experts were combined rather than varied one at a time.
+function isMap(rows) {
+  const count = read => unique(rows.map(read)).length;
+  const tokens = count(row => row.tokens);
+  const experts = count(row => row.experts);
+  return tokens > 1 && experts > 1 && count(row => row.tokens + "/" + row.experts) > tokens * experts / 2;
+}
+
+function mapOf(rows, naive) {
+  const sorted = field => unique(rows.map(row => row[field])).sort((a, b) => a - b);
+  const tokens = sorted("tokens");
+  const experts = sorted("experts");
+  const cells = experts.map(e => tokens.map(t => {
+    const here = rows.filter(row => row.tokens === t && row.experts === e);
+    const own = here.find(row => row.variant === naive);
+    const others = here.filter(row => row.variant !== naive).sort((a, b) => a.real_time - b.real_time);
+    return own && others.length ? {ratio: own.real_time / others[0].real_time, winner: others[0].variant} : null;
+  }));
+  return {title: "Break-even map, " + rows[0].distribution, description: "Ratio of times by tokens and experts.", tokens, experts, cells, naive};
+}
+
+function drawMap(svg, width, spec) {
+  const left = textWidth(svg, spec.experts.map(formatCount)) + 10;
+  const cell = {width: (width - left - 1) / spec.tokens.length, height: 24};
+  const top = 34;
+  svg.append("text").attr({class: "quiet", x: 0, y: 12}).text("Experts");
+  svg.append("text").attr({class: "quiet", x: width - 1, y: 12, "text-anchor": "end"}).text("Tokens");
+  const every = Math.ceil((textWidth(svg, spec.tokens.map(formatCount)) + 6) / cell.width);
+  spec.tokens.forEach((t, c) => {
+    if (c % every) return;
+    svg.append("text").attr({class: "quiet", x: left + (c + 0.5) * cell.width, y: top - 7, "text-anchor": "middle"}).text(formatCount(t));
+  });
+  spec.experts.forEach((e, r) => {
+    const y = top + r * cell.height;
+    svg.append("text").attr({x: left - 8, y: y + cell.height / 2, dy: "0.35em", "text-anchor": "end"}).text(formatCount(e));
+    spec.cells[r].forEach((value, c) => drawMapCell(svg, value, left + c * cell.width, y, cell, spec.naive));
+  });
+  return top + spec.experts.length * cell.height + 6;
+}
+
+function drawMapCell(svg, value, x, y, cell, naive) {
+  const share = value ? Math.min(1, log2(value.ratio) / 5) : 0;  // darkest from 32 times
+  const fill = !value ? "#dddddd" : value.ratio < 1 ? NAIVE_COLOR : HEAT(0.1 + 0.9 * share);
+  const rect = svg.append("rect").attr({x, y, width: cell.width, height: cell.height, fill, stroke: "#fff"});
+  if (!value) return;
+  rect.append("title").text(value.ratio < 1 ? naive + " wins" : value.winner + " wins");
+  const text = value.ratio < 10 ? value.ratio.toFixed(1) : value.ratio.toFixed(0);
+  if (textWidth(svg, [text]) + 2 > cell.width) return;
+  svg.append("text").attr({x: x + cell.width / 2, y: y + cell.height / 2, dy: "0.35em", "text-anchor": "middle"})
+    .style("fill", value.ratio >= 1 && share > 0.5 ? "#fff" : "#1b1b1b").text(text);
+}
+
+// --- all figures ---------------------------------------------------------------------------------
+
+function benchTable(root, timed) {
+  const section = addSection(root, "All figures");
+  const share = x => x ? formatPercent(x, 0) : "–";
+  figureTable(section, timed, ["Time (ms)", "Of copy", "GFLOP/s", "Of dense", "Error"], row => [
+    {text: formatNumber(milliseconds(row)), was: formatNumber(row.p20_ns * 1e-6) + "–" + formatNumber(row.p80_ns * 1e-6)},
+    share(row.share_of_copy), formatNumber(row.flops_per_second * 1e-9), share(row.share_of_product), row.error.toExponential(0)]);
+  figureTable(section, timed, ["Kernels", "Grids", "Waits", "MB moved", "Least"], row => [
+    formatCount(row.kernels), formatCount(row.launches), formatCount(row.host_waits), formatNumber(row.bytes_moved * 1e-6),
+    formatNumber(row.compulsory_bytes * 1e-6)]);
+}
+
+// A line per row under a heading per workload.
+function figureTable(section, timed, columns, cells) {
+  const rows = [];
+  d3.nest().key(row => settingOf(row)).entries(timed).forEach(set => {
+    rows.push([describe(set.values[0]) + ", " + set.values[0].active_experts + " experts with tokens"]);
+    set.values.forEach(row => rows.push([variantOf(row)].concat(cells(row))));
+  });
+  addTable(section, {columns: ["Variant"].concat(columns), rows});
+}
+
+function failures(root, rows) {
+  if (rows.length === 0) return;
+  const section = addSection(root, "Without a time");
+  addTable(section, {kind: "fields", columns: ["Row", "Reason"], rows: rows.map(row => [row.name, row.error_message])});
+}
