@@ -41,6 +41,7 @@ Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
   Efficiency result;
   result.threads = thread_count();
   result.parameters = parameter_count(model);
+  result.multiply_adds = multiply_adds(model.config(), image_shape[0], image_shape[1]);
   const std::int64_t largest =
       *std::max_element(options.batch_sizes.begin(), options.batch_sizes.end());
   reset_peak_resident_bytes();
@@ -63,6 +64,8 @@ nlohmann::json to_json(const Efficiency& efficiency) {
          {"latency_ms", to_json_milliseconds(timing.latency)}});
   }
   return {{"parameters", efficiency.parameters},
+          {"multiply_adds", efficiency.multiply_adds.total()},
+          {"routed_share", efficiency.multiply_adds.routed_share()},
           {"threads", efficiency.threads},
           {"peak_resident_bytes", efficiency.peak_resident_bytes},
           {"inference", inference}};

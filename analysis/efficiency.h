@@ -7,6 +7,7 @@
 
 #include "analysis/timing.h"
 #include "models/classifier.h"
+#include "models/multiply_adds.h"
 
 namespace switchyard {
 
@@ -22,6 +23,7 @@ struct InferenceTiming {
 
 struct Efficiency {
   std::int64_t parameters = 0;
+  MultiplyAdds multiply_adds;  ///< per image
   int threads = 0;
   std::int64_t peak_resident_bytes = 0;
   std::vector<InferenceTiming> inference;  ///< as in batch_sizes

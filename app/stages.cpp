@@ -5,6 +5,7 @@
 #include "app/data_options.h"
 #include "app/machine.h"
 #include "engine/autograd/node.h"
+#include "models/multiply_adds.h"
 #include "training/checkpoint.h"
 #include "training/evaluate.h"
 #include "training/metrics.h"
@@ -44,7 +45,11 @@ nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
   const TrainingState state = read_training_state(run.checkpoint_file());
   const Evaluation test =
       evaluate(*loaded.model, data.test, selection.test, config.evaluation_batch_size);
+  const Shape& images = data.test.images.shape();  // [N, H, W, C]
+  const MultiplyAdds cost = multiply_adds(config.model, images[1], images[2]);
   return {{"schema", "switchyard-run/1"},
+          {"multiply_adds", cost.total()},
+          {"routed_share", cost.routed_share()},
           {"best_epoch", state.best_epoch},
           {"best_validation_accuracy", state.best_validation_accuracy},
           {"training_seconds", training_seconds(run)},

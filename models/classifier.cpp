@@ -22,7 +22,12 @@ Device Classifier::device() const { return backbone_->stem().conv.weight().devic
 ClassifierOutput Classifier::forward(const Tensor& images, nn::Mode mode) {
   check(images.dtype() == dtype_, "[classifier] the model is {}, images are {}", name(dtype_),
         name(images.dtype()));
-  return head_->forward(backbone_->forward(images, mode), mode);
+  BackboneOutput body = backbone_->forward(images, mode);
+  ClassifierOutput output = head_->forward(body.features, mode);
+  if (!backbone_->moe_block()) return output;
+  output.gate = std::move(body.gate);  // its head has none (check_model_config)
+  output.balance_loss = std::move(body.balance_loss);
+  return output;
 }
 
 std::unique_ptr<Head> make_head(const HeadConfig& config, std::int64_t features, DType dtype,

@@ -3,24 +3,16 @@
 #include <memory>
 
 #include "engine/nn/module.h"
+#include "models/gate_output.h"
 #include "models/model_config.h"
 
 namespace switchyard {
 
-/// Holds what a MoE head's gate did with a batch.
-struct GateOutput {
-  Tensor logits;         ///< [N, E] after noise, temperature and dropout: what the router saw
-  Tensor probabilities;  ///< [N, E] gate probabilities (soft: all experts; sparse: zero outside the
-                         ///< top k)
-  Tensor indices;        ///< [N, k] int64 chosen experts; soft head: undefined
-  Tensor weights;        ///< [N, k]; soft head: undefined
-  std::int64_t dropped = 0;  ///< assignments beyond capacity
-};
-
 struct ClassifierOutput {
   Tensor logits;        ///< [N, classes]
-  GateOutput gate;      ///< tensors undefined for the dense head
-  Tensor balance_loss;  ///< weighted sum of the head's balance losses, a scalar; undefined if none
+  GateOutput gate;      ///< of the head, or of the backbone's MoE block, which has several rows per
+                        ///< image; tensors undefined where the model has no gate
+  Tensor balance_loss;  ///< weighted sum of that gate's balance losses, a scalar; undefined if none
                         ///< is on
 };
 

@@ -4,6 +4,7 @@
 #include "engine/nn/layers.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/moe.h"
 #include "engine/ops/shape.h"
 
 namespace switchyard {
@@ -48,6 +49,11 @@ Tensor Experts::mix(const Tensor& x, const Tensor& p, nn::Mode mode) const {
 
 Tensor Experts::route(const Tensor& x, const Tensor& weights, const Routing& routing,
                       nn::Mode mode) const {
+  if (!mode.training || dropout_ == 0.0) {
+    return moe(x, weights, routing, {.w_in = w1_, .b_in = b1_, .w_out = w2_, .b_out = b2_},
+               ExpertActivation::kRelu);
+  }
+  // Dropout between the two layers has no kernel that fuses it.
   const Tensor slots = dispatch(x, routing);  // [S, D]
   const Tensor hidden = nn::dropout(relu(grouped_linear(slots, w1_, b1_, routing.offsets)),
                                     dropout_, mode);                         // [S, H]

@@ -63,7 +63,7 @@ struct InferencePlan::Implementation {
       : images(image_shape),
         features({image_shape[0], classifier.backbone().features()}),
         device(classifier.device()) {
-    if (device == Device::kCpu) {
+    if (device == Device::kCpu && !classifier.backbone().moe_block()) {
       network = prepare(classifier.backbone(), images);
       head = copy_of_head(classifier);
     } else {
@@ -77,7 +77,7 @@ struct InferencePlan::Implementation {
   Device device;
   std::optional<InferenceNetwork> network;  // on the CPU, with the head behind it
   std::unique_ptr<Head> head;
-  std::unique_ptr<Classifier> model;  // on other devices
+  std::unique_ptr<Classifier> model;  // what has no such network
 };
 
 InferencePlan::InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height,

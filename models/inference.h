@@ -8,7 +8,8 @@ namespace switchyard {
 
 /// Evaluation-mode forward pass of a float32 classifier for one batch size, prepared once and run
 /// many times: batch norm folded into the convolutions, weights packed, activations preallocated.
-/// On other devices than the CPU it is the plain forward pass.
+/// On other devices than the CPU, and for a backbone with an MoE block, it is the plain forward
+/// pass.
 ///
 /// Holds copies of all weights and statistics as they were at construction, backbone's and head's:
 /// the model may change or go. Agrees with its forward() of that time up to rounding (1e-4 relative

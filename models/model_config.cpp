@@ -1,6 +1,5 @@
 #include "models/model_config.h"
 
-#include <cmath>
 #include <string_view>
 
 #include "engine/core/suggest.h"
@@ -9,38 +8,12 @@
 namespace switchyard {
 namespace {
 
-/// Says how `value` leaves the range, "" where it does not.
-std::string range_problem(std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
-  if (value < minimum) return fmt::format("must be at least {}, got {}", minimum, value);
-  if (value > maximum) return fmt::format("must be at most {}, got {}", maximum, value);
-  return "";
-}
-
-/// The rule for a size of at least one.
-auto size_up_to(std::int64_t maximum) {
-  return [maximum](std::int64_t value) { return range_problem(value, 1, maximum); };
-}
-
 /// Calls visit(field, value, rule) for every field of this kind of head but its name, where
 /// rule(value) says what is wrong with it ("" if nothing). The one list of which head has what.
 template <class Config, class Visit>
 void for_each_head_field(Config& head, Visit&& visit) {
   using Text = std::string;
-  const auto probability = [](double v) {
-    return v >= 0.0 && v < 1.0 ? Text() : fmt::format("must be in [0, 1), got {}", v);
-  };
-  const auto coefficient = [](double v) {
-    return v >= 0.0 && std::isfinite(v) ? Text() : fmt::format("must not be negative, got {}", v);
-  };
-  const auto positive = [](double v) {
-    return v > 0.0 && std::isfinite(v) ? Text() : fmt::format("must be positive, got {}", v);
-  };
-  const auto capacity = [](std::int64_t v) { return range_problem(v, 0, kMaxCapacity); };
-  const auto choices = [&](std::int64_t k) {
-    return k >= 1 && k <= head.experts
-               ? Text()
-               : fmt::format("must be between 1 and the {} experts, got {}", head.experts, k);
-  };
+  const auto choices = [&](std::int64_t k) { return choices_problem(k, head.experts); };
   const auto estimator = [](const Text& v) { return choice_problem(v, {"probability", "smooth"}); };
   const auto order = [](const Text& v) {
     return choice_problem(v, {"topk_softmax", "softmax_topk", "softmax_topk_renormalized"});
@@ -48,7 +21,7 @@ void for_each_head_field(Config& head, Visit&& visit) {
 
   const bool sparse = head.name == "sparse_moe" || head.name == "hard_moe";
   visit("classes", head.classes, size_up_to(kMaxClasses));
-  visit("dropout", head.dropout, probability);
+  visit("dropout", head.dropout, probability_problem);
   if (head.name == "dense") {
     visit("width", head.width, size_up_to(kMaxWidth));
     return;
@@ -56,27 +29,27 @@ void for_each_head_field(Config& head, Visit&& visit) {
   visit("experts", head.experts, size_up_to(kMaxExperts));
   visit("expert_width", head.expert_width, size_up_to(kMaxWidth));
   if (head.name == "sparse_moe") visit("top_k", head.top_k, choices);
-  visit("temperature", head.temperature, positive);
-  visit("gate_input_dropout", head.gate_input_dropout, probability);
-  visit("gate_logits_dropout", head.gate_logits_dropout, probability);
-  visit("router_z", head.router_z, coefficient);
+  visit("temperature", head.temperature, positive_problem);
+  visit("gate_input_dropout", head.gate_input_dropout, probability_problem);
+  visit("gate_logits_dropout", head.gate_logits_dropout, probability_problem);
+  visit("router_z", head.router_z, coefficient_problem);
   if (!sparse) {
-    visit("balance", head.balance, coefficient);
+    visit("balance", head.balance, coefficient_problem);
     return;
   }
-  visit("importance", head.importance, coefficient);
-  visit("load", head.load, coefficient);
+  visit("importance", head.importance, coefficient_problem);
+  visit("load", head.load, coefficient_problem);
   visit("load_estimator", head.load_estimator, estimator);
-  visit("switch_balance", head.switch_balance, coefficient);
+  visit("switch_balance", head.switch_balance, coefficient_problem);
   visit("router_order", head.router_order, order);
-  visit("capacity", head.capacity, capacity);
+  visit("capacity", head.capacity, count_up_to(kMaxCapacity));
 }
 
 template <class Config, class Visit>
 void for_each_backbone_field(Config& backbone, Visit&& visit) {
   using Text = std::string;
   visit("name", backbone.name, [](const Text& v) {
-    return choice_problem(v, {"resnet18", "small"});
+    return choice_problem(v, {"resnet18", "small", "small_moe"});
   });
   visit("in_channels", backbone.in_channels, size_up_to(kMaxChannels));
   visit("initialisation", backbone.initialisation, [](const Text& v) {
@@ -107,12 +80,21 @@ ModelConfig parse_model_config(JsonObject model) {
   ModelConfig config;
   JsonObject backbone = model.optional_object("backbone");
   for_each_backbone_field(config.backbone, reading(backbone));
+  if (config.backbone.has_moe()) {
+    JsonObject moe = backbone.optional_object("moe");
+    for_each_moe_field(config.backbone.moe, reading(moe));
+    moe.finish();
+  }
   backbone.finish();
 
   JsonObject head = model.object("head");
   config.head.name = head.required<std::string>("name");
   if (const std::string problem = head_name_problem(config.head.name); !problem.empty()) {
     head.fail("name", problem);
+  }
+  if (config.backbone.has_moe() && config.head.name != "dense") {
+    head.fail("name", fmt::format("must be dense behind the backbone {}, which has a gate, got {}",
+                                  config.backbone.name, config.head.name));
   }
   for_each_head_field(config.head, reading(head));
   if (config.head.name == "hard_moe" && head.has("top_k")) {  // said, though it has no other
@@ -130,6 +112,9 @@ ModelConfig parse_model_config(const nlohmann::json& model, const std::string& w
 nlohmann::json to_json(const ModelConfig& config) {
   nlohmann::json backbone = nlohmann::json::object();
   for_each_backbone_field(config.backbone, writing(backbone));
+  if (config.backbone.has_moe()) {
+    for_each_moe_field(config.backbone.moe, writing(backbone["moe"]));
+  }
   nlohmann::json head = {{"name", config.head.name}};
   for_each_head_field(config.head, writing(head));
   return {{"backbone", backbone}, {"head", head}};

@@ -4,24 +4,26 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "models/limits.h"
+#include "models/moe_config.h"
+
 namespace switchyard {
 
 class JsonObject;
 
-// Bounds what a configuration may ask for: far above any published model, low enough that no size
-// that is computed of them overflows.
-inline constexpr std::int64_t kMaxChannels = 1024;
-inline constexpr std::int64_t kMaxClasses = 65'536;
-inline constexpr std::int64_t kMaxWidth = 65'536;  ///< of the dense head, and of an expert
-inline constexpr std::int64_t kMaxExperts = 4096;
-inline constexpr std::int64_t kMaxCapacity = 1'000'000'000;
-
 struct BackboneConfig {
-  std::string name = "resnet18";  ///< "resnet18" (CIFAR stem, 512 features) or "small" (128)
+  /// "resnet18" (CIFAR stem, 512 features), "small" (128), or "small_moe": small with a token MoE
+  /// layer over the patches of its last feature map
+  std::string name = "resnet18";
   std::int64_t in_channels = 3;
   /// "pytorch": every convolution from its layer's default. "torchvision": as the published models,
   /// torchvision's ResNet-18 (normal, fan-out) with a first convolution from the default.
   std::string initialisation = "pytorch";
+  /// small_moe: the layer. With these sizes a patch costs about what the convolution in its place
+  /// does: 2 experts of 2 · 128 · 256 multiply-adds against 9 · 128 · 128.
+  MoeConfig moe = {.expert_width = 256, .switch_balance = 0.01};
+
+  bool has_moe() const { return name == "small_moe"; }
 };
 
 /// One of the four heads. Fields that a head does not have are errors in its JSON and unused here.
@@ -57,7 +59,8 @@ struct ModelConfig {
 /// Reads the `model` object of a configuration. Every field but `head.name` may be left out.
 /// UsageError naming the field ("config.json: model.head.top_k: ..."): one that this head does not
 /// have, a wrong type, an unknown name, sizes < 1 or above the limits, k > experts, temperature <=
-/// 0, dropout outside [0, 1), a negative coefficient or capacity.
+/// 0, dropout outside [0, 1), a negative coefficient or capacity, a head with a gate behind a
+/// backbone with one.
 ModelConfig parse_model_config(JsonObject model);
 /// Parses the `model` object alone; messages begin with `where`, a file name or an option.
 ModelConfig parse_model_config(const nlohmann::json& model, const std::string& where);

@@ -24,8 +24,9 @@ json to_json(const TrainingState& state) {
                            {"cross_entropy", state.sums.cross_entropy},
                            {"balance_loss", state.sums.balance_loss},
                            {"seconds", state.epoch_seconds}};
-    if (state.gate.images > 0) {
-      object["under_way"]["gate"] = {{"probability", state.gate.probability},
+    if (state.gate.rows > 0) {
+      object["under_way"]["gate"] = {{"rows", state.gate.rows},
+                                     {"probability", state.gate.probability},
                                      {"assignments", state.gate.assignments},
                                      {"entropy", state.gate.entropy}};
     }
@@ -42,7 +43,9 @@ void parse_under_way(JsonObject object, TrainingState& state) {
   state.epoch_seconds = object.required<double>("seconds");
   if (object.has("gate")) {
     JsonObject gate = object.object("gate");
-    state.gate = {state.sums.images, gate.required<std::vector<double>>("probability"),
+    // Before there were gates over patches, every row was an image.
+    state.gate = {gate.optional<std::int64_t>("rows", state.sums.images),
+                  gate.required<std::vector<double>>("probability"),
                   gate.required<std::vector<std::int64_t>>("assignments"),
                   gate.required<double>("entropy")};
     if (state.gate.assignments.size() != state.gate.probability.size()) {

@@ -18,9 +18,9 @@ std::size_t largest_of(std::span<const double> row) {
 }  // namespace
 
 void GateSums::add(const GateOutput& gate) {
-  check(gate.probabilities.defined(), "[gate sums] the head has no gate");
+  check(gate.probabilities.defined(), "[gate sums] the model has no gate");
   const auto experts = static_cast<std::size_t>(gate.probabilities.size(1));
-  if (images == 0) {
+  if (rows == 0) {
     probability.assign(experts, 0.0);
     assignments.assign(experts, 0);
   }
@@ -41,12 +41,12 @@ void GateSums::add(const GateOutput& gate) {
       ++assignments.at(static_cast<std::size_t>(expert));
     }
   }
-  images += gate.probabilities.size(0);
+  rows += gate.probabilities.size(0);
 }
 
 std::vector<double> GateSums::mean_probability() const {
   std::vector<double> mean = probability;
-  for (double& p : mean) p /= static_cast<double>(images);
+  for (double& p : mean) p /= static_cast<double>(rows);
   return mean;
 }
 
@@ -58,7 +58,7 @@ std::vector<double> GateSums::load() const {
   return load;
 }
 
-double GateSums::mean_entropy() const { return entropy / static_cast<double>(images); }
+double GateSums::mean_entropy() const { return entropy / static_cast<double>(rows); }
 
 nlohmann::json to_json(const GateSums& sums) {
   return {{"mean_probability", sums.mean_probability()},

@@ -8,13 +8,13 @@
 
 namespace switchyard {
 
-/// Adds up what a gate did over some images, batch by batch, whatever their labels: plain numbers,
-/// so that a checkpoint can keep the sums of an epoch under way.
+/// Adds up what a gate did, batch by batch, whatever the labels: plain numbers, so that a
+/// checkpoint can keep the sums of an epoch under way.
 struct GateSums {
-  std::int64_t images = 0;
+  std::int64_t rows = 0;                  ///< images of a head, patches of an MoE block
   std::vector<double> probability;        ///< [E] sums of the gate probabilities
   std::vector<std::int64_t> assignments;  ///< [E] routed assignments (arg-max choices, soft head)
-  double entropy = 0.0;                   ///< sum of -Σ p ln p over images, nats
+  double entropy = 0.0;                   ///< sum of -Σ p ln p over rows, nats
 
   /// Adds one batch; the first one sets E. Errors: a dense head's empty output, another E.
   void add(const GateOutput& gate);
@@ -23,7 +23,7 @@ struct GateSums {
   std::vector<double> mean_probability() const;
   /// [E] share of the routed assignments; sums to 1.
   std::vector<double> load() const;
-  /// Mean entropy over images, nats.
+  /// Mean entropy over rows, nats.
   double mean_entropy() const;
 };
 

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 json to_json(const EpochMetrics& metrics) {
   json train = to_json(metrics.train);
-  if (metrics.train_gate.images > 0) train["gate"] = to_json(metrics.train_gate);
+  if (metrics.train_gate.rows > 0) train["gate"] = to_json(metrics.train_gate);
   json validation = to_json(metrics.validation.scores);
   if (metrics.validation.gate) validation["gate"] = to_json(metrics.validation.gate->sums());
   return {{"epoch", metrics.epoch},

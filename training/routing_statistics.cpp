@@ -33,24 +33,29 @@ double margin_of(std::vector<double> row, std::size_t k) {
 
 RoutingStatistics::RoutingStatistics(std::int64_t classes, std::int64_t experts)
     : experts_(positive("experts", experts)),
-      class_images_(positive("classes", classes)),
-      class_probability_(class_images_.size() * experts_) {}
+      class_rows_(positive("classes", classes)),
+      class_probability_(class_rows_.size() * experts_) {}
 
 void RoutingStatistics::add(const GateOutput& gate, const Tensor& labels) {
-  check(gate.probabilities.defined(), "[routing statistics] the head has no gate");
-  const std::int64_t n = gate.probabilities.size(0);
-  const Shape expected{n, static_cast<std::int64_t>(experts_)};
-  check(gate.probabilities.shape() == expected && labels.shape() == Shape{n},
-        "[routing statistics] probabilities {} and labels {}, expected [N, {}] and [N]",
+  check(gate.probabilities.defined(), "[routing statistics] the model has no gate");
+  const std::int64_t n = labels.numel();
+  const std::int64_t rows = gate.probabilities.size(0);
+  const Shape expected{rows, static_cast<std::int64_t>(experts_)};
+  check(gate.probabilities.shape() == expected && labels.rank() == 1 && n > 0 && rows >= n &&
+            rows % n == 0,
+        "[routing statistics] probabilities {} and labels {}, expected [N, {}] and [N], or several "
+        "rows for each label",
         gate.probabilities.shape(), labels.shape(), experts_);
   const std::vector<double> probabilities = gate.probabilities.to_doubles();
   auto row = probabilities.begin();
   for (const double label : labels.to_doubles()) {
-    check(label >= 0.0 && label < static_cast<double>(class_images_.size()),
-          "[routing statistics] label {} of {} classes", label, class_images_.size());
+    check(label >= 0.0 && label < static_cast<double>(class_rows_.size()),
+          "[routing statistics] label {} of {} classes", label, class_rows_.size());
     const auto c = static_cast<std::size_t>(label);
-    ++class_images_[c];
-    for (std::size_t e = 0; e < experts_; ++e) class_probability_[c * experts_ + e] += *row++;
+    for (std::int64_t i = 0; i < rows / n; ++i) {
+      ++class_rows_[c];
+      for (std::size_t e = 0; e < experts_; ++e) class_probability_[c * experts_ + e] += *row++;
+    }
   }
   sums_.add(gate);
   if (gate.indices.defined()) add_margins(gate);
@@ -67,11 +72,11 @@ void RoutingStatistics::add_margins(const GateOutput& gate) {
 }
 
 std::vector<std::vector<double>> RoutingStatistics::class_by_expert() const {
-  std::vector<std::vector<double>> matrix(class_images_.size());
+  std::vector<std::vector<double>> matrix(class_rows_.size());
   for (std::size_t c = 0; c < matrix.size(); ++c) {
     for (std::size_t e = 0; e < experts_; ++e) {
       matrix[c].push_back(class_probability_[c * experts_ + e] /
-                          static_cast<double>(class_images_[c]));
+                          static_cast<double>(class_rows_[c]));
     }
   }
   return matrix;

@@ -9,8 +9,8 @@
 
 namespace switchyard {
 
-/// Gap between the k-th and the (k+1)-th gate logit over images: how far the routing, which the
-/// Hessian holds fixed, is from changing.
+/// Gap between the k-th and the (k+1)-th gate logit over images, or patches: how far the routing,
+/// which the Hessian holds fixed, is from changing.
 struct RoutingMargin {
   double minimum = 0.0;
   double median = 0.0;
@@ -22,7 +22,8 @@ class RoutingStatistics {
   /// Errors: sizes < 1.
   RoutingStatistics(std::int64_t classes, std::int64_t experts);
 
-  /// Adds one batch. `labels` [N] int64. Errors: a dense head's empty output, shapes that differ.
+  /// Adds one batch. `labels` [N] int64; the gate has N rows, or R·N, of which image i has those
+  /// from R·i on. Errors: the empty output of a model without a gate, shapes that differ.
   void add(const GateOutput& gate, const Tensor& labels);
 
   /// The sums over all images, whatever their class.
@@ -38,9 +39,9 @@ class RoutingStatistics {
 
   std::size_t experts_ = 0;
   GateSums sums_;
-  std::vector<std::int64_t> class_images_;  // [classes]
-  std::vector<double> class_probability_;   // [classes · E] sums
-  std::vector<double> margins_;             // [images]
+  std::vector<std::int64_t> class_rows_;   // [classes]
+  std::vector<double> class_probability_;  // [classes · E] sums
+  std::vector<double> margins_;            // [rows]
 };
 
 /// {"minimum", "median"}: `routing_margin` of a results file.

@@ -104,6 +104,7 @@ void check_efficiency(const JsonField& efficiency) {
   efficiency.at("parameters").integer(1);
   efficiency.at("threads").integer(1);
   efficiency.at("peak_resident_bytes").integer(0);
+  if (const auto routed = efficiency.find("routed_share")) routed->fraction();
   for (const JsonField& batch : efficiency.at("inference").elements()) {
     batch.at("batch_size").integer(1);
     batch.at("repeats").integer(1);
@@ -138,7 +139,8 @@ std::vector<std::string> check_study(const JsonField& study) {
 RunShape check_run(const JsonField& config, const JsonField& results) {
   config.at("seed").integer(0);
   const JsonField model = config.at("model");
-  model.at("backbone").at("name").string();
+  const JsonField backbone = model.at("backbone");
+  backbone.at("name").string();
   const JsonField head = model.at("head");
   const JsonField head_name = head.at("name");
   check_one_of(head_name, {"dense", "soft_moe", "sparse_moe", "hard_moe"});
@@ -152,7 +154,9 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
 
   RunShape shape;
   shape.classes = results.at("data_set").at("classes").elements().size();
-  if (head_name.string() != "dense") {
+  if (const auto moe = backbone.find("moe")) {
+    shape.experts = static_cast<size_t>(moe->at("experts").integer(1));
+  } else if (head_name.string() != "dense") {
     shape.experts = static_cast<size_t>(head.at("experts").integer(1));
   }
   if (head_name.string() == "sparse_moe") head.at("top_k").integer(1);

@@ -13,7 +13,7 @@ namespace switchyard {
 /// The numbers that the lengths of a run's arrays follow from.
 struct RunShape {
   size_t classes = 0;
-  size_t experts = 0;  ///< 0 for a head without a gate
+  size_t experts = 0;  ///< 0 for a model without a gate
 };
 
 /// Checks study.json and returns its runs' names: at least one, each a plain directory name.

@@ -70,6 +70,9 @@ void print_outcome(const RunDirectory& run) {
              run.path().string(), results.at("best_epoch").get<int>(),
              100.0 * results.at("best_validation_accuracy").get<double>(),
              100.0 * results.at("test").at("accuracy").get<double>());
+  print_text("{:.2f} million multiply-adds per image, of which {:.3f} % are routed\n",
+             1e-6 * results.at("multiply_adds").get<double>(),
+             100.0 * results.at("routed_share").get<double>());
 }
 
 /// A run that is owned and the images that it trains on.
@@ -144,6 +147,12 @@ std::vector<std::string> training_fields() {
     all.merge_patch(to_json(training_preset(preset)));
   for (const std::string& head : head_names()) {
     all.merge_patch({{"model", to_json(ModelConfig{.backbone = {}, .head = {.name = head}})}});
+  }
+  for (const char* gate : {"topk_softmax", "sigmoid"}) {  // between them they have every field
+    ModelConfig patches;
+    patches.backbone.name = "small_moe";
+    patches.backbone.moe.gate = gate;
+    all.merge_patch({{"model", to_json(patches)}});
   }
   return field_paths(all);
 }

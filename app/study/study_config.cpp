@@ -26,17 +26,23 @@ TrainConfig parse_training(JsonObject& object, const std::string& where) {
   return parse_train_config(training, where + ": training");
 }
 
-/// Reads a head from its name or its object; `index` is its place in the list.
-HeadConfig parse_head(const json& head, std::size_t index, const std::string& where) {
+/// Reads a head from its name or its object; `index` is its place in the list. It is read beside
+/// the backbone that it is to stand behind.
+HeadConfig parse_head(const json& head, std::size_t index, const json& backbone,
+                      const std::string& where) {
   const json object = head.is_string() ? json{{"name", head}} : head;
-  return parse_model_config({{"head", object}}, fmt::format("{}: heads[{}]", where, index)).head;
+  return parse_model_config({{"backbone", backbone}, {"head", object}},
+                            fmt::format("{}: heads[{}]", where, index))
+      .head;
 }
 
-std::vector<HeadConfig> parse_heads(JsonObject& object, const std::string& where) {
+std::vector<HeadConfig> parse_heads(JsonObject& object, const BackboneConfig& backbone,
+                                    const std::string& where) {
+  const json body = to_json(ModelConfig{.backbone = backbone, .head = {}}).at("backbone");
   const auto list = object.required<std::vector<json>>("heads");
   if (list.empty()) object.fail("heads", "must not be empty");
   std::vector<HeadConfig> heads;
-  for (const json& head : list) heads.push_back(parse_head(head, heads.size(), where));
+  for (const json& head : list) heads.push_back(parse_head(head, heads.size(), body, where));
   return heads;
 }
 
@@ -81,7 +87,7 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
   StudyConfig config;
   config.preset = object.optional<std::string>("preset", config.preset);
   config.backbone = parse_backbone(object, where);
-  config.heads = parse_heads(object, where);
+  config.heads = parse_heads(object, config.backbone, where);
   config.seeds = object.optional<std::int64_t>("seeds", config.seeds);
   if (config.seeds < 1 || config.seeds > kMostSeeds) {
     object.fail("seeds", fmt::format("must be from 1 to {}, got {}", kMostSeeds, config.seeds));

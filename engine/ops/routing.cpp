@@ -57,6 +57,11 @@ const T* data_or_null(const Tensor& weights) {
 
 }  // namespace
 
+Routing sealed(Routing routing) {
+  routing.version = version_of(routing);
+  return routing;
+}
+
 /// A routing is validated where it is made and trusted afterwards, so nobody may write into it.
 void check_intact(std::string_view op, const Routing& routing) {
   check(version_of(routing) == routing.version,
@@ -178,8 +183,7 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
                                .offsets = offsets,
                                .permutation = routing.permutation.data<std::int64_t>(),
                                .inverse = routing.inverse.data<std::int64_t>()});
-  routing.version = version_of(routing);
-  return routing;
+  return sealed(std::move(routing));
 }
 
 Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) {

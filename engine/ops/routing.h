@@ -37,7 +37,7 @@ struct Routing {
   Tensor offsets;             ///< [E+1] int64: slots [offsets[e], offsets[e+1]) belong to expert e
   Tensor permutation;         ///< [S] int64: slot -> token·k + choice; S = T·k - dropped
   Tensor inverse;             ///< [T, k] int64: assignment -> slot, -1 if dropped
-  std::uint64_t version = 0;  ///< of its tensors, as make_routing left them
+  std::uint64_t version = 0;  ///< of its tensors, when it was sealed
 };
 
 /// Sorts assignments by expert, tokens ascending within one. `capacity` per expert, by position
@@ -45,7 +45,14 @@ struct Routing {
 Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t capacity = 0,
                      Indices origin = Indices::kChecked);
 
-/// Error naming `op` where a tensor of the routing was overwritten since make_routing() made it.
+/// The routing in which each expert takes the `per_expert` tokens of the greatest scores [T, E]
+/// (ties to the lower token): k = E, choice e of every token being expert e, "dropped" where the
+/// expert did not take it. No gradient. Waits for the device. Errors: per_expert < 0 or > T; NaN.
+Routing choose_tokens(const Tensor& scores, std::int64_t per_expert);
+
+/// The same routing, which from now on is to stay as it is: whoever fills one in ends with this.
+Routing sealed(Routing routing);
+/// Error naming `op` where a tensor of the routing was overwritten since it was sealed.
 void check_intact(std::string_view op, const Routing& routing);
 
 // Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,

@@ -52,7 +52,7 @@ TEST(Classifier, ResNet18HasFourStagesOfTwoBlocks) {
   EXPECT_EQ(model->backbone().blocks().size(), 8U);
   // 8x8 images leave 1x1 before the pool: three stages halve them.
   const Tensor images = random_tensor({2, 8, 8, 3}, 1, DType::kFloat32);
-  const Tensor features = model->backbone().forward(images, nn::Mode::evaluation());
+  const Tensor features = model->backbone().forward(images, nn::Mode::evaluation()).features;
   EXPECT_EQ(features.shape(), Shape({2, 512}));
 }
 

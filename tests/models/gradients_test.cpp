@@ -49,7 +49,7 @@ struct TinyModel {
     const nn::Mode mode = training ? nn::Mode::train(random) : nn::Mode::evaluation();
     const Tensor images = test::random_tensor({kImages, 6, 6, 2}, 9);
     const Tensor labels = Tensor::from<std::int64_t>({kImages}, {0, 2, 1, 1, 0});
-    const ClassifierOutput output = head->forward(backbone->forward(images, mode), mode);
+    const ClassifierOutput output = head->forward(backbone->forward(images, mode).features, mode);
     const Tensor loss = cross_entropy(output.logits, labels);
     return output.balance_loss ? loss + output.balance_loss : loss;
   }

@@ -42,7 +42,7 @@ TEST_F(EvaluateTest, AgreesWithOneForwardPass) {
     EXPECT_EQ(evaluation.images, 37);
     EXPECT_NEAR(evaluation.scores.cross_entropy, loss, 1e-12);
     EXPECT_DOUBLE_EQ(evaluation.scores.accuracy, correct / 37.0);
-    EXPECT_EQ(evaluation.gate->sums().images, 37);
+    EXPECT_EQ(evaluation.gate->sums().rows, 37);
   }
   const Evaluation whole = evaluate(*model_, data_.test, indices_, 37);
   EXPECT_NEAR(whole.scores.balance_loss, output.balance_loss.item(), 1e-12);

@@ -20,7 +20,7 @@ GateOutput sparse_gate() {
 TEST(GateSums, AddsUpBatchesOfASparseGate) {
   GateSums sums;
   for (int i = 0; i < 3; ++i) sums.add(sparse_gate());
-  EXPECT_EQ(sums.images, 6);
+  EXPECT_EQ(sums.rows, 6);
   EXPECT_EQ(sums.probability, (std::vector{2.25, 2.25, 1.5}));
   EXPECT_EQ(sums.assignments, (std::vector<std::int64_t>{3, 6, 3}));
   EXPECT_EQ(sums.mean_probability(), (std::vector{0.375, 0.375, 0.25}));

@@ -38,7 +38,7 @@ GateOutput sparse_gate() {
 TEST(RoutingStatistics, CountsASparseGate) {
   RoutingStatistics statistics(2, 3);
   statistics.add(sparse_gate(), labels_of({0, 1, 0, 1}));
-  EXPECT_EQ(statistics.sums().images, 4);
+  EXPECT_EQ(statistics.sums().rows, 4);
   EXPECT_EQ(statistics.sums().mean_probability(), (std::vector{0.3125, 0.5, 0.1875}));
   EXPECT_EQ(statistics.sums().load(), (std::vector{0.25, 0.5, 0.25}));
   EXPECT_EQ(statistics.class_by_expert(),
@@ -60,7 +60,7 @@ TEST(RoutingStatistics, AddsUpBatches) {
   once.add(sparse_gate(), labels_of({0, 1, 0, 1}));
   RoutingStatistics twice(2, 3);
   for (int i = 0; i < 2; ++i) twice.add(sparse_gate(), labels_of({0, 1, 0, 1}));
-  EXPECT_EQ(twice.sums().images, 8);
+  EXPECT_EQ(twice.sums().rows, 8);
   EXPECT_EQ(twice.sums().load(), once.sums().load());
   EXPECT_EQ(to_json(twice)["class_by_expert"], to_json(once)["class_by_expert"]);
   EXPECT_EQ(twice.margin()->median, once.margin()->median);
@@ -92,10 +92,19 @@ TEST(RoutingStatistics, HasNoRowForAClassWithoutImages) {
   EXPECT_TRUE(std::isnan(statistics.class_by_expert()[2][0]));
 }
 
+/// Two images of two patches each.
+TEST(RoutingStatistics, SeveralRowsMayBelongToOneLabel) {
+  RoutingStatistics patches(2, 3), images(2, 3);
+  patches.add(sparse_gate(), labels_of({0, 1}));
+  images.add(sparse_gate(), labels_of({0, 0, 1, 1}));
+  EXPECT_EQ(patches.class_by_expert(), images.class_by_expert());
+  EXPECT_EQ(patches.sums().rows, 4);
+}
+
 TEST(RoutingStatistics, RejectsWhatDoesNotFit) {
   RoutingStatistics statistics(2, 3);
   EXPECT_THROW(statistics.add(GateOutput{}, labels_of({0})), Error);
-  EXPECT_THROW(statistics.add(sparse_gate(), labels_of({0, 1})), Error);
+  EXPECT_THROW(statistics.add(sparse_gate(), labels_of({0, 1, 0})), Error);
   EXPECT_THROW(statistics.add(sparse_gate(), labels_of({0, 1, 2, 0})), Error);
   EXPECT_THROW(statistics.add(sparse_gate(), labels_of({0, -1, 1, 0})), Error);
   RoutingStatistics four(2, 4);

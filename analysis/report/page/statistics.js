@@ -52,7 +52,8 @@ function groupRuns(runs) {
     let group = groups.find(g => g.key === key);
     if (!group) {
       const head = run.config.model.head;
-      group = {key, head, runs: [], published: publishedOf(head), experts: head.name === "dense" ? 0 : head.experts};
+      const gated = run.config.model.backbone.moe || head;  // an MoE block, or a head
+      group = {key, head, runs: [], published: publishedOf(head), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
       groups.push(group);
     }
     group.runs.push(run);

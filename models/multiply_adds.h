@@ -1,0 +1,22 @@
+#pragma once
+
+#include "models/model_config.h"
+
+namespace switchyard {
+
+/// Counts the multiply-adds of one image's forward pass in evaluation mode: convolutions and matrix
+/// products; norms, activations, pooling and softmax are left out.
+struct MultiplyAdds {
+  double dense = 0.0;   ///< what every image passes through, gates and shared experts included
+  double routed = 0.0;  ///< of the experts that a gate chose
+
+  double total() const { return dense + routed; }
+  /// Called rho: no routing, however fast, saves or costs more than this share of the model.
+  double routed_share() const { return routed / total(); }
+};
+
+/// Counts those of a model on images of height x width, with all assignments kept. The soft head
+/// runs every expert for every image and routes nothing.
+MultiplyAdds multiply_adds(const ModelConfig& config, std::int64_t height, std::int64_t width);
+
+}  // namespace switchyard
