@@ -106,14 +106,21 @@ void keep_hidden(const MoeShape& s, const MoeBlock<T>& of, const Block& block,
   if constexpr (kTermsOf<T> == 1) {
     empty_panel<T>(of.slots(), count, h, kBlockSlots, place);
   } else {
-    // Neighbouring lanes are neighbouring slots: a row of them narrows to a row of pairs.
-    BFloat16Pair row[kBlockSlots / 2];
-    for (std::int64_t j = 0; j < count; ++j) {
-      const float* const lanes = h + j * kBlockSlots;
-      for (std::int64_t i = 0; i < of.slots(); i += 2) {
-        row[i / 2] = {BFloat16(lanes[i]), BFloat16(i + 1 < of.slots() ? lanes[i + 1] : 0.0F)};
+    // Neighbouring lanes are neighbouring slots: rows of them narrow to rows of pairs.
+    constexpr std::int64_t kRow = kBlockSlots / 2;
+    constexpr std::int64_t kColumns = 64;  // at a time
+    BFloat16Pair pairs[kColumns * kRow];
+    for (std::int64_t j = 0; j < count; j += kColumns) {
+      const std::int64_t columns = std::min(kColumns, count - j);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const float* const lanes = h + (j + c) * kBlockSlots;
+        for (std::int64_t i = 0; i < of.padded() / 2; ++i) {  // weighed with 0 behind the slots
+          pairs[c * kRow + i] = {BFloat16(lanes[2 * i]), BFloat16(lanes[2 * i + 1])};
+        }
       }
-      for (std::int64_t i = 0; i < elements_for<T>(of.slots()); ++i) *place(i, j) = row[i];
+      empty_panel<BFloat16Pair>(
+          elements_for<T>(of.slots()), columns, pairs, kRow,
+          [&](std::int64_t element, std::int64_t column) { return place(element, j + column); });
     }
   }
 }
