@@ -28,12 +28,14 @@ struct GatheredRows {
   int end;
   std::int64_t stride;
 
-  using Row = const T*;
+  struct Row {
+    int token;  // < 0: none
+  };
   __device__ __forceinline__ Row row(int slot) const {
-    return slot < end ? data + tokens.token(slot) * stride : nullptr;
+    return {slot < end ? tokens.token(slot) : -1};
   }
   __device__ __forceinline__ const T* at(const Row& row, int depth) const {
-    return row == nullptr ? nullptr : row + depth;
+    return row.token < 0 ? nullptr : data + row.token * stride + depth;
   }
 };
 

@@ -4,6 +4,7 @@
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/row_tile.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
 #include "kernels/cuda/tile_outputs.cuh"
 
 // These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
@@ -78,6 +79,10 @@ __global__ void grouped_matmul_thread_per_output(Grouped<T> p) {
 //   4. where there is a bias, each thread adds its columns' to its sums before it writes them.
 // Reads x once per 64 columns and an expert's weights once per 64 of its rows: 1/16 byte a flop
 // (float32) for full tiles. A segment wastes at most 63 rows of arithmetic and no memory traffic.
+//
+// grouped_matmul_tensor_core
+//   the same with 4 warps and fragments of tensor cores (tensor_core_tile.cuh): the same bytes, the
+//   arithmetic 8 times faster for tf32 and twice for float64 on compute capability 8.0.
 template <class Tile, bool kWide, bool kTransposeW>
 __global__ void __launch_bounds__(Tile::kThreads)
     grouped_matmul_tile(Grouped<typename Tile::Operand> p, int tiles_across, bool wide_y) {
@@ -134,6 +139,18 @@ void register_tile(KernelExecutor& exec, const GroupedMatmul<T>& a) {
       exec, kWide ? "grouped_matmul_register_tile_wide" : "grouped_matmul_register_tile", a);
 }
 
+template <class T>
+constexpr const char* kTensorCoreName =
+    std::is_same_v<T, float> ? "grouped_matmul_tensor_core_tf32" : "grouped_matmul_tensor_core";
+
+template <class T>
+void tensor_core(KernelExecutor& exec, const GroupedMatmul<T>& a) {
+  with_flag(wide_operands(a), [&](auto wide) {
+    launch_tiles<TensorCoreTile<MmaFor<T>, 64, 64>, decltype(wide)::value>(exec, kTensorCoreName<T>,
+                                                                           a);
+  });
+}
+
 }  // namespace
 
 // ---- the ladder
@@ -145,7 +162,9 @@ constexpr auto kRungs<KernelExecutor, GroupedMatmul<T>> =
          {"grouped_matmul_register_tile", register_tile<false, T>},
          {"grouped_matmul_register_tile_wide",
           register_tile<true, T>,
-          {kWideNeeds, wide_operands<T>}}});
+          {kWideNeeds, wide_operands<T>}},
+         tensor_core_rung<GroupedMatmul<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
+                                            std::is_same_v<T, float>, tensor_core<T>)});
 
 template struct Provides<KernelExecutor, GroupedMatmul<float>, GroupedMatmul<double>>;
 

@@ -1,7 +1,9 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/api/provide.h"
+#include "kernels/common/with_flag.h"
 #include "kernels/cuda/grouped_weight_grad.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
 
 // These kernels compute the weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its
 // segment of rows, zeros for an expert without any.
@@ -37,8 +39,8 @@ __global__ void grouped_matmul_weight_grad_thread_per_output(Grouped<T> p) {
   p.gw[i] = sum;
 }
 
-// grouped_matmul_weight_grad_register_tile, ..._wide (128-bit loads) are grouped_weight_grad_tile
-// (grouped_weight_grad.cuh) with both operands in the order of the slots.
+// grouped_matmul_weight_grad_register_tile, ..._wide (128-bit loads) and ..._tensor_core are
+// grouped_weight_grad_tile (grouped_weight_grad.cuh) with both operands in the order of the slots.
 
 // ---- launchers
 
@@ -65,6 +67,20 @@ void register_tile(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
                                             SlotRows<T>{a.x}, SlotRows<T>{a.gy}, a.gw);
 }
 
+template <class T>
+constexpr const char* kTensorCoreName =
+    std::is_same_v<T, float> ? "grouped_matmul_weight_grad_tensor_core_tf32"
+                             : "grouped_matmul_weight_grad_tensor_core";
+
+template <class T>
+void tensor_core(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
+  const GroupedExtents p = grouped_extents(kTensorCoreName<T>, a.shape, a.offsets);
+  with_flag(wide_operands(a), [&](auto wide) {
+    launch_weight_grad<TensorCoreTile<MmaFor<T>, 64, 64>, decltype(wide)::value>(
+        exec, kTensorCoreName<T>, p, SlotRows<T>{a.x}, SlotRows<T>{a.gy}, a.gw);
+  });
+}
+
 }  // namespace
 
 // ---- the ladder
@@ -76,7 +92,9 @@ constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<T>> =
          {"grouped_matmul_weight_grad_register_tile", register_tile<false, T>},
          {"grouped_matmul_weight_grad_register_tile_wide",
           register_tile<true, T>,
-          {kWideNeeds, wide_operands<T>}}});
+          {kWideNeeds, wide_operands<T>}},
+         tensor_core_rung<GroupedMatmulWeightGrad<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
+                                                      std::is_same_v<T, float>, tensor_core<T>)});
 
 template struct Provides<KernelExecutor, GroupedMatmulWeightGrad<float>,
                          GroupedMatmulWeightGrad<double>>;

@@ -4,6 +4,7 @@
 #include "kernels/cuda/gathered_rows.cuh"
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/tile_grid.cuh"
+#include "kernels/cuda/tile_outputs.cuh"
 
 // The weight gradient of a product per expert, gw_e = Σ_s x[s]ᵀ · gy[s] over the expert's segment.
 // Either operand may be rows of tokens that nobody gathered.
@@ -48,7 +49,7 @@ inline constexpr int kRowsPerSum = 2048;
 //   4. an empty expert's blocks write zeros.
 // Reads x once per 64 columns and gy once per 64 rows of an expert's weights.
 template <class Tile, bool kWide, class X, class Gy>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     grouped_weight_grad_tile(GroupedExtents p, X x, Gy gy, typename Tile::Sum* gw, int tiles,
                              int tiles_across, bool wide_gw) {
   constexpr bool kGathers = X::kGathered || Gy::kGathered;
@@ -78,7 +79,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
     Tile::template multiply<kWide>(shared, x.source(tokens, from, p.inner),
                                    gy.source(tokens, from, p.cols), first_row, first_col, from, to,
                                    sums);
-    Tile::store(sink, first_row, first_col, sums, from > begin);
+    store_outputs<Tile>(sink, first_row, first_col, sums, from > begin);
     from = to;
     __syncthreads();  // the next product overwrites the tiles
   } while (from < end);

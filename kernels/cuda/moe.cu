@@ -14,19 +14,25 @@ using Sequences = MoeSequences<KernelExecutor, T>;
 
 template <class T>
 constexpr auto kRungs<KernelExecutor, MoeForward<T>> =
-    std::to_array<Rung<KernelExecutor, MoeForward<T>>>({Sequences<T>::kForwardMaskLoop,
-                                                        Sequences<T>::kForwardSortedLoop,
-                                                        Sequences<T>::kForwardGrouped,
-                                                        {"moe_forward_fused",
-                                                         FusedMoe<T>::forward}});
+    std::to_array<Rung<KernelExecutor, MoeForward<T>>>(
+        {Sequences<T>::kForwardMaskLoop, Sequences<T>::kForwardSortedLoop,
+         Sequences<T>::kForwardGrouped,
+         Rung<KernelExecutor, MoeForward<T>>{.name = "moe_forward_fused",
+                                             .run = FusedMoe<T, RegisterProducts>::forward},
+         tensor_core_rung<MoeForward<T>>(kTensorCoreForward<T>, kTensorCoreForward<T>,
+                                         std::is_same_v<T, float>,
+                                         FusedMoe<T, TensorCoreProducts>::forward)});
 
 template <class T>
 constexpr auto kRungs<KernelExecutor, MoeBackward<T>> =
-    std::to_array<Rung<KernelExecutor, MoeBackward<T>>>({Sequences<T>::kBackwardMaskLoop,
-                                                         Sequences<T>::kBackwardSortedLoop,
-                                                         Sequences<T>::kBackwardGrouped,
-                                                         {"moe_backward_fused",
-                                                          FusedMoe<T>::backward}});
+    std::to_array<Rung<KernelExecutor, MoeBackward<T>>>(
+        {Sequences<T>::kBackwardMaskLoop, Sequences<T>::kBackwardSortedLoop,
+         Sequences<T>::kBackwardGrouped,
+         Rung<KernelExecutor, MoeBackward<T>>{.name = "moe_backward_fused",
+                                              .run = FusedMoe<T, RegisterProducts>::backward},
+         tensor_core_rung<MoeBackward<T>>(kTensorCoreBackward<T>, kTensorCoreBackward<T>,
+                                          std::is_same_v<T, float>,
+                                          FusedMoe<T, TensorCoreProducts>::backward)});
 
 template struct Provides<KernelExecutor, MoeForward<float>, MoeForward<double>, MoeBackward<float>,
                          MoeBackward<double>>;

@@ -22,7 +22,6 @@ struct FirstProduct : GroupedExtents {
   const T* bias;  // [experts, H'] or null
   T* u;           // [S, H'] or null
   T* h;           // [S, H] or null
-  bool wide_out;  // rows of u and h may be written 16 bytes at a time
 };
 
 /// An expert's matrix as the columns of a tile: rows of H' as they lie, or where two make a unit
@@ -51,7 +50,7 @@ struct PairedRows {
 };
 
 /// Adds the bias, writes u, and writes h.
-template <class Tile, class Unit, class T>
+template <class Tile, bool kWide, class Unit, class T>
 __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstProduct<T>& p,
                                                  const RowTile& tile, int first_col,
                                                  typename Tile::Sums& sums) {
@@ -85,8 +84,7 @@ __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstPr
       if (p.u != nullptr) {
         SWITCHYARD_UNROLL
         for (int part = 0; part < kInputs; ++part) {
-          write_group(p.u + row * wide + part * std::int64_t{p.cols}, at, p.cols, p.wide_out,
-                      u[part]);
+          write_group(p.u + row * wide + part * std::int64_t{p.cols}, at, p.cols, kWide, u[part]);
         }
       }
       if (p.h == nullptr) continue;
@@ -95,7 +93,7 @@ __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstPr
       for (int e = 0; e < kCount; ++e) {
         h.value[e] = unit.unit(u[0].value[e], u[kInputs - 1].value[e]);
       }
-      write_group(p.h + row * std::int64_t{p.cols}, at, p.cols, p.wide_out, h);
+      write_group(p.h + row * std::int64_t{p.cols}, at, p.cols, kWide, h);
     }
   }
 }
@@ -129,14 +127,15 @@ __global__ void __launch_bounds__(Tile::kThreads)
     const MatrixSource<T, true> w{w_e, p.cols, p.inner};
     Tile::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner, sums);
   }
-  activate_outputs<Tile>(unit, p, tile, first_col, sums);
+  activate_outputs<Tile, kWide>(unit, p, tile, first_col, sums);
 }
 
 /// Errors: Refusal naming `name` for more tiles than a grid has blocks.
 template <class Tile, class T>
 void launch_first_product(KernelExecutor& exec, const char* name, ExpertActivation activation,
                           const FirstProduct<T>& p) {
-  const bool wide = wide_rows(p.x, p.inner) && wide_rows(p.w, p.inner);
+  const bool wide = wide_rows(p.x, p.inner) && wide_rows(p.w, p.inner) && wide_rows(p.u, p.cols) &&
+                    wide_rows(p.h, p.cols);
   with_activation(activation, [&]<class Unit>(Unit unit) {
     const std::int64_t across = tiles_along(p.cols, Tile::kCols / Unit::kInputs);
     with_flag(wide, [&](auto is_wide) {

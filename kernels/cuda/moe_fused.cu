@@ -1,192 +1,26 @@
-#include "kernels/cuda/moe_fused.cuh"
-
-#include <algorithm>
-
-#include "kernels/api/grouped_matmul.h"
-#include "kernels/api/routing.h"
 #include "kernels/api/run.h"
-#include "kernels/common/device_array.h"
-#include "kernels/cuda/grouped_weight_grad.cuh"
-#include "kernels/cuda/moe_first_product.cuh"
-#include "kernels/cuda/moe_hidden_grad.cuh"
-#include "kernels/cuda/moe_slot_sums.cuh"
+#include "kernels/cuda/moe_fused_form.cuh"
 
-// The fused rungs of the token MoE layer: three launches from tokens to sums, seven back, one more
-// where the pre-activations were not kept. The host waits for nothing between them.
-//
-// Bits: each output adds its terms in ascending order, an inner product its parts in ascending
-// order, a token its experts in the order of the choices. What a token gets, and the gradients of
-// tokens and weights, therefore have the same bits whatever else is in the batch.
+// The fused rungs of the token MoE layer with each thread's outputs in registers, 64x64 a block
+// (register_tile.cuh).
 
 namespace switchyard::kernels {
-namespace {
 
-/// The sizes of one call in 32 bits.
-struct Extents {
-  int slots, experts, width, hidden, wide, out, assignments;
-  Divider k;
+struct RegisterProducts {
+  template <class T>
+  using Tile = GroupedTile<T>;
+  template <class T>
+  static constexpr const char* kForward = "moe_forward_fused";
+  template <class T>
+  static constexpr const char* kBackward = "moe_backward_fused";
 
-  /// Errors: Refusal naming rung and extent where one does not fit.
-  Extents(const char* rung, const MoeShape& s)
-      : slots(checked_extent(rung, "slots", s.slots)),
-        experts(checked_extent(rung, "experts", s.experts)),
-        width(checked_extent(rung, "width", s.width)),
-        hidden(checked_extent(rung, "hidden", s.hidden)),
-        wide(checked_extent(rung, "pre-activations", s.wide())),
-        out(checked_extent(rung, "out", s.out)),
-        assignments(checked_extent(rung, "assignments", {s.tokens, s.k})),
-        k(std::max(checked_extent(rung, "k", s.k), 1)) {}
-
-  GroupedExtents product(const std::int64_t* offsets, int inner, int cols) const {
-    return {.offsets = offsets, .rows = slots, .experts = experts, .inner = inner, .cols = cols};
+  template <class T>
+  static void grouped(KernelExecutor& exec, const GroupedMatmul<T>& a) {
+    run(exec, a);
   }
 };
 
-/// u and h from x, each if it is not null.
-template <class T, class Op>
-void first_product(KernelExecutor& exec, const char* rung, const Extents& e, const Op& a, T* u,
-                   T* h) {
-  launch_first_product<GroupedTile<T>>(
-      exec, rung, a.shape.activation,
-      FirstProduct<T>{e.product(a.routes.offsets, e.width, e.hidden), a.x,
-                      SlotTokens{a.routes.permutation, e.k}, a.experts.w_in, a.experts.b_in, u, h,
-                      wide_rows(u, e.hidden) && wide_rows(h, e.hidden)});
-}
-
-/// y [S, cols] = x [S, inner] times each expert's matrix, with the best rung for that.
-template <class T>
-void slots_product(KernelExecutor& exec, const MoeShape& s, const MoeRoutes& routes,
-                   std::int64_t inner, std::int64_t cols, const T* x, const T* w, bool transpose_w,
-                   const T* bias, T* y) {
-  run(exec, GroupedMatmul<T>{.shape = {s.slots, s.experts, inner, cols},
-                             .offsets = routes.offsets,
-                             .x = x,
-                             .w = w,
-                             .transpose_w = transpose_w,
-                             .bias = bias,
-                             .y = y});
-}
-
-template <class T>
-void sum_slots(KernelExecutor& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-               const T* x, const T* weights, T* y) {
-  run(exec, Combine<T>{.shape = {s.tokens, s.k, s.slots, width},
-                       .inverse = routes.inverse,
-                       .x = x,
-                       .weights = weights,
-                       .y = y});
-}
-
-// ---- the way back
-
-template <class T>
-class Backward {
- public:
-  Backward(KernelExecutor& exec, const MoeBackward<T>& a)
-      : exec_(exec), a_(a), e_(kRung, a.shape), tokens_{a.routes.permutation, e_.k} {}
-
-  void run() const {
-    const MoeShape& s = a_.shape;
-    const bool wants_gu = a_.gx != nullptr || a_.gw_in != nullptr || a_.gb_in != nullptr;
-    const int parts = dot_parts<GroupedTile<T>>(s.hidden);
-    const Array own_u(exec_, a_.u == nullptr ? s.slots * s.wide() : 0);
-    const Array gu(exec_, wants_gu ? s.slots * s.wide() : 0);
-    const Array h(exec_, a_.gw_out != nullptr ? s.slots * s.hidden : 0);
-    const Array dots(exec_, a_.gweights != nullptr ? s.slots * parts : 0);
-    if (wants_gu || a_.gw_out != nullptr || a_.gweights != nullptr) {
-      if (a_.u == nullptr) first_product<T>(exec_, kRung, e_, a_, own_u.data(), nullptr);
-      hidden_grad(a_.u == nullptr ? own_u.data() : a_.u, wants_gu ? gu.data() : nullptr,
-                  a_.gw_out != nullptr ? h.data() : nullptr,
-                  a_.gweights != nullptr ? dots.data() : nullptr, parts);
-    }
-    if (a_.gweights != nullptr) weights_grad(dots.data(), parts);
-    if (a_.gx != nullptr) tokens_grad(gu.data());
-    matrices_grad(gu.data(), h.data());
-    launch_bias_grads(exec_, kRung, a_.routes.offsets, e_.experts, tokens_,
-                      BiasGrad<T>{gu.data(), nullptr, a_.gb_in, e_.wide},
-                      BiasGrad<T>{a_.gy, a_.weights, a_.gb_out, e_.out});
-  }
-
- private:
-  using Array = DeviceArray<KernelExecutor, T>;
-  static constexpr const char* kRung = "moe_backward_fused";
-
-  void hidden_grad(const T* u, T* gu, T* h, T* dots, int parts) const {
-    launch_hidden_grad<GroupedTile<T>>(
-        exec_, kRung, a_.shape.activation,
-        HiddenGrad<T>{
-            e_.product(a_.routes.offsets, e_.out, e_.hidden), a_.gy, tokens_, a_.experts.w_out,
-            a_.weights, u, gu, h, dots, parts,
-            wide_rows(u, e_.hidden) && wide_rows(gu, e_.hidden) && wide_rows(h, e_.hidden)});
-  }
-  void weights_grad(const T* dots, int parts) const {
-    launch_weights_grad(
-        exec_, kRung,
-        WeightGrad<T>{a_.routes.indices, a_.routes.inverse, dots, a_.gy, a_.experts.b_out,
-                      a_.gweights, e_.assignments, e_.k, parts, e_.out});
-  }
-  void tokens_grad(const T* gu) const {
-    const MoeShape& s = a_.shape;
-    const Array gx(exec_, s.slots * s.width);
-    slots_product<T>(exec_, s, a_.routes, s.wide(), s.width, gu, a_.experts.w_in, false, nullptr,
-                     gx.data());
-    sum_slots<T>(exec_, s, a_.routes, s.width, gx.data(), nullptr, a_.gx);
-  }
-  void matrices_grad(const T* gu, const T* h) const {
-    if (a_.gw_in != nullptr) {
-      with_flag(wide_rows(gu, e_.wide) && wide_rows(a_.x, e_.width), [&](auto wide) {
-        launch_weight_grad<GroupedTile<T>, decltype(wide)::value>(
-            exec_, kRung, e_.product(a_.routes.offsets, e_.wide, e_.width), SlotRows<T>{gu},
-            TokenRows<T>{a_.x, tokens_}, a_.gw_in);
-      });
-    }
-    if (a_.gw_out != nullptr) {
-      with_flag(wide_rows(a_.gy, e_.out) && wide_rows(h, e_.hidden), [&](auto wide) {
-        launch_weight_grad<GroupedTile<T>, decltype(wide)::value>(
-            exec_, kRung, e_.product(a_.routes.offsets, e_.out, e_.hidden),
-            TokenRows<T>{a_.gy, tokens_}, SlotRows<T>{h}, a_.gw_out);
-      });
-    }
-  }
-
-  KernelExecutor& exec_;
-  const MoeBackward<T>& a_;
-  Extents e_;
-  SlotTokens tokens_;
-};
-
-}  // namespace
-
-// moe_forward_fused
-//   1. moe_first_product_tile makes h [S, H] of x [tokens, D], and u [S, H'] if it is kept;
-//   2. the grouped product makes the slots' outputs [S, C] of it, bias included;
-//   3. combine adds a token's rows, each times its weight, in the order of the choices.
-template <class T>
-void FusedMoe<T>::forward(KernelExecutor& exec, const MoeForward<T>& a) {
-  constexpr const char* kRung = "moe_forward_fused";
-  const MoeShape& s = a.shape;
-  const Extents extents(kRung, s);
-  const DeviceArray<KernelExecutor, T> h(exec, s.slots * s.hidden);
-  const DeviceArray<KernelExecutor, T> outputs(exec, s.slots * s.out);
-  first_product<T>(exec, kRung, extents, a, a.u, h.data());
-  slots_product<T>(exec, s, a.routes, s.hidden, s.out, h.data(), a.experts.w_out, true,
-                   a.experts.b_out, outputs.data());
-  sum_slots<T>(exec, s, a.routes, s.out, outputs.data(), a.weights, a.y);
-}
-
-// moe_backward_fused
-//   1. moe_first_product_tile makes u again where it was not kept;
-//   2. moe_hidden_grad_tile makes gu [S, H'], the weighed h [S, H] and the inner products' parts;
-//   3. moe_weight_grad_warp_per_choice adds the parts;
-//   4. the grouped product takes gu back to the slots' rows [S, D], combine adds those of a token;
-//   5. grouped_weight_grad_tile twice, the rows of x and gy read through the permutation;
-//   6. moe_bias_grads_block_per_strip for both biases.
-template <class T>
-void FusedMoe<T>::backward(KernelExecutor& exec, const MoeBackward<T>& a) {
-  Backward<T>(exec, a).run();
-}
-
-template struct FusedMoe<float>;
-template struct FusedMoe<double>;
+template struct FusedMoe<float, RegisterProducts>;
+template struct FusedMoe<double, RegisterProducts>;
 
 }  // namespace switchyard::kernels

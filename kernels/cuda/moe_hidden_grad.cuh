@@ -26,7 +26,6 @@ struct HiddenGrad : GroupedExtents {
   T* h;                    // [S, H]: weighed hidden units
   T* dots;                 // [S, dot_parts]: parts of <g, h>
   int dot_parts;
-  bool wide_out;  // rows of u, gu and h may be moved 16 bytes at a time
 };
 
 /// Parts that a row's inner product <g, h> comes in.
@@ -36,7 +35,7 @@ int dot_parts(std::int64_t hidden) {
 }
 
 /// What ActivateExpertsGrad (kernels/api/moe.h) says, for the outputs of one thread.
-template <class Tile, class Unit, class T>
+template <class Tile, bool kWide, class Unit, class T>
 __device__ __forceinline__ void hidden_grad_outputs(const Unit& unit, const HiddenGrad<T>& p,
                                                     const RowTile& tile, int tile_col,
                                                     typename Tile::Sums& sums) {
@@ -55,7 +54,7 @@ __device__ __forceinline__ void hidden_grad_outputs(const Unit& unit, const Hidd
         SWITCHYARD_UNROLL
         for (int part = 0; part < kInputs; ++part) {
           u[part] = read_group<kCount>(p.u + row * wide + part * std::int64_t{p.cols}, col, p.cols,
-                                       p.wide_out);
+                                       kWide);
         }
         Pack<T, kCount> gu[2];
         Pack<T, kCount> h;
@@ -72,12 +71,12 @@ __device__ __forceinline__ void hidden_grad_outputs(const Unit& unit, const Hidd
         if (p.gu != nullptr) {
           SWITCHYARD_UNROLL
           for (int part = 0; part < kInputs; ++part) {
-            write_group(p.gu + row * wide + part * std::int64_t{p.cols}, col, p.cols, p.wide_out,
+            write_group(p.gu + row * wide + part * std::int64_t{p.cols}, col, p.cols, kWide,
                         gu[part]);
           }
         }
         if (p.h != nullptr) {
-          write_group(p.h + row * std::int64_t{p.cols}, col, p.cols, p.wide_out, h);
+          write_group(p.h + row * std::int64_t{p.cols}, col, p.cols, kWide, h);
         }
       }
     }
@@ -113,14 +112,15 @@ __global__ void __launch_bounds__(Tile::kThreads)
   typename Tile::Sums sums;
   Tile::template multiply<kWide>(shared, gy, w, tile.first_row, tile_col * Tile::kCols, 0, p.inner,
                                  sums);
-  hidden_grad_outputs<Tile>(unit, p, tile, tile_col, sums);
+  hidden_grad_outputs<Tile, kWide>(unit, p, tile, tile_col, sums);
 }
 
 /// Errors: Refusal naming `name` for more tiles than a grid has blocks.
 template <class Tile, class T>
 void launch_hidden_grad(KernelExecutor& exec, const char* name, ExpertActivation activation,
                         const HiddenGrad<T>& p) {
-  const bool wide = wide_rows(p.gy, p.inner) && wide_rows(p.w, p.cols);
+  const bool wide = wide_rows(p.gy, p.inner) && wide_rows(p.w, p.cols) && wide_rows(p.u, p.cols) &&
+                    wide_rows(p.gu, p.cols) && wide_rows(p.h, p.cols);
   const std::int64_t across = tiles_along(p.cols, Tile::kCols);
   with_activation(activation, [&]<class Unit>(Unit unit) {
     with_flag(wide, [&](auto is_wide) {

@@ -59,4 +59,26 @@ __device__ __forceinline__ void add_to_rows(const T* row, int cols, int first_co
   }
 }
 
+/// Writes a thread's sums to the sink's rows and columns from the given ones on, or adds them to
+/// what this thread wrote there before.
+template <class Tile, class Sink>
+__device__ __forceinline__ void store_outputs(const Sink& sink, int first_row, int first_col,
+                                              typename Tile::Sums& sums, bool add) {
+  constexpr int kCount = Tile::kGroup;
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < Tile::kThreadRows; ++i) {
+    auto* const to = sink.row(first_row + Tile::row(i));
+    if (to == nullptr) continue;
+    SWITCHYARD_UNROLL
+    for (int g = 0; g < Tile::kThreadGroups; ++g) {
+      const int col = first_col + Tile::col(g);
+      Pack<typename Tile::Sum, kCount> group{};
+      if (add) group = read_group<kCount>(to, col, sink.cols, sink.wide);
+      SWITCHYARD_UNROLL
+      for (int e = 0; e < kCount; ++e) group.value[e] += Tile::output(sums, i, g, e);
+      write_group(to, col, sink.cols, sink.wide, group);
+    }
+  }
+}
+
 }  // namespace switchyard::kernels

@@ -470,7 +470,7 @@ Family moe_family() {
   return {.name = "moe",
           .sources = {"kernels/cuda/moe.cu", "kernels/cuda/moe_sequences.cu",
                       "kernels/cuda/expert_activation.cu", "kernels/cuda/expert_mask.cu",
-                      "kernels/cuda/moe_fused.cu"},
+                      "kernels/cuda/moe_fused.cu", "kernels/cuda/moe_fused_tensor_core.cu"},
           .page = "docs/kernels/moe.md",
           .entry_points = {describe<SelectCase, float>(), describe<AddRowsCase, float, double>(),
                            describe<ActivateCase, float, double>(),

@@ -82,7 +82,10 @@ TYPED_TEST(CudaGroupedMatmul, WideVariantsRefuseWhatIsNotAligned) {
   const char* const kNeeds = "_wide] needs operands 16-byte aligned";
   const auto refused = [&]<class Op>(const Op& arguments) {
     expect_error<kernels::Refusal>(
-        [&] { kernels::run_rung(simt, kernels::ladder<Simt, Op>().back(), arguments); }, kNeeds);
+        [&] {
+          kernels::run_rung(simt, fmt::format("{}_register_tile_wide", Op::kName), arguments);
+        },
+        kNeeds);
   };
   refused(kernels::GroupedMatmul<TypeParam>{.shape = in.s,
                                             .offsets = segments.offsets.data(),

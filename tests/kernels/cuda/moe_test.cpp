@@ -145,6 +145,12 @@ Indices uneven_choices(std::int64_t tokens) {
   return chosen;
 }
 
+/// The rungs that read rows through the permutation.
+template <class T>
+std::vector<std::string> fused_techniques() {
+  return {"fused", std::is_same_v<T, float> ? "fused_tensor_core_tf32" : "fused_tensor_core"};
+}
+
 template <class T>
 class CudaMoe : public testing::Test {};
 using RealTypes = testing::Types<float, double>;
@@ -152,17 +158,19 @@ TYPED_TEST_SUITE(CudaMoe, RealTypes);
 
 TYPED_TEST(CudaMoe, FusedRungsTakeThreeLaunchesForwardAndAtMostEightBackward) {
   const Layer<TypeParam> in(ExpertActivation::kSwiGlu, uneven_choices(20));
-  const Results kept = run_layer(in, true);
-  const Results computed_again = run_layer(in, false);
-  EXPECT_EQ(kept.forward_launches, 3);
-  EXPECT_EQ(kept.backward_launches, 7);
-  EXPECT_EQ(computed_again.forward_launches, 3);
-  EXPECT_EQ(computed_again.backward_launches, 8);
+  for (const std::string& technique : fused_techniques<TypeParam>()) {
+    const Results kept = run_layer(in, true, technique);
+    const Results computed_again = run_layer(in, false, technique);
+    EXPECT_EQ(kept.forward_launches, 3);
+    EXPECT_EQ(kept.backward_launches, 7);
+    EXPECT_EQ(computed_again.forward_launches, 3);
+    EXPECT_EQ(computed_again.backward_launches, 8);
+    EXPECT_EQ(kept.gx, computed_again.gx);
+    EXPECT_EQ(kept.gweights, computed_again.gweights);
+  }
   const Results grouped = run_layer(in, true, "grouped");
   EXPECT_EQ(grouped.forward_launches, 5);
   EXPECT_EQ(grouped.backward_launches, 12);
-  EXPECT_EQ(kept.gx, computed_again.gx);
-  EXPECT_EQ(kept.gweights, computed_again.gweights);
 }
 
 TYPED_TEST(CudaMoe, ATokenGetsTheSameBitsWhateverElseIsInItsBatch) {
@@ -170,16 +178,21 @@ TYPED_TEST(CudaMoe, ATokenGetsTheSameBitsWhateverElseIsInItsBatch) {
     return std::vector<double>(all.begin() + first,
                                all.begin() + first + static_cast<std::int64_t>(count));
   };
-  for (const auto activation :
-       {ExpertActivation::kRelu, ExpertActivation::kGelu, ExpertActivation::kSwiGlu}) {
+  const auto check = [&](ExpertActivation activation, const std::string& technique) {
     const Layer<TypeParam> all(activation, uneven_choices(150));
-    const Results together = run_layer(all, true);
+    const Results together = run_layer(all, true, technique);
     for (const auto& [first, count] : {std::pair{0, 1}, {70, 3}, {13, 100}}) {
-      const Results alone = run_layer(Layer<TypeParam>(all, first, count), true);
+      const Results alone = run_layer(Layer<TypeParam>(all, first, count), true, technique);
       EXPECT_EQ(alone.y, part_of(together.y, first * kOut, alone.y.size()));
       EXPECT_EQ(alone.gx, part_of(together.gx, first * kWidth, alone.gx.size()));
       EXPECT_EQ(alone.gweights,
                 part_of(together.gweights, first * kChoices, alone.gweights.size()));
+    }
+  };
+  for (const std::string& technique : fused_techniques<TypeParam>()) {
+    for (const auto activation :
+         {ExpertActivation::kRelu, ExpertActivation::kGelu, ExpertActivation::kSwiGlu}) {
+      check(activation, technique);
     }
   }
 }
@@ -213,16 +226,18 @@ TYPED_TEST(CudaMoe, SizesOver32BitsAreRefusedBeforeTheLaunch) {
       {with(&MoeShape::k, kMany / 2), "assignments of 4 * 1073741824"}};
   Simt simt;
   for (const auto& each : cases) {
-    const auto refused = [&simt, &each]<class Op>(Op arguments) {
+    const auto refused_by = [&simt, &each]<class Op>(const std::string& technique, Op arguments) {
       arguments.shape = each.first;
-      const std::string rung = fmt::format("{}_fused", Op::kName);
+      const std::string rung = fmt::format("{}_{}", Op::kName, technique);
       const std::string text =
           error_text<kernels::Refusal>([&] { kernels::run_rung(simt, rung, arguments); });
       EXPECT_EQ(text.find(fmt::format("[{}]", rung)), 0U) << text;
       EXPECT_NE(text.find(each.second), std::string::npos) << text;
     };
-    refused(MoeForward<TypeParam>{});
-    refused(MoeBackward<TypeParam>{});
+    for (const std::string& technique : fused_techniques<TypeParam>()) {
+      refused_by(technique, MoeForward<TypeParam>{});
+      refused_by(technique, MoeBackward<TypeParam>{});
+    }
   }
   EXPECT_EQ(simt.launches, 0U);
 }
