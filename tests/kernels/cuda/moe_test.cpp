@@ -189,11 +189,10 @@ TYPED_TEST(CudaMoe, ATokenGetsTheSameBitsWhateverElseIsInItsBatch) {
                 part_of(together.gweights, first * kChoices, alone.gweights.size()));
     }
   };
+  check(ExpertActivation::kRelu, "fused");
+  check(ExpertActivation::kGelu, "fused");
   for (const std::string& technique : fused_techniques<TypeParam>()) {
-    for (const auto activation :
-         {ExpertActivation::kRelu, ExpertActivation::kGelu, ExpertActivation::kSwiGlu}) {
-      check(activation, technique);
-    }
+    check(ExpertActivation::kSwiGlu, technique);
   }
 }
 
