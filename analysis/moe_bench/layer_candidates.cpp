@@ -108,6 +108,24 @@ bool has_technique(const std::string& technique) {
   });
 }
 
+/// What a rung that rounds its operands says of its error; 0 for others and where there is none.
+template <class Exec, class Op>
+double rung_tolerance(const std::string& technique) {
+  for (const auto& rung : kernels::ladder<Exec, Op>()) {
+    if (rung.name == rung_name(Op::kName, technique)) return rung.tolerance;
+  }
+  return 0.0;
+}
+
+/// The same for the layer both ways, in float32: tensor cores round nothing else.
+double layer_tolerance(Device device, const std::string& technique) {
+  return on_device(device, "bench", [&](auto& exec) {
+    using Exec = std::remove_reference_t<decltype(exec)>;
+    return std::max(rung_tolerance<Exec, MoeForward<float>>(technique),
+                    rung_tolerance<Exec, MoeBackward<float>>(technique));
+  });
+}
+
 template <class T>
 std::vector<CandidateMaker> kernel_candidates(const LayerProblem& p, Order order,
                                               const Reference& reference,
@@ -141,7 +159,9 @@ std::vector<CandidateMaker> kernel_candidates(const LayerProblem& p, Order order
       };
       candidate.results = [calls] { return calls->results; };
       candidate.expected = expected;
-      candidate.tolerance = tolerance(order, p.dtype, p.workload.activation);
+      candidate.tolerance =
+          std::max(tolerance(order, p.dtype, p.workload.activation),
+                   p.dtype == DType::kFloat32 ? layer_tolerance(p.device(), variant) : 0.0);
       candidate.bytes = work.bytes;
       candidate.flops = work.flops;
       makers.push_back([candidate] { return candidate; });
@@ -187,7 +207,9 @@ Candidate hvp_candidate(const LayerProblem& p, const std::string& variant,
   candidate.poison = [] {};
   candidate.results = [kept] { return kept->product; };
   candidate.expected = reference.products;
-  candidate.tolerance = tolerance(Order::kHvp, p.dtype, p.workload.activation);
+  candidate.tolerance =
+      std::max(tolerance(Order::kHvp, p.dtype, p.workload.activation),
+               p.dtype == DType::kFloat32 ? layer_tolerance(device, variant) : 0.0);
   const kernels::Work work = layer_work(p, Order::kHvp);
   candidate.bytes = work.bytes;
   candidate.flops = work.flops;

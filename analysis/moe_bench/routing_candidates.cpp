@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <memory>
@@ -74,7 +75,7 @@ void add_rungs(std::vector<CandidateMaker>& makers, Exec& exec,
     };
     candidate.results = [results = written.results] { return results; };
     candidate.expected = written.expected;
-    candidate.tolerance = tolerance;
+    candidate.tolerance = std::max(tolerance, rung.tolerance);
     candidate.bytes = op.work().bytes;
     candidate.flops = op.work().flops;
     makers.push_back([candidate] { return candidate; });
