@@ -46,19 +46,22 @@ Names fields_of(const std::string& command) {
   return {};
 }
 
-/// Returns "optimizer.rate" for "rate": the field that is so called, or the only one whose last
-/// part is.
+/// Returns "optimizer.rate" for "rate": the field that is so called, or the only one of the least
+/// depth whose last part is.
 std::string field_path(const std::string& name, const Names& fields) {
   std::string wanted = name;
   std::replace(wanted.begin(), wanted.end(), '-', '_');
+  const auto depth = [](const std::string& field) { return std::ranges::count(field, '.'); };
   std::string found;
+  bool alone = false;
   for (const std::string& field : fields) {
     if (field == wanted) return field;
     if (!field.ends_with("." + wanted)) continue;
-    if (!found.empty()) return "";
+    if (!found.empty() && depth(field) > depth(found)) continue;
+    alone = found.empty() || depth(field) < depth(found);
     found = field;
   }
-  return found;
+  return alone ? found : "";
 }
 
 /// Says of the option at `index` among the arguments that nobody takes what was perhaps meant.
