@@ -27,6 +27,9 @@ Generator Generator::fork(std::uint64_t stream) const {
 }
 
 Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position, Device device) {
+  if (dtype != sum_dtype(dtype)) {
+    return random_normal(shape, sum_dtype(dtype), position, device).to(dtype);
+  }
   Tensor y = Tensor::empty(shape, dtype, device);
   run("random_normal", y, [&]<class T>() {
     return kernels::RandomNormal<T>{
@@ -36,6 +39,9 @@ Tensor random_normal(const Shape& shape, DType dtype, RandomPosition position, D
 }
 
 Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position, Device device) {
+  if (dtype != sum_dtype(dtype)) {
+    return random_uniform(shape, sum_dtype(dtype), position, device).to(dtype);
+  }
   Tensor y = Tensor::empty(shape, dtype, device);
   run("random_uniform", y, [&]<class T>() {
     return kernels::RandomUniform<T>{
@@ -45,6 +51,9 @@ Tensor random_uniform(const Shape& shape, DType dtype, RandomPosition position, 
 }
 
 Tensor random_sign(const Shape& shape, DType dtype, RandomPosition position, Device device) {
+  if (dtype != sum_dtype(dtype)) {
+    return random_sign(shape, sum_dtype(dtype), position, device).to(dtype);
+  }
   Tensor y = Tensor::empty(shape, dtype, device);
   run("random_sign", y, [&]<class T>() {
     return kernels::RandomSign<T>{

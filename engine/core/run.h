@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "engine/core/bfloat16.h"
 #include "engine/core/on_device.h"
 #include "engine/core/tensor.h"
 #include "kernels/api/run.h"
@@ -54,6 +55,14 @@ void run(std::string_view operation, const Tensor& like,
   check_in_build(operation, device);
   if (is_double) return kernels::run(cpu_executor(), arguments.template operator()<double>());
   kernels::run(cpu_executor(), arguments.template operator()<float>());
+}
+
+/// The same for a kernel that exists for bfloat16 too: T = float, double or BFloat16.
+template <class MakeArguments>
+void run_with_bfloat16(std::string_view operation, const Tensor& like,
+                       const MakeArguments& arguments) {
+  if (like.dtype() != DType::kBFloat16) return run(operation, like, arguments);
+  run(operation, like.device(), arguments.template operator()<BFloat16>());
 }
 
 }  // namespace switchyard

@@ -1,5 +1,6 @@
 #include "engine/core/tensor.h"
 
+#include "engine/core/bfloat16.h"
 #include "engine/core/on_device.h"
 #include "kernels/api/run.h"
 #include "kernels/api/shape.h"
@@ -22,9 +23,9 @@ decltype(auto) dispatch_element(DType dtype, F&& f) {
     case DType::kUInt8:
       return f(static_cast<std::uint8_t*>(nullptr));
     case DType::kBFloat16:
-      break;
+      return f(static_cast<BFloat16*>(nullptr));
   }
-  throw Error(fmt::format("tensors of dtype {} have no arithmetic", name(dtype)));
+  throw Error("a tensor of an unknown dtype");
 }
 
 }  // namespace
@@ -66,6 +67,7 @@ Tensor Tensor::from(Shape shape, std::span<const T> values, Device device) {
 }
 template Tensor Tensor::from(Shape, std::span<const float>, Device);
 template Tensor Tensor::from(Shape, std::span<const double>, Device);
+template Tensor Tensor::from(Shape, std::span<const BFloat16>, Device);
 template Tensor Tensor::from(Shape, std::span<const std::int32_t>, Device);
 template Tensor Tensor::from(Shape, std::span<const std::int64_t>, Device);
 template Tensor Tensor::from(Shape, std::span<const std::uint8_t>, Device);

@@ -1,5 +1,6 @@
 #include "engine/core/to_host.h"
 
+#include "engine/core/bfloat16.h"
 #include "engine/core/fault.h"
 
 namespace switchyard {
@@ -23,9 +24,9 @@ auto* address_of(MaybeConstTensor& tensor) {
     case DType::kUInt8:
       return static_cast<Address>(tensor.template data<std::uint8_t>());
     case DType::kBFloat16:
-      break;
+      return static_cast<Address>(tensor.template data<BFloat16>());
   }
-  throw Error(fmt::format("to_host() of a tensor of dtype {}", name(tensor.dtype())));
+  throw Error("to_host() of a tensor of an unknown dtype");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "engine/core/bfloat16.h"
 #include "engine/core/check.h"
 #include "engine/core/tensor.h"
 
@@ -21,14 +22,14 @@ inline constexpr std::string_view kMetadata = "__metadata__";
 struct StoredType {
   std::string_view name;
   std::uint64_t bytes;  ///< of an element in the file
-  DType dtype;          ///< of the tensor that is read: float32 for the 16-bit floating types
+  DType dtype;          ///< of the tensor that holds its elements: float32 for F16
 };
 
 inline constexpr std::array kStoredTypes = {
-    StoredType{"F32", 4, DType::kFloat32}, StoredType{"F64", 8, DType::kFloat64},
-    StoredType{"I32", 4, DType::kInt32},   StoredType{"I64", 8, DType::kInt64},
-    StoredType{"U8", 1, DType::kUInt8},    StoredType{"F16", 2, DType::kFloat32},
-    StoredType{"BF16", 2, DType::kFloat32}};
+    StoredType{"F32", 4, DType::kFloat32},  StoredType{"F64", 8, DType::kFloat64},
+    StoredType{"I32", 4, DType::kInt32},    StoredType{"I64", 8, DType::kInt64},
+    StoredType{"U8", 1, DType::kUInt8},     StoredType{"F16", 2, DType::kFloat32},
+    StoredType{"BF16", 2, DType::kBFloat16}};
 
 /// Calls f with a typed pointer to the elements of `tensor`.
 template <class T, class F>
@@ -45,9 +46,9 @@ void with_elements(T& tensor, F&& f) {
     case DType::kUInt8:
       return f(tensor.template data<std::uint8_t>());
     case DType::kBFloat16:
-      break;
+      return f(tensor.template data<BFloat16>());
   }
-  throw Error(fmt::format("dtype {} cannot be stored", name(tensor.dtype())));
+  throw Error("a tensor of an unknown dtype cannot be stored");
 }
 
 }  // namespace switchyard::safetensors

@@ -50,15 +50,11 @@ float widen_half(std::uint16_t half) {
   return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
-/// The value of a bfloat16, which is the upper half of a float32.
-float widen_bfloat16(std::uint16_t half) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
-}
-
 /// Reads and checks one file.
 class Reader {
  public:
-  explicit Reader(const fs::path& path) : path_(path.string()), file_(path) {}
+  Reader(const fs::path& path, StoredBFloat16 bfloat16)
+      : path_(path.string()), file_(path), bfloat16_(bfloat16) {}
 
   TensorFile read() {
     const json header = read_header();
@@ -78,7 +74,10 @@ class Reader {
         skip(e);
         result.skipped.emplace(e.name, e.dtype);
       } else {
-        result.tensors.emplace(e.name, elements(e));
+        const Tensor tensor = elements(e);
+        const bool widened =
+            tensor.dtype() == DType::kBFloat16 && bfloat16_ == StoredBFloat16::kWidened;
+        result.tensors.emplace(e.name, widened ? tensor.to(DType::kFloat32) : tensor);
       }
     }
     char more = 0;
@@ -234,7 +233,7 @@ class Reader {
     const std::vector<std::byte> bytes = read_blocks(e);
     Tensor tensor = Tensor::empty(e.shape, e.type->dtype);
     if (is_half) {
-      widen(bytes, e.dtype == "F16" ? widen_half : widen_bfloat16, tensor.data<float>());
+      widen(bytes, tensor.data<float>());
     } else {
       with_elements(tensor, [&](auto* to) {
         if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
@@ -243,21 +242,23 @@ class Reader {
     return tensor;
   }
 
-  static void widen(std::span<const std::byte> halves, float (*value_of)(std::uint16_t),
-                    float* out) {
+  static void widen(std::span<const std::byte> halves, float* out) {
     for (std::size_t i = 0; i + 1 < halves.size(); i += 2) {
-      *out++ = value_of(static_cast<std::uint16_t>(std::to_integer<unsigned>(halves[i]) |
-                                                   std::to_integer<unsigned>(halves[i + 1]) << 8));
+      *out++ = widen_half(static_cast<std::uint16_t>(
+          std::to_integer<unsigned>(halves[i]) | std::to_integer<unsigned>(halves[i + 1]) << 8));
     }
   }
 
   std::string path_;
   InputFile file_;
+  StoredBFloat16 bfloat16_;
   std::optional<std::uint64_t> data_bytes_;  ///< of a regular file
 };
 
 }  // namespace
 
-TensorFile read_safetensors(const fs::path& path) { return Reader(path).read(); }
+TensorFile read_safetensors(const fs::path& path, StoredBFloat16 bfloat16) {
+  return Reader(path, bfloat16).read();
+}
 
 }  // namespace switchyard

@@ -9,6 +9,7 @@
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "engine/io/safetensors_format.h"
+#include "kernels/common/convert.h"
 
 namespace switchyard {
 namespace {
@@ -45,9 +46,9 @@ std::string header_text(const std::vector<std::pair<std::string, Tensor>>& tenso
 void write_safetensors(const fs::path& path, const TensorFile& file) {
   std::vector<std::pair<std::string, Tensor>> tensors(file.tensors.begin(), file.tensors.end());
   for (const auto& [name, tensor] : tensors) {
-    check(tensor.defined() && tensor.dtype() != DType::kBFloat16 && name != kMetadata,
-          "{}: tensor '{}' cannot be written: undefined, bfloat16 or a reserved name",
-          path.string(), printable(name));
+    check(tensor.defined() && name != kMetadata,
+          "{}: tensor '{}' cannot be written: undefined or a reserved name", path.string(),
+          printable(name));
   }
   for (auto& named : tensors) named.second = named.second.to(Device::kCpu);
   std::ranges::stable_sort(tensors, std::greater{},
@@ -78,12 +79,11 @@ void require_finite(const std::string& name, const Tensor& tensor, const fs::pat
   with_elements(tensor, [&]<class T>(const T* values) {
     const T* end = values + tensor.numel();
     const T* bad = std::find_if(values, end, [](T value) {
-      if constexpr (std::is_floating_point_v<T>) return !std::isfinite(value);
-      return false;
+      return !std::isfinite(kernels::convert_element<double>(value));
     });
     check(bad == end, "{}: tensor '{}' of shape {}: element {} is {}, expected finite numbers",
           path.string(), printable(name), tensor.shape().to_string(), bad - values,
-          bad == end ? T{} : *bad);
+          bad == end ? 0.0 : kernels::convert_element<double>(*bad));
   });
 }
 

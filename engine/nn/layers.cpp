@@ -5,6 +5,7 @@
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/precision.h"
 
 namespace switchyard::nn {
 
@@ -32,8 +33,8 @@ Tensor Conv2d::forward(const Tensor& x) const { return conv2d(x, weight_, params
 BatchNorm2d::BatchNorm2d(std::int64_t channels, DType dtype)
     : weight_(Tensor::full({channels}, 1.0, dtype)),
       bias_(Tensor::zeros({channels}, dtype)),
-      running_mean_(Tensor::zeros({channels}, dtype)),
-      running_variance_(Tensor::full({channels}, 1.0, dtype)),
+      running_mean_(Tensor::zeros({channels}, sum_dtype(dtype))),
+      running_variance_(Tensor::full({channels}, 1.0, sum_dtype(dtype))),
       num_batches_tracked_(Tensor::zeros({}, DType::kInt64)) {
   register_parameter("weight", weight_);
   register_parameter("bias", bias_);
@@ -56,8 +57,8 @@ Tensor BatchNorm2d::forward(const Tensor& x, Mode mode, const NormTail& tail) {
 
 BatchNorm2d::Affine BatchNorm2d::evaluation_affine() const {
   NoGrad guard;
-  const Tensor scale = weight_ / sqrt(running_variance_ + kEpsilon);
-  return {scale, bias_ - running_mean_ * scale};
+  const Tensor scale = widened(weight_) / sqrt(running_variance_ + kEpsilon);
+  return {scale, widened(bias_) - running_mean_ * scale};
 }
 
 Tensor dropout(const Tensor& x, double p, Mode mode) {

@@ -1,5 +1,6 @@
 #include "engine/nn/optimizer.h"
 
+#include "engine/core/bfloat16.h"
 #include "engine/ops/optimizer.h"
 
 namespace switchyard::nn {
@@ -11,8 +12,26 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, SgdOptions options)
   check(options.weight_decay >= 0.0, "[sgd] weight decay must not be negative, got {}",
         options.weight_decay);
   for (const NamedTensor& parameter : parameters_) {
-    momentum_.push_back(zeros_like(*parameter.tensor));
+    const Tensor& w = *parameter.tensor;
+    momentum_.push_back(Tensor::zeros(w.shape(), sum_dtype(w.dtype()), w.device()));
+    masters_.emplace_back();
+    if (w.dtype() != sum_dtype(w.dtype())) {
+      masters_.back() = {w.detach().to(sum_dtype(w.dtype())), 0, w.version()};
+      masters_.back().version = masters_.back().w.version();
+    }
   }
+}
+
+void Sgd::follow(Master& master, const Tensor& parameter) {
+  const bool master_is_old = master.w.version() == master.version;
+  if (parameter.version() == master.parameter_version || !master_is_old) return;
+  master.w.copy_from(parameter.detach().to(master.w.dtype()));
+}
+
+void Sgd::round_into_parameter(Master& master, Tensor& parameter) {
+  parameter.copy_from(master.w.to(parameter.dtype()));
+  master.version = master.w.version();
+  master.parameter_version = parameter.version();
 }
 
 void Sgd::step(std::span<const Tensor> gradients, double rate) {
@@ -27,15 +46,28 @@ void Sgd::step(std::span<const Tensor> gradients, double rate) {
           "[sgd] gradient of {} must be {} {}, got {}", parameters_[i].name, name(w.dtype()),
           w.shape(),
           [&g] { return g.defined() ? fmt::format("{} {}", name(g.dtype()), g.shape()) : "none"; });
-    tensors.push_back({w, g, momentum_[i]});
+    Master& master = masters_[i];
+    if (!master.w.defined()) {
+      tensors.push_back({w, g, momentum_[i]});
+      continue;
+    }
+    follow(master, w);
+    tensors.push_back({master.w, g.to(master.w.dtype()), momentum_[i]});
   }
   sgd_step(tensors, rate, options_.momentum, options_.weight_decay);
+  for (std::size_t i = 0; i < masters_.size(); ++i) {
+    if (masters_[i].w.defined()) round_into_parameter(masters_[i], *parameters_[i].tensor);
+  }
 }
 
 std::vector<NamedTensor> Sgd::state() {
   std::vector<NamedTensor> state;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     state.push_back({"momentum." + parameters_[i].name, &momentum_[i], parameters_[i].layout});
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!masters_[i].w.defined()) continue;
+    state.push_back({"master." + parameters_[i].name, &masters_[i].w, parameters_[i].layout});
   }
   return state;
 }

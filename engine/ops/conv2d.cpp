@@ -43,11 +43,12 @@ void check_cotangent(std::string_view op, const Shape& gy, const kernels::ConvSh
 Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params) {
   check_same_kind("conv2d", {&x, &w});
   const kernels::ConvShape s = conv_shape("conv2d", x.shape(), w.shape(), params);
-  Tensor y = Tensor::empty(y_shape(s), x.dtype(), x.device());
-  run("conv2d", x, [&]<class T>() {
-    return kernels::Conv2d<T>{.shape = s, .x = x.data<T>(), .w = w.data<T>(), .y = y.data<T>()};
+  Tensor y = Tensor::empty(y_shape(s), sum_dtype(x.dtype()), x.device());
+  run_with_bfloat16("conv2d", x, [&]<class T>() {
+    return kernels::Conv2d<T>{
+        .shape = s, .x = x.data<T>(), .w = w.data<T>(), .y = y.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d", y, {x, w}, Saved::partners(x, w),
+  return record("conv2d", y.to(x.dtype()), {x, w}, Saved::partners(x, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -63,12 +64,12 @@ Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape
   check_same_kind("conv2d_input_grad", {&gy, &w});
   const kernels::ConvShape s = conv_shape("conv2d_input_grad", x_shape, w.shape(), params);
   check_cotangent("conv2d_input_grad", gy.shape(), s);
-  Tensor gx = Tensor::empty(x_shape, gy.dtype(), gy.device());
-  run("conv2d_input_grad", gy, [&]<class T>() {
+  Tensor gx = Tensor::empty(x_shape, sum_dtype(gy.dtype()), gy.device());
+  run_with_bfloat16("conv2d_input_grad", gy, [&]<class T>() {
     return kernels::Conv2dInputGrad<T>{
-        .shape = s, .gy = gy.data<T>(), .w = w.data<T>(), .gx = gx.data<T>()};
+        .shape = s, .gy = gy.data<T>(), .w = w.data<T>(), .gx = gx.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d_input_grad", gx, {gy, w}, Saved::partners(gy, w),
+  return record("conv2d_input_grad", gx.to(gy.dtype()), {gy, w}, Saved::partners(gy, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor ggy;
@@ -84,12 +85,12 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shap
   check_same_kind("conv2d_weight_grad", {&x, &gy});
   const kernels::ConvShape s = conv_shape("conv2d_weight_grad", x.shape(), w_shape, params);
   check_cotangent("conv2d_weight_grad", gy.shape(), s);
-  Tensor gw = Tensor::empty(w_shape, x.dtype(), x.device());
-  run("conv2d_weight_grad", x, [&]<class T>() {
+  Tensor gw = Tensor::empty(w_shape, sum_dtype(x.dtype()), x.device());
+  run_with_bfloat16("conv2d_weight_grad", x, [&]<class T>() {
     return kernels::Conv2dWeightGrad<T>{
-        .shape = s, .x = x.data<T>(), .gy = gy.data<T>(), .gw = gw.data<T>()};
+        .shape = s, .x = x.data<T>(), .gy = gy.data<T>(), .gw = gw.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d_weight_grad", gw, {x, gy}, Saved::partners(x, gy),
+  return record("conv2d_weight_grad", gw.to(x.dtype()), {x, gy}, Saved::partners(x, gy),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor gx;

@@ -5,6 +5,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "kernels/api/elementwise.h"
 
@@ -40,6 +41,32 @@ Tensor map(std::string_view op, Functor functor, const Tensor& a, const Tensor& 
   return y;
 }
 
+/// The operation that maps every element of x.
+template <class Functor>
+Tensor unary(std::string_view op, Functor functor, const Tensor& x, Saved saved, Rule rule) {
+  if (is_bfloat16(x)) {
+    return in_float32(
+        op, [&](const Tensor& wide) { return unary(op, functor, wide, saved, std::move(rule)); },
+        x);
+  }
+  return record(op, map(op, functor, x), {x}, saved, std::move(rule));
+}
+
+/// The operation that maps pairs of elements of a and b, broadcast.
+template <class Functor>
+Tensor binary(std::string_view op, Functor functor, const Tensor& a, const Tensor& b, Saved saved,
+              Rule rule) {
+  if (is_bfloat16(a)) {
+    return in_float32(
+        op,
+        [&](const Tensor& wide_a, const Tensor& wide_b) {
+          return binary(op, functor, wide_a, wide_b, saved, std::move(rule));
+        },
+        a, b);
+  }
+  return record(op, map(op, functor, a, b), {a, b}, saved, std::move(rule));
+}
+
 using Gradients = std::vector<Tensor>;
 
 /// x as a factor of something that vanishes beyond ±2000 in float64 already: a product of an
@@ -54,86 +81,82 @@ Tensor normal_density(const Tensor& x) {
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  return record("add", map("add", kernels::Add{}, a, b), {a, b}, Saved::nothing(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& gy = v.cotangent();
-                  return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
-                          v.needs(1) ? sum_to(gy, v.input_shape(1)) : Tensor()};
-                });
+  return binary("add", kernels::Add{}, a, b, Saved::nothing(), [](const Vjp& v) -> Gradients {
+    const Tensor& gy = v.cotangent();
+    return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
+            v.needs(1) ? sum_to(gy, v.input_shape(1)) : Tensor()};
+  });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
-  return record("sub", map("sub", kernels::Sub{}, a, b), {a, b}, Saved::nothing(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& gy = v.cotangent();
-                  return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
-                          v.needs(1) ? neg(sum_to(gy, v.input_shape(1))) : Tensor()};
-                });
+  return binary("sub", kernels::Sub{}, a, b, Saved::nothing(), [](const Vjp& v) -> Gradients {
+    const Tensor& gy = v.cotangent();
+    return {v.needs(0) ? sum_to(gy, v.input_shape(0)) : Tensor(),
+            v.needs(1) ? neg(sum_to(gy, v.input_shape(1))) : Tensor()};
+  });
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return record("mul", map("mul", kernels::Mul{}, a, b), {a, b}, Saved::partners(a, b),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& gy = v.cotangent();
-                  return {v.needs(0) ? sum_to(gy * v.input(1), v.input_shape(0)) : Tensor(),
-                          v.needs(1) ? sum_to(gy * v.input(0), v.input_shape(1)) : Tensor()};
-                });
+  return binary("mul", kernels::Mul{}, a, b, Saved::partners(a, b), [](const Vjp& v) -> Gradients {
+    const Tensor& gy = v.cotangent();
+    return {v.needs(0) ? sum_to(gy * v.input(1), v.input_shape(0)) : Tensor(),
+            v.needs(1) ? sum_to(gy * v.input(0), v.input_shape(1)) : Tensor()};
+  });
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
   const Saved saved = Saved::inputs({1}).and_output(b.requires_grad());
-  return record("div", map("div", kernels::Div{}, a, b), {a, b}, saved,
-                [](const Vjp& v) -> Gradients {
-                  const Tensor ga = v.cotangent() / v.input(1);
-                  return {v.needs(0) ? sum_to(ga, v.input_shape(0)) : Tensor(),
-                          v.needs(1) ? neg(sum_to(ga * v.output(), v.input_shape(1))) : Tensor()};
-                });
+  return binary("div", kernels::Div{}, a, b, saved, [](const Vjp& v) -> Gradients {
+    const Tensor ga = v.cotangent() / v.input(1);
+    return {v.needs(0) ? sum_to(ga, v.input_shape(0)) : Tensor(),
+            v.needs(1) ? neg(sum_to(ga * v.output(), v.input_shape(1))) : Tensor()};
+  });
 }
 
 Tensor affine(const Tensor& x, double scale, double shift) {
-  return record("affine", map("affine", kernels::Affine{scale, shift}, x), {x}, Saved::nothing(),
-                [scale](const Vjp& v) -> Gradients { return {affine(v.cotangent(), scale, 0.0)}; });
+  return unary("affine", kernels::Affine{scale, shift}, x, Saved::nothing(),
+               [scale](const Vjp& v) -> Gradients { return {affine(v.cotangent(), scale, 0.0)}; });
 }
 
 Tensor neg(const Tensor& x) { return affine(x, -1.0, 0.0); }
 
 Tensor div(const Tensor& x, double divisor) {
-  return record("div", map("div", kernels::Quotient{divisor}, x), {x}, Saved::nothing(),
-                [divisor](const Vjp& v) -> Gradients { return {div(v.cotangent(), divisor)}; });
+  return unary("div", kernels::Quotient{divisor}, x, Saved::nothing(),
+               [divisor](const Vjp& v) -> Gradients { return {div(v.cotangent(), divisor)}; });
 }
 
 Tensor clamp(const Tensor& x, double low, double high) {
   check(low <= high, "[clamp] low is {}, high is {}", low, high);
-  return record("clamp", map("clamp", kernels::Clamp{low, high}, x), {x}, Saved::all_inputs(),
-                [low, high](const Vjp& v) -> Gradients {  // 1 between the ends, which exclude it
-                  const Tensor u = v.input(0).detach();
-                  return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
-                });
+  return unary("clamp", kernels::Clamp{low, high}, x, Saved::all_inputs(),
+               [low, high](const Vjp& v) -> Gradients {  // 1 between the ends, which exclude it
+                 const Tensor u = v.input(0).detach();
+                 return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
+               });
 }
 
 Tensor exp(const Tensor& x) {
-  return record("exp", map("exp", kernels::Exp{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients { return {v.cotangent() * v.output()}; });
+  return unary("exp", kernels::Exp{}, x, Saved::output(),
+               [](const Vjp& v) -> Gradients { return {v.cotangent() * v.output()}; });
 }
 
 Tensor log(const Tensor& x) {
-  return record("log", map("log", kernels::Log{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients { return {v.cotangent() / v.input(0)}; });
+  return unary("log", kernels::Log{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients { return {v.cotangent() / v.input(0)}; });
 }
 
 Tensor sqrt(const Tensor& x) {
-  return record("sqrt", map("sqrt", kernels::Sqrt{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients { return {0.5 * v.cotangent() / v.output()}; });
+  return unary("sqrt", kernels::Sqrt{}, x, Saved::output(),
+               [](const Vjp& v) -> Gradients { return {0.5 * v.cotangent() / v.output()}; });
 }
 
 Tensor square(const Tensor& x) {
-  return record("square", map("square", kernels::Square{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients { return {2.0 * (v.cotangent() * v.input(0))}; });
+  return unary("square", kernels::Square{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients { return {2.0 * (v.cotangent() * v.input(0))}; });
 }
 
 Tensor reciprocal(const Tensor& x) {
-  return record("reciprocal", map("reciprocal", kernels::Reciprocal{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
+  return unary("reciprocal", kernels::Reciprocal{}, x, Saved::output(),
+               [](const Vjp& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
 }
 
 // The derivatives below never form a difference from one, such as 1 - y² or 1 - y: it has no digits
@@ -141,84 +164,83 @@ Tensor reciprocal(const Tensor& x) {
 // again among them.
 
 Tensor tanh(const Tensor& x) {
-  return record("tanh", map("tanh", kernels::Tanh{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {  // tanh'(x) = 4 σ'(2x)
-                  return {v.cotangent() * (4.0 * sigmoid_grad(2.0 * v.input(0)))};
-                });
+  return unary("tanh", kernels::Tanh{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients {  // tanh'(x) = 4 σ'(2x)
+                 return {v.cotangent() * (4.0 * sigmoid_grad(2.0 * v.input(0)))};
+               });
 }
 
 Tensor erf(const Tensor& x) {
-  return record("erf", map("erf", kernels::Erf{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {
-                  const double scale = 2.0 * std::numbers::inv_sqrtpi;
-                  return {v.cotangent() * (scale * gaussian(v.input(0), 1.0))};
-                });
+  return unary("erf", kernels::Erf{}, x, Saved::all_inputs(), [](const Vjp& v) -> Gradients {
+    const double scale = 2.0 * std::numbers::inv_sqrtpi;
+    return {v.cotangent() * (scale * gaussian(v.input(0), 1.0))};
+  });
 }
 
 Tensor gaussian(const Tensor& x, double rate) {
   check(rate >= 0.5 && std::exp2(std::round(std::log2(rate))) == rate,
         "[gaussian] the rate is {}, expected a power of two from 0.5 on", rate);
-  return record("gaussian", map("gaussian", kernels::Gaussian{rate}, x), {x}, Saved::all_inputs(),
-                [rate](const Vjp& v) -> Gradients {
-                  const Tensor slope = finite_factor(v.input(0)) * gaussian(v.input(0), rate);
-                  return {v.cotangent() * (-2.0 * rate * slope)};
-                });
+  return unary("gaussian", kernels::Gaussian{rate}, x, Saved::all_inputs(),
+               [rate](const Vjp& v) -> Gradients {
+                 const Tensor slope = finite_factor(v.input(0)) * gaussian(v.input(0), rate);
+                 return {v.cotangent() * (-2.0 * rate * slope)};
+               });
 }
 
 Tensor normal_cdf(const Tensor& x) {
-  return record(
-      "normal_cdf", map("normal_cdf", kernels::NormalCdf{}, x), {x}, Saved::all_inputs(),
+  return unary(
+      "normal_cdf", kernels::NormalCdf{}, x, Saved::all_inputs(),
       [](const Vjp& v) -> Gradients { return {v.cotangent() * normal_density(v.input(0))}; });
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return record(
-      "sigmoid", map("sigmoid", kernels::Sigmoid{}, x), {x}, Saved::all_inputs(),
+  return unary(
+      "sigmoid", kernels::Sigmoid{}, x, Saved::all_inputs(),
       [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid_grad(v.input(0))}; });
 }
 
 Tensor sigmoid_grad(const Tensor& x) {
-  return record("sigmoid_grad", map("sigmoid_grad", kernels::SigmoidGrad{}, x), {x},
-                Saved::all_inputs(), [](const Vjp& v) -> Gradients {  // -σ'(x) tanh(x/2)
-                  const Tensor slope = sigmoid_grad(v.input(0)) * tanh(0.5 * v.input(0));
-                  return {v.cotangent() * -slope};
-                });
+  return unary("sigmoid_grad", kernels::SigmoidGrad{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients {  // -σ'(x) tanh(x/2)
+                 const Tensor slope = sigmoid_grad(v.input(0)) * tanh(0.5 * v.input(0));
+                 return {v.cotangent() * -slope};
+               });
 }
 
 Tensor softplus(const Tensor& x) {
-  return record("softplus", map("softplus", kernels::Softplus{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid(v.input(0))}; });
+  return unary("softplus", kernels::Softplus{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid(v.input(0))}; });
 }
 
 Tensor relu(const Tensor& x) {
-  return record("relu", map("relu", kernels::Relu{}, x), {x}, Saved::output(),
-                [](const Vjp& v) -> Gradients { return {relu_grad(v.cotangent(), v.output())}; });
+  return unary("relu", kernels::Relu{}, x, Saved::output(),
+               [](const Vjp& v) -> Gradients { return {relu_grad(v.cotangent(), v.output())}; });
 }
 
 Tensor gelu(const Tensor& x) {
-  return record("gelu", map("gelu", kernels::Gelu{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {  // Φ(x) + x φ(x)
-                  const Tensor& u = v.input(0);
-                  const Tensor slope = normal_cdf(u) + finite_factor(u) * normal_density(u);
-                  return {v.cotangent() * slope};
-                });
+  return unary("gelu", kernels::Gelu{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients {  // Φ(x) + x φ(x)
+                 const Tensor& u = v.input(0);
+                 const Tensor slope = normal_cdf(u) + finite_factor(u) * normal_density(u);
+                 return {v.cotangent() * slope};
+               });
 }
 
 Tensor silu(const Tensor& x) {
-  return record("silu", map("silu", kernels::Silu{}, x), {x}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {  // σ(x) (1 + x σ(-x))
-                  const Tensor& u = v.input(0);
-                  const Tensor slope = sigmoid(u) * (finite_factor(u) * sigmoid(-u) + 1.0);
-                  return {v.cotangent() * slope};
-                });
+  return unary("silu", kernels::Silu{}, x, Saved::all_inputs(),
+               [](const Vjp& v) -> Gradients {  // σ(x) (1 + x σ(-x))
+                 const Tensor& u = v.input(0);
+                 const Tensor slope = sigmoid(u) * (finite_factor(u) * sigmoid(-u) + 1.0);
+                 return {v.cotangent() * slope};
+               });
 }
 
 Tensor relu_grad(const Tensor& gy, const Tensor& y) {
   check_same_kind("relu_grad", {&gy, &y});
   check(gy.shape() == y.shape(), "[relu_grad] shapes differ: gy {}, y {}", gy.shape(), y.shape());
   // y only says where the derivative is 1: without its history no gradient is looked for there.
-  return record("relu_grad", map("relu_grad", kernels::ReluGrad{}, gy, y), {gy, y.detach()},
-                Saved::inputs({1}), [](const Vjp& v) -> Gradients {
+  return binary("relu_grad", kernels::ReluGrad{}, gy, y.detach(), Saved::inputs({1}),
+                [](const Vjp& v) -> Gradients {
                   return {relu_grad(v.cotangent(), v.input(1)), Tensor()};
                 });
 }

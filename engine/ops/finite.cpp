@@ -12,6 +12,11 @@ void require_finite(std::string_view operation, std::span<const Tensor> tensors)
   if (tensors.empty()) return;
   const Tensor& first = tensors[0];
   for (const Tensor& tensor : tensors) check_same_kind(operation, {&first, &tensor});
+  if (first.dtype() != sum_dtype(first.dtype())) {
+    std::vector<Tensor> wide;
+    for (const Tensor& tensor : tensors) wide.push_back(tensor.to(sum_dtype(first.dtype())));
+    return require_finite(operation, wide);
+  }
   const auto list_of = [&]<class T>(std::vector<kernels::FiniteTensor<T>>& list) {
     for (const Tensor& tensor : tensors) list.push_back({tensor.data<T>(), tensor.numel()});
     return kernels::FindNonfinite<T>{

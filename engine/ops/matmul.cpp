@@ -3,11 +3,13 @@
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/precision.h"
 #include "kernels/api/matmul.h"
 
 namespace switchyard {
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
+              ProductDType result) {
   check_same_kind("matmul", {&a, &b});
   check(a.rank() == 2 && b.rank() == 2, "[matmul] needs two matrices, got {} and {}", a.shape(),
         b.shape());
@@ -16,16 +18,17 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   const std::int64_t n = b.size(transpose_b ? 0 : 1);
   check(k == b.size(transpose_b ? 1 : 0), "[matmul] inner sizes differ: {}{} times {}{}", a.shape(),
         transpose_a ? " transposed" : "", b.shape(), transpose_b ? " transposed" : "");
-  Tensor c = Tensor::empty({m, n}, a.dtype(), a.device());
-  run("matmul", a, [&]<class T>() {
+  Tensor c = Tensor::empty({m, n}, sum_dtype(a.dtype()), a.device());
+  run_with_bfloat16("matmul", a, [&]<class T>() {
     return kernels::Matmul<T>{.shape = {m, n, k, transpose_a, transpose_b},
                               .a = a.data<T>(),
                               .b = b.data<T>(),
-                              .c = c.data<T>()};
+                              .c = c.data<kernels::ResultOf<T>>()};
   });
+  if (result == ProductDType::kOperands) c = c.to(a.dtype());
   return record("matmul", c, {a, b}, Saved::partners(a, b),
-                [transpose_a, transpose_b](const Vjp& v) -> std::vector<Tensor> {
-                  const Tensor& gc = v.cotangent();
+                [transpose_a, transpose_b, dtype = a.dtype()](const Vjp& v) -> std::vector<Tensor> {
+                  const Tensor gc = convert(v.cotangent(), dtype);
                   Tensor ga;
                   Tensor gb;
                   if (v.needs(0)) {
@@ -40,14 +43,16 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
                 });
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, ProductDType result) {
   check(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1),
         "[linear] needs x [N, in] and w [out, in], got {} and {}", x.shape(), w.shape());
-  Tensor y = matmul(x, w, false, true);
-  if (!bias.defined()) return y;
+  if (!bias.defined()) return matmul(x, w, false, true, result);
   check(bias.shape() == Shape{w.size(0)}, "[linear] bias is {}, expected [{}] for w {}",
         bias.shape(), w.size(0), w.shape());
-  return add(y, bias);
+  check_same_kind("linear", {&x, &w, &bias});
+  const Tensor sums = matmul(x, w, false, true, ProductDType::kSums);
+  const Tensor y = add(sums, convert(bias, sums.dtype()));  // rounded once, with the bias
+  return result == ProductDType::kSums ? y : convert(y, x.dtype());
 }
 
 }  // namespace switchyard

@@ -4,12 +4,18 @@
 
 namespace switchyard {
 
+/// Says in which dtype a product comes: that of its operands, or that of its sums, float32 for
+/// bfloat16 operands (a gate's logits, a loss).
+enum class ProductDType { kOperands, kSums };
+
 /// op(a) · op(b) with op(a) [M, K] and op(b) [K, N]; a flag says that the stored matrix is the
 /// transpose. Errors: rank other than 2, inner sizes that differ.
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
+              ProductDType result = ProductDType::kOperands);
 
-/// x [N, in], w [out, in], bias [out] or undefined -> [N, out].
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);
+/// x [N, in], w [out, in], bias [out] or undefined -> [N, out]. All of one dtype.
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
+              ProductDType result = ProductDType::kOperands);
 
 // Grouped matrix product over expert segments: rows [offsets[e], offsets[e+1]) of x belong to
 // expert e. One trilinear form with three faces. `offsets` is [E+1] int64, ascending from 0 to the

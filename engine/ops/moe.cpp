@@ -2,9 +2,10 @@
 
 #include "engine/autograd/composed.h"
 #include "engine/autograd/node.h"
-#include "engine/core/run.h"
+#include "engine/core/run_bfloat16.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/shape.h"
 
 namespace switchyard {
@@ -49,8 +50,10 @@ kernels::MoeShape moe_shape(const Tensor& x, const Routing& routing,
 void check_moe(const Tensor& x, const Tensor& weights, const Routing& routing,
                const ExpertParameters& experts, ExpertActivation activation) {
   const auto& [w_in, b_in, w_out, b_out] = experts;
-  check_same_kind("moe", {&x, &weights, &w_in, &w_out, b_in.defined() ? &b_in : &x,
-                          b_out.defined() ? &b_out : &x});
+  const bool weights_are_wide = is_bfloat16(x) && weights.dtype() == DType::kFloat32;
+  check_same_kind("moe", {&x, weights_are_wide ? &x : &weights, &w_in, &w_out,
+                          b_in.defined() ? &b_in : &x, b_out.defined() ? &b_out : &x});
+  check_same_device("moe", {&x, &weights});
   check_same_device("moe", {&x, &routing.permutation});
   check(x.rank() == 2 && x.size(0) == routing.tokens,
         "[moe] needs a row for each of the routing's {} tokens, got {}", routing.tokens, x.shape());
@@ -106,19 +109,20 @@ std::vector<Tensor> fused_gradients(const Vjp& v, const Routing& routing, Biases
   }
   const ExpertParameters experts = biases.parameters(inputs);
   const Tensor& gy = v.cotangent();
-  run("moe_backward", gy, [&]<class T>() {
+  run_with_bfloat16_on_cpu("moe_backward", gy, [&]<class T>() {
     const auto result = [&](bool there, std::size_t i) {
       return there && gradients[i].defined() ? gradients[i].data<T>() : nullptr;
     };
+    using Weight = kernels::ResultOf<T>;
     return kernels::MoeBackward<T>{.shape = moe_shape(inputs[0], routing, experts, activation),
                                    .routes = routes_of(routing),
                                    .experts = matrices_of<T>(experts),
                                    .x = inputs[0].data<T>(),
-                                   .weights = inputs[1].data<T>(),
+                                   .weights = inputs[1].data<Weight>(),
                                    .u = u.defined() ? u.data<T>() : nullptr,
                                    .gy = gy.data<T>(),
                                    .gx = result(true, 0),
-                                   .gweights = result(true, 1),
+                                   .gweights = v.needs(1) ? gradients[1].data<Weight>() : nullptr,
                                    .gw_in = result(true, 2),
                                    .gb_in = result(biases.in, biases.place_of_in()),
                                    .gw_out = result(true, 3),
@@ -150,6 +154,10 @@ Tensor moe_composed(const Tensor& x, const Tensor& weights, const Routing& routi
 
 Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
            const ExpertParameters& experts, ExpertActivation activation, MoeSaves saves) {
+  if (is_bfloat16(x) && x.device() != Device::kCpu) {
+    return moe_composed(x, weights, routing, experts, activation);
+  }
+  if (is_bfloat16(weights)) return moe(x, widened(weights), routing, experts, activation, saves);
   check_moe(x, weights, routing, experts, activation);
   const kernels::MoeShape shape = moe_shape(x, routing, experts, activation);
   const std::vector<Tensor> inputs = inputs_of(x, weights, experts);
@@ -161,12 +169,12 @@ Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
     u = Tensor::empty({shape.slots, shape.wide()}, x.dtype(), x.device());
   }
   Tensor y = Tensor::empty({shape.tokens, shape.out}, x.dtype(), x.device());
-  run("moe", x, [&]<class T>() {
+  run_with_bfloat16_on_cpu("moe", x, [&]<class T>() {
     return kernels::MoeForward<T>{.shape = shape,
                                   .routes = routes_of(routing),
                                   .experts = matrices_of<T>(experts),
                                   .x = x.data<T>(),
-                                  .weights = weights.data<T>(),
+                                  .weights = weights.data<kernels::ResultOf<T>>(),
                                   .u = u.defined() ? u.data<T>() : nullptr,
                                   .y = y.data<T>()};
   });

@@ -24,7 +24,8 @@ enum class MoeSaves { kPreActivations, kTokens };
 /// dropped, expert(x) = W_out activation(W_in x + b_in) + b_out: the experts of a token MoE layer
 /// in one kernel each way. x [T, D], weights [T, k] -> [T, C]. Differentiable, any number of times,
 /// by x, weights and parameters, the routing held fixed: the derivative of the gradient is that of
-/// moe_composed(). Errors: sizes that do not fit each other or the routing.
+/// moe_composed(), which also computes bfloat16 tokens on other devices than the CPU. Their weights
+/// may be float32. Errors: sizes that do not fit each other or the routing.
 Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
            const ExpertParameters& experts, ExpertActivation activation,
            MoeSaves saves = MoeSaves::kPreActivations);

@@ -4,6 +4,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/norm.h"
@@ -130,11 +131,30 @@ Tensor apply_tail(Tensor y, const NormTail& tail) {
   return tail.relu ? relu(y) : y;
 }
 
+/// Statistics and running moments are float32.
+BatchNormResult batch_norm_in_float32(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                                      double epsilon, const NormTail& tail,
+                                      const RunningMoments& running) {
+  BatchNormResult result;
+  result.y = in_float32(
+      "batch_norm",
+      [&](const Tensor& wide_x, const Tensor& scale, const Tensor& shift, const Tensor& residual) {
+        BatchNormResult wide =
+            batch_norm(wide_x, scale, shift, epsilon, {residual, tail.relu}, running);
+        result.mean = wide.mean;
+        result.variance = wide.variance;
+        return wide.y;
+      },
+      x, gamma, beta, tail.residual);
+  return result;
+}
+
 }  // namespace
 
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail, RunningMoments running) {
   check_arguments("batch_norm", x, gamma, beta, tail);
+  if (is_bfloat16(x)) return batch_norm_in_float32(x, gamma, beta, epsilon, tail, running);
   if (running.mean.defined()) {
     check_same_kind("batch_norm", {&x, &running.mean, &running.variance});
     check_channel_vector("batch_norm", x, running.mean, "the running mean");
@@ -185,6 +205,14 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
 Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail) {
   check_arguments("batch_norm", x, gamma, beta, tail);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "batch_norm",
+        [&](const Tensor& wide, const Tensor& scale, const Tensor& shift, const Tensor& residual) {
+          return batch_norm_composed(wide, scale, shift, epsilon, {residual, tail.relu});
+        },
+        x, gamma, beta, tail.residual);
+  }
   const Tensor flat = reshape(x, {rows_of(x), channels_of(x)});
   const Tensor near_zero = flat - mean(flat.detach(), {0}, true);
   const Tensor centred = near_zero - mean(near_zero, {0}, true);
@@ -195,6 +223,14 @@ Tensor batch_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& b
 Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                       const NormTail& tail) {
   check_arguments("channel_affine", x, scale, shift, tail);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "channel_affine",
+        [&](const Tensor& wide, const Tensor& a, const Tensor& b, const Tensor& residual) {
+          return channel_affine(wide, a, b, {residual, tail.relu});
+        },
+        x, scale, shift, tail.residual);
+  }
   Tensor y = empty_like(x);
   run("channel_affine", x, [&]<class T>() {
     return kernels::ChannelAffine<T>{.x = x.data<T>(),
@@ -222,6 +258,15 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
 Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                             const Tensor& running_mean, const Tensor& running_variance,
                             double epsilon, const NormTail& tail) {
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "batch_norm_inference",
+        [&](const Tensor& wide, const Tensor& a, const Tensor& b, const Tensor& residual) {
+          return batch_norm_inference(wide, a, b, widened(running_mean), widened(running_variance),
+                                      epsilon, {residual, tail.relu});
+        },
+        x, gamma, beta, tail.residual);
+  }
   check_same_kind("batch_norm_inference", {&x, &gamma, &beta, &running_mean, &running_variance});
   const Tensor scale = gamma / sqrt(running_variance.detach() + epsilon);  // (C)
   const Tensor shift = beta - running_mean.detach() * scale;               // (C)
@@ -231,6 +276,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& 
 Tensor channel_scale(const Tensor& x, const Tensor& a) {
   check_same_kind("channel_scale", {&x, &a});
   check_channel_vector("channel_scale", x, a, "the scale");
+  if (is_bfloat16(x)) return in_float32("channel_scale", channel_scale, x, a);
   Tensor y = empty_like(x);
   run("channel_scale", x, [&]<class T>() {
     return kernels::ChannelAffine<T>{.x = x.data<T>(),
@@ -249,6 +295,7 @@ Tensor channel_dot(const Tensor& x, const Tensor& y) {
   check_same_kind("channel_dot", {&x, &y});
   check(x.shape() == y.shape() && x.rank() >= 1, "[channel_dot] shapes {} and {} differ", x.shape(),
         y.shape());
+  if (is_bfloat16(x)) return in_float32("channel_dot", channel_dot, x, y);
   Tensor out = Tensor::empty({channels_of(x)}, x.dtype(), x.device());
   run("channel_dot", x, [&]<class T>() {
     return kernels::SumProducts<T>{.a = x.data<T>(),

@@ -25,7 +25,8 @@ struct BatchNormResult {
 
 /// Training-mode batch normalisation over all axes but the last (channels): Ioffe & Szegedy, 2015,
 /// alg. 1. x [.., C], gamma and beta [C]. Forward and backward are fused with the tail; the second
-/// order is that of batch_norm_composed. Errors: shapes; fewer than 2 values per channel.
+/// order is that of batch_norm_composed. Statistics and running moments of bfloat16 tensors are
+/// float32. Errors: shapes; fewer than 2 values per channel.
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
                            const NormTail& tail = {}, RunningMoments running = {});
 /// Computes the same function out of simple operations.

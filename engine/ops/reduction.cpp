@@ -5,6 +5,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/shape.h"
 #include "kernels/api/elementwise.h"
 #include "kernels/api/reduction.h"
@@ -102,6 +103,10 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   check(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(),
         "[sum_to] shape {} does not broadcast to {}", shape, x.shape());
   if (x.shape() == shape) return x;
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "sum_to", [&](const Tensor& wide) { return sum_to(wide, shape); }, x);
+  }
   return record(
       "sum_to", sum_runs(x.detach(), shape), {x}, Saved::nothing(),
       [](const Vjp& v) -> Gradients { return {broadcast_to(v.cotangent(), v.input_shape(0))}; });
@@ -112,6 +117,10 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check(broadcast_shapes(x.shape(), shape, "broadcast_to") == shape,
         "[broadcast_to] shape {} does not broadcast to {}", x.shape(), shape);
   if (x.shape() == shape) return x;
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "broadcast_to", [&](const Tensor& wide) { return broadcast_to(wide, shape); }, x);
+  }
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
   run("broadcast_to", x, [&]<class T>() {
@@ -128,6 +137,9 @@ Tensor sum(const Tensor& x) { return sum_to(x, {}); }
 Tensor mean(const Tensor& x) {
   check_same_kind("mean", {&x});
   check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
+  if (is_bfloat16(x))
+    return in_float32(
+        "mean", [](const Tensor& wide) { return mean(wide); }, x);
   return sum(x) / static_cast<double>(x.numel());
 }
 
@@ -138,6 +150,10 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Shape kept = keep_axes("mean", x, axes);
   check(x.numel() > 0, "[mean] shape {} has no elements", x.shape());
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "mean", [&](const Tensor& wide) { return mean(wide, axes, keep); }, x);
+  }
   return sum_axes("mean", x, axes, keep) / static_cast<double>(x.numel() / kept.numel());
 }
 
@@ -147,6 +163,10 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
   const std::int64_t divisor = count - (unbiased ? 1 : 0);
   check(divisor > 0, "[variance] {} values are too few for an {} variance of shape {}", count,
         unbiased ? "unbiased" : "biased", x.shape());
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "variance", [&](const Tensor& wide) { return variance(wide, axes, unbiased, keep); }, x);
+  }
   const Tensor centred = x - mean(x, axes, true);
   return sum_axes("variance", square(centred), axes, keep) / static_cast<double>(divisor);
 }
@@ -154,6 +174,7 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_same_kind("dot", {&a, &b});
   check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape(), b.shape());
+  if (is_bfloat16(a)) return in_float32("dot", dot, a, b);
   Tensor y = Tensor::empty({}, a.dtype(), a.device());
   run("dot", a, [&]<class T>() {
     return kernels::SumProducts<T>{.a = a.data<T>(),

@@ -3,6 +3,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/fault.h"
 #include "engine/core/run.h"
+#include "engine/ops/precision.h"
 #include "kernels/api/routing.h"
 
 namespace switchyard {
@@ -49,6 +50,16 @@ void check_weights(std::string_view op, const Tensor& weights, const Routing& ro
         routing.tokens, routing.k);
 }
 
+/// Weights, if there are any, have the rows' dtype; for rows in bfloat16 they may be float32, as a
+/// gate gives them.
+void check_kinds(std::string_view op, const Tensor& x, const Tensor& weights) {
+  if (is_bfloat16(x) && weights.defined() && weights.dtype() == DType::kFloat32) {
+    check_same_device(op, {&x, &weights});
+  } else {
+    check_same_kind(op, {&x, weights.defined() ? &weights : &x});
+  }
+}
+
 /// Elements of optional weights; null stands for ones.
 template <class T>
 const T* data_or_null(const Tensor& weights) {
@@ -88,6 +99,7 @@ Tensor top_k(const Tensor& logits, std::int64_t k) {
   check(logits.rank() == 2, "[top_k] needs logits [T, E], got {}", logits.shape());
   const std::int64_t tokens = logits.size(0);
   const std::int64_t experts = logits.size(1);
+  if (is_bfloat16(logits)) return top_k(logits.to(DType::kFloat32), k);
   check(k >= 1 && k <= experts, "[top_k] k is {}, expected 1 to {}, the number of columns", k,
         experts);
   Tensor indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device());
@@ -111,6 +123,10 @@ Tensor gather(const Tensor& x, const Tensor& indices, Indices origin) {
         "[gather] needs x [T, E] and indices [T, k], got {} and {}", x.shape(), indices.shape());
   check_same_device("gather", {&x, &indices});
   check_indices("gather", indices, x.size(1), origin);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "gather", [&](const Tensor& wide) { return gather(wide, indices, Indices::kTrusted); }, x);
+  }
   Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
   run("gather", x, [&]<class T>() {
     return kernels::Gather<T>{.x = x.data<T>(),
@@ -134,6 +150,12 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns,
         indices.shape());
   check_same_device("scatter_add", {&x, &indices});
   check_indices("scatter_add", indices, columns, origin);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "scatter_add",
+        [&](const Tensor& wide) { return scatter_add(wide, indices, columns, Indices::kTrusted); },
+        x);
+  }
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
   run("scatter_add", x, [&]<class T>() {
     return kernels::ScatterAdd<T>{.x = x.data<T>(),
@@ -187,10 +209,15 @@ Routing make_routing(const Tensor& indices, std::int64_t experts, std::int64_t c
 }
 
 Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) {
-  check_same_kind("dispatch", {&x, weights.defined() ? &weights : &x});
+  check_kinds("dispatch", x, weights);
   check_same_device("dispatch", {&x, &routing.permutation});
   check_rows("dispatch", x, routing.tokens, "tokens");
   if (weights.defined()) check_weights("dispatch", weights, routing);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "dispatch", [&](const Tensor& wide) { return dispatch(wide, routing, widened(weights)); },
+        x);
+  }
   const kernels::RouteShape shape = route_shape("dispatch", routing, x.size(1));
   Tensor y = Tensor::empty({shape.slots, shape.width}, x.dtype(), x.device());
   run("dispatch", x, [&]<class T>() {
@@ -218,10 +245,14 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
 }
 
 Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
-  check_same_kind("combine", {&x, weights.defined() ? &weights : &x});
+  check_kinds("combine", x, weights);
   check_same_device("combine", {&x, &routing.inverse});
   check_rows("combine", x, routing.permutation.numel(), "slots");
   if (weights.defined()) check_weights("combine", weights, routing);
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "combine", [&](const Tensor& wide) { return combine(wide, widened(weights), routing); }, x);
+  }
   const kernels::RouteShape shape = route_shape("combine", routing, x.size(1));
   Tensor y = Tensor::empty({shape.tokens, shape.width}, x.dtype(), x.device());
   run("combine", x, [&]<class T>() {
@@ -255,6 +286,14 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
   check_rows("combine_weight_grad", gy, routing.tokens, "tokens");
   check(x.size(1) == gy.size(1), "[combine_weight_grad] widths differ: {} and {}", x.shape(),
         gy.shape());
+  if (is_bfloat16(x)) {
+    return in_float32(
+        "combine_weight_grad",
+        [&](const Tensor& rows, const Tensor& cotangents) {
+          return combine_weight_grad(rows, cotangents, routing);
+        },
+        x, gy);
+  }
   const kernels::RouteShape shape = route_shape("combine_weight_grad", routing, x.size(1));
   Tensor gweights = Tensor::empty({shape.tokens, shape.k}, x.dtype(), x.device());
   run("combine_weight_grad", x, [&]<class T>() {

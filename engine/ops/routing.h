@@ -57,7 +57,8 @@ void check_intact(std::string_view op, const Routing& routing);
 
 // Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,
 // each the derivative of the others. Undefined `weights` stand for ones; dropped assignments
-// contribute nothing. Errors: sizes that do not fit the routing.
+// contribute nothing. Weights of rows in bfloat16 may be float32. Errors: sizes that do not fit the
+// routing.
 
 /// Gathers token rows into expert order: y[s] = x[token(s)], times weights[t, j] of the assignment
 /// if given. x [T, D], weights [T, k] -> [S, D].

@@ -49,7 +49,7 @@ Tensor transpose(const Tensor& x) {
   const Shape shape = x.rank() == 3 ? Shape({matrices, columns, rows}) : Shape({columns, rows});
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   for (std::int64_t i = 0; i < matrices; ++i) {
-    run("transpose", x, [&]<class T>() {
+    run_with_bfloat16("transpose", x, [&]<class T>() {
       const std::int64_t begin = i * rows * columns;
       return kernels::Transpose<T>{
           .x = x.data<T>() + begin, .y = y.data<T>() + begin, .rows = rows, .columns = columns};
@@ -72,7 +72,7 @@ Tensor concat(std::span<const Tensor> parts) {
   Tensor y = Tensor::empty(with_rows(parts[0].shape(), rows), parts[0].dtype(), parts[0].device());
   std::int64_t target = 0;
   for (const Tensor& part : parts) {
-    run("concat", y, [&]<class T>() {
+    run_with_bfloat16("concat", y, [&]<class T>() {
       return kernels::Copy<T>{
           .x = part.data<T>(), .y = y.data<T>() + target, .count = part.numel()};
     });
@@ -111,7 +111,7 @@ Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
         "[slice_rows] rows [{}, {}) are not part of shape {}", begin, end, x.shape());
   if (begin == 0 && end == x.size(0)) return x;
   Tensor y = Tensor::empty(with_rows(x.shape(), end - begin), x.dtype(), x.device());
-  run("slice_rows", x, [&]<class T>() {
+  run_with_bfloat16("slice_rows", x, [&]<class T>() {
     return kernels::Copy<T>{
         .x = x.data<T>() + begin * row_size(x.shape()), .y = y.data<T>(), .count = y.numel()};
   });
@@ -129,12 +129,12 @@ Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
   Tensor y = Tensor::empty(with_rows(x.shape(), rows), x.dtype(), x.device());
   const std::int64_t row = row_size(x.shape());
   const auto clear_rows = [&](std::int64_t first, std::int64_t count) {
-    run("pad_rows", x, [&]<class T>() {
+    run_with_bfloat16("pad_rows", x, [&]<class T>() {
       return kernels::Fill<T>{.y = y.data<T>() + first * row, .value = T{0}, .count = count * row};
     });
   };
   clear_rows(0, begin);
-  run("pad_rows", x, [&]<class T>() {
+  run_with_bfloat16("pad_rows", x, [&]<class T>() {
     return kernels::Copy<T>{.x = x.data<T>(), .y = y.data<T>() + begin * row, .count = x.numel()};
   });
   clear_rows(end, rows - end);
@@ -149,7 +149,7 @@ Tensor slice_columns(const Tensor& x, std::int64_t begin, std::int64_t end) {
         "[slice_columns] columns [{}, {}) are not part of shape {}", begin, end, x.shape());
   if (begin == 0 && end == x.size(1)) return x;
   Tensor y = Tensor::empty({x.size(0), end - begin}, x.dtype(), x.device());
-  run("slice_columns", x, [&]<class T>() {
+  run_with_bfloat16("slice_columns", x, [&]<class T>() {
     return kernels::CopyColumns<T>{.rows = x.size(0),
                                    .count = y.size(1),
                                    .x = x.data<T>(),
@@ -171,7 +171,7 @@ Tensor pad_columns(const Tensor& x, std::int64_t begin, std::int64_t columns) {
         columns);
   if (columns == x.size(1)) return x;
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
-  run("pad_columns", x, [&]<class T>() {
+  run_with_bfloat16("pad_columns", x, [&]<class T>() {
     return kernels::CopyColumns<T>{.rows = x.size(0),
                                    .count = x.size(1),
                                    .x = x.data<T>(),

@@ -3,6 +3,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
 #include "kernels/api/softmax.h"
@@ -56,6 +57,7 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
 
 Tensor softmax(const Tensor& x) {
   check_rows("softmax", x);
+  if (is_bfloat16(x)) return in_float32("softmax", softmax, x);
   Tensor y = empty_like(x);
   run("softmax", x, [&]<class T>() {
     return kernels::SoftmaxForward<T>{
@@ -68,6 +70,7 @@ Tensor softmax(const Tensor& x) {
 
 Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("softmax_backward", gy, y);
+  if (is_bfloat16(y)) return in_float32("softmax_backward", softmax_backward, gy, y);
   Tensor gx = empty_like(y);
   run("softmax_backward", y, [&]<class T>() {
     return kernels::SoftmaxBackward<T>{.gy = gy.data<T>(),
@@ -89,6 +92,7 @@ Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
 
 Tensor log_softmax(const Tensor& x) {
   check_rows("log_softmax", x);
+  if (is_bfloat16(x)) return in_float32("log_softmax", log_softmax, x);
   Tensor y = empty_like(x);
   run("log_softmax", x, [&]<class T>() {
     return kernels::LogSoftmaxForward<T>{
@@ -101,6 +105,7 @@ Tensor log_softmax(const Tensor& x) {
 
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("log_softmax_backward", gy, y);
+  if (is_bfloat16(y)) return in_float32("log_softmax_backward", log_softmax_backward, gy, y);
   Tensor gx = empty_like(y);
   run("log_softmax_backward", y, [&]<class T>() {
     return kernels::LogSoftmaxBackward<T>{.gy = gy.data<T>(),
@@ -121,6 +126,10 @@ Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_labels("cross_entropy", logits, labels);
+  if (is_bfloat16(logits)) {
+    return in_float32(
+        "cross_entropy", [&](const Tensor& wide) { return cross_entropy(wide, labels); }, logits);
+  }
   Tensor losses = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
   run("cross_entropy", logits, [&]<class T>() {
     return kernels::CrossEntropyForward<T>{.x = logits.data<T>(),
@@ -145,6 +154,14 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
     check_label_shapes("cross_entropy_backward", p, labels);
   }
   check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}", g.shape());
+  if (is_bfloat16(p)) {
+    return in_float32(
+        "cross_entropy_backward",
+        [&](const Tensor& wide_g, const Tensor& wide_p) {
+          return cross_entropy_backward(wide_g, wide_p, labels);
+        },
+        g, p);
+  }
   Tensor gx = empty_like(p);
   run("cross_entropy_backward", p, [&]<class T>() {
     return kernels::CrossEntropyBackward<T>{.g = g.data<T>(),

@@ -27,7 +27,7 @@ template <>
 inline constexpr std::string_view kConvertName<std::uint8_t> = "convert_to_uint8";
 
 /// y[i] = x[i] as a To, by the rules of convert_element (kernels/common/convert.h). From and To are
-/// element types, equal or not, or one bfloat16 and the other float or double.
+/// element types, equal or not.
 template <class From, class To>
 struct Convert {
   static constexpr std::string_view kName = kConvertName<To>;
@@ -51,7 +51,7 @@ struct Fill {
   Work work() const { return {.bytes = bytes_of<T>(count)}; }
 };
 
-/// y = xᵀ, T = float and double.
+/// y = xᵀ, T = float, double and bfloat16.
 template <class T>
 struct Transpose {
   static constexpr std::string_view kName = "transpose";
@@ -63,7 +63,7 @@ struct Transpose {
 };
 
 /// Columns [x_begin, x_begin + count) of x to columns [y_begin, y_begin + count) of y, whose other
-/// columns become zeros. T = float and double.
+/// columns become zeros. T = float, double and bfloat16.
 template <class T>
 struct CopyColumns {
   static constexpr std::string_view kName = "copy_columns";
@@ -79,12 +79,14 @@ struct CopyColumns {
 };
 
 /// Fill of every element type.
-using Fills =
-    TypeList<Fill<float>, Fill<double>, Fill<std::int32_t>, Fill<std::int64_t>, Fill<std::uint8_t>>;
+using Fills = TypeList<Fill<float>, Fill<double>, Fill<BFloat16>, Fill<std::int32_t>,
+                       Fill<std::int64_t>, Fill<std::uint8_t>>;
 
 /// Every conversion there is.
-using Conversions = Join<EachOf<Convert, ElementTypes, ElementTypes>,
-                         TypeList<Convert<float, BFloat16>, Convert<double, BFloat16>,
-                                  Convert<BFloat16, float>, Convert<BFloat16, double>>>;
+using Conversions = EachOf<Convert, ElementTypes, ElementTypes>;
+
+/// Kernels that move columns, of every floating type.
+using ColumnMoves = TypeList<Transpose<float>, Transpose<double>, Transpose<BFloat16>,
+                             CopyColumns<float>, CopyColumns<double>, CopyColumns<BFloat16>>;
 
 }  // namespace switchyard::kernels

@@ -26,15 +26,15 @@ SWITCHYARD_HOST_DEVICE inline BFloat16 bfloat16_from(double x) {
 /// Converts a number to another element type, alike on every device. From floating to integer it is
 /// cut off towards zero, NaN becomes 0, and what lies outside the range becomes its nearest end.
 /// From integer to integer the low bits remain. To a narrower floating type it is rounded to
-/// nearest, ties to even.
+/// nearest, ties to even; an integer goes to bfloat16 by way of float64.
 template <class To, class From>
 SWITCHYARD_HOST_DEVICE inline To convert_element(From x) {
   if constexpr (std::is_same_v<To, From>) {
     return x;
   } else if constexpr (std::is_same_v<From, BFloat16>) {
-    return static_cast<To>(static_cast<float>(x));
-  } else if constexpr (std::is_same_v<To, BFloat16> && std::is_same_v<From, double>) {
-    return bfloat16_from(x);
+    return convert_element<To>(static_cast<float>(x));
+  } else if constexpr (std::is_same_v<To, BFloat16> && !std::is_same_v<From, float>) {
+    return bfloat16_from(static_cast<double>(x));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     constexpr To kLowest = std::numeric_limits<To>::min();
     constexpr To kLargest = std::numeric_limits<To>::max();
@@ -47,6 +47,6 @@ SWITCHYARD_HOST_DEVICE inline To convert_element(From x) {
 }
 
 /// Element types of tensors.
-using ElementTypes = TypeList<float, double, std::int32_t, std::int64_t, std::uint8_t>;
+using ElementTypes = TypeList<float, double, BFloat16, std::int32_t, std::int64_t, std::uint8_t>;
 
 }  // namespace switchyard::kernels

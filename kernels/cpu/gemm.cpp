@@ -60,11 +60,11 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<double> a,
 
 template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<T> a, MatrixView<T> b,
-                   T* c, std::int64_t c_stride, bool accumulate) {
+                   ResultOf<T>* c, std::int64_t c_stride, bool accumulate) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (accumulate) return;
-    for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_stride, n, T(0));
+    for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_stride, n, ResultOf<T>(0));
     return;
   }
   const std::int64_t tile_m = tile_edge(m);
@@ -84,5 +84,7 @@ template void parallel_gemm(std::int64_t, std::int64_t, std::int64_t, MatrixView
                             MatrixView<float>, float*, std::int64_t, bool);
 template void parallel_gemm(std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
                             MatrixView<double>, double*, std::int64_t, bool);
+template void parallel_gemm(std::int64_t, std::int64_t, std::int64_t, MatrixView<BFloat16>,
+                            MatrixView<BFloat16>, float*, std::int64_t, bool);
 
 }  // namespace switchyard::kernels

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/common/bfloat16.h"
+
 namespace switchyard::kernels {
 
 /// A row-major matrix, or the transpose of one: element (i, j) is data[i · stride + j], or
@@ -24,11 +26,17 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<float> a, M
           float* c, std::int64_t c_stride, bool accumulate = false);
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<double> a,
           MatrixView<double> b, double* c, std::int64_t c_stride, bool accumulate = false);
+/// bfloat16 operands, float32 sums: oneDNN. Slow where the processor has no units for it.
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<BFloat16> a,
+          MatrixView<BFloat16> b, float* c, std::int64_t c_stride, bool accumulate = false);
+
+/// Returns whether the processor multiplies bfloat16 numbers (AVX-512 BF16, AMX).
+bool has_bfloat16_units();
 
 /// Computes the same product on all threads: C is cut into tiles whose sizes depend on m and n
 /// alone, so its bits do not depend on the thread count.
 template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, MatrixView<T> a, MatrixView<T> b,
-                   T* c, std::int64_t c_stride, bool accumulate = false);
+                   ResultOf<T>* c, std::int64_t c_stride, bool accumulate = false);
 
 }  // namespace switchyard::kernels

@@ -107,6 +107,21 @@ void append_relu(dnnl::post_ops& operations) {
 #endif
 }
 
+Product product(const memory::desc& a, const memory::desc& b, const memory::desc& c,
+                bool accumulate) {
+  dnnl::primitive_attr attributes = plain_attributes();
+  if (accumulate) {
+    dnnl::post_ops operations;
+    operations.append_sum(1.0F);
+    attributes.set_post_ops(operations);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  return Product(engine(), a, b, c, attributes);
+#else
+  return Product(dnnl::matmul::desc(a, b, c), attributes, engine());
+#endif
+}
+
 Forward forward(const ConvShape& shape, prop_kind kind, algorithm algorithm,
                 const ConvLayouts& layouts, const memory::desc& bias,
                 const dnnl::primitive_attr& attributes, bool allow_empty) {

@@ -51,6 +51,11 @@ void append_relu(dnnl::post_ops& operations);
 /// Returns whether machine and library have Winograd's algorithm: oneDNN 2.x with AVX-512.
 bool has_winograd();
 
+using Product = dnnl::matmul::primitive_desc;
+/// c = a · b, plus c if `accumulate`.
+Product product(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                const dnnl::memory::desc& c, bool accumulate);
+
 using Forward = dnnl::convolution_forward::primitive_desc;
 using InputGrad = dnnl::convolution_backward_data::primitive_desc;
 using WeightGrad = dnnl::convolution_backward_weights::primitive_desc;

@@ -112,7 +112,6 @@ constexpr auto kRungs<Cpu, CopyColumns<T>> = std::to_array<Rung<Cpu, CopyColumns
     {{"copy_columns_plain_loops", copy_columns_plain_loops<T>},
      {"copy_columns_threads", copy_columns_threads<T>}});
 
-template struct Provides<Cpu, Conversions, Fills, Transpose<float>, Transpose<double>,
-                         CopyColumns<float>, CopyColumns<double>>;
+template struct Provides<Cpu, Conversions, Fills, ColumnMoves>;
 
 }  // namespace switchyard::kernels

@@ -212,7 +212,6 @@ constexpr auto kRungs<KernelExecutor, CopyColumns<T>> =
     std::to_array<Rung<KernelExecutor, CopyColumns<T>>>({{.name = "copy_columns_thread_per_element",
                                                           .run = run_copy_columns<T>}});
 
-template struct Provides<KernelExecutor, Conversions, Fills, Transpose<float>, Transpose<double>,
-                         CopyColumns<float>, CopyColumns<double>>;
+template struct Provides<KernelExecutor, Conversions, Fills, ColumnMoves>;
 
 }  // namespace switchyard::kernels

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include "engine/core/bfloat16.h"
 #include "engine/core/random.h"
 
 namespace switchyard::test {
@@ -17,10 +18,12 @@ const void* address_of(const Tensor& x) {
       return x.data<float>();
     case DType::kFloat64:
       return x.data<double>();
+    case DType::kBFloat16:
+      return x.data<BFloat16>();
     case DType::kInt64:
       return x.data<std::int64_t>();
     default:
-      throw Error("tests compare the bits of float32, float64 and int64");
+      throw Error("tests compare the bits of floating types and int64");
   }
 }
 
@@ -68,7 +71,10 @@ bool shares_memory(const Tensor& a, const Tensor& b) {
   return before(begin_a, begin_b + b.bytes()) && before(begin_b, begin_a + a.bytes());
 }
 
-double tolerance(DType dtype) { return dtype == DType::kFloat32 ? 1e-5 : 1e-10; }
+double tolerance(DType dtype) {
+  if (dtype == DType::kBFloat16) return 1e-2;
+  return dtype == DType::kFloat32 ? 1e-5 : 1e-10;
+}
 
 void poison_free_memory() {
   const double nan = std::numeric_limits<double>::quiet_NaN();

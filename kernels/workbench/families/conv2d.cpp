@@ -11,9 +11,6 @@ namespace {
 
 /// The trilinear form of x, w and gy of which each entry point is a face.
 struct Convolution {
-  template <class T>
-  static constexpr bool kOnCpu = !std::is_same_v<T, BFloat16>;
-
   static std::vector<SizeParameter> parameters() {
     return {{"batch", 2},           {"height", 16},   {"width", 16},
             {"channels", 32},       {"filters", 32},  {"kernel_height", 3, 1},

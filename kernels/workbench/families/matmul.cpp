@@ -7,9 +7,6 @@ namespace {
 
 struct MatmulCase {
   static constexpr const char* kComputes = "c [m, n] = op(a) [m, k] x op(b) [k, n]";
-  template <class T>
-  static constexpr bool kOnCpu = !std::is_same_v<T, BFloat16>;
-
   static std::vector<SizeParameter> parameters() {
     return {{"m", 192}, {"n", 192}, {"k", 192}, {"transpose_a", 0, 0, 1}, {"transpose_b", 0, 0, 1}};
   }

@@ -111,10 +111,10 @@ Family shape_family() {
           .page = "docs/kernels/shape.md",
           .entry_points = {describe<ConvertCase<float>, float, double, BFloat16, std::int64_t>(),
                            describe<ConvertCase<double>, float, double, BFloat16, std::int64_t>(),
-                           describe<ConvertCase<BFloat16>, float, double>(),
-                           describe<FillCase, float, double, std::int64_t>(),
-                           describe<TransposeCase, float, double>(),
-                           describe<CopyColumnsCase, float, double>()}};
+                           describe<ConvertCase<BFloat16>, float, double, BFloat16, std::int64_t>(),
+                           describe<FillCase, float, double, BFloat16, std::int64_t>(),
+                           describe<TransposeCase, float, double, BFloat16>(),
+                           describe<CopyColumnsCase, float, double, BFloat16>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

@@ -76,6 +76,18 @@ TEST_F(Safetensors, WritesAndReadsBackEveryDType) {
   expect_same(sample(), read_safetensors(path_));
 }
 
+TEST_F(Safetensors, KeepsBFloat16WhereThatIsAskedFor) {
+  const std::vector<float> numbers = {1.5F, -2.0F, 0x1.02p100F, 0x1p-130F};
+  TensorFile file;
+  file.tensors["w"] = Tensor::from<float>({2, 2}, numbers).to(DType::kBFloat16);
+  file.tensors["b"] = Tensor::from<float>({1}, std::vector<float>{0.1F});
+  write_safetensors(path_, file);
+  expect_same(file, read_safetensors(path_, StoredBFloat16::kKept));
+  const Tensor widened = read_safetensors(path_).tensors.at("w");
+  EXPECT_EQ(widened.dtype(), DType::kFloat32);
+  EXPECT_EQ(widened.to_doubles(), file.tensors.at("w").to_doubles());
+}
+
 TEST_F(Safetensors, LaysTensorsOutAligned) {
   write_safetensors(path_, sample());
   const std::string bytes = read_file(path_);

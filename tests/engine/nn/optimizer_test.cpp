@@ -63,6 +63,53 @@ TEST(Sgd, ItsStateContinuesARun) {
   test::expect_same_bits(original.bias(), resumed.bias());
 }
 
+/// One parameter of ones in bfloat16, whose next neighbours are 2^-8 below and 2^-7 above.
+struct OnesInBFloat16 {
+  Tensor w = Tensor::full({4}, 1.0, DType::kBFloat16).set_requires_grad();
+  Tensor g = Tensor::full({4}, 1.0, DType::kBFloat16);
+  nn::Sgd sgd = nn::Sgd({{"w", &w}}, {.momentum = 0.0});
+
+  void steps(int count, double rate) {
+    for (int i = 0; i < count; ++i) sgd.step({&g, 1}, rate);
+  }
+  std::vector<double> all(double value) const { return std::vector<double>(4, value); }
+};
+
+TEST(Sgd, MastersKeepStepsThatBFloat16AloneWouldLose) {
+  OnesInBFloat16 run;
+  run.steps(1, 0x1p-12);
+  EXPECT_EQ(run.w.to_doubles(), run.all(1.0)) << "one step is less than half of the last digit";
+  run.steps(1023, 0x1p-12);
+  EXPECT_EQ(run.w.dtype(), DType::kBFloat16);
+  EXPECT_EQ(run.w.to_doubles(), run.all(0.75)) << "1 - 1024 / 4096";
+  EXPECT_TRUE(run.w.requires_grad());
+}
+
+TEST(Sgd, StateWithMastersContinuesARunExactly) {
+  OnesInBFloat16 first;
+  first.steps(5, 0x1p-12);
+  OnesInBFloat16 second;
+  const std::vector<nn::NamedTensor> state = first.sgd.state();
+  ASSERT_EQ(state.size(), 2U);
+  EXPECT_EQ(state[0].name, "momentum.w");
+  EXPECT_EQ(state[1].name, "master.w");
+  EXPECT_EQ(state[1].tensor->dtype(), DType::kFloat32);
+  second.w.copy_from(first.w);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    second.sgd.state()[i].tensor->copy_from(*state[i].tensor);
+  }
+  second.steps(3, 0x1p-12);
+  EXPECT_EQ(second.sgd.state()[1].tensor->to_doubles(), second.all(1.0 - 8 * 0x1p-12));
+}
+
+TEST(Sgd, AMasterStartsAnewFromAParameterThatWasOverwritten) {
+  OnesInBFloat16 run;
+  run.steps(5, 0x1p-12);
+  run.w.fill(4.0);
+  run.steps(1, 0.5);
+  EXPECT_EQ(run.w.to_doubles(), run.all(3.5));
+}
+
 TEST(Sgd, NamesTheParameterWhoseGradientIsWrong) {
   Generator random(1);
   nn::Linear layer(3, 2, DType::kFloat64, random);

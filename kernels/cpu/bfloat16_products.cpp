@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <vector>
+
+#include "kernels/api/grouped_matmul.h"
+#include "kernels/api/matmul.h"
+#include "kernels/api/provide.h"
+#include "kernels/api/run.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/widen.h"
+
+// Products of bfloat16 operands, summed in float32: on the processor's units for them through
+// oneDNN, or in float32 on widened copies.
+
+namespace switchyard::kernels {
+
+extern template Ladder<Cpu, Matmul<float>> ladder();
+extern template Ladder<Cpu, GroupedMatmul<float>> ladder();
+extern template Ladder<Cpu, GroupedMatmulWeightGrad<float>> ladder();
+
+namespace {
+
+// ---- widened: the float32 kernel on copies of the operands
+
+void product_widened(Cpu& exec, const Matmul<BFloat16>& p) {
+  const MatmulShape& s = p.shape;
+  const std::vector<float> a = widened(p.a, s.m * s.k);
+  const std::vector<float> b = widened(p.b, s.k * s.n);
+  run(exec, Matmul<float>{.shape = s, .a = a.data(), .b = b.data(), .c = p.c});
+}
+
+void grouped_widened(Cpu& exec, const GroupedMatmul<BFloat16>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  const std::vector<float> x = widened(a.x, rows * inner);
+  const std::vector<float> w = widened(a.w, experts * inner * cols);
+  std::vector<float> bias;
+  if (a.bias != nullptr) bias = widened(a.bias, experts * cols);
+  std::vector<float> y(static_cast<std::size_t>(rows * cols));
+  run(exec, GroupedMatmul<float>{.shape = a.shape,
+                                 .offsets = a.offsets,
+                                 .x = x.data(),
+                                 .w = w.data(),
+                                 .transpose_w = a.transpose_w,
+                                 .bias = a.bias != nullptr ? bias.data() : nullptr,
+                                 .y = y.data()});
+  round_to_bfloat16(y.data(), rows * cols, a.y);
+}
+
+void weight_grad_widened(Cpu& exec, const GroupedMatmulWeightGrad<BFloat16>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  const std::vector<float> x = widened(a.x, rows * inner);
+  const std::vector<float> gy = widened(a.gy, rows * cols);
+  std::vector<float> gw(static_cast<std::size_t>(experts * inner * cols));
+  run(exec,
+      GroupedMatmulWeightGrad<float>{
+          .shape = a.shape, .offsets = a.offsets, .x = x.data(), .gy = gy.data(), .gw = gw.data()});
+  round_to_bfloat16(gw.data(), experts * inner * cols, a.gw);
+}
+
+// ---- oneDNN tiles: experts' tiles side by side on all threads; the tiling depends on the sizes
+// alone, hence so do the bits
+
+/// Edge of a tile: its operands pay for being repacked, its sums fit into the second-level cache.
+constexpr std::int64_t kTileEdge = 256;
+
+/// A rectangle of one expert's result.
+struct Tile {
+  std::int64_t expert, row, rows, col, cols;
+};
+
+template <class Body>
+void for_each_tile(std::int64_t experts, std::int64_t cols, auto rows_of, const Body& body) {
+  std::vector<Tile> tiles;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    for (std::int64_t row = 0; row < rows_of(e); row += kTileEdge) {
+      for (std::int64_t col = 0; col < cols; col += kTileEdge) {
+        tiles.push_back(
+            {e, row, std::min(kTileEdge, rows_of(e) - row), col, std::min(kTileEdge, cols - col)});
+      }
+    }
+  }
+  parallel_for(static_cast<std::int64_t>(tiles.size()), 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i)
+                   body(tiles[static_cast<std::size_t>(i)]);
+               });
+}
+
+float* sums_of_tile() { return scratch<float>(Scratch::kPackedY, kTileEdge * kTileEdge); }
+
+/// Rounds a tile's sums, plus the bias of its columns if there is one, into rows of y that are
+/// `stride` apart.
+void round_tile(const Tile& tile, const float* sums, const BFloat16* bias, BFloat16* y,
+                std::int64_t stride) {
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    const float* const row = sums + r * tile.cols;
+    BFloat16* const to = y + r * stride;
+    for (std::int64_t c = 0; c < tile.cols; ++c) {
+      to[c] = BFloat16(bias != nullptr ? row[c] + static_cast<float>(bias[c]) : row[c]);
+    }
+  }
+}
+
+void product_tiles(Cpu&, const Matmul<BFloat16>& p) {
+  const MatmulShape& s = p.shape;
+  parallel_gemm<BFloat16>(s.m, s.n, s.k, {p.a, s.transpose_a ? s.m : s.k, s.transpose_a},
+                          {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n);
+}
+
+void grouped_tiles(Cpu&, const GroupedMatmul<BFloat16>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  const auto rows_of = [&a](std::int64_t e) { return a.offsets[e + 1] - a.offsets[e]; };
+  for_each_tile(experts, cols, rows_of, [&a, inner = inner, cols = cols](const Tile& tile) {
+    const std::int64_t row = a.offsets[tile.expert] + tile.row;
+    const MatrixView<BFloat16> w = {a.w + tile.expert * inner * cols, a.transpose_w ? inner : cols,
+                                    a.transpose_w};
+    float* const sums = sums_of_tile();
+    if (inner > 0) {
+      gemm(tile.rows, tile.cols, inner, {a.x + row * inner, inner, false}, w.from(0, tile.col),
+           sums, tile.cols);
+    } else {
+      std::fill_n(sums, tile.rows * tile.cols, 0.0F);
+    }
+    round_tile(tile, sums, a.bias != nullptr ? a.bias + tile.expert * cols + tile.col : nullptr,
+               a.y + row * cols + tile.col, cols);
+  });
+}
+
+void weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<BFloat16>& a) {
+  const auto& [rows, experts, inner, cols] = a.shape;
+  const auto rows_of = [inner = inner](std::int64_t) { return inner; };
+  for_each_tile(experts, cols, rows_of, [&a, inner = inner, cols = cols](const Tile& tile) {
+    const std::int64_t first = a.offsets[tile.expert];
+    const std::int64_t count = a.offsets[tile.expert + 1] - first;
+    float* const sums = sums_of_tile();
+    if (count > 0) {
+      gemm(tile.rows, tile.cols, count, {a.x + first * inner + tile.row, inner, true},
+           {a.gy + first * cols + tile.col, cols, false}, sums, tile.cols);
+    } else {
+      std::fill_n(sums, tile.rows * tile.cols, 0.0F);
+    }
+    round_tile(tile, sums, nullptr, a.gw + (tile.expert * inner + tile.row) * cols + tile.col,
+               cols);
+  });
+}
+
+constexpr std::string_view kNeeds = "a processor with bfloat16 arithmetic";
+template <class Op>
+bool has_units(const Op&) {
+  return has_bfloat16_units();
+}
+
+}  // namespace
+
+// ---- the ladders
+
+template <>
+constexpr auto kRungs<Cpu, Matmul<BFloat16>> = std::to_array<Rung<Cpu, Matmul<BFloat16>>>(
+    {{"matmul_widened", product_widened},
+     {"matmul_onednn_bfloat16_tiles", product_tiles, {kNeeds, has_units<Matmul<BFloat16>>}}});
+
+template <>
+constexpr auto kRungs<Cpu, GroupedMatmul<BFloat16>> =
+    std::to_array<Rung<Cpu, GroupedMatmul<BFloat16>>>({{"grouped_matmul_widened", grouped_widened},
+                                                       {"grouped_matmul_onednn_bfloat16_tiles",
+                                                        grouped_tiles,
+                                                        {kNeeds,
+                                                         has_units<GroupedMatmul<BFloat16>>}}});
+
+template <>
+constexpr auto kRungs<Cpu, GroupedMatmulWeightGrad<BFloat16>> =
+    std::to_array<Rung<Cpu, GroupedMatmulWeightGrad<BFloat16>>>(
+        {{"grouped_matmul_weight_grad_widened", weight_grad_widened},
+         {"grouped_matmul_weight_grad_onednn_bfloat16_tiles",
+          weight_grad_tiles,
+          {kNeeds, has_units<GroupedMatmulWeightGrad<BFloat16>>}}});
+
+template struct Provides<Cpu, Matmul<BFloat16>, GroupedMatmul<BFloat16>,
+                         GroupedMatmulWeightGrad<BFloat16>>;
+
+}  // namespace switchyard::kernels
