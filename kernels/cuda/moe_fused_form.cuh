@@ -9,6 +9,7 @@
 #include "kernels/cuda/grouped_weight_grad.cuh"
 #include "kernels/cuda/moe_first_product.cuh"
 #include "kernels/cuda/moe_fused.cuh"
+#include "kernels/cuda/moe_fused_steps.cuh"
 #include "kernels/cuda/moe_hidden_grad.cuh"
 #include "kernels/cuda/moe_slot_sums.cuh"
 
@@ -50,10 +51,19 @@ struct Extents {
 template <class Tile, class T, class Op>
 void first_product(KernelExecutor& exec, const char* rung, const Extents& e, const Op& a, T* u,
                    T* h) {
-  launch_first_product<Tile>(
-      exec, rung, a.shape.activation,
-      FirstProduct<T>{e.product(a.routes.offsets, e.width, e.hidden), a.x,
-                      SlotTokens{a.routes.permutation, e.k}, a.experts.w_in, a.experts.b_in, u, h});
+  const MoeShape& s = a.shape;
+  const std::int64_t matrices =
+      s.experts * s.wide() * (s.width + (a.experts.b_in != nullptr ? 1 : 0));
+  const std::int64_t results =
+      s.slots * ((u != nullptr ? s.wide() : 0) + (h != nullptr ? s.hidden : 0));
+  run_step<kFirstProduct, T>(exec, rung, s.tokens * s.width + matrices + results,
+                             s.slots + s.experts + 1, product_flops(s, s.width, s.wide()), [&] {
+                               launch_first_product<Tile>(
+                                   exec, rung, s.activation,
+                                   FirstProduct<T>{e.product(a.routes.offsets, e.width, e.hidden),
+                                                   a.x, SlotTokens{a.routes.permutation, e.k},
+                                                   a.experts.w_in, a.experts.b_in, u, h});
+                             });
 }
 
 /// y [S, cols] = x [S, inner] times each expert's matrix.
@@ -105,9 +115,7 @@ class Backward {
     if (a_.gweights != nullptr) weights_grad(dots.data(), parts);
     if (a_.gx != nullptr) tokens_grad(gu.data());
     matrices_grad(gu.data(), h.data());
-    launch_bias_grads(exec_, kRung, a_.routes.offsets, e_.experts, tokens_,
-                      BiasGrad<T>{gu.data(), nullptr, a_.gb_in, e_.wide},
-                      BiasGrad<T>{a_.gy, a_.weights, a_.gb_out, e_.out});
+    biases_grad(gu.data());
   }
 
  private:
@@ -116,16 +124,30 @@ class Backward {
   static constexpr const char* kRung = Products::template kBackward<T>;
 
   void hidden_grad(const T* u, T* gu, T* h, T* dots, int parts) const {
-    launch_hidden_grad<Tile>(
-        exec_, kRung, a_.shape.activation,
-        HiddenGrad<T>{e_.product(a_.routes.offsets, e_.out, e_.hidden), a_.gy, tokens_,
-                      a_.experts.w_out, a_.weights, u, gu, h, dots, parts});
+    const MoeShape& s = a_.shape;
+    const std::int64_t row = s.wide() + 1 + (gu != nullptr ? s.wide() : 0) +
+                             (h != nullptr ? s.hidden : 0) + (dots != nullptr ? parts : 0);
+    run_step<kHiddenGrad, T>(
+        exec_, kRung, s.tokens * s.out + s.experts * s.out * s.hidden + s.slots * row,
+        s.slots + s.experts + 1, product_flops(s, s.out, s.hidden), [&] {
+          launch_hidden_grad<Tile>(
+              exec_, kRung, s.activation,
+              HiddenGrad<T>{e_.product(a_.routes.offsets, e_.out, e_.hidden), a_.gy, tokens_,
+                            a_.experts.w_out, a_.weights, u, gu, h, dots, parts});
+        });
   }
   void weights_grad(const T* dots, int parts) const {
-    launch_weights_grad(
-        exec_, kRung,
-        WeightGrad<T>{a_.routes.indices, a_.routes.inverse, dots, a_.gy, a_.experts.b_out,
-                      a_.gweights, e_.assignments, e_.k, parts, e_.out});
+    const MoeShape& s = a_.shape;
+    const bool biased = a_.experts.b_out != nullptr;
+    const std::int64_t assignments = s.tokens * s.k;
+    run_step<kWeightGrad, T>(
+        exec_, kRung, s.slots * parts + assignments + (biased ? (s.tokens + s.experts) * s.out : 0),
+        biased ? 2 * assignments : assignments, 0.0, [&] {
+          launch_weights_grad(
+              exec_, kRung,
+              WeightGrad<T>{a_.routes.indices, a_.routes.inverse, dots, a_.gy, a_.experts.b_out,
+                            a_.gweights, e_.assignments, e_.k, parts, e_.out});
+        });
   }
   void tokens_grad(const T* gu) const {
     const MoeShape& s = a_.shape;
@@ -134,21 +156,39 @@ class Backward {
                                nullptr, gx.data());
     sum_slots<T>(exec_, s, a_.routes, s.width, gx.data(), nullptr, a_.gx);
   }
+  /// gw [E, inner, cols] of operands of which one has a row per slot, the other one per token.
+  template <class X, class Gy>
+  void matrix_grad(int inner, int cols, const X& x, const Gy& gy, T* gw) const {
+    const MoeShape& s = a_.shape;
+    const std::int64_t rows_x = X::kGathered ? s.tokens : s.slots;
+    const std::int64_t rows_gy = Gy::kGathered ? s.tokens : s.slots;
+    run_step<kMatrixGrad, T>(
+        exec_, kRung, rows_x * inner + rows_gy * cols + s.experts * inner * cols,
+        s.slots + s.experts + 1, product_flops(s, inner, cols), [&] {
+          with_flag(wide_rows(x.data, inner) && wide_rows(gy.data, cols), [&](auto wide) {
+            launch_weight_grad<Tile, decltype(wide)::value>(
+                exec_, kRung, e_.product(a_.routes.offsets, inner, cols), x, gy, gw);
+          });
+        });
+  }
   void matrices_grad(const T* gu, const T* h) const {
     if (a_.gw_in != nullptr) {
-      with_flag(wide_rows(gu, e_.wide) && wide_rows(a_.x, e_.width), [&](auto wide) {
-        launch_weight_grad<Tile, decltype(wide)::value>(
-            exec_, kRung, e_.product(a_.routes.offsets, e_.wide, e_.width), SlotRows<T>{gu},
-            TokenRows<T>{a_.x, tokens_}, a_.gw_in);
-      });
+      matrix_grad(e_.wide, e_.width, SlotRows<T>{gu}, TokenRows<T>{a_.x, tokens_}, a_.gw_in);
     }
     if (a_.gw_out != nullptr) {
-      with_flag(wide_rows(a_.gy, e_.out) && wide_rows(h, e_.hidden), [&](auto wide) {
-        launch_weight_grad<Tile, decltype(wide)::value>(
-            exec_, kRung, e_.product(a_.routes.offsets, e_.out, e_.hidden),
-            TokenRows<T>{a_.gy, tokens_}, SlotRows<T>{h}, a_.gw_out);
-      });
+      matrix_grad(e_.out, e_.hidden, TokenRows<T>{a_.gy, tokens_}, SlotRows<T>{h}, a_.gw_out);
     }
+  }
+  void biases_grad(const T* gu) const {
+    if (a_.gb_in == nullptr && a_.gb_out == nullptr) return;
+    const MoeShape& s = a_.shape;
+    const std::int64_t in = a_.gb_in != nullptr ? (s.slots + s.experts) * s.wide() : 0;
+    const std::int64_t out = a_.gb_out != nullptr ? (s.tokens + s.experts) * s.out + s.slots : 0;
+    run_step<kBiasGrads, T>(exec_, kRung, in + out, s.slots + s.experts + 1, 0.0, [&] {
+      launch_bias_grads(exec_, kRung, a_.routes.offsets, e_.experts, tokens_,
+                        BiasGrad<T>{gu, nullptr, a_.gb_in, e_.wide},
+                        BiasGrad<T>{a_.gy, a_.weights, a_.gb_out, e_.out});
+    });
   }
 
   KernelExecutor& exec_;
