@@ -59,14 +59,16 @@ Tensor standardise_rows(const Tensor& x) {
   return centred / (sqrt(variance + kVarianceFloor) + kStandardiseEpsilon);
 }
 
+GateOrder gate_order(const std::string& name) {
+  if (name == "topk_softmax") return GateOrder::kTopKSoftmax;
+  if (name == "softmax_topk") return GateOrder::kSoftmaxTopK;
+  check<UsageError>(name == "softmax_topk_renormalized", "[gate_order] unknown order \"{}\"", name);
+  return GateOrder::kSoftmaxTopKRenormalized;
+}
+
 Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
                       const GateDraw& draw) {
-  const auto in_order = [&](GateOrder gate_order) { return gate(logits, k, gate_order, draw); };
-  if (order == "topk_softmax") return in_order(GateOrder::kTopKSoftmax);
-  if (order == "softmax_topk") return in_order(GateOrder::kSoftmaxTopK);
-  check<UsageError>(order == "softmax_topk_renormalized", "[choose_experts] unknown order \"{}\"",
-                    order);
-  return in_order(GateOrder::kSoftmaxTopKRenormalized);
+  return gate(logits, k, gate_order(order), draw);
 }
 
 }  // namespace switchyard

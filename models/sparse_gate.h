@@ -38,9 +38,11 @@ class SparseGate : public nn::Module {
 /// equal values, or of one, becomes zeros.
 Tensor standardise_rows(const Tensor& x);
 
-/// Chooses k experts per row of `logits` [N, E]. order: "topk_softmax" (softmax over the kept),
-/// "softmax_topk" (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".
-/// `draw` as in gate().
+/// The order that a configuration names: "topk_softmax" (softmax over the kept), "softmax_topk"
+/// (softmax over all, the kept entries as they are) or "softmax_topk_renormalized".
+GateOrder gate_order(const std::string& name);
+
+/// gate() in the order of that name.
 Choice choose_experts(const Tensor& logits, std::int64_t k, const std::string& order,
                       const GateDraw& draw = {});
 

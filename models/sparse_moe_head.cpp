@@ -18,9 +18,8 @@ SparseMoeHead::SparseMoeHead(const HeadConfig& config, std::int64_t features, DT
 
 ClassifierOutput SparseMoeHead::forward(const Tensor& features, nn::Mode mode) {
   const GateLogits logits = gate_.forward(features, mode);
-  const Choice choice = choose_experts(logits.clean, k_, config_.router_order, logits.draw);
-  const Routing routing =
-      make_routing(choice.indices, config_.experts, config_.capacity, Indices::kTrusted);
+  const auto [choice, routing] =
+      route(logits.clean, k_, gate_order(config_.router_order), logits.draw, config_.capacity);
 
   ClassifierOutput output;
   output.gate = {.logits = choice.values,

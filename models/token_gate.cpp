@@ -39,10 +39,9 @@ RoutedTokens TokenGate::forward(const Tensor& tokens, nn::Mode mode) {
   const Tensor raw = linear(tokens, weight_, {});  // [T, E]
   const GateDraw drawn = draw(raw, mode);
   if (config_.is_expert_choice()) return expert_choice(raw, drawn);
-  const Choice choice = choose(raw, drawn);
+  auto [choice, routing] = choose(raw, drawn);
   RoutedTokens routed;
-  routed.routing =
-      make_routing(choice.indices, config_.experts, config_.capacity, Indices::kTrusted);
+  routed.routing = std::move(routing);
   routed.gate = {.logits = choice.values,
                  .probabilities = scatter_add(choice.weights, choice.indices, config_.experts,
                                               Indices::kTrusted),
@@ -63,10 +62,16 @@ GateDraw TokenGate::draw(const Tensor& raw, nn::Mode mode) const {
   return drawn;
 }
 
-Choice TokenGate::choose(const Tensor& raw, const GateDraw& drawn) const {
-  if (config_.is_sigmoid()) return choose_by_sigmoid(raw, drawn);
-  if (config_.groups > 1) return choose_in_groups(raw, drawn);
-  return choose_experts(raw, config_.top_k, config_.gate, drawn);
+RoutedChoice TokenGate::choose(const Tensor& raw, const GateDraw& drawn) const {
+  if (!config_.is_sigmoid() && config_.groups == 1) {
+    return route(raw, config_.top_k, gate_order(config_.gate), drawn, config_.capacity);
+  }
+  RoutedChoice routed;
+  routed.choice =
+      config_.is_sigmoid() ? choose_by_sigmoid(raw, drawn) : choose_in_groups(raw, drawn);
+  routed.routing =
+      make_routing(routed.choice.indices, config_.experts, config_.capacity, Indices::kTrusted);
+  return routed;
 }
 
 /// The bias selects, the score weighs (DeepSeek-V3, eq. 13, 14 and 16).

@@ -32,7 +32,7 @@ class TokenGate : public nn::Module {
 
  private:
   GateDraw draw(const Tensor& raw, nn::Mode mode) const;
-  Choice choose(const Tensor& raw, const GateDraw& draw) const;
+  RoutedChoice choose(const Tensor& raw, const GateDraw& draw) const;
   Choice choose_by_sigmoid(const Tensor& raw, const GateDraw& draw) const;
   Choice choose_in_groups(const Tensor& raw, const GateDraw& draw) const;
   Tensor within_groups(const Tensor& selection, std::int64_t counted) const;

@@ -7,6 +7,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/routing.h"
 #include "engine/ops/softmax.h"
+#include "kernels/api/route.h"
 
 namespace switchyard {
 namespace {
@@ -70,48 +71,100 @@ kernels::RandomStretch stretch_at(RandomPosition position) {
   return {.seed = position.seed, .offset = position.offset};
 }
 
+void check_gate(std::string_view op, const Tensor& logits, std::int64_t k, const GateDraw& draw) {
+  check_same_kind(op, {&logits, draw.deviation.defined() ? &draw.deviation : &logits});
+  check(logits.rank() == 2, "[{}] needs logits [T, E], got {}", op, logits.shape());
+  check(k >= 1 && k <= logits.size(1), "[{}] k is {}, expected 1 to {}, the number of experts", op,
+        k, logits.size(1));
+  check(!draw.deviation.defined() || draw.deviation.shape() == logits.shape(),
+        "[{}] the deviation is {}, the logits are {}", op, draw.deviation.shape(), logits.shape());
+}
+
+/// A choice whose elements a kernel will write.
+Choice unwritten(const Tensor& logits, std::int64_t k, const GateDraw& draw) {
+  const std::int64_t tokens = logits.size(0);
+  return {.indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device()),
+          .weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device()),
+          .values = draw.leaves_all() ? logits : empty_like(logits)};
+}
+
+kernels::FaultReport bad_row_report(std::string_view op, Device device) {
+  return fault_report(device, op, "row {0} of the logits holds NaN or +inf or nothing above -inf");
+}
+
+/// The kernel that writes `choice`.
+template <class T>
+kernels::Gate<T> gate_call(const Tensor& logits, GateOrder order, const GateDraw& draw,
+                           Choice& choice, const kernels::FaultReport& bad_row) {
+  return {.logits = logits.data<T>(),
+          .deviation = draw.deviation.defined() ? draw.deviation.data<T>() : nullptr,
+          .tokens = logits.size(0),
+          .experts = logits.size(1),
+          .k = choice.indices.size(1),
+          .order = order,
+          .temperature = draw.temperature,
+          .noise = stretch_at(draw.noise),
+          .dropout = draw.dropout,
+          .mask = stretch_at(draw.mask),
+          .weights = choice.weights.data<T>(),
+          .indices = choice.indices.data<std::int64_t>(),
+          .values = draw.leaves_all() ? nullptr : choice.values.data<T>(),
+          .bad_row = bad_row};
+}
+
+/// Makes the weights and values of a written choice functions of the logits and the deviation.
+void record_choice(const Tensor& logits, GateOrder order, const GateDraw& draw, Choice& choice) {
+  if (draw.leaves_all()) {
+    choice.weights = record_weights(logits, choice.indices, choice.weights, order);
+    return;
+  }
+  const std::vector<Tensor> outputs = record_drawn(logits, choice, order, draw);
+  choice.weights = outputs[0];
+  choice.values = outputs[1];
+}
+
 }  // namespace
 
 Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw) {
-  check_same_kind("gate", {&logits, draw.deviation.defined() ? &draw.deviation : &logits});
-  check(logits.rank() == 2, "[gate] needs logits [T, E], got {}", logits.shape());
-  const std::int64_t tokens = logits.size(0);
-  const std::int64_t experts = logits.size(1);
-  check(k >= 1 && k <= experts, "[gate] k is {}, expected 1 to {}, the number of experts", k,
-        experts);
-  check(!draw.deviation.defined() || draw.deviation.shape() == logits.shape(),
-        "[gate] the deviation is {}, the logits are {}", draw.deviation.shape(), logits.shape());
-  Choice choice = {.indices = Tensor::empty({tokens, k}, DType::kInt64, logits.device()),
-                   .weights = Tensor::empty({tokens, k}, logits.dtype(), logits.device()),
-                   .values = draw.leaves_all() ? logits : empty_like(logits)};
-  const kernels::FaultReport bad_row = fault_report(
-      logits.device(), "gate", "row {0} of the logits holds NaN or +inf or nothing above -inf");
-  run("gate", logits, [&]<class T>() {
-    return kernels::Gate<T>{
-        .logits = logits.data<T>(),
-        .deviation = draw.deviation.defined() ? draw.deviation.data<T>() : nullptr,
-        .tokens = tokens,
-        .experts = experts,
-        .k = k,
-        .order = order,
-        .temperature = draw.temperature,
-        .noise = stretch_at(draw.noise),
-        .dropout = draw.dropout,
-        .mask = stretch_at(draw.mask),
-        .weights = choice.weights.data<T>(),
-        .indices = choice.indices.data<std::int64_t>(),
-        .values = draw.leaves_all() ? nullptr : choice.values.data<T>(),
-        .bad_row = bad_row};
-  });
+  check_gate("gate", logits, k, draw);
+  Choice choice = unwritten(logits, k, draw);
+  const kernels::FaultReport bad_row = bad_row_report("gate", logits.device());
+  run("gate", logits,
+      [&]<class T>() { return gate_call<T>(logits, order, draw, choice, bad_row); });
   raise_fault(logits.device());
-  if (draw.leaves_all()) {
-    choice.weights = record_weights(logits, choice.indices, choice.weights, order);
-  } else {
-    const std::vector<Tensor> outputs = record_drawn(logits, choice, order, draw);
-    choice.weights = outputs[0];
-    choice.values = outputs[1];
-  }
+  record_choice(logits, order, draw, choice);
   return choice;
+}
+
+RoutedChoice route(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw,
+                   std::int64_t capacity) {
+  if (capacity != 0) {
+    RoutedChoice routed = {.choice = gate(logits, k, order, draw), .routing = {}};
+    routed.routing =
+        make_routing(routed.choice.indices, logits.size(1), capacity, Indices::kTrusted);
+    return routed;
+  }
+  check_gate("route", logits, k, draw);
+  const std::int64_t tokens = logits.size(0);
+  const Device device = logits.device();
+  Choice choice = unwritten(logits, k, draw);
+  Routing routing{.tokens = tokens,
+                  .experts = logits.size(1),
+                  .k = k,
+                  .indices = choice.indices,
+                  .offsets = Tensor::empty({logits.size(1) + 1}, DType::kInt64, device),
+                  .permutation = Tensor::empty({tokens * k}, DType::kInt64, device),
+                  .inverse = Tensor::empty({tokens, k}, DType::kInt64, device)};
+  const kernels::FaultReport bad_row = bad_row_report("route", device);
+  run("route", logits, [&]<class T>() {
+    return kernels::Route<T>{.gate = gate_call<T>(logits, order, draw, choice, bad_row),
+                             .offsets = routing.offsets.data<std::int64_t>(),
+                             .permutation = routing.permutation.data<std::int64_t>(),
+                             .inverse = routing.inverse.data<std::int64_t>()};
+  });
+  raise_fault(device);
+  record_choice(logits, order, draw, choice);
+  return {.choice = std::move(choice), .routing = sealed(std::move(routing))};
 }
 
 Tensor gate_values(const Tensor& logits, const GateDraw& draw) {

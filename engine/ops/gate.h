@@ -2,6 +2,7 @@
 
 #include "engine/core/random.h"
 #include "engine/core/tensor.h"
+#include "engine/ops/routing.h"
 #include "kernels/api/gate.h"
 
 namespace switchyard {
@@ -33,6 +34,17 @@ struct Choice {
 /// held fixed. Errors: k < 1, k > E, a deviation of another shape, a row that holds NaN or +inf or
 /// nothing above -inf (naming it).
 Choice gate(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw = {});
+
+/// A gate's choice and where it sends the tokens.
+struct RoutedChoice {
+  Choice choice;
+  Routing routing;  ///< of the choice's indices
+};
+
+/// From logits to slots: gate() and make_routing() of its indices, in one kernel where `capacity`
+/// is 0. Errors as theirs.
+RoutedChoice route(const Tensor& logits, std::int64_t k, GateOrder order, const GateDraw& draw = {},
+                   std::int64_t capacity = 0);
 
 /// v out of simple operations: what gate() chooses by.
 Tensor gate_values(const Tensor& logits, const GateDraw& draw);

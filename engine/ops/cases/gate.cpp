@@ -37,6 +37,18 @@ OpCase gate_case(std::string name, GateOrder order, const TensorFunction& compos
           }};
 }
 
+/// The same weights out of the kernel that goes on to the slots, with and without a capacity; some
+/// assignments are dropped, which no weight knows.
+OpCase route_case(std::string name, GateOrder order, std::int64_t capacity) {
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            return {{separated_logits(size, source)},
+                    [=](Inputs in) {
+                      return route(in[0], kChoices, order, {}, capacity).choice.weights;
+                    },
+                    [=](Inputs in) { return gate(in[0], kChoices, order).weights; }};
+          }};
+}
+
 /// Weights and values of a gate that draws noise and drops logits, as one row per token.
 OpCase drawn_case(std::string name, GateOrder order) {
   const auto draw_with = [](const Tensor& deviation) {
@@ -80,6 +92,9 @@ std::vector<OpCase> gate_cases() {
                   const Tensor kept = kept_of_softmax(in[0]);
                   return kept / sum(kept, {1}, true);
                 }),
+      route_case("gate_route_topk_softmax", GateOrder::kTopKSoftmax, 0),
+      route_case("gate_route_softmax_topk", GateOrder::kSoftmaxTopK, 0),
+      route_case("gate_route_capacity", GateOrder::kTopKSoftmax, 1),
       drawn_case("gate_drawn_topk_softmax", GateOrder::kTopKSoftmax),
       drawn_case("gate_drawn_softmax_topk", GateOrder::kSoftmaxTopK),
   };
