@@ -13,7 +13,7 @@ add_custom_target(fuzz_targets)  # all of them, for ./run fuzz
 # switchyard_fuzz_program(NAME SOURCES...)
 function(switchyard_fuzz_program NAME)
   add_executable(${NAME} ${ARGN})
-  target_link_libraries(${NAME} PRIVATE switchyard_flags switchyard_training ZLIB::ZLIB
+  target_link_libraries(${NAME} PRIVATE switchyard_flags switchyard_analysis ZLIB::ZLIB
                         LibArchive::LibArchive fmt::fmt)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${_fuzz_output}")
   add_dependencies(fuzz_targets ${NAME})

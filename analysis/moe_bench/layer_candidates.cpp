@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <set>
 #include <type_traits>
 
 #include "analysis/moe_bench/candidate.h"
@@ -10,6 +11,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/on_device.h"
 #include "engine/ops/reduction.h"
+#include "kernels/api/profile.h"
 #include "kernels/api/run.h"
 #include "kernels/api/rung_scope.h"
 
@@ -18,6 +20,8 @@ namespace {
 
 using kernels::MoeBackward;
 using kernels::MoeForward;
+
+constexpr const char* kDefault = "default";
 
 template <class T>
 const T* address_of(const Tensor& tensor) {
@@ -54,7 +58,7 @@ void set_common(Op& op, const LayerProblem& p) {
                 .w_out = address_of<T>(p.experts.w_out),
                 .b_out = address_of<T>(p.experts.b_out)};
   op.x = address_of<T>(p.x);
-  op.weights = address_of<T>(p.weights);
+  op.weights = address_of<kernels::ResultOf<T>>(p.weights);
 }
 
 /// For the way back alone `u` holds the reference's pre-activations, rounded: a unit that rounding
@@ -81,7 +85,7 @@ Calls<T> make_calls(const LayerProblem& p, Order order, const Reference& referen
   for (const Tensor& input : p.inputs()) calls.results.push_back(empty_like(input));
   const auto result = [&](std::size_t i) { return calls.results[first + i].template data<T>(); };
   calls.backward.gx = result(0);
-  calls.backward.gweights = result(1);
+  calls.backward.gweights = calls.results[first + 1].template data<kernels::ResultOf<T>>();
   calls.backward.gw_in = result(2);
   calls.backward.gw_out = result(3);
   const bool in = p.experts.b_in.defined();
@@ -176,43 +180,57 @@ struct KeptGraph {
   std::vector<Tensor> v, product;
 };
 
+std::shared_ptr<KeptGraph> keep_graph(LayerProblem leaves) {
+  const auto kept = std::make_shared<KeptGraph>();
+  kept->v = leaves.directions();
+  for (Tensor* input : {&leaves.x, &leaves.weights, &leaves.experts.w_in, &leaves.experts.w_out,
+                        &leaves.experts.b_in, &leaves.experts.b_out}) {
+    if (input->defined()) input->set_requires_grad();
+  }
+  const Tensor y =
+      moe(leaves.x, leaves.weights, leaves.routing, leaves.experts, leaves.workload.activation);
+  kept->hessian = std::make_unique<HessianOperator>(dot(y, leaves.gy), leaves.inputs());
+  return kept;
+}
+
+/// The names of the kernels that a product runs, its default rungs' candidate notes them.
+using KernelNames = std::set<std::string>;
+
+bool is_on_path(const KernelNames& path, const std::vector<kernels::RungOfKernel>& rungs) {
+  return std::any_of(rungs.begin(), rungs.end(),
+                     [&](const kernels::RungOfKernel& each) { return path.contains(each.kernel); });
+}
+
+void note_kernels(KernelNames& path, const std::function<void()>& call) {
+  kernels::start_profile(false);
+  call();
+  kernels::stop_profile();
+  for (const kernels::ProfileRow& row : kernels::profile().rows) path.insert(row.kernel);
+}
+
 Candidate hvp_candidate(const LayerProblem& p, const std::string& variant,
-                        const Reference& reference) {
+                        const Reference& reference, KernelNames& path) {
   const Device device = p.device();
   const std::vector<kernels::RungOfKernel> rungs = rungs_of_technique(device, "moe_", variant);
-  const auto kept = std::make_shared<KeptGraph>();
   Candidate candidate = {.stage = "layer", .variant = variant};
-  {
-    const kernels::RungScope scope(name(device), rungs);
-    LayerProblem leaves = p;
-    for (Tensor* input : {&leaves.x, &leaves.weights, &leaves.experts.w_in, &leaves.experts.w_out,
-                          &leaves.experts.b_in, &leaves.experts.b_out}) {
-      if (input->defined()) input->set_requires_grad();
-    }
-    const Tensor y =
-        moe(leaves.x, leaves.weights, leaves.routing, leaves.experts, leaves.workload.activation);
-    kept->hessian = std::make_unique<HessianOperator>(dot(y, leaves.gy), leaves.inputs());
-    kept->v = p.directions();
-    const std::uint64_t before = scope.taken();
-    kept->product = kept->hessian->apply(kept->v);
-    if (!rungs.empty() && scope.taken() == before) {
-      candidate.refusal = "no kernel of the product has this rung: see default";
-      return candidate;
-    }
+  if (variant != kDefault && !is_on_path(path, rungs)) {
+    candidate.refusal = "no kernel of the product has this rung: see default";
+    return candidate;
   }
+  const kernels::RungScope building(name(device), rungs);
+  const std::shared_ptr<KeptGraph> kept = keep_graph(p);
   candidate.call = [kept, rungs, device] {
     const kernels::RungScope scope(name(device), rungs);
     kept->product = kept->hessian->apply(kept->v);
   };
+  if (variant == kDefault) note_kernels(path, candidate.call);
   candidate.poison = [] {};
   candidate.results = [kept] { return kept->product; };
   candidate.expected = reference.products;
   candidate.tolerance =
       std::max(tolerance(Order::kHvp, p.dtype, p.workload.activation),
                p.dtype == DType::kFloat32 ? layer_tolerance(device, variant) : 0.0);
-  const kernels::Work work = layer_work(p, Order::kHvp);
-  candidate.bytes = work.bytes;
-  candidate.flops = work.flops;
+  candidate.bytes = layer_work(p, Order::kHvp).bytes;
   return candidate;
 }
 
@@ -230,12 +248,14 @@ std::vector<CandidateMaker> layer_candidates(const LayerProblem& problem, Order 
     return kernel_candidates<float>(problem, order, reference, variants);
   }
   std::vector<std::string> names = layer_variants(problem.device());
-  names.insert(names.begin(), "default");
+  names.insert(names.begin(), kDefault);  // always, and first: it finds out what the others are
+  const auto path = std::make_shared<KernelNames>();
   std::vector<CandidateMaker> makers;
   for (const std::string& variant : names) {
-    if (!is_wanted(variants, variant) && variant != "default") continue;
-    makers.push_back(
-        [&problem, variant, &reference] { return hvp_candidate(problem, variant, reference); });
+    if (!is_wanted(variants, variant) && variant != kDefault) continue;
+    makers.push_back([&problem, variant, &reference, path] {
+      return hvp_candidate(problem, variant, reference, *path);
+    });
   }
   return makers;
 }

@@ -15,7 +15,6 @@ namespace switchyard::moe_bench {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr int kMostRank = 8;
 
 struct Header {
   std::string_view text;       ///< the dictionary
@@ -62,7 +61,7 @@ Shape shape_of(std::string_view text, const std::string& path) {
   while (!rest.empty()) {
     std::int64_t size = 0;
     const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), size);
-    if (error != std::errc() || size < 0 || sizes.size() == kMostRank) fail();
+    if (error != std::errc() || size < 0 || sizes.size() == Shape::kMaxRank) fail();
     sizes.push_back(size);
     count *= static_cast<double>(std::max<std::int64_t>(size, 1));
     rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));

@@ -71,10 +71,12 @@ LayerProblem LayerProblem::to(DType to_dtype, Device to) const {
   LayerProblem other = *this;
   other.dtype = to_dtype;
   other.routing = to_device(routing, to);
-  for (Tensor* tensor : {&other.x, &other.weights, &other.gy, &other.logits, &other.experts.w_in,
-                         &other.experts.b_in, &other.experts.w_out, &other.experts.b_out}) {
+  for (Tensor* tensor : {&other.x, &other.gy, &other.experts.w_in, &other.experts.b_in,
+                         &other.experts.w_out, &other.experts.b_out}) {
     *tensor = convert(*tensor, to_dtype, to);
   }
+  const DType of_gate = to_dtype == DType::kBFloat16 ? DType::kFloat32 : to_dtype;
+  for (Tensor* tensor : {&other.logits, &other.weights}) *tensor = convert(*tensor, of_gate, to);
   return other;
 }
 
@@ -88,7 +90,7 @@ LayerProblem make_layer_problem(const Workload& w, Draw draw, DType dtype, Devic
   problem.dtype = dtype;
   problem.logits = choices.defined() ? logits_of_choices(choices, w.experts) : draw_logits(w, draw);
   const Choice choice = gate(problem.logits, w.k, GateOrder::kTopKSoftmax);
-  problem.weights = choice.weights.to(dtype);
+  problem.weights = choice.weights;
   problem.routing = make_routing(choice.indices, w.experts, 0, Indices::kTrusted);
   problem.active = count_active(problem.routing);
   problem.x = source.next({w.tokens, w.width});

@@ -12,7 +12,8 @@ namespace switchyard::moe_bench {
 
 /// A layer with its tokens and their routing on a device, and the numbers that every variant is
 /// compared with. Tensors are standard normal, the matrices divided by the square root of what
-/// they sum over, so that everything is of unit scale.
+/// they sum over, so that everything is of unit scale. Logits and weights are float32 where the
+/// dtype is bfloat16, as a gate's always are.
 struct LayerProblem {
   Workload workload;
   Draw draw;

@@ -106,6 +106,10 @@ std::vector<Row> run_candidates(const std::vector<CandidateMaker>& makers, const
   for (const CandidateMaker& make : makers) {
     Row row = like;
     candidates.push_back(make());
+    if (!candidates.back().refusal.empty() && is_wanted(options.variants, "all")) {
+      candidates.pop_back();  // nobody asked for this one by its name
+      continue;
+    }
     row.stage = candidates.back().stage;
     row.variant = candidates.back().variant;
     check_candidate(candidates.back(), options.device, row);

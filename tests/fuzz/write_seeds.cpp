@@ -75,6 +75,12 @@ void write_checkpoints(const fs::path& root) {
   write_safetensors(within, {{}, read_safetensors(within).metadata});
 }
 
+/// A file in NumPy's format 1.0.
+std::string npy_file(const std::string& header, const std::string& data) {
+  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header +
+         data;
+}
+
 void write_images(const fs::path& root) {
   const auto write = [&](const char* target, const char* name, char choice,
                          const std::string& bytes) {
@@ -89,6 +95,12 @@ void write_images(const fs::path& root) {
   fs::remove(compressed);
   write("cifar10", "batch", '\0', test::cifar10_records(1, 2));
   write("cifar10", "names", '\2', "a b c d e f g h i j\n");
+  test::write_bytes(seed_file(root, "trace", "one-layer"),
+                    npy_file("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }",
+                             std::string("\0\1\2\3", 4)));
+  test::write_bytes(seed_file(root, "trace", "two-layers"),
+                    npy_file("{'descr': '<i2', 'fortran_order': False, 'shape': (1, 2, 1), }",
+                             std::string("\5\0\7\0", 4)));
   const std::string folder = "cifar-10-batches-bin/";
   test::write_archive(seed_file(root, "archive", "two-files"),
                       {{folder, "", test::ArchiveEntry::kDirectory},
