@@ -148,11 +148,13 @@ std::vector<Row> run_workload(const Workload& workload, const RunOptions& option
     const LayerProblem problem =
         make_layer_problem(sizes, options.draw, options.dtype, options.device, choices);
     Row like = row_of(problem, options);
-    like.rates = measure_rates(workload, options.dtype, options.device,
-                               {.warm_up = 1,
-                                .min_repeats = 3,
-                                .max_repeats = 7,
-                                .target_seconds = options.timing.target_seconds / 4.0});
+    if (options.with_rates) {
+      like.rates = measure_rates(sizes, options.dtype, options.device,
+                                 {.warm_up = 1,
+                                  .min_repeats = 3,
+                                  .max_repeats = 7,
+                                  .target_seconds = options.timing.target_seconds / 4.0});
+    }
     if (!is_layer) {
       return run_candidates(routing_candidates(problem, options.order, options.variants), like, 0.0,
                             options);

@@ -19,6 +19,7 @@ struct RunOptions {
   Tensor trace;               ///< [rows, k] int64 (trace.h), of which step s takes T; or undefined
   double memory_limit = 0.0;  ///< bytes; 0: what there is
   TimingOptions timing;
+  bool with_rates = true;  ///< measure a copy and a dense product as well
 };
 
 /// Checks every candidate against the reference, and then times those that agree, in turns. A

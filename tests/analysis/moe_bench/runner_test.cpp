@@ -30,6 +30,7 @@ RunOptions quick(Device device, Order order = Order::kForward) {
   RunOptions options;
   options.device = device;
   options.order = order;
+  options.with_rates = false;
   options.timing = {.warm_up = 0, .min_repeats = 1, .max_repeats = 1, .target_seconds = 0.0};
   return options;
 }
