@@ -30,6 +30,7 @@ struct ProfileEvent {
   double begin = 0.0;    ///< seconds since start_profile()
   double seconds = 0.0;  ///< with the kernels that it called itself
   Work work = {};
+  double own_bytes = 0.0;  ///< Rung::own_bytes
 };
 
 struct Profile {
@@ -57,7 +58,7 @@ struct OpenCall {
 };
 void begin_call(OpenCall& call);
 void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
-              std::string_view rung, const Work& work, std::uint64_t launches);
+              std::string_view rung, const Work& work, double own_bytes, std::uint64_t launches);
 
 }  // namespace internal
 
@@ -66,7 +67,7 @@ void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
 template <class Exec, class Op>
 class ProfiledCall {
  public:
-  ProfiledCall(Exec& exec, std::string_view rung, const Op& arguments)
+  ProfiledCall(Exec& exec, const Rung<Exec, Op>& rung, const Op& arguments)
       : exec_(exec), arguments_(arguments), rung_(rung) {
     begin_range(exec, Op::kName);
     if (!measured_) return;
@@ -87,13 +88,14 @@ class ProfiledCall {
       synchronise(exec_);
     } catch (...) {  // the next wait reports it
     }
-    internal::end_call(call_, kDeviceName<Exec>, Op::kName, rung_, arguments_.work(),
+    internal::end_call(call_, kDeviceName<Exec>, Op::kName, rung_.name, arguments_.work(),
+                       rung_.own_bytes == nullptr ? 0.0 : rung_.own_bytes(arguments_),
                        launch_count(exec_) - launches_);
   }
 
   Exec& exec_;
   const Op& arguments_;
-  std::string_view rung_;
+  const Rung<Exec, Op>& rung_;
   bool measured_ = internal::profiling.load(std::memory_order_relaxed);
   std::uint64_t launches_ = 0;
   internal::OpenCall call_;

@@ -6,20 +6,42 @@
 // The token MoE layer's ladder on the host.
 
 namespace switchyard::kernels {
+namespace {
+
+/// Slots' outputs, written and added up.
+template <class T>
+double fused_bytes(const MoeForward<T>& a) {
+  return 2.0 * bytes_of<ResultOf<T>>(a.shape.slots * a.shape.out);
+}
+
+/// What the pass over blocks leaves for the sums over a token's experts and over slots.
+template <class T>
+double fused_bytes(const MoeBackward<T>& a) {
+  const MoeShape& s = a.shape;
+  const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
+  const std::int64_t left = (in ? s.wide() : 0) + (a.gw_out != nullptr ? s.hidden : 0);
+  return 2.0 * (bytes_of<T>(s.slots * left) +
+                bytes_of<ResultOf<T>>(a.gx != nullptr ? s.slots * s.width : 0));
+}
 
 template <class T>
-constexpr auto kRungs<Cpu, MoeForward<T>> =
-    std::to_array<Rung<Cpu, MoeForward<T>>>({MoeSequences<Cpu, T>::kForwardMaskLoop,
-                                             MoeSequences<Cpu, T>::kForwardSortedLoop,
-                                             MoeSequences<Cpu, T>::kForwardGrouped,
-                                             {"moe_forward_fused", moe_forward_fused<T>}});
+constexpr Rung<Cpu, MoeForward<T>> kForwardFused = {
+    .name = "moe_forward_fused", .run = moe_forward_fused<T>, .own_bytes = fused_bytes<T>};
+template <class T>
+constexpr Rung<Cpu, MoeBackward<T>> kBackwardFused = {
+    .name = "moe_backward_fused", .run = moe_backward_fused<T>, .own_bytes = fused_bytes<T>};
+
+}  // namespace
 
 template <class T>
-constexpr auto kRungs<Cpu, MoeBackward<T>> =
-    std::to_array<Rung<Cpu, MoeBackward<T>>>({MoeSequences<Cpu, T>::kBackwardMaskLoop,
-                                              MoeSequences<Cpu, T>::kBackwardSortedLoop,
-                                              MoeSequences<Cpu, T>::kBackwardGrouped,
-                                              {"moe_backward_fused", moe_backward_fused<T>}});
+constexpr auto kRungs<Cpu, MoeForward<T>> = std::to_array<Rung<Cpu, MoeForward<T>>>(
+    {MoeSequences<Cpu, T>::kForwardMaskLoop, MoeSequences<Cpu, T>::kForwardSortedLoop,
+     MoeSequences<Cpu, T>::kForwardGrouped, kForwardFused<T>});
+
+template <class T>
+constexpr auto kRungs<Cpu, MoeBackward<T>> = std::to_array<Rung<Cpu, MoeBackward<T>>>(
+    {MoeSequences<Cpu, T>::kBackwardMaskLoop, MoeSequences<Cpu, T>::kBackwardSortedLoop,
+     MoeSequences<Cpu, T>::kBackwardGrouped, kBackwardFused<T>});
 
 // Pairs of terms are neighbours in a row, so rows hold whole pairs.
 
@@ -30,19 +52,19 @@ bool has_even_sizes(const Op& a) {
   return a.shape.width % 2 == 0 && a.shape.hidden % 2 == 0 && a.shape.out % 2 == 0;
 }
 
+template <class Op>
+constexpr Rung<Cpu, Op> in_pairs(Rung<Cpu, Op> rung) {
+  rung.takes = {kEvenSizes, has_even_sizes<Op>};
+  return rung;
+}
+
 template <>
 constexpr auto kRungs<Cpu, MoeForward<BFloat16>> = std::to_array<Rung<Cpu, MoeForward<BFloat16>>>(
-    {{"moe_forward_widened", moe_forward_widened},
-     {"moe_forward_fused",
-      moe_forward_fused<BFloat16>,
-      {kEvenSizes, has_even_sizes<MoeForward<BFloat16>>}}});
+    {{"moe_forward_widened", moe_forward_widened}, in_pairs(kForwardFused<BFloat16>)});
 
 template <>
 constexpr auto kRungs<Cpu, MoeBackward<BFloat16>> = std::to_array<Rung<Cpu, MoeBackward<BFloat16>>>(
-    {{"moe_backward_widened", moe_backward_widened},
-     {"moe_backward_fused",
-      moe_backward_fused<BFloat16>,
-      {kEvenSizes, has_even_sizes<MoeBackward<BFloat16>>}}});
+    {{"moe_backward_widened", moe_backward_widened}, in_pairs(kBackwardFused<BFloat16>)});
 
 template struct Provides<Cpu, MoeForward<float>, MoeForward<double>, MoeForward<BFloat16>,
                          MoeBackward<float>, MoeBackward<double>, MoeBackward<BFloat16>>;
