@@ -67,8 +67,9 @@ void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
 template <class Exec, class Op>
 class ProfiledCall {
  public:
-  ProfiledCall(Exec& exec, const Rung<Exec, Op>& rung, const Op& arguments)
-      : exec_(exec), arguments_(arguments), rung_(rung) {
+  ProfiledCall(Exec& exec, std::string_view rung, const Op& arguments,
+               double (*own_bytes)(const Op&) = nullptr)
+      : exec_(exec), arguments_(arguments), rung_(rung), own_bytes_(own_bytes) {
     begin_range(exec, Op::kName);
     if (!measured_) return;
     synchronise(exec);
@@ -88,14 +89,15 @@ class ProfiledCall {
       synchronise(exec_);
     } catch (...) {  // the next wait reports it
     }
-    internal::end_call(call_, kDeviceName<Exec>, Op::kName, rung_.name, arguments_.work(),
-                       rung_.own_bytes == nullptr ? 0.0 : rung_.own_bytes(arguments_),
+    internal::end_call(call_, kDeviceName<Exec>, Op::kName, rung_, arguments_.work(),
+                       own_bytes_ == nullptr ? 0.0 : own_bytes_(arguments_),
                        launch_count(exec_) - launches_);
   }
 
   Exec& exec_;
   const Op& arguments_;
-  const Rung<Exec, Op>& rung_;
+  std::string_view rung_;
+  double (*own_bytes_)(const Op&);
   bool measured_ = internal::profiling.load(std::memory_order_relaxed);
   std::uint64_t launches_ = 0;
   internal::OpenCall call_;

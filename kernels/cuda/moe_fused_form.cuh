@@ -25,6 +25,7 @@
 namespace switchyard::kernels {
 
 namespace fused_moe {
+inline namespace SWITCHYARD_EXECUTOR_BUILD {  // what holds an executor is of one build
 
 /// The sizes of one call in 32 bits.
 struct Extents {
@@ -197,6 +198,7 @@ class Backward {
   SlotTokens tokens_;
 };
 
+}  // namespace SWITCHYARD_EXECUTOR_BUILD
 }  // namespace fused_moe
 
 // moe_forward_fused

@@ -34,6 +34,8 @@ exceptions="
 engine/core/device.cpp     kernels/cpu/libraries.h         # names the library behind the device
 engine/core/device.cpp     kernels/cuda/conv2d_library.h   # chooses the library of the device
 engine/core/threads.cpp    kernels/cpu/parallel.h          # the home of threads above kernels
+engine/core/bfloat16.h     kernels/common/bfloat16.h       # one storage type above kernels and below
+engine/io/safetensors_write.cpp kernels/common/convert.h   # rounds as the kernels do
 engine/core/random.cpp     kernels/common/philox.h         # the home of random numbers above kernels
 app/commands/devices.cpp   kernels/cuda/gpus.h             # lists the GPUs that the driver knows
 bench/convolutions.cpp     kernels/cpu/onednn.h            # times the library itself
