@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -33,15 +35,16 @@ inline std::vector<Block> blocks_of(std::int64_t experts, const std::int64_t* of
   return blocks;
 }
 
-/// Calls body(task) for each task, spread over the threads.
+/// Calls body(task) for each task. Each thread takes the next one when it has finished its last: a
+/// hot expert's tasks lie side by side, and are far longer than the others'.
 template <class Task, class Body>
 void for_each_task(const std::vector<Task>& tasks, const Body& body) {
-  parallel_for(static_cast<std::int64_t>(tasks.size()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   body(tasks[static_cast<std::size_t>(i)]);
-                 }
-               });
+  std::atomic<std::size_t> next = 0;
+  const auto threads =
+      std::min(static_cast<std::int64_t>(tasks.size()), std::int64_t{thread_count()});
+  parallel_for(threads, 1, [&](std::int64_t, std::int64_t) {
+    for (std::size_t i = next++; i < tasks.size(); i = next++) body(tasks[i]);
+  });
 }
 
 }  // namespace switchyard::kernels
