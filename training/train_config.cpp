@@ -121,7 +121,7 @@ TrainConfig parse_train_config(const json& value, const std::string& where) {
   config.conv = object.optional<std::string>("conv", config.conv);
   config.threads = object.bounded_or("threads", config.threads, 0, kMaxThreads);
   config.reproducible = object.optional<bool>("reproducible", config.reproducible);
-  object.finish(to_json(TrainConfig{}));
+  object.finish([] { return to_json(TrainConfig{}); });
   return config;
 }
 

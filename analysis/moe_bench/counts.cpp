@@ -35,8 +35,7 @@ Counts counts_of(const kernels::Profile& profile, double idle_bytes) {
       is_leaf = false;
     }
     counts.kernels += is_leaf ? 1 : 0;
-    const double declared =
-        std::max(event.work.bytes - (is_layer ? idle_bytes : 0.0), 0.0) + event.own_bytes;
+    const double declared = std::max(event.work.bytes - (is_layer ? idle_bytes : 0.0), 0.0);
     outermost.push_back(
         {event.begin, std::max(bytes, declared), std::max(flops, event.work.flops)});
   }

@@ -94,7 +94,7 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
   }
   config.training = parse_training(object, where);
   config.analysis = parse_analysis_config(object.optional_object("analysis"));
-  object.finish(to_json(StudyConfig{}));
+  object.finish([] { return to_json(StudyConfig{}); });
   return config;
 }
 

@@ -191,13 +191,15 @@ std::string JsonObject::choice(const std::string& field, const std::string& othe
   return text;
 }
 
-void JsonObject::finish(const json& whole) const {
+void JsonObject::finish(json (*whole)()) const {
   std::vector<std::string> unknown;
   std::string hint;
   for (const auto& [name, value] : value_.items()) {
     if (std::ranges::find(known_, name) != known_.end()) continue;
     hint = unknown.empty() ? did_you_mean(name, known_) : "";  // of one alone
-    if (unknown.empty() && hint.empty()) hint = found_deeper(whole, name, "");
+    if (unknown.empty() && hint.empty() && whole != nullptr) {
+      hint = found_deeper(whole(), name, "");
+    }
     unknown.push_back(path_of(name));
   }
   if (unknown.empty()) return;

@@ -107,8 +107,8 @@ class JsonObject {
                      std::initializer_list<std::string_view> known);
 
   /// UsageError naming the fields never asked for, those that there are, and the nearest of them:
-  /// here, or deeper in `whole`, an object of this kind with all its fields.
-  void finish(const nlohmann::json& whole = {}) const;
+  /// here, or deeper in what `whole` returns, an object of this kind with all its fields.
+  void finish(nlohmann::json (*whole)() = nullptr) const;
 
   /// Throws a UsageError about a field whose value has the right type and is still wrong:
   /// "config.json: model.head.top_k: must be at most 8, got 9".

@@ -1,6 +1,6 @@
 #include "kernels/api/grouped_matmul.h"
 #include "engine/autograd/node.h"
-#include "engine/core/run_bfloat16.h"
+#include "engine/core/run.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/precision.h"
 

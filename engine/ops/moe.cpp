@@ -2,7 +2,7 @@
 
 #include "engine/autograd/composed.h"
 #include "engine/autograd/node.h"
-#include "engine/core/run_bfloat16.h"
+#include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/precision.h"

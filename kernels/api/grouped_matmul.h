@@ -20,7 +20,7 @@ struct GroupedShape {
 };
 
 /// y[s] = x[s] · W_e + bias_e for each row s of expert e's segment, or x[s] · W_eᵀ + bias_e. T is
-/// float or double.
+/// float or double, on the host bfloat16 too.
 /// The bits of y do not depend on the thread count.
 template <class T>
 struct GroupedMatmul {

@@ -54,9 +54,6 @@ struct Rung {
   Condition<Op> pays = {};
   /// Largest relative error where the rung rounds its operands; 0: the one of its dtype.
   double tolerance = 0.0;
-  /// Bytes that it writes and reads again between its own steps, besides those of work(); null:
-  /// none, or those of kernels that it calls through the door.
-  double (*own_bytes)(const Op& arguments) = nullptr;
 };
 
 /// The rungs of a kernel from the naive to the best. run() takes the last one that takes the

@@ -8,8 +8,8 @@
 
 // The experts of a token MoE layer, from routed tokens to weighed sums, in one call each way. An
 // expert is u = W_in x + b_in, h = activation(u), y = W_out h + b_out; a token's result is the sum
-// of its experts' y, each times its weight. T = float and double; for
-// MoeForward and MoeBackward on the host bfloat16 too, with float32 weights and sums.
+// of its experts' y, each times its weight. T = float and double; MoeForward and MoeBackward on the
+// host take bfloat16 too, with float32 weights and sums.
 //
 // Sizes: T tokens, E experts, k choices, S slots as in routing.h; D columns of a token, H hidden
 // units of an expert, C columns of a result. u has H' columns: H, or 2H where two of them make one
@@ -58,8 +58,8 @@ struct ActivateExpertsGrad {
   std::int64_t k = 1;                         ///< choices per token
   std::int64_t experts = 0;                   ///< E
   const std::int64_t* permutation = nullptr;  ///< [S]: slot -> token · k + choice
-  const std::int64_t* indices =
-      nullptr;                   ///< [T, k]; null: all of expert 0. Read with bias_dots only
+  /// [T, k], or null where all are of expert 0; read with bias_dots only.
+  const std::int64_t* indices = nullptr;
   const T* weights = nullptr;    ///< [T, k], or null for ones
   const T* u = nullptr;          ///< [S, H']
   const T* g = nullptr;          ///< [S, H]

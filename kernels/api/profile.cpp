@@ -46,7 +46,7 @@ void begin_call(OpenCall& call) {
 }
 
 void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
-              std::string_view rung, const Work& work, double own_bytes, std::uint64_t launches) {
+              std::string_view rung, const Work& work, std::uint64_t launches) {
   const double seconds = seconds_since(call.begin);
   innermost = call.caller;
   if (call.caller != nullptr) call.caller->inner_seconds += seconds;
@@ -74,8 +74,7 @@ void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
   all.events.push_back({.row = found->second,
                         .begin = std::chrono::duration<double>(call.begin - s.start).count(),
                         .seconds = seconds,
-                        .work = work,
-                        .own_bytes = own_bytes});
+                        .work = work});
 }
 
 }  // namespace internal

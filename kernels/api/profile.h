@@ -30,7 +30,6 @@ struct ProfileEvent {
   double begin = 0.0;    ///< seconds since start_profile()
   double seconds = 0.0;  ///< with the kernels that it called itself
   Work work = {};
-  double own_bytes = 0.0;  ///< Rung::own_bytes
 };
 
 struct Profile {
@@ -58,7 +57,7 @@ struct OpenCall {
 };
 void begin_call(OpenCall& call);
 void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
-              std::string_view rung, const Work& work, double own_bytes, std::uint64_t launches);
+              std::string_view rung, const Work& work, std::uint64_t launches);
 
 }  // namespace internal
 
@@ -67,9 +66,8 @@ void end_call(OpenCall& call, std::string_view device, std::string_view kernel,
 template <class Exec, class Op>
 class ProfiledCall {
  public:
-  ProfiledCall(Exec& exec, std::string_view rung, const Op& arguments,
-               double (*own_bytes)(const Op&) = nullptr)
-      : exec_(exec), arguments_(arguments), rung_(rung), own_bytes_(own_bytes) {
+  ProfiledCall(Exec& exec, std::string_view rung, const Op& arguments)
+      : exec_(exec), arguments_(arguments), rung_(rung) {
     begin_range(exec, Op::kName);
     if (!measured_) return;
     synchronise(exec);
@@ -90,14 +88,12 @@ class ProfiledCall {
     } catch (...) {  // the next wait reports it
     }
     internal::end_call(call_, kDeviceName<Exec>, Op::kName, rung_, arguments_.work(),
-                       own_bytes_ == nullptr ? 0.0 : own_bytes_(arguments_),
                        launch_count(exec_) - launches_);
   }
 
   Exec& exec_;
   const Op& arguments_;
   std::string_view rung_;
-  double (*own_bytes_)(const Op&);
   bool measured_ = internal::profiling.load(std::memory_order_relaxed);
   std::uint64_t launches_ = 0;
   internal::OpenCall call_;

@@ -51,7 +51,7 @@ const Rung<Exec, Op>& choose_rung(const Op& arguments) {
 template <class Exec, class Op>
 void run(Exec& exec, const Op& arguments) {
   const Rung<Exec, Op>& rung = internal::choose_rung<Exec>(arguments);
-  const ProfiledCall<Exec, Op> scope(exec, rung.name, arguments, rung.own_bytes);
+  const ProfiledCall<Exec, Op> scope(exec, rung.name, arguments);
   rung.run(exec, arguments);
 }
 
@@ -62,7 +62,7 @@ void run_rung(Exec& exec, const Rung<Exec, Op>& rung, const Op& arguments) {
   if (!rung.takes(arguments)) {
     throw Refusal("[" + std::string(rung.name) + "] needs " + std::string(rung.takes.text));
   }
-  const ProfiledCall<Exec, Op> scope(exec, rung.name, arguments, rung.own_bytes);
+  const ProfiledCall<Exec, Op> scope(exec, rung.name, arguments);
   rung.run(exec, arguments);
 }
 

@@ -7,7 +7,9 @@
 namespace switchyard::kernels {
 
 /// Memory of any executor for the intermediate results of one call, not initialised. May go out of
-/// scope while the kernels that use it are still queued.
+/// scope while the kernels that use it are still queued. For code that every executor shares; a
+/// launcher of kernels/cuda has Workspace (workspace.h), of which AddressSanitizer sees the end on
+/// the SIMT executor.
 template <class Exec, class T>
 class DeviceArray {
  public:

@@ -8,6 +8,7 @@
 #include "kernels/api/run.h"
 #include "kernels/common/device_array.h"
 #include "kernels/common/moe_sequences.h"
+#include "kernels/common/slot_moves.h"
 
 // How the sequences work. One file per executor includes this and instantiates MoeSequences.
 
@@ -125,26 +126,6 @@ class ProductPerExpert {
   Exec& exec_;
   std::vector<std::int64_t> offsets_;
 };
-
-template <class T, class Exec>
-void gather_slots(Exec& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-                  const T* x, const T* weights, T* y) {
-  run(exec, Dispatch<T>{.shape = {s.tokens, s.k, s.slots, width},
-                        .permutation = routes.permutation,
-                        .x = x,
-                        .weights = weights,
-                        .y = y});
-}
-
-template <class T, class Exec>
-void sum_slots(Exec& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-               const T* x, const T* weights, T* y) {
-  run(exec, Combine<T>{.shape = {s.tokens, s.k, s.slots, width},
-                       .inverse = routes.inverse,
-                       .x = x,
-                       .weights = weights,
-                       .y = y});
-}
 
 /// Sorted rows are copied, multiplied, activated, multiplied, and added up: five kernels, or two
 /// and three per expert.

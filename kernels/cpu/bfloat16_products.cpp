@@ -5,6 +5,7 @@
 #include "kernels/api/matmul.h"
 #include "kernels/api/provide.h"
 #include "kernels/api/run.h"
+#include "kernels/cpu/expert_tiles.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/widen.h"
@@ -57,40 +58,16 @@ void weight_grad_widened(Cpu& exec, const GroupedMatmulWeightGrad<BFloat16>& a) 
   round_to_bfloat16(gw.data(), experts * inner * cols, a.gw);
 }
 
-// ---- oneDNN tiles: experts' tiles side by side on all threads; the tiling depends on the sizes
-// alone, hence so do the bits
+// ---- oneDNN tiles
 
 /// Edge of a tile: its operands pay for being repacked, its sums fit into the second-level cache.
 constexpr std::int64_t kTileEdge = 256;
-
-/// A rectangle of one expert's result.
-struct Tile {
-  std::int64_t expert, row, rows, col, cols;
-};
-
-template <class Body>
-void for_each_tile(std::int64_t experts, std::int64_t cols, auto rows_of, const Body& body) {
-  std::vector<Tile> tiles;
-  for (std::int64_t e = 0; e < experts; ++e) {
-    for (std::int64_t row = 0; row < rows_of(e); row += kTileEdge) {
-      for (std::int64_t col = 0; col < cols; col += kTileEdge) {
-        tiles.push_back(
-            {e, row, std::min(kTileEdge, rows_of(e) - row), col, std::min(kTileEdge, cols - col)});
-      }
-    }
-  }
-  parallel_for(static_cast<std::int64_t>(tiles.size()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i)
-                   body(tiles[static_cast<std::size_t>(i)]);
-               });
-}
 
 float* sums_of_tile() { return scratch<float>(Scratch::kPackedY, kTileEdge * kTileEdge); }
 
 /// Rounds a tile's sums, plus the bias of its columns if there is one, into rows of y that are
 /// `stride` apart.
-void round_tile(const Tile& tile, const float* sums, const BFloat16* bias, BFloat16* y,
+void round_tile(const ExpertTile& tile, const float* sums, const BFloat16* bias, BFloat16* y,
                 std::int64_t stride) {
   for (std::int64_t r = 0; r < tile.rows; ++r) {
     const float* const row = sums + r * tile.cols;
@@ -109,8 +86,9 @@ void product_tiles(Cpu&, const Matmul<BFloat16>& p) {
 
 void grouped_tiles(Cpu&, const GroupedMatmul<BFloat16>& a) {
   const auto& [rows, experts, inner, cols] = a.shape;
-  const auto rows_of = [&a](std::int64_t e) { return a.offsets[e + 1] - a.offsets[e]; };
-  for_each_tile(experts, cols, rows_of, [&a, inner = inner, cols = cols](const Tile& tile) {
+  const auto tiles = tiles_of(experts, cols, kTileEdge,
+                              [&a](std::int64_t e) { return a.offsets[e + 1] - a.offsets[e]; });
+  for_each_task(tiles, [&a, inner = inner, cols = cols](const ExpertTile& tile) {
     const std::int64_t row = a.offsets[tile.expert] + tile.row;
     const MatrixView<BFloat16> w = {a.w + tile.expert * inner * cols, a.transpose_w ? inner : cols,
                                     a.transpose_w};
@@ -128,8 +106,9 @@ void grouped_tiles(Cpu&, const GroupedMatmul<BFloat16>& a) {
 
 void weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<BFloat16>& a) {
   const auto& [rows, experts, inner, cols] = a.shape;
-  const auto rows_of = [inner = inner](std::int64_t) { return inner; };
-  for_each_tile(experts, cols, rows_of, [&a, inner = inner, cols = cols](const Tile& tile) {
+  const auto tiles =
+      tiles_of(experts, cols, kTileEdge, [inner = inner](std::int64_t) { return inner; });
+  for_each_task(tiles, [&a, inner = inner, cols = cols](const ExpertTile& tile) {
     const std::int64_t first = a.offsets[tile.expert];
     const std::int64_t count = a.offsets[tile.expert + 1] - first;
     float* const sums = sums_of_tile();

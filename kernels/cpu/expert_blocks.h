@@ -35,6 +35,23 @@ inline std::vector<Block> blocks_of(std::int64_t experts, const std::int64_t* of
   return blocks;
 }
 
+/// Rows [row, row + rows) of one expert's gradient of a matrix.
+struct GradTask {
+  std::int64_t expert, row, rows;
+};
+
+/// At most `size` of each expert's `rows` rows a task.
+inline std::vector<GradTask> grad_tasks(std::int64_t experts, std::int64_t rows,
+                                        std::int64_t size) {
+  std::vector<GradTask> tasks;
+  for (std::int64_t e = 0; e < experts; ++e) {
+    for (std::int64_t row = 0; row < rows; row += size) {
+      tasks.push_back({e, row, std::min(size, rows - row)});
+    }
+  }
+  return tasks;
+}
+
 /// Calls body(task) for each task. Each thread takes the next one when it has finished its last: a
 /// hot expert's tasks lie side by side, and are far longer than the others'.
 template <class Task, class Body>

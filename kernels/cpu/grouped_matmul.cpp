@@ -1,48 +1,20 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/cpu/expert_tiles.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/grouped_tiles.h"
-#include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
 namespace {
 
-/// A rectangle of one expert's result.
-struct Tile {
-  std::int64_t expert, row, rows, col, cols;
-};
-
 constexpr std::int64_t kTileEdge = 128;
-
-void append_tiles(std::int64_t expert, std::int64_t rows, std::int64_t cols,
-                  std::vector<Tile>& tiles) {
-  for (std::int64_t row = 0; row < rows; row += kTileEdge) {
-    for (std::int64_t col = 0; col < cols; col += kTileEdge) {
-      tiles.push_back(
-          {expert, row, std::min(kTileEdge, rows - row), col, std::min(kTileEdge, cols - col)});
-    }
-  }
-}
-
-/// Experts' tiles side by side on all threads: small experts keep the cores busy together, a large
-/// one is shared. The tiling depends on the sizes alone, hence so do the bits.
-template <class Body>
-void for_each_tile(const std::vector<Tile>& tiles, const Body& body) {
-  parallel_for(static_cast<std::int64_t>(tiles.size()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   body(tiles[static_cast<std::size_t>(i)]);
-                 }
-               });
-}
 
 /// Adds the bias of the tile's expert to its rows of y.
 template <class T>
-void add_bias(const GroupedMatmul<T>& a, const Tile& tile) {
+void add_bias(const GroupedMatmul<T>& a, const ExpertTile& tile) {
   const std::int64_t cols = a.shape.cols;
   const T* const bias = a.bias + tile.expert * cols + tile.col;
   for (std::int64_t r = 0; r < tile.rows; ++r) {
@@ -55,11 +27,9 @@ template <class T>
 void library_tiles(Cpu&, const GroupedMatmul<T>& a) {
   const auto& [rows, experts, inner, cols] = a.shape;
   if (inner == 0) std::fill_n(a.y, rows * cols, T(0));
-  std::vector<Tile> tiles;
-  for (std::int64_t e = 0; e < experts; ++e) {
-    append_tiles(e, a.offsets[e + 1] - a.offsets[e], cols, tiles);
-  }
-  for_each_tile(tiles, [&a, inner = inner, cols = cols](const Tile& tile) {
+  const auto tiles = tiles_of(experts, cols, kTileEdge,
+                              [&a](std::int64_t e) { return a.offsets[e + 1] - a.offsets[e]; });
+  for_each_task(tiles, [&a, inner = inner, cols = cols](const ExpertTile& tile) {
     const std::int64_t row = a.offsets[tile.expert] + tile.row;
     const MatrixView<T> expert_w = {a.w + tile.expert * inner * cols, a.transpose_w ? inner : cols,
                                     a.transpose_w};
@@ -74,15 +44,14 @@ void library_tiles(Cpu&, const GroupedMatmul<T>& a) {
 template <class T>
 void library_tiles(Cpu&, const GroupedMatmulWeightGrad<T>& a) {
   const auto& [rows, experts, inner, cols] = a.shape;
-  std::vector<Tile> tiles;
+  const auto is_empty = [&a](std::int64_t e) { return a.offsets[e] == a.offsets[e + 1]; };
   for (std::int64_t e = 0; e < experts; ++e) {
-    if (a.offsets[e] == a.offsets[e + 1]) {
-      std::fill_n(a.gw + e * inner * cols, inner * cols, T(0));
-    } else {
-      append_tiles(e, inner, cols, tiles);
-    }
+    if (is_empty(e)) std::fill_n(a.gw + e * inner * cols, inner * cols, T(0));
   }
-  for_each_tile(tiles, [&a, inner = inner, cols = cols](const Tile& tile) {
+  const auto tiles = tiles_of(experts, cols, kTileEdge, [&is_empty, inner = inner](std::int64_t e) {
+    return is_empty(e) ? 0 : inner;
+  });
+  for_each_task(tiles, [&a, inner = inner, cols = cols](const ExpertTile& tile) {
     const std::int64_t first = a.offsets[tile.expert];
     T* const gw = a.gw + tile.expert * inner * cols;
     gemm(tile.rows, tile.cols, a.offsets[tile.expert + 1] - first,

@@ -45,11 +45,6 @@ void multiply_block(const GroupedMatmul<T>& a, const Block& block) {
   }
 }
 
-/// Rows [row, row + rows) of one expert's gradient.
-struct GradTask {
-  std::int64_t expert, row, rows;
-};
-
 template <class T>
 void sum_products(const GroupedMatmulWeightGrad<T>& a, const GradTask& task) {
   const auto& [all_rows, experts, inner, cols] = a.shape;
@@ -85,13 +80,8 @@ void grouped_matmul_weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<T>& a)
   // Fewer rows a task where few experts would leave threads without one; no bit depends on it.
   constexpr std::int64_t kManyExperts = 8;
   const std::int64_t size = a.shape.experts >= kManyExperts ? kGradRows : kGradRows / 4;
-  std::vector<GradTask> tasks;
-  for (std::int64_t e = 0; e < a.shape.experts; ++e) {
-    for (std::int64_t row = 0; row < a.shape.inner; row += size) {
-      tasks.push_back({e, row, std::min(size, a.shape.inner - row)});
-    }
-  }
-  for_each_task(tasks, [&a](const GradTask& task) { sum_products(a, task); });
+  for_each_task(grad_tasks(a.shape.experts, a.shape.inner, size),
+                [&a](const GradTask& task) { sum_products(a, task); });
 }
 
 template void grouped_matmul_tiles(Cpu&, const GroupedMatmul<float>&);

@@ -8,28 +8,12 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Slots' outputs, written and added up.
 template <class T>
-double fused_bytes(const MoeForward<T>& a) {
-  return 2.0 * bytes_of<ResultOf<T>>(a.shape.slots * a.shape.out);
-}
-
-/// What the pass over blocks leaves for the sums over a token's experts and over slots.
+constexpr Rung<Cpu, MoeForward<T>> kForwardFused = {.name = kForwardFusedName,
+                                                    .run = moe_forward_fused<T>};
 template <class T>
-double fused_bytes(const MoeBackward<T>& a) {
-  const MoeShape& s = a.shape;
-  const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
-  const std::int64_t left = (in ? s.wide() : 0) + (a.gw_out != nullptr ? s.hidden : 0);
-  return 2.0 * (bytes_of<T>(s.slots * left) +
-                bytes_of<ResultOf<T>>(a.gx != nullptr ? s.slots * s.width : 0));
-}
-
-template <class T>
-constexpr Rung<Cpu, MoeForward<T>> kForwardFused = {
-    .name = "moe_forward_fused", .run = moe_forward_fused<T>, .own_bytes = fused_bytes<T>};
-template <class T>
-constexpr Rung<Cpu, MoeBackward<T>> kBackwardFused = {
-    .name = "moe_backward_fused", .run = moe_backward_fused<T>, .own_bytes = fused_bytes<T>};
+constexpr Rung<Cpu, MoeBackward<T>> kBackwardFused = {.name = kBackwardFusedName,
+                                                      .run = moe_backward_fused<T>};
 
 }  // namespace
 

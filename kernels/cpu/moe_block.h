@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "kernels/api/moe.h"
@@ -60,6 +61,18 @@ const ElementOf<T>* as_operand(const SumOf<T>* sums, std::int64_t columns, std::
   }
 }
 
+/// Lanes of a panel that hold `slots`. Pairs' go in whole tiles, so that what computes a slot does
+/// not depend on how many there are; vectors of single numbers do that already.
+template <class T>
+std::int64_t padded_slots(std::int64_t slots) {
+  if constexpr (kTermsOf<T> == 1) {
+    return round_up_to_lanes<T>(slots);
+  } else {
+    const std::int64_t width = strip_columns<T>();
+    return (slots + width - 1) / width * width;
+  }
+}
+
 template <class T>
 class MoeBlock {
  public:
@@ -72,14 +85,11 @@ class MoeBlock {
       : shape_(shape),
         routes_(routes),
         block_(block),
-        // Whole tiles, so that what computes a slot does not depend on how many there are.
-        padded_((block.slots + strip_columns<T>() - 1) / strip_columns<T>() * strip_columns<T>()),
+        padded_(padded_slots<T>(block.slots)),
         w_in_(experts.w_in + block.expert * shape.wide() * shape.width),
         b_in_(experts.b_in == nullptr ? nullptr : experts.b_in + block.expert * shape.wide()),
         w_out_(experts.w_out + block.expert * shape.out * shape.hidden),
-        b_out_(experts.b_out == nullptr ? nullptr : experts.b_out + block.expert * shape.out) {
-    if constexpr (kTerms == 1) padded_ = round_up_to_lanes<T>(block.slots);
-  }
+        b_out_(experts.b_out == nullptr ? nullptr : experts.b_out + block.expert * shape.out) {}
 
   std::int64_t assignment(std::int64_t slot) const {
     return routes_.permutation[block_.first + slot];

@@ -2,11 +2,13 @@
 
 #include "kernels/cpu/moe_fused.h"
 
+#include "kernels/api/shape.h"
 #include "kernels/common/device_array.h"
 #include "kernels/common/expert_activation.h"
+#include "kernels/common/moe_steps.h"
+#include "kernels/common/slot_moves.h"
 #include "kernels/cpu/moe_block.h"
 #include "kernels/cpu/moe_gradients.h"
-#include "kernels/cpu/routing_rows.h"
 
 // A task is a block of an expert's slots. Its tokens' rows are read through the permutation into a
 // panel (panel.h), a lane for each slot, and stay in the cache through both products:
@@ -171,28 +173,77 @@ void backward_block(const Unit& unit, const MoeBackward<T>& a, const Block& bloc
   }
 }
 
-/// Adds up a token's slots in the order of its choices, each times its weight if there are any, and
-/// rounds once.
+/// Each token's slots added up (sum_slots) and rounded once.
 template <class T>
-void sum_choices(const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
+void sum_choices(Cpu& cpu, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
                  const SumOf<T>* slots, const SumOf<T>* weights, T* tokens) {
-  parallel_for(s.tokens, rows_per_thread(s.k * width), [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t kColumns = 512;
-    SumOf<T> sums[kColumns];
-    for (std::int64_t token = begin; token < end; ++token) {
-      for (std::int64_t from = 0; from < width; from += kColumns) {
-        const std::int64_t count = std::min(kColumns, width - from);
-        std::fill_n(sums, count, SumOf<T>{0});
-        for (std::int64_t i = token * s.k; i < (token + 1) * s.k; ++i) {
-          if (routes.inverse[i] < 0) continue;
-          const SumOf<T> weight = weights == nullptr ? SumOf<T>{1} : weights[i];
-          const SumOf<T>* const row = slots + routes.inverse[i] * width + from;
-          for (std::int64_t d = 0; d < count; ++d) sums[d] += weight * row[d];
-        }
-        for (std::int64_t d = 0; d < count; ++d) tokens[token * width + from + d] = T(sums[d]);
-      }
-    }
-  });
+  if constexpr (kTermsOf<T> == 1) {
+    sum_slots(cpu, s, routes, width, slots, weights, tokens);
+  } else {
+    const std::int64_t count = s.tokens * width;
+    const DeviceArray<Cpu, float> sums(cpu, count);
+    sum_slots(cpu, s, routes, width, slots, weights, sums.data());
+    run(cpu, Convert<float, BFloat16>{.x = sums.data(), .y = tokens, .count = count});
+  }
+}
+
+/// Numbers in the matrices and biases of the experts that have slots; no other is read.
+template <class Op>
+std::int64_t parameters_read(const Op& a) {
+  MoeShape busy = a.shape;
+  busy.experts = 0;
+  for (std::int64_t e = 0; e < a.shape.experts; ++e) {
+    busy.experts += a.routes.offsets[e] < a.routes.offsets[e + 1] ? 1 : 0;
+  }
+  return busy.parameters(a.experts.b_in != nullptr, a.experts.b_out != nullptr);
+}
+
+/// What the pass over blocks reads and writes: everything but y, and the slots' outputs.
+template <class T>
+Work blocks_work(const MoeForward<T>& a) {
+  const MoeShape& s = a.shape;
+  const std::int64_t numbers =
+      s.tokens * s.width + parameters_read(a) + (a.u != nullptr ? s.slots * s.wide() : 0);
+  return {.bytes = bytes_of<T>(numbers) + bytes_of<SumOf<T>>(s.slots * s.out) +
+                   bytes_of<std::int64_t>(s.slots + s.experts + 1),
+          .flops = s.flops()};
+}
+
+/// The same on the way back, where the pass leaves what `left` names.
+template <class T>
+Work blocks_work(const MoeBackward<T>& a, const MoeLeft<T>& left) {
+  const MoeShape& s = a.shape;
+  const bool again = a.u == nullptr;
+  const std::int64_t numbers =
+      s.tokens * ((again ? s.width : 0) + s.out) + parameters_read(a) +
+      s.slots * ((again ? 0 : s.wide()) + (left.gu != nullptr ? s.wide() : 0) +
+                 (left.h != nullptr ? s.hidden : 0));
+  const std::int64_t sums =
+      s.slots * (1 + (a.gweights != nullptr ? 1 : 0) + (left.gx != nullptr ? s.width : 0));
+  return {.bytes = bytes_of<T>(numbers) + bytes_of<SumOf<T>>(sums) +
+                   bytes_of<std::int64_t>(s.slots + s.experts + 1),
+          .flops = fused_moe::product_flops(s, s.out, s.hidden) +
+                   (again ? fused_moe::product_flops(s, s.width, s.wide()) : 0.0) +
+                   (left.gx != nullptr ? fused_moe::product_flops(s, s.wide(), s.width) : 0.0)};
+}
+
+/// What the sums over slots read and write.
+template <class T>
+Work gradients_work(const MoeBackward<T>& a) {
+  const MoeShape& s = a.shape;
+  const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
+  const bool out = a.gw_out != nullptr || a.gb_out != nullptr;
+  const std::int64_t left = (in ? s.wide() : 0) + (a.gw_out != nullptr ? s.hidden : 0);
+  const std::int64_t operands =
+      s.slots * left + s.tokens * ((a.gw_in != nullptr ? s.width : 0) + (out ? s.out : 0));
+  const std::int64_t results =
+      s.experts *
+      ((a.gw_in != nullptr ? s.wide() * s.width : 0) + (a.gb_in != nullptr ? s.wide() : 0) +
+       (a.gw_out != nullptr ? s.hidden * s.out : 0) + (a.gb_out != nullptr ? s.out : 0));
+  return {.bytes = bytes_of<T>(operands + results) + bytes_of<SumOf<T>>(out ? s.slots : 0) +
+                   bytes_of<std::int64_t>(s.slots + s.experts + 1),
+          .flops = (a.gw_in != nullptr ? fused_moe::product_flops(s, s.width, s.wide()) : 0.0) +
+                   (a.gw_out != nullptr ? fused_moe::product_flops(s, s.hidden, s.out) : 0.0)};
 }
 
 }  // namespace
@@ -201,11 +252,13 @@ template <class T>
 void moe_forward_fused(Cpu& cpu, const MoeForward<T>& a) {
   const MoeShape& s = a.shape;
   const DeviceArray<Cpu, SumOf<T>> outputs(cpu, s.slots * s.out);
-  with_activation(s.activation, [&](auto unit) {
-    for_each_task(blocks_of(s.experts, a.routes.offsets),
-                  [&](const Block& block) { forward_block(unit, a, block, outputs.data()); });
+  fused_moe::run_step<fused_moe::kForwardBlocks>(cpu, kForwardFusedName, blocks_work(a), [&] {
+    with_activation(s.activation, [&](auto unit) {
+      for_each_task(blocks_of(s.experts, a.routes.offsets),
+                    [&](const Block& block) { forward_block(unit, a, block, outputs.data()); });
+    });
   });
-  sum_choices<T>(s, a.routes, s.out, outputs.data(), a.weights, a.y);
+  sum_choices<T>(cpu, s, a.routes, s.out, outputs.data(), a.weights, a.y);
 }
 
 template <class T>
@@ -224,13 +277,19 @@ void moe_backward_fused(Cpu& cpu, const MoeBackward<T>& a) {
     if (a.gweights != nullptr && s.slots < s.tokens * s.k) {
       std::fill_n(a.gweights, s.tokens * s.k, SumOf<T>{0});
     }
-    with_activation(s.activation, [&](auto unit) {
-      for_each_task(blocks_of(s.experts, a.routes.offsets),
-                    [&](const Block& block) { backward_block(unit, a, block, left); });
+    const Work work = blocks_work(a, left);
+    fused_moe::run_step<fused_moe::kBackwardBlocks>(cpu, kBackwardFusedName, work, [&] {
+      with_activation(s.activation, [&](auto unit) {
+        for_each_task(blocks_of(s.experts, a.routes.offsets),
+                      [&](const Block& block) { backward_block(unit, a, block, left); });
+      });
     });
-    if (a.gx != nullptr) sum_choices<T>(s, a.routes, s.width, gx.data(), nullptr, a.gx);
+    if (a.gx != nullptr) {
+      sum_choices<T>(cpu, s, a.routes, s.width, gx.data(), nullptr, a.gx);
+    }
   }
-  moe_matrix_gradients(a, left);
+  fused_moe::run_step<fused_moe::kMatrixGrads>(cpu, kBackwardFusedName, gradients_work(a),
+                                               [&] { moe_matrix_gradients(a, left); });
 }
 
 template void moe_forward_fused(Cpu&, const MoeForward<float>&);

@@ -1,7 +1,5 @@
 #include "kernels/cpu/moe_gradients.h"
 
-#include <vector>
-
 namespace switchyard::kernels {
 namespace {
 
@@ -10,21 +8,6 @@ namespace {
 template <class T>
 constexpr std::int64_t kGradRows = kTermsOf<T> == 1 ? 512 : 128;
 constexpr std::int64_t kGradSlots = 256;
-
-/// Rows [row, row + rows) of one expert's gradient of a matrix.
-struct GradTask {
-  std::int64_t expert, row, rows;
-};
-
-std::vector<GradTask> grad_tasks(std::int64_t experts, std::int64_t rows, std::int64_t size) {
-  std::vector<GradTask> tasks;
-  for (std::int64_t e = 0; e < experts; ++e) {
-    for (std::int64_t row = 0; row < rows; row += size) {
-      tasks.push_back({e, row, std::min(size, rows - row)});
-    }
-  }
-  return tasks;
-}
 
 /// Where the sums of a task's rows are made: in the gradient, or beside a narrower one.
 template <class T>

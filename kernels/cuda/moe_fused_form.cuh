@@ -4,12 +4,12 @@
 
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/routing.h"
-#include "kernels/api/run.h"
 #include "kernels/common/device_array.h"
+#include "kernels/common/moe_steps.h"
+#include "kernels/common/slot_moves.h"
 #include "kernels/cuda/grouped_weight_grad.cuh"
 #include "kernels/cuda/moe_first_product.cuh"
 #include "kernels/cuda/moe_fused.cuh"
-#include "kernels/cuda/moe_fused_steps.cuh"
 #include "kernels/cuda/moe_hidden_grad.cuh"
 #include "kernels/cuda/moe_slot_sums.cuh"
 
@@ -79,16 +79,6 @@ void slots_product(KernelExecutor& exec, const MoeShape& s, const MoeRoutes& rou
                                            .transpose_w = transpose_w,
                                            .bias = bias,
                                            .y = y});
-}
-
-template <class T>
-void sum_slots(KernelExecutor& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-               const T* x, const T* weights, T* y) {
-  run(exec, Combine<T>{.shape = {s.tokens, s.k, s.slots, width},
-                       .inverse = routes.inverse,
-                       .x = x,
-                       .weights = weights,
-                       .y = y});
 }
 
 // ---- the way back
