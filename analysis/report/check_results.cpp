@@ -151,6 +151,7 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
   results.at("best_epoch").integer(0);
   results.at("best_validation_accuracy").fraction();
   results.at("training_seconds").number();
+  if (const auto routed = results.find("routed_share")) routed->fraction();
 
   RunShape shape;
   shape.classes = results.at("data_set").at("classes").elements().size();

@@ -21,13 +21,17 @@ json preset_settings(const std::string& name) {
 }
 
 /// Makes objects of heads that are given by name alone. In a resumed study, which fits its data
-/// already, added heads have the classes of the first one.
+/// already, added heads have the classes of the first one and the study's input channels.
 void complete_heads(json& settings, const std::optional<json>& earlier) {
   if (!settings.contains("heads") || !settings["heads"].is_array()) return;
   for (json& head : settings["heads"]) {
     if (head.is_string()) head = {{"name", head}};
     if (earlier && head.is_object() && !head.contains("classes")) {
       head["classes"] = earlier->at("heads").at(0).at("classes");
+    }
+    if (earlier && head.is_object() && head.contains("backbone") && head["backbone"].is_object() &&
+        !head["backbone"].contains("in_channels")) {
+      head["backbone"]["in_channels"] = earlier->at("backbone").at("in_channels");
     }
   }
 }
@@ -57,9 +61,12 @@ void check_extends(const ResolvedStudy& study, const json& earlier) {
 }  // namespace
 
 void ResolvedStudy::fit_to(const ImageDataset& data) {
-  fit_to_data(config.backbone, settings.value("backbone", json::object()), data);
-  for (std::size_t i = 0; i < config.heads.size(); ++i) {
-    fit_to_data(config.heads[i], settings.at("heads").at(i), data);
+  const json common = settings.value("backbone", json::object());
+  fit_to_data(config.backbone, common, data);
+  for (std::size_t i = 0; i < config.models.size(); ++i) {
+    const json& head = settings.at("heads").at(i);
+    fit_to_data(config.models[i].backbone, head.value("backbone", common), data);
+    fit_to_data(config.models[i].head, head, data);
   }
 }
 

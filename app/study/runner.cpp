@@ -19,19 +19,24 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// "Dense, soft and sparse heads on CIFAR-10".
+/// "Dense, soft and sparse heads on CIFAR-10", "Dense head and patch MoE on CIFAR-10".
 std::string title(const StudyConfig& config, const std::string& data) {
   std::vector<std::string> heads;
-  for (const HeadConfig& head : config.heads) {
-    const std::string kind = head.name.substr(0, head.name.find('_'));
+  for (const ModelConfig& model : config.models) {
+    if (model.backbone.has_moe()) continue;
+    const std::string kind = model.head.name.substr(0, model.head.name.find('_'));
     if (std::find(heads.begin(), heads.end(), kind) == heads.end()) heads.push_back(kind);
   }
+  const bool patches = std::ranges::any_of(
+      config.models, [](const ModelConfig& model) { return model.backbone.has_moe(); });
+  if (heads.empty()) return fmt::format("Patch MoE on {}", data);
   std::string text = heads.front();
   for (std::size_t i = 1; i < heads.size(); ++i) {
     text += (i + 1 == heads.size() ? " and " : ", ") + heads[i];
   }
   text[0] = static_cast<char>(std::toupper(text[0]));
-  return fmt::format("{} head{} on {}", text, heads.size() == 1 ? "" : "s", data);
+  return fmt::format("{} head{}{} on {}", text, heads.size() == 1 ? "" : "s",
+                     patches ? " and patch MoE" : "", data);
 }
 
 /// Says whether a run has all that a study measures. One that `switchyard train` finished has not.

@@ -26,24 +26,34 @@ TrainConfig parse_training(JsonObject& object, const std::string& where) {
   return parse_train_config(training, where + ": training");
 }
 
-/// Reads a head from its name or its object; `index` is its place in the list. It is read beside
-/// the backbone that it is to stand behind.
-HeadConfig parse_head(const json& head, std::size_t index, const json& backbone,
-                      const std::string& where) {
-  const json object = head.is_string() ? json{{"name", head}} : head;
-  return parse_model_config({{"backbone", backbone}, {"head", object}},
-                            fmt::format("{}: heads[{}]", where, index))
-      .head;
+json backbone_json(const BackboneConfig& backbone) {
+  return to_json(ModelConfig{.backbone = backbone, .head = {}}).at("backbone");
 }
 
-std::vector<HeadConfig> parse_heads(JsonObject& object, const BackboneConfig& backbone,
-                                    const std::string& where) {
-  const json body = to_json(ModelConfig{.backbone = backbone, .head = {}}).at("backbone");
+/// Reads an element of `heads`, a name or an object. `index` is its place in the list, `backbone`
+/// the study's.
+ModelConfig parse_model(const json& element, std::size_t index, const json& backbone,
+                        const std::string& where) {
+  json head = element.is_string() ? json{{"name", element}} : element;
+  json own = backbone;
+  if (head.is_object() && head.contains("backbone")) {
+    own = head["backbone"];
+    head.erase("backbone");
+  }
+  return parse_model_config({{"backbone", own}, {"head", head}},
+                            fmt::format("{}: heads[{}]", where, index));
+}
+
+std::vector<ModelConfig> parse_models(JsonObject& object, const BackboneConfig& backbone,
+                                      const std::string& where) {
+  const json common = backbone_json(backbone);
   const auto list = object.required<std::vector<json>>("heads");
   if (list.empty()) object.fail("heads", "must not be empty");
-  std::vector<HeadConfig> heads;
-  for (const json& head : list) heads.push_back(parse_head(head, heads.size(), body, where));
-  return heads;
+  std::vector<ModelConfig> models;
+  for (const json& element : list) {
+    models.push_back(parse_model(element, models.size(), common, where));
+  }
+  return models;
 }
 
 BackboneConfig parse_backbone(JsonObject& object, const std::string& where) {
@@ -52,8 +62,18 @@ BackboneConfig parse_backbone(JsonObject& object, const std::string& where) {
       .backbone;
 }
 
-json head_json(const HeadConfig& head) {
-  return to_json(ModelConfig{.backbone = {}, .head = head}).at("head");
+/// The element of `heads` that stands for the model in a study on `common`.
+json model_json(const ModelConfig& model, const json& common) {
+  json head = to_json(model).at("head");
+  const json backbone = backbone_json(model.backbone);
+  if (backbone != common) head["backbone"] = backbone;
+  return head;
+}
+
+/// "dense", or "dense-small_moe" for a head on a backbone of its own.
+std::string model_name(const ModelConfig& model, const BackboneConfig& common) {
+  if (backbone_json(model.backbone) == backbone_json(common)) return model.head.name;
+  return model.head.name + "-" + model.backbone.name;
 }
 
 }  // namespace
@@ -63,7 +83,9 @@ StudyConfig study_preset(const std::string& name) {
   config.preset = name;
   config.training = training_preset(name);
   config.backbone = config.training.model.backbone;
-  for (const char* head : kPublishedHeads) config.heads.push_back({.name = head});
+  for (const char* head : kPublishedHeads) {
+    config.models.push_back({.backbone = config.backbone, .head = {.name = head}});
+  }
   if (name == "quick") {
     config.analysis.images = 250;  // one batch, whose gradient graph is kept
     config.analysis.curvature.lanczos.max_iterations = 20;
@@ -87,7 +109,7 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
   StudyConfig config;
   config.preset = object.optional<std::string>("preset", config.preset);
   config.backbone = parse_backbone(object, where);
-  config.heads = parse_heads(object, config.backbone, where);
+  config.models = parse_models(object, config.backbone, where);
   config.seeds = object.optional<std::int64_t>("seeds", config.seeds);
   if (config.seeds < 1 || config.seeds > kMostSeeds) {
     object.fail("seeds", fmt::format("must be from 1 to {}, got {}", kMostSeeds, config.seeds));
@@ -99,25 +121,25 @@ StudyConfig parse_study_config(const json& value, const std::string& where) {
 }
 
 json to_json(const StudyConfig& config) {
+  const json backbone = backbone_json(config.backbone);
   json heads = json::array();
-  for (const HeadConfig& head : config.heads) heads.push_back(head_json(head));
-  return {
-      {"preset", config.preset},
-      {"backbone", to_json(ModelConfig{.backbone = config.backbone, .head = {}}).at("backbone")},
-      {"heads", heads},
-      {"seeds", config.seeds},
-      {"training", training_json(config.training)},
-      {"analysis", to_json(config.analysis)}};
+  for (const ModelConfig& model : config.models) heads.push_back(model_json(model, backbone));
+  return {{"preset", config.preset},
+          {"backbone", backbone},
+          {"heads", heads},
+          {"seeds", config.seeds},
+          {"training", training_json(config.training)},
+          {"analysis", to_json(config.analysis)}};
 }
 
 std::vector<StudyRun> study_runs(const StudyConfig& config) {
   std::vector<StudyRun> runs;
   for (std::int64_t i = 0; i < config.seeds; ++i) {
     std::map<std::string, int> seen;
-    for (const HeadConfig& head : config.heads) {
-      StudyRun run{.name = head.name, .config = config.training};
-      if (const int times = ++seen[head.name]; times > 1) run.name += fmt::format("-{}", times);
-      run.config.model = {.backbone = config.backbone, .head = head};
+    for (const ModelConfig& model : config.models) {
+      StudyRun run{.name = model_name(model, config.backbone), .config = config.training};
+      if (const int times = ++seen[run.name]; times > 1) run.name += fmt::format("-{}", times);
+      run.config.model = model;
       run.config.seed += static_cast<std::uint64_t>(i);
       run.name += fmt::format("-seed{}", run.config.seed);
       runs.push_back(std::move(run));

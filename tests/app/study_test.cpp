@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -118,6 +119,33 @@ TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
             json({"dense-seed1", "hard_moe-seed1", "soft_moe-seed1", "dense-seed2",
                   "hard_moe-seed2", "soft_moe-seed2"}));
   EXPECT_EQ(fs::last_write_time(path("killed/dense-seed1/results.json")), finished);
+}
+
+TEST_F(StudyTest, ComparesBackbones) {
+  write_bytes(path("models.json"), R"({"backbone": {"name": "small"}, "heads": ["dense",
+      {"name": "dense", "backbone": {"name": "small_moe", "moe": {"experts": 4}}}]})");
+  Arguments arguments = smallest("backbones");
+  const auto heads = std::ranges::find(arguments, "--heads");
+  *heads = "--config";
+  *std::next(heads) = path("models.json");
+  expect_success(arguments);
+  const json study = read("backbones/study.json");
+  EXPECT_EQ(study["runs"], json({"dense-seed1", "dense-small_moe-seed1"}));
+  EXPECT_TRUE(study["title"].get<std::string>().starts_with("Dense head and patch MoE on "));
+  EXPECT_FALSE(study["configuration"]["heads"][0].contains("backbone"));
+  EXPECT_EQ(study["configuration"]["heads"][1]["backbone"]["moe"]["experts"], 4);
+  const json patches = read("backbones/dense-small_moe-seed1/results.json");
+  EXPECT_EQ(patches["test"]["gate"]["load"].size(), 4u);
+  EXPECT_GT(patches["routed_share"], 0.1);
+  EXPECT_EQ(read("backbones/dense-seed1/results.json")["routed_share"], 0.0);
+
+  const Arguments resume = {"study", "--resume", "--out", path("backbones")};
+  expect_success(resume);
+  write_bytes(path("wrong.json"), R"({"backbone": {"name": "small"}, "heads": ["dense",
+      {"name": "sparse_moe", "backbone": {"name": "small_moe"}}]})");
+  arguments[static_cast<std::size_t>(std::ranges::find(arguments, path("models.json")) -
+                                     arguments.begin())] = path("wrong.json");
+  expect_failure(arguments, 2, "heads[1]");
 }
 
 TEST_F(StudyTest, KnowsItsImagesAndHasOneOwner) {

@@ -160,7 +160,8 @@ function loadFigure(section, routed) {
       {value: r.gate.load[e], color: r.group.color, kind: "bar"},
       {value: r.gate.mean_probability[e], kind: "dot"},
     ]}))}));
-  addCaption(figure, "Share of the " + formatCount(routed[0].run.results.test.images) + " test images' assignments by expert (vertical axis): top-k choices of sparse heads, arg-max of the soft head.");
+  addCaption(figure, "Share of the " + formatCount(routed[0].run.results.test.images) + " test images' assignments by expert (vertical axis): top-k choices of sparse heads, arg-max of the soft head." +
+    (routed.some(r => r.group.kind === "patch_moe") ? " An MoE block in the backbone routes patches: their assignments stand in the place of the images'." : ""));
   addPublished(figure, "utilisation stays balanced and no expert collapses. There are no published numbers to set beside the three figures of this section.");
   addData(figure, [{columns: ["Head", "Expert", "Load", "Mean gate probability"], rows: [].concat(...routed.map(r =>
     r.gate.load.map((load, e) => [r.heading, String(e), formatPercent(load), formatPercent(r.gate.mean_probability[e])])))}]);

@@ -41,6 +41,8 @@ function resultsTable(root, groups) {
                 row("Best validation accuracy (%)", r => r.results.best_validation_accuracy, p => p.validation),
                 ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))];
   if (groups.some(g => g.has("curvature"))) rows.push(...curvatureRows(groups));
+  if (groups.some(g => g.has("routed_share"))) rows.push(["Routed share of the multiply-adds, \u03c1"].concat(groups.map(g =>
+    g.has("routed_share") ? formatPercent(g.runs[0].results.routed_share, 3) : "–")));
   rows.push(["Seeds"].concat(groups.map(g => String(g.runs.length))));
   rows.push(["Training time, all epochs"].concat(groups.map(g => formatDuration(g.values(r => r.results.training_seconds).mean))));
   addTable(section, {columns: [""].concat(groups.map(g => g.label)), rows});

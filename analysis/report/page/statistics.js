@@ -17,7 +17,8 @@ const HEADS = {
   dense: {label: "Dense", color: "#0072B2"},
   soft_moe: {label: "Soft MoE", color: "#D55E00"},
   sparse_moe: {label: "Sparse MoE", color: "#009E73"},
-  hard_moe: {label: "Hard MoE", color: "#CC79A7"}
+  hard_moe: {label: "Hard MoE", color: "#CC79A7"},
+  patch_moe: {label: "Patch MoE", color: "#E69F00"}  // an MoE block in the backbone, a dense head behind it
 };
 const EXPERT_COLORS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F"];
 
@@ -38,10 +39,18 @@ function withoutSeed(config) {
   return JSON.stringify(copy);
 }
 
-function publishedOf(head) {
+function publishedOf({backbone, head}) {
+  if (backbone.moe) return null;
   const figures = PAPER.heads[head.name];
   const same = head.name === "dense" || (head.experts === 8 && (head.name !== "sparse_moe" || head.top_k === 2));
   return figures && same ? figures : null;
+}
+
+// What tells a group from others of its kind: nothing, the backbone, or its place among them.
+function twinSuffix(group, twins, place) {
+  if (twins.length === 1) return "";
+  const backbones = d3.set(twins.map(g => g.backbone)).values();
+  return backbones.length === twins.length ? " on " + group.backbone : " " + (place + 1);
 }
 
 // Runs that differ only in their seed, in the order in which they come.
@@ -51,19 +60,20 @@ function groupRuns(runs) {
     const key = withoutSeed(run.config);
     let group = groups.find(g => g.key === key);
     if (!group) {
-      const head = run.config.model.head;
-      const gated = run.config.model.backbone.moe || head;  // an MoE block, or a head
-      group = {key, head, runs: [], published: publishedOf(head), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
+      const {backbone, head} = run.config.model;
+      const gated = backbone.moe || head;
+      group = {key, kind: backbone.moe ? "patch_moe" : head.name, backbone: backbone.name, head, runs: [],
+               published: publishedOf(run.config.model), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
       groups.push(group);
     }
     group.runs.push(run);
   });
   groups.forEach(group => {
-    const twins = groups.filter(g => g.head.name === group.head.name);
-    const style = HEADS[group.head.name];
+    const twins = groups.filter(g => g.kind === group.kind);
+    const style = HEADS[group.kind];
     const place = twins.indexOf(group);
     group.color = place === 0 ? style.color : EXPERT_COLORS[[0, 1, 2, 7][(groups.indexOf(group)) % 4]];
-    group.label = twins.length === 1 ? style.label : style.label + " " + (place + 1);
+    group.label = style.label + twinSuffix(group, twins, place);
     group.values = read => summarise(group.runs.map(read));
     group.has = section => group.runs.every(run => run.results[section]);
   });
@@ -183,7 +193,7 @@ function accuracySentence(study, ranked) {
   const best = ranked[0];
   const images = best.group.runs[0].results.test.images;
   const start = "On " + formatCount(images) + " test images of " + study.data_set.name + ", " + best.group.label +
-    (ranked.length > 1 ? " is the most accurate head with " : " reaches ") + percentWithError(best.s);
+    (ranked.length > 1 ? " is the most accurate with " : " reaches ") + percentWithError(best.s);
   if (ranked.length < 2) return start + ".";
   const last = ranked[ranked.length - 1];
   const gap = best.s.mean - last.s.mean;
@@ -192,7 +202,7 @@ function accuracySentence(study, ranked) {
   const noise = Math.sqrt(error(best.s) + error(last.s));
   const kind = best.s.deviation !== null && last.s.deviation !== null ? "over seeds" : "of a test set of this size";
   const others = ranked.slice(1).map(a => a.group.label + " " + percentWithError(a.s));
-  return start + " (" + listOf(others) + "). The range between the heads, " + (100 * gap).toFixed(1) + " points, is " +
+  return start + " (" + listOf(others) + "). The range between them, " + (100 * gap).toFixed(1) + " points, is " +
     (gap > 2 * noise ? "more" : "less") + " than two standard errors " + kind + " (" + (200 * noise).toFixed(1) + " points)" +
     (best.group.runs.length === 1 ? "; one seed does not show the spread over seeds." : ".");
 }

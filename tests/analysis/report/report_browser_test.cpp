@@ -42,6 +42,21 @@ TEST_F(ReportInBrowser, DrawsSeveralSeedsOfFourHeadsWithManyExperts) {
   expect_clean(2 + 3 * 6 + 4 + 3);
 }
 
+TEST_F(ReportInBrowser, DrawsAnMoeBlockBesideHeads) {
+  write_study_fixture(directory_.path(), {.heads = {"dense", "sparse_moe"}, .seeds = 2});
+  for (const char* run : {"sparse_moe-seed1", "sparse_moe-seed2"}) {
+    edit_json(directory_ / run / "config.json", [](nlohmann::json& config) {
+      const nlohmann::json head = {{"name", "dense"}, {"classes", 10}, {"dropout", 0.1}};
+      config["model"] = {
+          {"backbone", {{"name", "small_moe"}, {"in_channels", 3}, {"moe", {{"experts", 8}}}}},
+          {"head", head}};
+    });
+    edit_json(directory_ / run / "results.json",
+              [](nlohmann::json& results) { results["routed_share"] = 0.19; });
+  }
+  expect_clean(2 + 3 * 2 + 4 + 3);
+}
+
 TEST_F(ReportInBrowser, DrawsOneEpochOfOneExpertAndWhatIsNotFinite) {
   write_study_fixture(directory_.path(),
                       {.heads = {"dense", "sparse_moe"}, .epochs = 1, .experts = 1});
