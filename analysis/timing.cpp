@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/core/check.h"
+#include "kernels/common/host_clock.h"
 
 namespace switchyard {
 
@@ -37,28 +38,30 @@ Timing measure(const std::function<void()>& body, TimingOptions options) {
 
 std::vector<Timing> measure_in_turns(const std::vector<std::function<void()>>& bodies,
                                      TimingOptions options) {
+  std::vector<Sample> samples;
+  for (const auto& body : bodies) {
+    samples.emplace_back([&body] { return kernels::host_seconds(body); });
+  }
+  return sample_in_turns(samples, options);
+}
+
+std::vector<Timing> sample_in_turns(const std::vector<Sample>& samples, TimingOptions options) {
   using Clock = std::chrono::steady_clock;
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
   check<UsageError>(options.min_repeats >= 1 && options.max_repeats >= options.min_repeats,
                     "[timing] needs 1 <= min_repeats <= max_repeats, got {} and {}",
                     options.min_repeats, options.max_repeats);
   for (int i = 0; i < options.warm_up; ++i) {
-    for (const auto& body : bodies) body();
+    for (const Sample& sample : samples) sample();
   }
-  std::vector<Timing> timings(bodies.size());
+  std::vector<Timing> timings(samples.size());
   for (Timing& timing : timings) {
     timing.seconds.reserve(static_cast<std::size_t>(options.max_repeats));
   }
   const Clock::time_point begin = Clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   for (int i = 0; i < options.max_repeats; ++i) {
-    if (i >= options.min_repeats && seconds_since(begin) >= options.target_seconds) break;
-    for (std::size_t j = 0; j < bodies.size(); ++j) {
-      const Clock::time_point start = Clock::now();
-      bodies[j]();
-      timings[j].seconds.push_back(seconds_since(start));
-    }
+    if (i >= options.min_repeats && elapsed() >= options.target_seconds) break;
+    for (std::size_t j = 0; j < samples.size(); ++j) timings[j].seconds.push_back(samples[j]());
   }
   return timings;
 }

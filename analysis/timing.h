@@ -25,8 +25,12 @@ struct Timing {
 
 /// Runs `body` on a steady clock. The harness allocates nothing between the calls.
 Timing measure(const std::function<void()>& body, TimingOptions options = {});
-/// Measures several bodies in turns, so that a slow spell of the machine hits all of them and their
-/// ratios stand. `target_seconds` is for all together.
+/// One call that says itself how long it took, in seconds.
+using Sample = std::function<double()>;
+/// Takes samples in turns, so that a slow spell of the machine hits all of them and their ratios
+/// stand. `target_seconds` is for all together, by the host's clock.
+std::vector<Timing> sample_in_turns(const std::vector<Sample>& samples, TimingOptions options = {});
+/// Measures several bodies in turns on the host's clock.
 std::vector<Timing> measure_in_turns(const std::vector<std::function<void()>>& bodies,
                                      TimingOptions options = {});
 

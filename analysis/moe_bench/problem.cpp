@@ -38,11 +38,17 @@ Routing to_device(const Routing& routing, Device device) {
   return make_routing(routing.indices.to(device), routing.experts, 0, Indices::kTrusted);
 }
 
-std::int64_t count_active(const Routing& routing) {
-  const std::vector<double> offsets = routing.offsets.to_doubles();
-  std::int64_t active = 0;
-  for (std::size_t e = 0; e + 1 < offsets.size(); ++e) active += offsets[e + 1] > offsets[e];
-  return active;
+void describe_segments(LayerProblem& problem) {
+  const auto offsets = std::as_const(problem.routing.offsets).span<std::int64_t>();
+  std::int64_t tiles = 0;
+  for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
+    const std::int64_t slots = offsets[e + 1] - offsets[e];
+    problem.active += slots > 0 ? 1 : 0;
+    tiles += (slots + LayerProblem::kTileSlots - 1) / LayerProblem::kTileSlots;
+  }
+  if (tiles == 0) return;
+  problem.tile_padding = 1.0 - static_cast<double>(problem.workload.slots()) /
+                                   static_cast<double>(tiles * LayerProblem::kTileSlots);
 }
 
 Tensor convert(const Tensor& x, DType dtype, Device device) {
@@ -92,7 +98,7 @@ LayerProblem make_layer_problem(const Workload& w, Draw draw, DType dtype, Devic
   const Choice choice = gate(problem.logits, w.k, GateOrder::kTopKSoftmax);
   problem.weights = choice.weights;
   problem.routing = make_routing(choice.indices, w.experts, 0, Indices::kTrusted);
-  problem.active = count_active(problem.routing);
+  describe_segments(problem);
   problem.x = source.next({w.tokens, w.width});
   problem.gy = source.next({w.tokens, w.out});
   problem.experts.w_in = source.next({w.experts, w.wide(), w.width}, inverse_root(w.width));

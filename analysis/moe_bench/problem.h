@@ -25,6 +25,10 @@ struct LayerProblem {
   ExpertParameters experts;
   Routing routing;
   std::int64_t active = 0;  ///< experts that have tokens
+  /// Share of empty rows in tiles of kTileSlots slots, of which none holds slots of two experts:
+  /// what a product over tiles computes for nothing.
+  double tile_padding = 0.0;
+  static constexpr std::int64_t kTileSlots = 64;  ///< of the kernels' (docs/kernels/moe.md)
 
   Device device() const { return x.device(); }
   /// x, weights, w_in, w_out and the biases that there are.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/moe_bench/call_times.h"
 #include "engine/autograd/node.h"
 #include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
@@ -11,16 +12,13 @@ namespace switchyard::moe_bench {
 namespace {
 
 double seconds_of(Device device, const TimingOptions& timing, const std::function<void()>& work) {
-  return measure(
-             [&] {
-               work();
-               synchronise(device);
-             },
-             timing)
-      .median();
+  return time_in_turns(device, {work}, timing).front().warm.median();
 }
 
-constexpr std::int64_t kBytes = std::int64_t{64} << 20;
+/// 64 MiB, or four times a GPU's cache, so that no cache holds what is copied.
+std::int64_t copied_bytes(Device device) {
+  return std::max(std::int64_t{64} << 20, 4 * static_cast<std::int64_t>(cache_bytes(device)));
+}
 
 struct ProductSizes {
   std::int64_t rows, columns;
@@ -39,14 +37,16 @@ Tensor numbers(const Shape& shape, DType dtype, Device device) {
 
 }  // namespace
 
-Rates measure_rates(const Workload& w, DType dtype, Device device, const TimingOptions& timing) {
-  if (device == Device::kSimt) return {};
+std::optional<Rates> measure_rates(const Workload& w, DType dtype, Device device,
+                                   const TimingOptions& timing) {
+  if (device == Device::kSimt) return std::nullopt;
   const NoGrad no_grad;
   Rates rates;
+  const std::int64_t bytes = copied_bytes(device);
   const Tensor x =
-      Tensor::full({kBytes / static_cast<std::int64_t>(size_of(dtype))}, 1.0, dtype, device);
+      Tensor::full({bytes / static_cast<std::int64_t>(size_of(dtype))}, 1.0, dtype, device);
   const double copy = seconds_of(device, timing, [&] { return void(x * 1.0); });
-  rates.copy = 2.0 * static_cast<double>(kBytes) / copy;
+  rates.copy = 2.0 * static_cast<double>(bytes) / copy;
   const auto [rows, columns] = product_sizes(w);
   const Tensor a = numbers({rows, w.width}, dtype, device);
   const Tensor b = numbers({w.width, columns}, dtype, device);
@@ -61,7 +61,8 @@ double rate_bytes(const Workload& w, DType dtype) {
   const double numbers = static_cast<double>(rows * w.width) +
                          static_cast<double>(w.width * columns) +
                          static_cast<double>(rows * columns);
-  return 2.0 * static_cast<double>(kBytes) + static_cast<double>(size_of(dtype)) * numbers;
+  return 2.0 * static_cast<double>(copied_bytes(Device::kCpu)) +
+         static_cast<double>(size_of(dtype)) * numbers;
 }
 
 }  // namespace switchyard::moe_bench

@@ -14,21 +14,22 @@
 #include "engine/ops/gate.h"
 #include "engine/ops/reduction.h"
 #include "kernels/api/gate.h"
+#include "kernels/api/route.h"
 #include "kernels/api/run.h"
 
 namespace switchyard::moe_bench {
 namespace {
 
 constexpr const char* kWhole = "slots_and_back";
-constexpr std::array kStages = {"gate", "segment_offsets", "sort_assignments", "dispatch",
-                                "combine"};
+constexpr std::array kStages = {"gate",  "segment_offsets", "sort_assignments",
+                                "route", "dispatch",        "combine"};
 
 /// The tensors that the kernels of the routing read, and those that they write.
 struct Stages {
   LayerProblem problem;
   RoutingReference reference;
   Tensor indices, weights;               // of the gate
-  Tensor offsets, permutation, inverse;  // of the sort
+  Tensor offsets, permutation, inverse;  // of the sort; route writes all five
   Tensor rows, outputs, sums;            // of dispatch and combine
 };
 
@@ -97,13 +98,13 @@ std::vector<CandidateMaker> stage_candidates(const LayerProblem& p,
     const auto add = [&](const auto& op, const Written& written, double most) {
       add_rungs(makers, exec, s, op, written, most, variants);
     };
-    add(kernels::Gate<T>{.logits = in.logits.template data<T>(),
-                         .tokens = w.tokens,
-                         .experts = w.experts,
-                         .k = w.k,
-                         .weights = s->weights.template data<T>(),
-                         .indices = s->indices.data<std::int64_t>()},
-        {{s->indices, s->weights}, {want.indices, want.weights}}, rounding);
+    const kernels::Gate<T> gate = {.logits = in.logits.template data<T>(),
+                                   .tokens = w.tokens,
+                                   .experts = w.experts,
+                                   .k = w.k,
+                                   .weights = s->weights.template data<T>(),
+                                   .indices = s->indices.data<std::int64_t>()};
+    add(gate, {{s->indices, s->weights}, {want.indices, want.weights}}, rounding);
     add(kernels::SegmentOffsets{.indices = chosen,
                                 .assignments = w.slots(),
                                 .experts = w.experts,
@@ -116,6 +117,13 @@ std::vector<CandidateMaker> stage_candidates(const LayerProblem& p,
                                  .permutation = s->permutation.data<std::int64_t>(),
                                  .inverse = s->inverse.data<std::int64_t>()},
         {{s->permutation, s->inverse}, {want.permutation, want.inverse}}, 0.0);
+    add(kernels::Route<T>{.gate = gate,
+                          .offsets = s->offsets.data<std::int64_t>(),
+                          .permutation = s->permutation.data<std::int64_t>(),
+                          .inverse = s->inverse.data<std::int64_t>()},
+        {{s->indices, s->weights, s->offsets, s->permutation, s->inverse},
+         {want.indices, want.weights, want.offsets, want.permutation, want.inverse}},
+        rounding);
     add(kernels::Dispatch<T>{.shape = shape,
                              .permutation = in.routing.permutation.template data<std::int64_t>(),
                              .x = in.x.template data<T>(),
@@ -136,8 +144,7 @@ std::vector<CandidateMaker> stage_candidates(const LayerProblem& p,
 /// [T, k] stands for the experts (routing_reference.h).
 Tensor slots_and_back(const Tensor& logits, const Tensor& x, const Tensor& scale) {
   const std::int64_t k = scale.size(1);
-  const Choice choice = gate(logits, k, GateOrder::kTopKSoftmax);
-  const Routing routing = make_routing(choice.indices, logits.size(1), 0, Indices::kTrusted);
+  const auto [choice, routing] = route(logits, k, GateOrder::kTopKSoftmax);
   return combine(dispatch(x, routing, scale), choice.weights, routing);
 }
 

@@ -2,41 +2,70 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <ctime>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "analysis/moe_bench/problem.h"
 
 namespace switchyard::moe_bench {
 namespace {
 
 double quotient(double a, double b) { return b > 0.0 ? a / b : 0.0; }
 
-/// The figures of a row that follow from the others, each with its name in CSV and JSON.
-using Figure = std::pair<const char*, std::function<double(const Row&)>>;
-const std::vector<Figure>& figures() {
-  static const std::vector<Figure> all = {
-      {"p20_ns", [](const Row& r) { return r.p20 * 1e9; }},
-      {"p80_ns", [](const Row& r) { return r.p80 * 1e9; }},
-      {"timed_calls", [](const Row& r) { return static_cast<double>(r.calls); }},
-      {"kernels", [](const Row& r) { return static_cast<double>(r.counts.kernels); }},
-      {"launches", [](const Row& r) { return static_cast<double>(r.counts.launches); }},
-      {"host_waits", [](const Row& r) { return static_cast<double>(r.counts.host_waits); }},
-      {"bytes_moved", [](const Row& r) { return r.counts.bytes; }},
-      {"compulsory_bytes", [](const Row& r) { return r.compulsory_bytes; }},
-      {"bytes_ratio", [](const Row& r) { return quotient(r.counts.bytes, r.compulsory_bytes); }},
-      {"bytes_per_second", [](const Row& r) { return quotient(r.counts.bytes, r.median); }},
-      {"share_of_copy",
-       [](const Row& r) { return quotient(quotient(r.counts.bytes, r.median), r.rates.copy); }},
-      {"flops", [](const Row& r) { return r.flops; }},
-      {"flops_per_second", [](const Row& r) { return quotient(r.flops, r.median); }},
-      {"share_of_product",
-       [](const Row& r) { return quotient(quotient(r.flops, r.median), r.rates.product); }},
-      {"copy_bytes_per_second", [](const Row& r) { return r.rates.copy; }},
-      {"product_flops_per_second", [](const Row& r) { return r.rates.product; }},
+using Figures = std::vector<std::pair<const char*, std::optional<double>>>;
+
+double bytes_per_second(const Row& r) { return quotient(r.counts.bytes, r.median); }
+double flops_per_second(const Row& r) { return quotient(r.flops, r.median); }
+
+/// Launches are a GPU's, or what they would be there: the host's kernels are no grids.
+std::optional<double> launches(const Row& r) {
+  if (r.device == Device::kCpu) return std::nullopt;
+  return static_cast<double>(r.counts.launches);
+}
+
+/// The figures of a row that follow from the others, each with its name in CSV and JSON; without a
+/// value where the device has none.
+Figures figures(const Row& r) {
+  Figures list = {{"p20_ns", r.p20 * 1e9},
+                  {"p80_ns", r.p80 * 1e9},
+                  {"timed_calls", static_cast<double>(r.calls)},
+                  {"cold_time_ns", {}},
+                  {"cold_p20_ns", {}},
+                  {"cold_p80_ns", {}},
+                  {"kernels", static_cast<double>(r.counts.kernels)},
+                  {"launches", launches(r)},
+                  {"host_waits", static_cast<double>(r.counts.host_waits)},
+                  {"bytes_moved", r.counts.bytes},
+                  {"compulsory_bytes", r.compulsory_bytes},
+                  {"bytes_ratio", quotient(r.counts.bytes, r.compulsory_bytes)},
+                  {"bytes_per_second", bytes_per_second(r)},
+                  {"share_of_copy", {}},
+                  {"flops", r.flops},
+                  {"flops_per_second", flops_per_second(r)},
+                  {"share_of_product", {}},
+                  {"copy_bytes_per_second", {}},
+                  {"product_flops_per_second", {}}};
+  const auto set = [&](std::string_view name, double value) {
+    std::find_if(list.begin(), list.end(), [&](const auto& each) {
+      return each.first == name;
+    })->second = value;
   };
-  return all;
+  if (r.cold) {
+    set("cold_time_ns", r.cold->median * 1e9);
+    set("cold_p20_ns", r.cold->p20 * 1e9);
+    set("cold_p80_ns", r.cold->p80 * 1e9);
+  }
+  if (r.rates) {
+    set("share_of_copy", quotient(bytes_per_second(r), r.rates->copy));
+    set("share_of_product", quotient(flops_per_second(r), r.rates->product));
+    set("copy_bytes_per_second", r.rates->copy);
+    set("product_flops_per_second", r.rates->product);
+  }
+  return list;
 }
 
 /// The sizes of a row, for CSV and JSON.
@@ -70,40 +99,68 @@ std::string time_text(double seconds) {
   return fmt::format("{:.3f} s", seconds);
 }
 
-std::string percent(double part, double whole) {
-  return whole > 0.0 ? fmt::format("{:.0f}%", 100.0 * part / whole) : "-";
+std::string share(double per_second, double reached) {
+  return reached > 0.0 ? fmt::format("{:.0f}%", 100.0 * per_second / reached) : "-";
 }
 
-std::string rate(double per_second, double whole) {
+std::string rate(double per_second, double reached) {
   return per_second > 0.0
-             ? fmt::format("{:.1f} {:>5}", per_second * 1e-9, percent(per_second, whole))
+             ? fmt::format("{:.1f} {:>5}", per_second * 1e-9, share(per_second, reached))
              : "-";
 }
 
 std::string heading_of(const Row& r) {
-  std::string text = fmt::format("{} {} {} on {}: {}", r.benchmark, name(r.order), name(r.dtype),
-                                 name(r.device), r.workload.to_string());
-  if (r.active > 0) text += fmt::format(", {} experts with tokens", r.active);
-  if (r.rates.copy > 0.0) {
-    text += fmt::format("; a copy {:.1f} GB/s, a dense product {:.1f} GFLOP/s", r.rates.copy * 1e-9,
-                        r.rates.product * 1e-9);
+  const Workload& w = r.workload;
+  std::string text =
+      fmt::format("{} {} {} on {}: ", r.benchmark, name(r.order), name(r.dtype), name(r.device));
+  text += r.benchmark == "routing"  // which has no experts' matrices
+              ? fmt::format("T{} D{} E{} k{} {}", w.tokens, w.width, w.experts, w.k,
+                            name(w.distribution))
+              : w.to_string();
+  if (r.active > 0) {
+    text += fmt::format(", {} experts with tokens, tiles of {} slots {:.0f}% empty", r.active,
+                        LayerProblem::kTileSlots, 100.0 * r.tile_padding);
+  }
+  if (r.rates) {
+    text += fmt::format("; a copy {:.1f} GB/s, a dense product {:.1f} GFLOP/s",
+                        r.rates->copy * 1e-9, r.rates->product * 1e-9);
   }
   return text;
 }
 
-std::string line_of(const Row& r) {
+/// A row's cells; the first is set left, the others right.
+using Cells = std::vector<std::string>;
+constexpr std::array kCellWidths = {36, 10, 23, 10, 4, 4, 4, 9, 9, 6, 12, 14, 8};
+constexpr std::size_t kColdCell = 3;
+
+std::string line_of_cells(const Cells& cells, bool with_cold) {
+  std::string line = fmt::format("  {:<{}}", cells[0], kCellWidths[0]);
+  for (std::size_t i = 1; i < cells.size(); ++i) {
+    if (i == kColdCell && !with_cold) continue;
+    line += fmt::format(" {:>{}}", cells[i], kCellWidths[i]);
+  }
+  return line + "\n";
+}
+
+const Cells kTitles = {"variant",    "time",           "p20 - p80", "cold L2",  "kern",
+                       "grid",       "wait",           "MB moved",  "MB least", "ratio",
+                       "GB/s  copy", "GFLOP/s  dense", "error"};
+
+std::string line_of(const Row& r, bool with_cold) {
   const std::string what = r.stage == "layer" || r.stage == r.variant ? r.variant
                            : r.variant.starts_with(r.stage)           ? r.variant
                                                                       : r.stage + " " + r.variant;
   if (!r.has_time()) return fmt::format("  {:<36} {}\n", what, r.problem);
-  return fmt::format(
-      "  {:<36} {:>10} {:>23} {:>4} {:>4} {:>4} {:>9.2f} {:>9.2f} {:>6.2f} {:>12} {:>14} "
-      "{:>8.1e}\n",
-      what, time_text(r.median), time_text(r.p20) + " - " + time_text(r.p80), r.counts.kernels,
-      r.counts.launches, r.counts.host_waits, r.counts.bytes * 1e-6, r.compulsory_bytes * 1e-6,
-      quotient(r.counts.bytes, r.compulsory_bytes),
-      rate(quotient(r.counts.bytes, r.median), r.rates.copy),
-      rate(quotient(r.flops, r.median), r.rates.product), r.error);
+  const auto number = [](double x) { return fmt::format("{:.2f}", x); };
+  return line_of_cells(
+      {what, time_text(r.median), time_text(r.p20) + " - " + time_text(r.p80),
+       r.cold ? time_text(r.cold->median) : "-", fmt::format("{}", r.counts.kernels),
+       launches(r) ? fmt::format("{}", r.counts.launches) : "-",
+       fmt::format("{}", r.counts.host_waits), number(r.counts.bytes * 1e-6),
+       number(r.compulsory_bytes * 1e-6), number(quotient(r.counts.bytes, r.compulsory_bytes)),
+       rate(bytes_per_second(r), r.rates ? r.rates->copy : 0.0),
+       rate(flops_per_second(r), r.rates ? r.rates->product : 0.0), fmt::format("{:.1e}", r.error)},
+      with_cold);
 }
 
 std::string csv_field(const std::string& text) {
@@ -136,19 +193,17 @@ std::string Row::name() const {
 }
 
 std::string table_text(const std::vector<Row>& rows) {
+  const bool with_cold =
+      std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.cold.has_value(); });
   std::string text;
   std::string heading;
   for (const Row& row : rows) {
     const std::string next = heading_of(row);
     if (next != heading) {
       heading = next;
-      text += heading + "\n";
-      text += fmt::format(
-          "  {:<36} {:>10} {:>23} {:>4} {:>4} {:>4} {:>9} {:>9} {:>6} {:>12} {:>14} {:>8}\n",
-          "variant", "time", "p20 - p80", "kern", "grid", "wait", "MB moved", "MB least", "ratio",
-          "GB/s  copy", "GFLOP/s  dense", "error");
+      text += heading + "\n" + line_of_cells(kTitles, with_cold);
     }
-    text += line_of(row);
+    text += line_of(row, with_cold);
   }
   return text;
 }
@@ -158,18 +213,19 @@ std::string csv_text(const std::vector<Row>& rows) {
   const Row none;
   for (const auto& [field, value] : words(none)) text += fmt::format(",{}", field);
   for (const auto& [field, value] : sizes(none)) text += fmt::format(",{}", field);
-  text += ",time_ns,cpu_ns,error,tolerance";
-  for (const auto& [field, value] : figures()) text += fmt::format(",{}", field);
+  text += ",tile_padding,time_ns,cpu_ns,error,tolerance";
+  for (const auto& [field, value] : figures(none)) text += fmt::format(",{}", field);
   text += ",problem\r\n";
   for (const Row& row : rows) {
     text += csv_field(row.name());
     for (const auto& [field, value] : words(row)) text += "," + csv_field(value);
     for (const auto& [field, value] : sizes(row)) text += fmt::format(",{}", value);
     const bool timed = row.has_time();
+    text += fmt::format(",{}", row.tile_padding);
     text += timed ? fmt::format(",{},{}", row.median * 1e9, row.cpu_seconds * 1e9) : ",,";
     text += fmt::format(",{},{}", row.error, row.tolerance);
-    for (const auto& [field, value] : figures()) {
-      text += timed ? fmt::format(",{}", value(row)) : ",";
+    for (const auto& [field, value] : figures(row)) {
+      text += timed && value ? fmt::format(",{}", *value) : ",";
     }
     text += "," + csv_field(row.problem) + "\r\n";
   }
@@ -191,10 +247,13 @@ nlohmann::json google_json(const std::vector<Row>& rows, const nlohmann::json& m
                           {"time_unit", "ns"}};
     for (const auto& [field, value] : words(row)) run[field] = value;
     for (const auto& [field, value] : sizes(row)) run[field] = value;
+    run["tile_padding"] = row.tile_padding;
     if (std::isfinite(row.error)) run["error"] = row.error;
     run["tolerance"] = row.tolerance;
     if (row.has_time()) {
-      for (const auto& [field, value] : figures()) run[field] = number(value(row));
+      for (const auto& [field, value] : figures(row)) {
+        if (value) run[field] = number(*value);
+      }
     } else {
       run["error_occurred"] = true;
       run["error_message"] = row.problem;

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <limits>
 
+#include "analysis/moe_bench/call_times.h"
 #include "analysis/moe_bench/layer_work.h"
 #include "analysis/moe_bench/memory_need.h"
 #include "engine/core/check.h"
@@ -34,6 +35,7 @@ Row row_of(const LayerProblem& problem, const RunOptions& options) {
   row.workload = problem.workload;
   row.draw = options.draw;
   row.active = problem.active;
+  row.tile_padding = problem.tile_padding;
   return row;
 }
 
@@ -72,29 +74,28 @@ void count_candidate(const Candidate& candidate, Device device, double idle_byte
   row.cpu_seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
-void set_times(const Timing& timing, Row& row) {
-  row.median = timing.median();
-  row.p20 = timing.quantile(0.2);
-  row.p80 = timing.quantile(0.8);
-  row.calls = static_cast<std::int64_t>(timing.seconds.size());
+void set_times(const CallTimes& times, Row& row) {
+  row.median = times.warm.median();
+  row.p20 = times.warm.quantile(0.2);
+  row.p80 = times.warm.quantile(0.8);
+  row.calls = static_cast<std::int64_t>(times.warm.seconds.size());
+  if (!times.cold) return;
+  row.cold = ColdTimes{times.cold->median(), times.cold->quantile(0.2), times.cold->quantile(0.8)};
 }
 
 /// Times the candidates whose rows have no problem, in turns.
-void time_in_turns(const std::vector<Candidate>& candidates, const RunOptions& options,
-                   std::span<Row> rows) {
-  std::vector<std::function<void()>> bodies;
+void time_candidates(const std::vector<Candidate>& candidates, const RunOptions& options,
+                     std::span<Row> rows) {
+  std::vector<std::function<void()>> calls;
   std::vector<std::size_t> place;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (!rows[i].has_time()) continue;
-    bodies.emplace_back([&candidates, i, device = options.device] {
-      candidates[i].call();
-      synchronise(device);
-    });
+    calls.push_back(candidates[i].call);
     place.push_back(i);
   }
-  if (bodies.empty()) return;
-  const std::vector<Timing> timings = measure_in_turns(bodies, options.timing);
-  for (std::size_t j = 0; j < place.size(); ++j) set_times(timings[j], rows[place[j]]);
+  if (calls.empty()) return;
+  const std::vector<CallTimes> times = time_in_turns(options.device, calls, options.timing);
+  for (std::size_t j = 0; j < place.size(); ++j) set_times(times[j], rows[place[j]]);
 }
 
 /// All candidates together, or one after the other where each keeps a graph.
@@ -116,10 +117,10 @@ std::vector<Row> run_candidates(const std::vector<CandidateMaker>& makers, const
     if (row.has_time()) count_candidate(candidates.back(), options.device, idle_bytes, row);
     rows.push_back(row);
     if (together) continue;
-    time_in_turns(candidates, options, std::span(rows).last(1));
+    time_candidates(candidates, options, std::span(rows).last(1));
     candidates.clear();
   }
-  if (together) time_in_turns(candidates, options, rows);
+  if (together) time_candidates(candidates, options, rows);
   return rows;
 }
 

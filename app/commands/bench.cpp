@@ -100,7 +100,10 @@ Columns: median time and the 20th to 80th percentile; kernels, launched grids an
 call; bytes that its kernels declare to move, and the least that any implementation moves (matrices
 of experts without tokens left out); that rate beside the one of a copy, and the arithmetic rate
 beside the one of a dense product of as many flops, both measured in the same run; the largest
-relative error. On simt times are the host's and say nothing about a GPU.
+relative error. On a GPU the times are between two events, each call right after one of the same,
+and "cold L2" is the time after the cache was overwritten. On simt times are the host's and say
+nothing about a GPU. A figure that a device does not have is "-", and left out of JSON and CSV. The
+heading says how many rows of tiles of 64 slots would be empty, tiles being of one expert each.
 
 compare calls a row faster or slower where the intervals from the 20th to the 80th percentile do
 not overlap; same where they do and the medians differ by at most 3 %; undecided otherwise, and

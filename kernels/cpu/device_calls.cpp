@@ -11,9 +11,11 @@
 #include <new>
 #include <utility>
 
+#include "kernels/api/device_clock.h"
 #include "kernels/api/error.h"
 #include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
+#include "kernels/common/host_clock.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -177,6 +179,15 @@ template <>
 void synchronise(Cpu&) {}
 template <>
 std::uint64_t launch_count(const Cpu&) {
+  return 0;
+}
+
+template <>
+double device_seconds(Cpu&, const std::function<void()>& call) {
+  return host_seconds(call);
+}
+template <>
+std::size_t shared_cache_bytes(const Cpu&) {
   return 0;
 }
 

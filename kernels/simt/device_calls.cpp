@@ -4,8 +4,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/api/device_clock.h"
 #include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
+#include "kernels/common/host_clock.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/device_memory.h"
 #include "kernels/simt/run_grid.h"
@@ -57,6 +59,15 @@ void synchronise(Simt&) {}
 template <>
 std::uint64_t launch_count(const Simt& simt) {
   return simt.launches;
+}
+
+template <>
+double device_seconds(Simt&, const std::function<void()>& call) {
+  return host_seconds(call);
+}
+template <>
+std::size_t shared_cache_bytes(const Simt&) {
+  return 0;
 }
 
 template <>

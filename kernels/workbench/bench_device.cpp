@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 
-#include "kernels/api/executor.h"
+#include "kernels/api/device_clock.h"
 #ifdef SWITCHYARD_SIMT
 #include "kernels/simt/device_memory.h"
 #include "kernels/simt/run_grid.h"
@@ -45,9 +44,7 @@ class HostDevice : public DeviceOf<Exec> {
   }
   void synchronise() override {}
   double seconds(const std::function<void()>& call) override {
-    const auto start = std::chrono::steady_clock::now();
-    call();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return device_seconds(executor_, call);
   }
 
  private:

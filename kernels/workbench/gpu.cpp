@@ -5,40 +5,11 @@
 #include <unordered_map>
 
 #include "kernels/api/device.h"
+#include "kernels/api/device_clock.h"
 #include "kernels/cuda/stream.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
-
-/// A pair of events around a call: the time that the device spent on it (CUDA C++ Programming
-/// Guide, "Elapsed Time").
-class EventTimer {
- public:
-  EventTimer() {
-    check_cuda(cudaEventCreate(&start_), "cudaEventCreate");
-    check_cuda(cudaEventCreate(&stop_), "cudaEventCreate");
-  }
-  ~EventTimer() {
-    cudaEventDestroy(start_);
-    cudaEventDestroy(stop_);
-  }
-  EventTimer(const EventTimer&) = delete;
-  EventTimer& operator=(const EventTimer&) = delete;
-
-  double seconds(cudaStream_t stream, const std::function<void()>& call) {
-    check_cuda(cudaEventRecord(start_, stream), "cudaEventRecord");
-    call();
-    check_cuda(cudaEventRecord(stop_, stream), "cudaEventRecord");
-    check_cuda(cudaEventSynchronize(stop_), "cudaEventSynchronize");
-    float milliseconds = 0.0F;
-    check_cuda(cudaEventElapsedTime(&milliseconds, start_, stop_), "cudaEventElapsedTime");
-    return double{milliseconds} * 1e-3;
-  }
-
- private:
-  cudaEvent_t start_ = nullptr;
-  cudaEvent_t stop_ = nullptr;
-};
 
 /// The GPU behind the engine's own executor, in memory from its allocator.
 class Gpu : public DeviceOf<Cuda> {
@@ -61,13 +32,10 @@ class Gpu : public DeviceOf<Cuda> {
     copy_to_host(cuda_, to, from, bytes);
   }
   void synchronise() override { kernels::synchronise(cuda_); }
-  double seconds(const std::function<void()>& call) override {
-    return timer_.seconds(cuda_.stream, call);
-  }
+  double seconds(const std::function<void()>& call) override { return device_seconds(cuda_, call); }
 
  private:
   Cuda& cuda_ = default_executor<Cuda>();
-  EventTimer timer_;
   std::unordered_map<void*, MemoryBlock> blocks_;
 };
 

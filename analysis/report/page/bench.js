@@ -7,10 +7,16 @@ const VARIANT_COLORS = ["#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "
 const NAIVE_COLOR = "#F2C9A8";  // the naive rung is faster here
 
 const variantOf = row => row.stage === "layer" || row.variant.indexOf(row.stage) === 0 ? row.variant : row.stage + " " + row.variant;
-const milliseconds = row => row.real_time * 1e-6;
+const orDash = (x, format) => isNumber(x) ? format(x) : "–";  // a figure that the device does not have is absent
 const unique = values => values.filter((value, i) => values.indexOf(value) === i);
 const settingOf = (row, without) => SETTING.filter(f => f !== without).map(f => row[f]).join("/");
 const log2 = x => Math.log(x) / Math.LN2;
+
+// The unit that suits the times of these rows: {of: nanoseconds -> number, label, short}.
+function timeUnit(rows) {
+  const small = d3.median(rows, row => row.real_time) < 1e6;
+  return {of: small ? ns => ns * 1e-3 : ns => ns * 1e-6, label: small ? "Microseconds" : "Milliseconds", short: small ? "µs" : "ms"};
+}
 
 function colorsOf(rows) {
   const colors = {};
@@ -24,7 +30,7 @@ function buildReport(root, data) {
   if (timed.length) {
     const colors = colorsOf(timed);
     const first = timed.filter(row => settingOf(row) === settingOf(timed[0]));
-    sideBySide(root, first, colors);
+    sideBySide(root, first, colors, first.length < timed.length);
     shares(root, first, colors);
     FACTORS.forEach(([factor, label]) => byFactor(root, timed, factor, label, colors));
     bySkew(root, timed, colors);
@@ -38,39 +44,69 @@ function buildReport(root, data) {
 
 function benchHeadline(root, data, timed) {
   const machine = data.context.machine;
-  root.append("h1").text("Mixture-of-experts benchmark");
+  const isRouting = data.benchmarks.length > 0 && data.benchmarks[0].benchmark === "routing";
+  root.append("h1").text(isRouting ? "Routing, from gate logits to slots and back" : "The experts of a mixture-of-experts layer");
   root.append("p").attr("class", "byline").text([machine.cpu, machine.threads + " threads", "device " + machine.device,
     data.context.date.replace("T", " ").replace("+00:00", " UTC")].join(" · "));
   root.append("p").attr("class", "summary").text(timed.length + " of " + data.benchmarks.length + " rows agree with the float64 reference and are timed. " +
     "Times are medians; bands reach from the 20th to the 80th percentile. Bytes are those that the kernels declare to move; the least is every operand " +
-    "read once and every result written once, matrices of experts without tokens left out.");
+    "read once and every result written once, matrices of experts without tokens left out." +
+    (timed.some(hasCold) ? " Times on a GPU are between two events, each call right after one of the same; cold: after its L2 cache was overwritten." : ""));
+  const verdict = verdictOf(timed.filter(row => row.stage === "layer"));
+  if (verdict) root.append("p").attr("class", "summary").text(verdict);
 }
 
-const describe = row => SIZES.map(f => f + " " + formatCount(row[f])).concat([row.activation, row.distribution]).join(", ") +
-  "; " + row.order + ", " + row.dtype + " on " + row.device;
+const hasCold = row => isNumber(row.cold_time_ns);
+
+// In words: where the naive rung, the first of the ladder, wins, and what the fastest other is worth against it.
+function verdictOf(layer) {
+  if (layer.length === 0) return "";
+  const naive = layer[0].variant;
+  const races = d3.nest().key(row => settingOf(row)).entries(layer).map(set => {
+    const own = set.values.find(row => row.variant === naive);
+    const other = set.values.filter(row => row.variant !== naive).sort((a, b) => a.real_time - b.real_time)[0];
+    return own && other ? {ratio: own.real_time / other.real_time, variant: other.variant} : null;
+  }).filter(Boolean);
+  if (races.length === 0) return "";
+  const count = races.filter(race => race.ratio < 1).length;
+  const most = races.reduce((a, b) => b.ratio > a.ratio ? b : a);
+  const least = races.reduce((a, b) => b.ratio < a.ratio ? b : a);
+  const times = race => formatNumber(race.ratio) + " times as fast (" + race.variant + ")";
+  if (races.length === 1) return "The fastest other variant is " + times(most) + " as " + naive + ".";
+  return naive + " is the fastest in " + count + " of " + races.length + " workloads. The fastest other variant is at best " + times(most) + " and at worst " + times(least) + ".";
+}
+
+// Routing has no hidden units, results or activation.
+const describe = row => (row.benchmark === "routing" ? ["tokens", "width", "experts", "k"] : SIZES).map(f => f + " " + formatCount(row[f]))
+  .concat(row.benchmark === "routing" ? [] : [row.activation], [row.distribution]).join(", ") + "; " + row.order + ", " + row.dtype + " on " + row.device;
 
 // --- one workload --------------------------------------------------------------------------------
 
-function sideBySide(root, rows, colors) {
-  const section = addSection(root, "Side by side", describe(rows[0]) + ".");
+function sideBySide(root, rows, colors, more) {
+  const section = addSection(root, "Side by side", (more ? "The first workload: " : "") + describe(rows[0]) + ".");
   const figure = section.append("figure");
   const panels = figure.append("div").attr("class", "panels");
-  const bars = (value, text) => rows.map(row => ({label: variantOf(row), bars: [Object.assign({value: value(row), color: colors[variantOf(row)], text: text(row)},
-    value === milliseconds ? {low: row.p20_ns * 1e-6, high: row.p80_ns * 1e-6} : {})]}));
-  addPanel(panels, "Time", drawBars, {title: "Time of a call by variant", description: "Median time of every variant.",
-    x: {label: "Milliseconds"}, rows: bars(milliseconds, row => formatNumber(milliseconds(row)))});
+  const unit = timeUnit(rows);
+  const bars = (value, band) => rows.map(row => ({label: variantOf(row), bars: [Object.assign({value: value(row), color: colors[variantOf(row)],
+    text: orDash(value(row), formatNumber)}, band ? {low: unit.of(row[band[0]]), high: unit.of(row[band[1]])} : {})]}));
+  const time = (heading, field, band) => addPanel(panels, heading, drawBars, {title: heading + " of a call by variant", description: "Median time of every variant.",
+    x: {label: unit.label}, rows: bars(row => unit.of(row[field]), band)});
+  time("Time", "real_time", ["p20_ns", "p80_ns"]);
+  if (rows.every(hasCold)) time("Time, cold L2 cache", "cold_time_ns", ["cold_p20_ns", "cold_p80_ns"]);
   addPanel(panels, "Bytes moved, in units of the least", drawBars, {title: "Bytes moved by variant", description: "Bytes moved over compulsory bytes.",
-    x: {label: "Bytes moved / least bytes"}, reference: {x: 1, label: "least"}, rows: bars(row => row.bytes_ratio, row => formatNumber(row.bytes_ratio))});
+    x: {label: "Bytes moved / least bytes"}, reference: {x: 1, label: "least"}, rows: bars(row => row.bytes_ratio)});
   addCaption(figure, "Launches, host waits and all other figures stand in the table below.");
 }
 
 function shares(root, rows, colors) {
   if (!rows.some(row => row.share_of_product > 0 || row.share_of_copy > 0)) return;
-  const section = addSection(root, "Share of what the device reaches", "A copy moves " + formatNumber(rows[0].copy_bytes_per_second * 1e-9) +
-    " GB/s and a dense product of as many flops reaches " + formatNumber(rows[0].product_flops_per_second * 1e-9) + " GFLOP/s, measured in the same run.");
+  const product = rows.some(row => row.share_of_product > 0);
+  const section = addSection(root, "Share of what the device reaches", "A copy moves " + formatNumber(rows[0].copy_bytes_per_second * 1e-9) + " GB/s" + (product ?
+    " and a dense product of as many flops reaches " + formatNumber(rows[0].product_flops_per_second * 1e-9) + " GFLOP/s" : "") + ", measured in the same run.");
   const figure = section.append("figure");
   const panels = figure.append("div").attr("class", "panels");
   [["share_of_copy", "Of the copy's rate"], ["share_of_product", "Of the dense product's rate"]].forEach(([field, heading]) => {
+    if (!rows.some(row => row[field] > 0)) return;  // routing has no flops
     addPanel(panels, heading, drawBars, {title: heading, description: heading + ", by variant.", x: {label: "Percent", format: x => Math.round(100 * x)},
       reference: {x: 1, label: "100 %"}, rows: rows.map(row => ({label: variantOf(row), bars: [{value: row[field], color: colors[variantOf(row)], text: formatPercent(row[field], 0)}]}))});
   });
@@ -87,10 +123,11 @@ function rowsAlong(timed, factor) {
   return best && count(best) > 1 ? best.values : [];
 }
 
+// With `band`, the 20th and 80th percentile in the same unit around each point.
 function seriesAlong(rows, factor, colors, value, band) {
   return unique(rows.map(variantOf)).map(variant => ({label: variant, color: colors[variant],
     points: rows.filter(row => variantOf(row) === variant).sort((a, b) => a[factor] - b[factor]).map(row => Object.assign(
-      {x: log2(row[factor]), y: value(row)}, band ? {low: row.p20_ns * 1e-6, high: row.p80_ns * 1e-6} : {}))}));
+      {x: log2(row[factor]), y: value(row)}, band ? {low: band(row.p20_ns), high: band(row.p80_ns)} : {}))}));
 }
 
 function byFactor(root, timed, factor, label, colors) {
@@ -98,12 +135,13 @@ function byFactor(root, timed, factor, label, colors) {
   if (rows.length === 0) return;
   const layer = rows.filter(row => row.stage === "layer" || row.stage === "slots_and_back");
   const shown = layer.length ? layer : rows;
+  const unit = timeUnit(shown);
   const section = addSection(root, "By " + label.toLowerCase(), describe(rows[0]).replace(factor + " " + formatCount(rows[0][factor]) + ", ", "") + ".");
   const figure = section.append("figure");
   const panels = figure.append("div").attr("class", "panels");
   const x = {label: label + ", log scale", integer: true, format: t => formatCount(Math.round(2 ** t))};
   addPanel(panels, "Time", drawLines, {title: "Time by " + factor, description: "Time of each variant by " + factor + ".",
-    x, y: {label: "Milliseconds", min: 0, log: true}, series: seriesAlong(shown, factor, colors, milliseconds, true)});
+    x, y: {label: unit.label, min: 0, log: true}, series: seriesAlong(shown, factor, colors, row => unit.of(row.real_time), unit.of)});
   const least = {label: "least", color: "#7F7F7F", dash: DASH, points: seriesAlong(shown, factor, colors, row => row.compulsory_bytes * 1e-6)[0].points};
   addPanel(panels, "Bytes moved", drawLines, {title: "Bytes moved by " + factor, description: "Bytes moved by each variant by " + factor + ".",
     x, y: {label: "MB", min: 0, log: true}, series: seriesAlong(shown, factor, colors, row => row.bytes_moved * 1e-6).concat([least])});
@@ -112,6 +150,7 @@ function byFactor(root, timed, factor, label, colors) {
 function bySkew(root, timed, colors) {
   const rows = rowsAlong(timed, "distribution");
   if (rows.length === 0) return;
+  const unit = timeUnit(rows);
   const section = addSection(root, "By skew", describe(rows[0]).replace(", " + rows[0].distribution, "") + ".");
   const figure = section.append("figure");
   addLegend(figure, unique(rows.map(variantOf)).map(variant => ({label: variant, color: colors[variant], kind: "bar"})));
@@ -119,7 +158,7 @@ function bySkew(root, timed, colors) {
   const bars = value => unique(rows.map(row => row.distribution)).map(distribution => ({label: distribution,
     bars: rows.filter(row => row.distribution === distribution).map(row => ({value: value(row), color: colors[variantOf(row)], text: formatNumber(value(row))}))}));
   addPanel(panels, "Time", drawBars, {title: "Time by distribution", description: "Time of each variant by distribution.",
-    x: {label: "Milliseconds"}, rows: bars(milliseconds)});
+    x: {label: unit.label}, rows: bars(row => unit.of(row.real_time))});
   addPanel(panels, "Bytes moved", drawBars, {title: "Bytes by distribution", description: "Bytes moved by each variant by distribution.",
     x: {label: "MB"}, rows: bars(row => row.bytes_moved * 1e-6)});
 }
@@ -197,20 +236,28 @@ function drawMapCell(svg, value, x, y, cell, naive) {
 
 function benchTable(root, timed) {
   const section = addSection(root, "All figures");
-  const share = x => x ? formatPercent(x, 0) : "–";
-  figureTable(section, timed, ["Time (ms)", "Of copy", "GFLOP/s", "Of dense", "Error"], row => [
-    {text: formatNumber(milliseconds(row)), was: formatNumber(row.p20_ns * 1e-6) + "–" + formatNumber(row.p80_ns * 1e-6)},
-    share(row.share_of_copy), formatNumber(row.flops_per_second * 1e-9), share(row.share_of_product), row.error.toExponential(0)]);
+  const share = x => orDash(x || undefined, known => formatPercent(known, 0));
+  const unit = timeUnit(timed);
+  const time = (row, median, low, high) => isNumber(row[median]) ? {text: formatNumber(unit.of(row[median])),
+    was: formatNumber(unit.of(row[low])) + "–" + formatNumber(unit.of(row[high]))} : "–";
+  figureTable(section, timed, ["Time (" + unit.short + ")", "Of copy", "GFLOP/s", "Of dense", "Error"], row => [time(row, "real_time", "p20_ns", "p80_ns"),
+    share(row.share_of_copy), orDash(row.flops_per_second * 1e-9 || undefined, formatNumber), share(row.share_of_product), row.error.toExponential(0)]);
+  if (timed.some(hasCold)) {
+    figureTable(section, timed, ["Cold L2 (" + unit.short + ")", "Of warm"], row => [time(row, "cold_time_ns", "cold_p20_ns", "cold_p80_ns"),
+      share(row.cold_time_ns / row.real_time)]);
+  }
   figureTable(section, timed, ["Kernels", "Grids", "Waits", "MB moved", "Least"], row => [
-    formatCount(row.kernels), formatCount(row.launches), formatCount(row.host_waits), formatNumber(row.bytes_moved * 1e-6),
+    formatCount(row.kernels), orDash(row.launches, formatCount), formatCount(row.host_waits), formatNumber(row.bytes_moved * 1e-6),
     formatNumber(row.compulsory_bytes * 1e-6)]);
+  addCaption(section, "Grids are what a GPU launches; the host's kernels launch none. Waits: how often the host waits for a result within a call.");
 }
 
 // A line per row under a heading per workload.
 function figureTable(section, timed, columns, cells) {
   const rows = [];
   d3.nest().key(row => settingOf(row)).entries(timed).forEach(set => {
-    rows.push([describe(set.values[0]) + ", " + set.values[0].active_experts + " experts with tokens"]);
+    rows.push([describe(set.values[0]) + ", " + set.values[0].active_experts + " experts with tokens, tiles of 64 slots " +
+      formatPercent(set.values[0].tile_padding, 0) + " empty"]);
     set.values.forEach(row => rows.push([variantOf(row)].concat(cells(row))));
   });
   addTable(section, {columns: ["Variant"].concat(columns), rows});

@@ -32,7 +32,7 @@ Row made_up_row(const Workload& w, const std::string& variant, double per_expert
   row.p80 = 1.2 * row.median;
   row.calls = 20;
   row.error = 1e-7;
-  row.rates = {.copy = 1e11, .product = 4e11};
+  row.rates = Rates{.copy = 1e11, .product = 4e11};
   return row;
 }
 
@@ -84,6 +84,28 @@ TEST_F(BenchPageInBrowser, DrawsOneWorkloadAndWhatHasNoTime) {
       "disagrees with the reference: relative error 1.0e+00, at most 1e-05 is right";
   for (Row& row : rows) row.rates = {};
   expect_clean(rows, 2);
+}
+
+// 3 side by side, with the cold times; 2 shares.
+TEST_F(BenchPageInBrowser, DrawsTheColdTimesOfAGpu) {
+  std::vector<Row> rows = made_up_rows({Workload()});
+  for (Row& row : rows) {
+    row.device = Device::kCuda;
+    row.cold = ColdTimes{.median = 1.5 * row.median, .p20 = 1.4 * row.p20, .p80 = 2.0 * row.p80};
+  }
+  expect_clean(rows, 3 + 2);
+}
+
+// The routing has no flops: 2 side by side, the share of a copy.
+TEST_F(BenchPageInBrowser, DrawsTheRoutingWithoutADenseProduct) {
+  std::vector<Row> rows = made_up_rows({Workload()});
+  for (Row& row : rows) {
+    row.benchmark = "routing";
+    row.stage = "gate";
+    row.variant = "gate_" + row.variant;
+    row.flops = 0.0;
+  }
+  expect_clean(rows, 2 + 1);
 }
 
 TEST_F(BenchPageInBrowser, DrawsNothingWhereNothingWasTimed) {

@@ -174,8 +174,42 @@ TEST(RunnerCpuTest, ResultsAreInGoogleBenchmarksFormat) {
             "moe/forward/layer/mask_loop/float32/cpu/T24/D8/H12/C8/E5/k2/relu/empty");
   EXPECT_EQ(run.at("time_unit"), "ns");
   EXPECT_GE(run.at("p80_ns"), run.at("p20_ns"));
+  for (const char* absent : {"launches", "cold_time_ns", "share_of_copy", "share_of_product"}) {
+    EXPECT_FALSE(run.contains(absent)) << absent;
+  }
   EXPECT_EQ(json.at("benchmarks").back().at("error_occurred"), true);
   EXPECT_FALSE(json.at("benchmarks").back().contains("p20_ns"));
+}
+
+TEST(RunnerCpuTest, AGpusColdTimesAndLaunchesAreFiguresOfTheirOwn) {
+  Row row = run_workload(small_workload(), quick(Device::kCpu)).front();
+  EXPECT_EQ(table_text({row}).find("cold L2"), std::string::npos);
+  row.device = Device::kCuda;
+  row.counts.launches = 7;
+  row.cold = ColdTimes{.median = 3e-6, .p20 = 2e-6, .p80 = 4e-6};
+  row.rates = Rates{.copy = 2e12, .product = 5e13};
+  const nlohmann::json json = google_json({row}, {{"cores", 2}});
+  const nlohmann::json& run = json.at("benchmarks").at(0);
+  EXPECT_EQ(run.at("cold_time_ns"), 3000);
+  EXPECT_EQ(run.at("cold_p20_ns"), 2000);
+  EXPECT_EQ(run.at("cold_p80_ns"), 4000);
+  EXPECT_EQ(run.at("launches"), 7);
+  EXPECT_EQ(run.at("copy_bytes_per_second"), 2e12);
+  const std::string table = table_text({row});
+  EXPECT_NE(table.find("cold L2"), std::string::npos) << table;
+  EXPECT_NE(table.find("3.0 us"), std::string::npos) << table;
+}
+
+TEST(RunnerCpuTest, TilesArePaddedExpertByExpert) {
+  RunOptions options = quick(Device::kCpu);
+  Workload w = small_workload();        // 48 slots
+  w.distribution = Distribution::kOne;  // 24 to each of two experts
+  EXPECT_DOUBLE_EQ(run_workload(w, options).front().tile_padding, 1.0 - 48.0 / 128.0);
+  w.k = 1;
+  w.tokens = 64;
+  EXPECT_EQ(run_workload(w, options).front().tile_padding, 0.0);
+  w.tokens = 0;
+  EXPECT_EQ(run_workload(w, options).front().tile_padding, 0.0);
 }
 
 TEST(RunnerCpuTest, CsvHasALinePerRowAndAsManyFieldsInEach) {

@@ -97,6 +97,7 @@ FakeCuda& fake() { return FakeCuda::instance(); }
 struct Event {
   int recorded = 0;
   int reached = 0;
+  double at = 0.0;  // milliseconds
 };
 Event& event_of(cudaEvent_t event) { return *reinterpret_cast<Event*>(event); }
 
@@ -156,8 +157,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return fake().enter("cudaGetDeviceProperties");
 }
 
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-  *value = fake().memory_pools;
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrL2CacheSize ? fake().cache_bytes : fake().memory_pools;
   return fake().enter("cudaDeviceGetAttribute");
 }
 
@@ -246,7 +247,10 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   const int number = ++event_of(event).recorded;
-  fake().enqueue([event, number] { event_of(event).reached = number; });
+  fake().enqueue([event, number] {
+    event_of(event).reached = number;
+    event_of(event).at = fake().milliseconds;
+  });
   return fake().enter("cudaEventRecord");
 }
 
@@ -254,6 +258,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (event_of(event).reached < event_of(event).recorded) ++fake().waits;
   fake().run_until([&] { return event_of(event).reached == event_of(event).recorded; });
   return fake().enter("cudaEventSynchronize");
+}
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
+  *milliseconds = static_cast<float>(event_of(stop).at - event_of(start).at);
+  return fake().enter("cudaEventElapsedTime");
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
@@ -265,7 +274,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
   const cudaError_t status = fake().enter("cudaMemsetAsync");
-  if (status == cudaSuccess) fake().enqueue([=] { std::memset(to, value, bytes); });
+  if (status == cudaSuccess) {
+    fake().enqueue([=] {
+      std::memset(to, value, bytes);
+      fake().milliseconds += 1e-6 * static_cast<double>(bytes);
+    });
+  }
   return status;
 }
 

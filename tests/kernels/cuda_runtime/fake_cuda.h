@@ -30,6 +30,7 @@ class FakeCuda {
   int minor = 0;
   std::size_t total_bytes = std::size_t{64} << 20;
   int memory_pools = 1;
+  int cache_bytes = 1 << 20;
   bool zeroed = false;  ///< every block is handed out full of zeros
   /// The named call fails this way once.
   std::map<std::string, cudaError_t> fail_once;
@@ -44,6 +45,8 @@ class FakeCuda {
   int live_events = 0;
   int live_streams = 0;
   std::uint64_t release_threshold = 0;
+  double milliseconds =
+      0.0;  ///< the device's clock, which cudaMemset moves on: 1 ms for a megabyte
 
   // ---- what the functions below use
   cudaError_t enter(const char* call);
