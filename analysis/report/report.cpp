@@ -6,6 +6,7 @@
 
 #include "analysis/report/assets.h"
 #include "analysis/report/study_files.h"
+#include "analysis/verdicts/claims.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 
@@ -91,8 +92,11 @@ std::string render_page(std::string_view title, const nlohmann::json& data,
 }
 
 std::string render_report(const nlohmann::json& study) {
-  return render_page(study.at("study").at("title").get<std::string>(), study,
-                     {report_assets::figures_js, report_assets::report_js});
+  nlohmann::json data = study;
+  data["verdicts"] = verdicts_json(judge_claims(study));
+  return render_page(
+      study.at("study").at("title").get<std::string>(), data,
+      {report_assets::figures_js, report_assets::verdicts_js, report_assets::report_js});
 }
 
 void write_report(const fs::path& study_dir) {

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/study_files.h"
+#include "analysis/verdicts/claims.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "training/run_directory.h"
@@ -39,6 +42,16 @@ void print_row(const std::string& run, const json& results) {
              duration_text(results.at("training_seconds").get<double>()));
 }
 
+/// "  contradicts: MoE heads classify better than the dense head." A study of one seed says nothing
+/// of any claim, and has no line.
+void print_verdict(const Verdict& verdict) {
+  const bool estimated = std::ranges::any_of(verdict.comparisons, [](const Comparison& comparison) {
+    return comparison.mean.has_value();
+  });
+  if (!estimated) return;
+  print_text("{:>12}: {}\n", finding_text(verdict.finding), verdict.statement);
+}
+
 }  // namespace
 
 void print_summary(const std::filesystem::path& directory, const std::vector<std::string>& runs) {
@@ -48,7 +61,10 @@ void print_summary(const std::filesystem::path& directory, const std::vector<std
     for (const std::string& run : runs) {
       all["runs"][run] = RunDirectory::open(directory / run).results();
     }
-    if (!runs.empty()) all["report"] = report;
+    if (!runs.empty()) {
+      all["verdicts"] = verdicts_json(judge_claims(read_study(directory)));
+      all["report"] = report;
+    }
     print_json(all);
     return;
   }
@@ -56,6 +72,7 @@ void print_summary(const std::filesystem::path& directory, const std::vector<std
   print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
              "lambda max tr/te", "trace tr/te", "training");
   for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
+  for (const Verdict& verdict : judge_claims(read_study(directory))) print_verdict(verdict);
   print_text("report: {}\n", report);
 }
 

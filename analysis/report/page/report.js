@@ -5,6 +5,7 @@ function buildReport(root, data) {
   const groups = groupRuns(data.runs);
   headline(root, study, groups);
   resultsTable(root, groups);
+  verdictsSection(root, data.verdicts);
   learningFigure(root, groups);
   routingSection(root, groups);
   curvatureSection(root, groups);
@@ -41,8 +42,10 @@ function resultsTable(root, groups) {
                 row("Best validation accuracy (%)", r => r.results.best_validation_accuracy, p => p.validation),
                 ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))];
   if (groups.some(g => g.has("curvature"))) rows.push(...curvatureRows(groups));
-  if (groups.some(g => g.has("routed_share"))) rows.push(["Routed share of the multiply-adds, \u03c1"].concat(groups.map(g =>
-    g.has("routed_share") ? formatPercent(g.runs[0].results.routed_share, 3) : "–")));
+  const routed = groups.map(g => g.runs[0].results.routed_share);  // the same for every seed
+  if (routed.some(isNumber)) {
+    rows.push(["Routed share of the multiply-adds, \u03c1"].concat(routed.map(x => isNumber(x) ? formatPercent(x, 3) : "–")));
+  }
   rows.push(["Seeds"].concat(groups.map(g => String(g.runs.length))));
   rows.push(["Training time, all epochs"].concat(groups.map(g => formatDuration(g.values(r => r.results.training_seconds).mean))));
   addTable(section, {columns: [""].concat(groups.map(g => g.label)), rows});

@@ -59,7 +59,10 @@ json inlined_data(const std::string& page) {
 
 TEST_F(Report, HoldsTheDataOfAllRuns) {
   const json data = inlined_data(page());
-  EXPECT_EQ(data, read_study(directory_.path()));
+  const json study = read_study(directory_.path());
+  EXPECT_EQ(data.at("study"), study.at("study"));
+  EXPECT_EQ(data.at("runs"), study.at("runs"));
+  EXPECT_EQ(data.at("verdicts").size(), 6u);
   ASSERT_EQ(data.at("runs").size(), 3u);
   EXPECT_EQ(data["runs"][2]["name"], "sparse_moe-seed1");
   EXPECT_EQ(data["runs"][2]["config"]["model"]["head"]["top_k"], 2);
