@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "engine/core/check.h"
-#include "kernels/common/host_clock.h"
+#include "kernels/api/host_clock.h"
 
 namespace switchyard {
 

@@ -13,9 +13,9 @@
 
 #include "kernels/api/device_clock.h"
 #include "kernels/api/error.h"
+#include "kernels/api/host_clock.h"
 #include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
-#include "kernels/common/host_clock.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "kernels/api/device_clock.h"
+#include "kernels/api/host_clock.h"
 #include "kernels/api/host_waits.h"
 #include "kernels/api/read_back.h"
-#include "kernels/common/host_clock.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/simt/device_memory.h"
 #include "kernels/simt/run_grid.h"
