@@ -6,6 +6,7 @@
 
 #include "engine/autograd/accumulate.h"
 #include "engine/autograd/node.h"
+#include "engine/autograd/observer.h"
 
 namespace switchyard {
 namespace {
@@ -108,8 +109,17 @@ std::vector<Tensor> attached_outputs(const NodePtr& node) {
   return outputs;
 }
 
-void propagate(const NodePtr& node, const std::vector<Tensor>& cotangents, const NodeSet& wanted,
-               Cotangents& waiting) {
+/// The pass that a gradient of `outputs` is: one more than theirs. A gradient that a rule takes of
+/// a composed form belongs to the pass of that rule.
+int pass_over(std::span<const Tensor> outputs) {
+  if (current_rule().node != 0) return current_rule().pass;
+  int pass = 0;
+  for (const Tensor& output : outputs) pass = std::max(pass, output.node()->pass());
+  return pass + 1;
+}
+
+void propagate(const NodePtr& node, int pass, const std::vector<Tensor>& cotangents,
+               const NodeSet& wanted, Cotangents& waiting) {
   check(!node->released(),
         "[{}] its saved tensors were freed by an earlier gradient; pass retain_graph to keep them",
         node->name());
@@ -118,11 +128,15 @@ void propagate(const NodePtr& node, const std::vector<Tensor>& cotangents, const
     needed.push_back(input.node() != nullptr && wanted.contains(input.node().get()));
   }
   const std::vector<Tensor> outputs = attached_outputs(node);
+  const RuleScope scope({.node = node->id(), .pass = pass});
+  Observer* const observer = current_observer();
+  if (observer != nullptr) observer->rule_called(*node, pass, cotangents);
   std::vector<Tensor> gradients =
       node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed));
   check(gradients.size() == node->inputs().size(),
         "[{}] its rule returned {} gradients for {} inputs", node->name(), gradients.size(),
         node->inputs().size());
+  if (observer != nullptr) observer->rule_returned(*node, pass, gradients);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!needed[i] || !gradients[i].defined()) continue;
     check(gradients[i].shape() == node->inputs()[i].shape(),
@@ -130,6 +144,11 @@ void propagate(const NodePtr& node, const std::vector<Tensor>& cotangents, const
           gradients[i].shape(), i, node->inputs()[i].shape());
     waiting.add(node->inputs()[i], std::move(gradients[i]));
   }
+}
+
+void release(Node& node) {
+  node.release();
+  if (Observer* const observer = current_observer()) observer->node_released(node);
 }
 
 void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
@@ -186,6 +205,7 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
   std::unordered_map<const Node*, std::vector<std::size_t>> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) targets[inputs[i].node().get()].push_back(i);
 
+  const int pass = pass_over(outputs);
   const bool keep = options.create_graph || options.retain_graph;
   const GradMode mode(
       options.create_graph);  // rules record only if the gradient is to be differentiated
@@ -197,8 +217,8 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
     }
     const std::vector<Tensor> arrived = waiting.take(*node);
     if (arrived.empty() || !leads_to(wanted, *node)) continue;
-    propagate(node, arrived, wanted, waiting);
-    if (!keep) node->release();
+    propagate(node, pass, arrived, wanted, waiting);
+    if (!keep) release(*node);
   }
   finish(gradients, inputs);
   return gradients;

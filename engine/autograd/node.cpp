@@ -1,11 +1,24 @@
 #include "engine/autograd/node.h"
 
 #include <algorithm>
+#include <atomic>
+
+#include "engine/autograd/observer.h"
 
 namespace switchyard {
 namespace {
 
 thread_local bool recording = true;
+std::atomic<std::uint64_t> last_id = 0;
+
+/// The pass of a node that no rule makes is that of what it is computed from.
+int pass_of(const std::vector<Tensor>& inputs) {
+  int pass = 0;
+  for (const Tensor& input : inputs) {
+    if (input.node() != nullptr) pass = std::max(pass, input.node()->pass());
+  }
+  return pass;
+}
 
 void check_unchanged(const Node& node, std::string_view role, std::size_t number,
                      const Tensor& tensor, std::uint64_t recorded) {
@@ -63,9 +76,16 @@ Saved Saved::and_output(bool wanted) const {
   return saved;
 }
 
-Node::Node(std::string_view name, std::vector<Tensor> inputs, const std::vector<Tensor>& outputs,
-           Saved saved, Rule rule)
-    : name_(name), inputs_(std::move(inputs)), rule_(std::move(rule)), leaf_(rule_ == nullptr) {
+Node::Node(const Operation& operation, std::vector<Tensor> inputs,
+           const std::vector<Tensor>& outputs, Saved saved, Rule rule)
+    : name_(operation.name()),
+      attributes_(operation.attributes().begin(), operation.attributes().end()),
+      id_(last_id.fetch_add(1, std::memory_order_relaxed) + 1),
+      parent_(current_rule().node),
+      pass_(parent_ != 0 ? current_rule().pass : pass_of(inputs)),
+      inputs_(std::move(inputs)),
+      rule_(std::move(rule)),
+      leaf_(!rule_) {
   input_versions_.reserve(inputs_.size());
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     input_versions_.push_back(inputs_[i].version());
@@ -105,13 +125,13 @@ Node::~Node() {
 
 std::shared_ptr<Node> Node::leaf(const Tensor& tensor) {
   return std::make_shared<Node>("leaf", std::vector<Tensor>{}, std::vector<Tensor>{tensor},
-                                Saved::nothing(), nullptr);
+                                Saved::nothing(), Rule());
 }
 
 void Node::release() {
   if (is_leaf()) return;
   released_ = true;
-  rule_ = nullptr;
+  rule_ = {};
   for (Tensor& input : inputs_) input = input.without_storage();
   for (Tensor& output : outputs_) output = output.without_storage();
 }
@@ -119,7 +139,9 @@ void Node::release() {
 Tensor& Tensor::set_requires_grad() {
   check(defined() && is_floating(dtype()), "only floating-point tensors have gradients, got {}",
         switchyard::name(dtype()));
-  if (node_ == nullptr) set_node(Node::leaf(*this), 0);
+  if (node_ != nullptr) return *this;
+  set_node(Node::leaf(*this), 0);
+  if (Observer* const observer = current_observer()) observer->node_born(node_, std::span(this, 1));
   return *this;
 }
 
@@ -133,24 +155,26 @@ bool records(std::initializer_list<const Tensor*> inputs) {
                                   [](const Tensor* t) { return t->requires_grad(); });
 }
 
-std::vector<Tensor> record(std::string_view name, std::vector<Tensor> outputs,
+std::vector<Tensor> record(const Operation& operation, std::vector<Tensor> outputs,
                            std::vector<Tensor> inputs, Saved saved, Rule rule) {
   const bool any =
       std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
   if (!recording || !any) return outputs;
   const auto node =
-      std::make_shared<Node>(name, std::move(inputs), outputs, saved, std::move(rule));
+      std::make_shared<Node>(operation, std::move(inputs), outputs, saved, std::move(rule));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (is_floating(outputs[i].dtype())) outputs[i].set_node(node, static_cast<int>(i));
   }
+  if (Observer* const observer = current_observer()) observer->node_born(node, outputs);
   return outputs;
 }
 
-Tensor record(std::string_view name, Tensor output, std::vector<Tensor> inputs, Saved saved,
+Tensor record(const Operation& operation, Tensor output, std::vector<Tensor> inputs, Saved saved,
               Rule rule) {
   std::vector<Tensor> outputs;
   outputs.push_back(std::move(output));
-  return std::move(record(name, std::move(outputs), std::move(inputs), saved, std::move(rule))[0]);
+  return std::move(
+      record(operation, std::move(outputs), std::move(inputs), saved, std::move(rule))[0]);
 }
 
 Tensor record_without_derivative(std::string_view name, Tensor output, std::vector<Tensor> inputs) {

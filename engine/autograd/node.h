@@ -2,52 +2,17 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
+#include "engine/autograd/operation.h"
+#include "engine/autograd/rule.h"
 #include "engine/core/tensor.h"
 
 namespace switchyard {
-
-class Node;
-
-/// Holds what a derivative rule sees: the operation's inputs, outputs and the outputs' cotangents.
-/// Everything it returns is computed with differentiable operations, so a rule is its own second
-/// derivative.
-class Vjp {
- public:
-  Vjp(const Node& node, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
-      const std::vector<Tensor>& cotangents, const std::vector<bool>& needed)
-      : node_(node), inputs_(inputs), outputs_(outputs), cotangents_(cotangents), needed_(needed) {}
-
-  /// Returns input `i`. Errors: the operation did not ask to save it; it was overwritten in place
-  /// since.
-  const Tensor& input(std::size_t i) const;
-  /// Output `i`, still connected to this operation. Errors as for an input.
-  const Tensor& output(std::size_t i = 0) const;
-  const Shape& input_shape(std::size_t i) const { return inputs_[i].shape(); }
-  /// Returns the cotangent of output `i`; undefined where nothing flows into that output of a
-  /// multi-output node.
-  const Tensor& cotangent(std::size_t i = 0) const { return cotangents_[i]; }
-  /// Returns whether the caller wants the gradient of input `i`; a rule may return an undefined
-  /// tensor if not.
-  bool needs(std::size_t i) const { return needed_[i]; }
-
- private:
-  const Node& node_;
-  const std::vector<Tensor>& inputs_;
-  const std::vector<Tensor>& outputs_;
-  const std::vector<Tensor>& cotangents_;
-  const std::vector<bool>& needed_;
-};
-
-/// Returns one gradient per input, in order; undefined where there is none. Must not capture
-/// tensors that have history (it gets them as arguments), hence no reference cycles. A tensor that
-/// it captures is not protected against being overwritten: what may be, is an input.
-using Rule = std::function<std::vector<Tensor>(const Vjp&)>;
 
 /// Says which tensors a rule will read. What is not saved is freed as soon as the caller drops it.
 class Saved {
@@ -83,7 +48,7 @@ class Saved {
 /// the reverse.
 class Node {
  public:
-  Node(std::string_view name, std::vector<Tensor> inputs, const std::vector<Tensor>& outputs,
+  Node(const Operation& operation, std::vector<Tensor> inputs, const std::vector<Tensor>& outputs,
        Saved saved, Rule rule);
   /// Frees long chains iteratively: a deep graph must not overflow the stack. Needs no memory.
   ~Node();
@@ -93,6 +58,13 @@ class Node {
   static std::shared_ptr<Node> leaf(const Tensor& tensor);
 
   std::string_view name() const { return name_; }
+  std::span<const Attribute> attributes() const { return attributes_; }
+  /// Numbers nodes in the order of their birth, from 1: unique in the process.
+  std::uint64_t id() const { return id_; }
+  /// Says which pass made it: 0 the forward pass, 1 the backward pass, 2 the one through that.
+  int pass() const { return pass_; }
+  /// The id of the node whose rule made it; 0 where no rule did.
+  std::uint64_t parent() const { return parent_; }
   bool is_leaf() const { return leaf_; }
   const std::vector<Tensor>& inputs() const { return inputs_; }
   const std::vector<Tensor>& outputs() const { return outputs_; }
@@ -108,6 +80,10 @@ class Node {
   static void detach_dying(std::vector<Tensor>& inputs, std::shared_ptr<Node>& dying);
 
   std::string_view name_;  // a string literal of the operation
+  std::vector<Attribute> attributes_;
+  std::uint64_t id_;
+  std::uint64_t parent_;
+  int pass_;
   std::vector<Tensor> inputs_;
   std::vector<Tensor> outputs_;
   std::vector<std::uint64_t> input_versions_;
@@ -146,10 +122,11 @@ class NoGrad : GradMode {
 bool records(std::initializer_list<const Tensor*> inputs);
 
 /// Attaches `outputs` to a new node if gradients are enabled and any input requires one; otherwise
-/// returns them as they are. `name` must outlive the graph (use a literal).
-std::vector<Tensor> record(std::string_view name, std::vector<Tensor> outputs,
+/// returns them as they are. The operation's name and attributes' texts must outlive the graph: use
+/// literals.
+std::vector<Tensor> record(const Operation& operation, std::vector<Tensor> outputs,
                            std::vector<Tensor> inputs, Saved saved, Rule rule);
-Tensor record(std::string_view name, Tensor output, std::vector<Tensor> inputs, Saved saved,
+Tensor record(const Operation& operation, Tensor output, std::vector<Tensor> inputs, Saved saved,
               Rule rule);
 /// Records an operation that has no derivative (of this order): asking for one throws "[name] has
 /// no derivative ...".

@@ -6,6 +6,15 @@
 #include "engine/core/on_device.h"
 
 namespace switchyard {
+namespace {
+
+std::atomic<MemoryObserver*> memory_observer = nullptr;
+
+}  // namespace
+
+MemoryObserver* observe_memory(MemoryObserver* observer) {
+  return memory_observer.exchange(observer);
+}
 
 MemoryStats memory_stats(Device device) {
   return on_device(device, "memory_stats", [](auto& exec) { return kernels::memory_stats(exec); });
@@ -45,9 +54,15 @@ void clear_memory(Device device, void* to, std::size_t bytes) {
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
   block_ =
       on_device(device, "allocate", [&](auto& exec) { return kernels::allocate(exec, bytes); });
+  if (MemoryObserver* const observer = memory_observer.load(std::memory_order_acquire)) {
+    observer->allocated(*this);
+  }
 }
 
 Storage::~Storage() {  // NOLINT(bugprone-exception-escape): the device was there to allocate on
+  if (MemoryObserver* const observer = memory_observer.load(std::memory_order_acquire)) {
+    observer->freed(*this);
+  }
   on_device(device_, "release", [&](auto& exec) { kernels::release(exec, block_); });
 }
 

@@ -24,6 +24,25 @@ void copy_memory(Device to_device, void* to, Device from_device, const void* fro
 /// All bytes 0.
 void clear_memory(Device device, void* to, std::size_t bytes);
 
+class Storage;
+
+/// Hears of every storage that comes and goes, from whatever thread. Its functions must not
+/// allocate device memory.
+class MemoryObserver {
+ public:
+  MemoryObserver() = default;
+  virtual ~MemoryObserver() = default;
+  MemoryObserver(const MemoryObserver&) = delete;
+  MemoryObserver& operator=(const MemoryObserver&) = delete;
+
+  virtual void allocated(const Storage& storage) noexcept = 0;
+  virtual void freed(const Storage& storage) noexcept = 0;
+};
+
+/// From now on `observer` hears of storages; null for nobody. Returns whoever heard of them before.
+/// Nothing may allocate or free on other threads meanwhile.
+MemoryObserver* observe_memory(MemoryObserver* observer);
+
 /// One reference-counted block of device memory; the last owner returns it to the allocator at
 /// once. Contents start uninitialised. Aligned to 64 bytes.
 class Storage {
@@ -37,6 +56,8 @@ class Storage {
   /// An address on the device: for kernels and copies, and for the host where the device is kCpu.
   void* data() const { return block_.data; }
   std::size_t bytes() const { return bytes_; }
+  /// What the allocator counts for it: at least bytes().
+  std::size_t capacity() const { return block_.capacity; }
   Device device() const { return device_; }
 
   /// A number that changes with every mark_overwritten().

@@ -95,6 +95,8 @@ class Tensor {
   /// Counts how often the elements were overwritten in place, by any handle; 0 if undefined. Who
   /// keeps a tensor for later (a graph node) compares, and so finds that it was changed.
   std::uint64_t version() const { return storage_ ? storage_->version() : 0; }
+  /// The block that holds the elements, which other tensors may share; null if undefined.
+  const Storage* storage() const { return storage_.get(); }
   /// True when this handle is the only owner of its storage, so that it may be overwritten.
   bool owns_storage_alone() const { return storage_.use_count() == 1; }
 

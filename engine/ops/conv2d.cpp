@@ -48,7 +48,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, ConvParams params) {
     return kernels::Conv2d<T>{
         .shape = s, .x = x.data<T>(), .w = w.data<T>(), .y = y.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d", y.to(x.dtype()), {x, w}, Saved::partners(x, w),
+  return record({"conv2d", {{"stride", params.stride}, {"padding", params.padding}}},
+                y.to(x.dtype()), {x, w}, Saved::partners(x, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
@@ -69,7 +70,8 @@ Tensor conv2d_input_grad(const Tensor& gy, const Tensor& w, const Shape& x_shape
     return kernels::Conv2dInputGrad<T>{
         .shape = s, .gy = gy.data<T>(), .w = w.data<T>(), .gx = gx.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d_input_grad", gx.to(gy.dtype()), {gy, w}, Saved::partners(gy, w),
+  return record({"conv2d_input_grad", {{"stride", params.stride}, {"padding", params.padding}}},
+                gx.to(gy.dtype()), {gy, w}, Saved::partners(gy, w),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor ggy;
@@ -90,7 +92,8 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& gy, const Shape& w_shap
     return kernels::Conv2dWeightGrad<T>{
         .shape = s, .x = x.data<T>(), .gy = gy.data<T>(), .gw = gw.data<kernels::ResultOf<T>>()};
   });
-  return record("conv2d_weight_grad", gw.to(x.dtype()), {x, gy}, Saved::partners(x, gy),
+  return record({"conv2d_weight_grad", {{"stride", params.stride}, {"padding", params.padding}}},
+                gw.to(x.dtype()), {x, gy}, Saved::partners(x, gy),
                 [params](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();
                   Tensor gx;

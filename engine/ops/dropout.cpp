@@ -22,9 +22,9 @@ Tensor dropout(const Tensor& x, double p, RandomPosition position) {
                                .p = p,
                                .stretch = {.seed = position.seed, .offset = position.offset}};
   });
-  return record("dropout", std::move(y), {x}, Saved::nothing(), [p, position](const Vjp& v) {
-    return std::vector{dropout(v.cotangent(), p, position)};
-  });
+  return record(
+      {"dropout", {{"p", p}}}, std::move(y), {x}, Saved::nothing(),
+      [p, position](const Vjp& v) { return std::vector{dropout(v.cotangent(), p, position)}; });
 }
 
 }  // namespace switchyard

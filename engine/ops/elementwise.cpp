@@ -43,13 +43,13 @@ Tensor map(std::string_view op, Functor functor, const Tensor& a, const Tensor& 
 
 /// The operation that maps every element of x.
 template <class Functor>
-Tensor unary(std::string_view op, Functor functor, const Tensor& x, Saved saved, Rule rule) {
+Tensor unary(const Operation& op, Functor functor, const Tensor& x, Saved saved, Rule rule) {
   if (is_bfloat16(x)) {
     return in_float32(
-        op, [&](const Tensor& wide) { return unary(op, functor, wide, saved, std::move(rule)); },
-        x);
+        op.name(),
+        [&](const Tensor& wide) { return unary(op, functor, wide, saved, std::move(rule)); }, x);
   }
-  return record(op, map(op, functor, x), {x}, saved, std::move(rule));
+  return record(op, map(op.name(), functor, x), {x}, saved, std::move(rule));
 }
 
 /// The operation that maps pairs of elements of a and b, broadcast.
@@ -114,20 +114,22 @@ Tensor div(const Tensor& a, const Tensor& b) {
 }
 
 Tensor affine(const Tensor& x, double scale, double shift) {
-  return unary("affine", kernels::Affine{scale, shift}, x, Saved::nothing(),
+  return unary({"affine", {{"scale", scale}, {"shift", shift}}}, kernels::Affine{scale, shift}, x,
+               Saved::nothing(),
                [scale](const Vjp& v) -> Gradients { return {affine(v.cotangent(), scale, 0.0)}; });
 }
 
 Tensor neg(const Tensor& x) { return affine(x, -1.0, 0.0); }
 
 Tensor div(const Tensor& x, double divisor) {
-  return unary("div", kernels::Quotient{divisor}, x, Saved::nothing(),
+  return unary({"div", {{"divisor", divisor}}}, kernels::Quotient{divisor}, x, Saved::nothing(),
                [divisor](const Vjp& v) -> Gradients { return {div(v.cotangent(), divisor)}; });
 }
 
 Tensor clamp(const Tensor& x, double low, double high) {
   check(low <= high, "[clamp] low is {}, high is {}", low, high);
-  return unary("clamp", kernels::Clamp{low, high}, x, Saved::all_inputs(),
+  return unary({"clamp", {{"low", low}, {"high", high}}}, kernels::Clamp{low, high}, x,
+               Saved::all_inputs(),
                [low, high](const Vjp& v) -> Gradients {  // 1 between the ends, which exclude it
                  const Tensor u = v.input(0).detach();
                  return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
@@ -180,7 +182,7 @@ Tensor erf(const Tensor& x) {
 Tensor gaussian(const Tensor& x, double rate) {
   check(rate >= 0.5 && std::exp2(std::round(std::log2(rate))) == rate,
         "[gaussian] the rate is {}, expected a power of two from 0.5 on", rate);
-  return unary("gaussian", kernels::Gaussian{rate}, x, Saved::all_inputs(),
+  return unary({"gaussian", {{"rate", rate}}}, kernels::Gaussian{rate}, x, Saved::all_inputs(),
                [rate](const Vjp& v) -> Gradients {
                  const Tensor slope = finite_factor(v.input(0)) * gaussian(v.input(0), rate);
                  return {v.cotangent() * (-2.0 * rate * slope)};

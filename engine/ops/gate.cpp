@@ -1,6 +1,7 @@
 #include "engine/ops/gate.h"
 
 #include "engine/autograd/node.h"
+#include "engine/autograd/observer.h"
 #include "engine/core/fault.h"
 #include "engine/core/run.h"
 #include "engine/ops/dropout.h"
@@ -23,12 +24,17 @@ Tensor by_values(GateOrder order, const Tensor& indices, const Tensor& gweights,
   return scatter_add(softmax_backward(gweights, weights), indices, experts, Indices::kTrusted);
 }
 
+const char* order_name(GateOrder order) {
+  if (order == GateOrder::kTopKSoftmax) return "topk_softmax";
+  return order == GateOrder::kSoftmaxTopK ? "softmax_topk" : "softmax_topk_renormalized";
+}
+
 /// The weights as a function of the values, which are the logits themselves.
 Tensor record_weights(const Tensor& logits, const Tensor& indices, const Tensor& weights,
                       GateOrder order) {
   const bool over_all = order == GateOrder::kSoftmaxTopK;
-  return record("gate", weights, {logits, indices},
-                over_all ? Saved::all_inputs() : Saved::inputs({1}).and_output(),
+  return record({"gate", {{"order", order_name(order)}, {"k", indices.size(1)}}}, weights,
+                {logits, indices}, over_all ? Saved::all_inputs() : Saved::inputs({1}).and_output(),
                 [order, over_all](const Vjp& v) -> std::vector<Tensor> {
                   return {
                       by_values(order, v.input(1), v.cotangent(), over_all ? Tensor() : v.output(),
@@ -46,25 +52,27 @@ std::vector<Tensor> record_drawn(const Tensor& logits, const Choice& choice, Gat
   if (noisy) inputs.push_back(draw.deviation);
   draw.deviation = {};  // a rule must not hold on to its inputs
   const bool over_all = order == GateOrder::kSoftmaxTopK;
-  return record("gate", {choice.weights, choice.values}, inputs, Saved::inputs({1}).and_output(),
-                [order, over_all, noisy, draw](const Vjp& v) {
-                  Tensor g = v.cotangent(1);
-                  if (v.cotangent(0).defined()) {
-                    const Tensor from_weights = by_values(
-                        order, v.input(1), v.cotangent(0), over_all ? Tensor() : v.output(0),
+  return record(
+      {"gate", {{"order", order_name(order)}, {"k", choice.indices.size(1)}, {"noisy", noisy}}},
+      {choice.weights, choice.values}, inputs, Saved::inputs({1}).and_output(),
+      [order, over_all, noisy, draw](const Vjp& v) {
+        Tensor g = v.cotangent(1);
+        if (v.cotangent(0).defined()) {
+          const Tensor from_weights =
+              by_values(order, v.input(1), v.cotangent(0), over_all ? Tensor() : v.output(0),
                         over_all ? v.output(1) : Tensor(), v.input_shape(0)[1]);
-                    g = g.defined() ? g + from_weights : from_weights;
-                  }
-                  if (draw.temperature != 1.0) g = g / draw.temperature;
-                  if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
-                  std::vector<Tensor> gradients = {g, Tensor()};
-                  if (noisy) {
-                    gradients.push_back(
-                        v.needs(2) ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
-                                   : Tensor());
-                  }
-                  return gradients;
-                });
+          g = g.defined() ? g + from_weights : from_weights;
+        }
+        if (draw.temperature != 1.0) g = g / draw.temperature;
+        if (draw.dropout > 0.0) g = dropout(g, draw.dropout, draw.mask);
+        std::vector<Tensor> gradients = {g, Tensor()};
+        if (noisy) {
+          gradients.push_back(v.needs(2)
+                                  ? g * random_normal(g.shape(), g.dtype(), draw.noise, g.device())
+                                  : Tensor());
+        }
+        return gradients;
+      });
 }
 
 kernels::RandomStretch stretch_at(RandomPosition position) {
@@ -114,6 +122,7 @@ kernels::Gate<T> gate_call(const Tensor& logits, GateOrder order, const GateDraw
 
 /// Makes the weights and values of a written choice functions of the logits and the deviation.
 void record_choice(const Tensor& logits, GateOrder order, const GateDraw& draw, Choice& choice) {
+  observe_selection({"top_k", {{"k", choice.indices.size(1)}}}, logits, choice.indices);
   if (draw.leaves_all()) {
     choice.weights = record_weights(logits, choice.indices, choice.weights, order);
     return;

@@ -65,7 +65,8 @@ Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, b
                                      .transpose_w = transpose_w,
                                      .y = y.data<T>()};
   });
-  return record("grouped_matmul", y, {x, w, offsets}, Saved::partners(x, w).and_input(2),
+  return record({"grouped_matmul", {{"transpose_w", transpose_w}}}, y, {x, w, offsets},
+                Saved::partners(x, w).and_input(2),
                 [transpose_w](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   const Tensor& segments = v.input(2);

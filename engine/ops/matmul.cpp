@@ -26,7 +26,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
                               .c = c.data<kernels::ResultOf<T>>()};
   });
   if (result == ProductDType::kOperands) c = c.to(a.dtype());
-  return record("matmul", c, {a, b}, Saved::partners(a, b),
+  return record({"matmul", {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}}}, c, {a, b},
+                Saved::partners(a, b),
                 [transpose_a, transpose_b, dtype = a.dtype()](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor gc = convert(v.cotangent(), dtype);
                   Tensor ga;

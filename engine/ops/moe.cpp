@@ -76,6 +76,11 @@ void check_moe(const Tensor& x, const Tensor& weights, const Routing& routing,
   check_intact("moe", routing);
 }
 
+const char* activation_name(ExpertActivation activation) {
+  if (activation == ExpertActivation::kRelu) return "relu";
+  return activation == ExpertActivation::kGelu ? "gelu" : "swiglu";
+}
+
 kernels::MoeRoutes routes_of(const Routing& routing) {
   return {.indices = routing.indices.data<std::int64_t>(),
           .offsets = routing.offsets.data<std::int64_t>(),
@@ -180,7 +185,12 @@ Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
   });
   const Biases biases = {.in = experts.b_in.defined(), .out = experts.b_out.defined()};
   return record(
-      "moe", y, inputs, Saved::all_inputs(), [routing, biases, activation, u](const Vjp& v) {
+      {"moe",
+       {{"experts", routing.experts},
+        {"k", routing.k},
+        {"hidden", shape.hidden},
+        {"activation", activation_name(activation)}}},
+      y, inputs, Saved::all_inputs(), [routing, biases, activation, u](const Vjp& v) {
         check_intact("moe", routing);
         if (!grad_enabled()) return fused_gradients(v, routing, biases, activation, u);
         return vjp_of_composed(

@@ -106,8 +106,9 @@ std::vector<Tensor> differentiable_backward(const Tensor& gy, const Tensor& x, c
   results.resize(3);
   const Shape flat{rows_of(x), channels_of(x)};
   results =
-      record("batch_norm_backward", std::move(results), {g, x, gamma, statistics.mean},
-             Saved::all_inputs(), [flat, epsilon = statistics.epsilon](const Vjp& v) {
+      record({"batch_norm_backward", {{"epsilon", statistics.epsilon}}}, std::move(results),
+             {g, x, gamma, statistics.mean}, Saved::all_inputs(),
+             [flat, epsilon = statistics.epsilon](const Vjp& v) {
                // A large mean is taken off first: what x is left with keeps its digits.
                const Tensor inputs[] = {reshape(v.input(0), flat),
                                         reshape(v.input(1), flat) - v.input(3), v.input(2)};
@@ -186,7 +187,9 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
   inputs.insert(inputs.end(), {statistics.mean, statistics.variance});
   const Saved saved = Saved::inputs({0, 1, first, first + 1}).and_output(tail.relu);
   result.y = record(
-      "batch_norm", std::move(y), std::move(inputs), saved,
+      {"batch_norm",
+       {{"epsilon", epsilon}, {"relu", tail.relu}, {"residual", tail.residual.defined()}}},
+      std::move(y), std::move(inputs), saved,
       [first, epsilon, relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
         const BatchStatistics batch{v.input(first), v.input(first + 1), epsilon};
         const Tensor mask = relu ? v.output() : Tensor();
@@ -243,7 +246,8 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                                      .channels = channels_of(x)};
   });
   const Saved saved = Saved::inputs({0, 1}).and_output(tail.relu);
-  return record("channel_affine", std::move(y), with_residual({x, scale, shift}, tail), saved,
+  return record({"channel_affine", {{"relu", tail.relu}, {"residual", tail.residual.defined()}}},
+                std::move(y), with_residual({x, scale, shift}, tail), saved,
                 [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
                   const Tensor g = relu ? relu_grad(v.cotangent(), v.output()) : v.cotangent();
                   std::vector<Tensor> gradients(has_residual ? 4 : 3);

@@ -1,6 +1,7 @@
 #include "engine/ops/routing.h"
 
 #include "engine/autograd/node.h"
+#include "engine/autograd/observer.h"
 #include "engine/core/fault.h"
 #include "engine/core/run.h"
 #include "engine/ops/precision.h"
@@ -114,6 +115,7 @@ Tensor top_k(const Tensor& logits, std::int64_t k) {
                             .bad_row = bad_row};
   });
   raise_fault(logits.device());
+  observe_selection({"top_k", {{"k", k}}}, logits, indices);
   return indices;
 }
 
@@ -228,13 +230,13 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
                                 .y = y.data<T>()};
   });
   if (!weights.defined()) {
-    return record("dispatch", y, {x}, Saved::nothing(),
-                  [routing](const Vjp& v) -> std::vector<Tensor> {
+    return record({"dispatch", {{"experts", routing.experts}, {"k", routing.k}}}, y, {x},
+                  Saved::nothing(), [routing](const Vjp& v) -> std::vector<Tensor> {
                     return {combine(v.cotangent(), {}, routing)};
                   });
   }
-  return record("dispatch", y, {x, weights}, Saved::partners(x, weights),
-                [routing](const Vjp& v) -> std::vector<Tensor> {
+  return record({"dispatch", {{"experts", routing.experts}, {"k", routing.k}}}, y, {x, weights},
+                Saved::partners(x, weights), [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
                   Tensor gweights;
@@ -263,13 +265,13 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
                                .y = y.data<T>()};
   });
   if (!weights.defined()) {
-    return record("combine", y, {x}, Saved::nothing(),
-                  [routing](const Vjp& v) -> std::vector<Tensor> {
+    return record({"combine", {{"experts", routing.experts}, {"k", routing.k}}}, y, {x},
+                  Saved::nothing(), [routing](const Vjp& v) -> std::vector<Tensor> {
                     return {dispatch(v.cotangent(), routing)};
                   });
   }
-  return record("combine", y, {x, weights}, Saved::partners(x, weights),
-                [routing](const Vjp& v) -> std::vector<Tensor> {
+  return record({"combine", {{"experts", routing.experts}, {"k", routing.k}}}, y, {x, weights},
+                Saved::partners(x, weights), [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& gy = v.cotangent();
                   Tensor gx;
                   Tensor gweights;
@@ -303,8 +305,8 @@ Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& rou
                                          .gy = gy.data<T>(),
                                          .gweights = gweights.data<T>()};
   });
-  return record("combine_weight_grad", gweights, {x, gy}, Saved::partners(x, gy),
-                [routing](const Vjp& v) -> std::vector<Tensor> {
+  return record({"combine_weight_grad", {{"experts", routing.experts}, {"k", routing.k}}}, gweights,
+                {x, gy}, Saved::partners(x, gy), [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [T, k], stands for the weights
                   Tensor gx;
                   Tensor ggy;

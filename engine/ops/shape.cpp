@@ -115,9 +115,10 @@ Tensor slice_rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
     return kernels::Copy<T>{
         .x = x.data<T>() + begin * row_size(x.shape()), .y = y.data<T>(), .count = y.numel()};
   });
-  return record("slice_rows", y, {x}, Saved::nothing(), [begin](const Vjp& v) -> Gradients {
-    return {pad_rows(v.cotangent(), begin, v.input_shape(0)[0])};
-  });
+  return record({"slice_rows", {{"begin", begin}, {"end", end}}}, y, {x}, Saved::nothing(),
+                [begin](const Vjp& v) -> Gradients {
+                  return {pad_rows(v.cotangent(), begin, v.input_shape(0)[0])};
+                });
 }
 
 Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
@@ -138,9 +139,9 @@ Tensor pad_rows(const Tensor& x, std::int64_t begin, std::int64_t rows) {
     return kernels::Copy<T>{.x = x.data<T>(), .y = y.data<T>() + begin * row, .count = x.numel()};
   });
   clear_rows(end, rows - end);
-  return record("pad_rows", y, {x}, Saved::nothing(), [begin, end](const Vjp& v) -> Gradients {
-    return {slice_rows(v.cotangent(), begin, end)};
-  });
+  return record(
+      {"pad_rows", {{"begin", begin}, {"rows", rows}}}, y, {x}, Saved::nothing(),
+      [begin, end](const Vjp& v) -> Gradients { return {slice_rows(v.cotangent(), begin, end)}; });
 }
 
 Tensor slice_columns(const Tensor& x, std::int64_t begin, std::int64_t end) {
@@ -158,9 +159,10 @@ Tensor slice_columns(const Tensor& x, std::int64_t begin, std::int64_t end) {
                                    .y = y.data<T>(),
                                    .y_columns = y.size(1)};
   });
-  return record("slice_columns", y, {x}, Saved::nothing(), [begin](const Vjp& v) -> Gradients {
-    return {pad_columns(v.cotangent(), begin, v.input_shape(0)[1])};
-  });
+  return record({"slice_columns", {{"begin", begin}, {"end", end}}}, y, {x}, Saved::nothing(),
+                [begin](const Vjp& v) -> Gradients {
+                  return {pad_columns(v.cotangent(), begin, v.input_shape(0)[1])};
+                });
 }
 
 Tensor pad_columns(const Tensor& x, std::int64_t begin, std::int64_t columns) {
@@ -180,9 +182,10 @@ Tensor pad_columns(const Tensor& x, std::int64_t begin, std::int64_t columns) {
                                    .y_columns = columns,
                                    .y_begin = begin};
   });
-  return record("pad_columns", y, {x}, Saved::nothing(), [begin, end](const Vjp& v) -> Gradients {
-    return {slice_columns(v.cotangent(), begin, end)};
-  });
+  return record({"pad_columns", {{"begin", begin}, {"columns", columns}}}, y, {x}, Saved::nothing(),
+                [begin, end](const Vjp& v) -> Gradients {
+                  return {slice_columns(v.cotangent(), begin, end)};
+                });
 }
 
 }  // namespace switchyard

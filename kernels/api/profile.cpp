@@ -6,6 +6,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "kernels/api/profiled_calls.h"
+
 namespace switchyard::kernels {
 namespace {
 
@@ -90,6 +92,12 @@ void start_profile(bool keep_events) {
 }
 
 void stop_profile() { internal::profiling = false; }
+
+std::uint64_t profiled_calls() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  return s.collected.events.size() + s.collected.events_dropped;
+}
 
 Profile profile() {
   State& s = state();

@@ -33,6 +33,35 @@ TEST(HostMemory, BlocksOneElementBelowTheCachesBorderDoNotLeak) {
   EXPECT_LT(resident_bytes(), before + (std::size_t{8} << 20));
 }
 
+/// Adds up what is allocated and freed.
+class Tally : public MemoryObserver {
+ public:
+  void allocated(const Storage& storage) noexcept override {
+    ++count;
+    bytes += storage.capacity();
+  }
+  void freed(const Storage& storage) noexcept override { bytes -= storage.capacity(); }
+
+  int count = 0;
+  std::size_t bytes = 0;
+};
+
+TEST(MemoryObserver, CountsWhatTheAllocatorCounts) {
+  Tally tally;
+  const std::size_t before = memory_stats(Device::kCpu).live;
+  ASSERT_EQ(observe_memory(&tally), nullptr);
+  Tensor small = Tensor::zeros({3}, DType::kFloat64);
+  Tensor large = Tensor::zeros({300'000}, DType::kFloat64);
+  EXPECT_GE(small.storage()->capacity(), small.bytes());
+  EXPECT_EQ(tally.bytes, memory_stats(Device::kCpu).live - before);
+  large = {};
+  EXPECT_EQ(tally.bytes, memory_stats(Device::kCpu).live - before);
+  EXPECT_EQ(tally.count, 2);
+  EXPECT_EQ(observe_memory(nullptr), &tally);
+  small = {};
+  EXPECT_NE(tally.bytes, 0U);
+}
+
 TEST(OutOfMemory, NamesBytesAndDevice) {
   const auto pebibyte = [] { Tensor::empty({std::int64_t{1} << 50}, DType::kUInt8); };
   expect_error(pebibyte, "out of memory: could not allocate 1125899906842624 bytes on cpu");
