@@ -61,9 +61,9 @@ function(switchyard_gpu_tests)
   endforeach()
 endfunction()
 
-set(_not_kernels "/(cuda_runtime|cuda_device)/")
+set(_not_kernels "/(cuda_runtime|cuda_device|xray)/")
 if(NOT SWITCHYARD_SIMT)
-  set(_not_kernels "/(simt|cuda|cuda_runtime|cuda_device)/")  # these run kernels on the executor
+  set(_not_kernels "/(simt|cuda|cuda_runtime|cuda_device|xray)/")  # these run kernels on the executor
 endif()
 switchyard_test(kernels EXCLUDE "tests/kernels${_not_kernels}"
                 LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
@@ -74,6 +74,8 @@ if(SWITCHYARD_CUDA)
   switchyard_test(kernels/cuda_device STANDALONE LABEL gpu
                   LIBRARIES switchyard_cuda_runtime fmt::fmt)
 endif()
+switchyard_test(kernels/xray STANDALONE LABEL kernels LIBRARIES switchyard_xray fmt::fmt)
+target_compile_definitions(test_kernels_xray PRIVATE SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 switchyard_test(engine LIBRARIES switchyard_engine)
 switchyard_test(data LIBRARIES switchyard_data ZLIB::ZLIB LibArchive::LibArchive)
 switchyard_test(models LIBRARIES switchyard_models)
@@ -91,6 +93,7 @@ if(SWITCHYARD_CUDA)
   target_sources(test_analysis_gpu_bench PRIVATE tests/training/gpu_step/fake_launches.cpp)
 endif()
 switchyard_test(app LIBRARIES switchyard_analysis)
+switchyard_light_optimisation(test_kernels_xray)
 foreach(folder kernels engine data models training analysis app)
   switchyard_light_optimisation(test_${folder})
 endforeach()

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/xray/warp.h"
+
+namespace switchyard::kernels::xray {
+
+/// Where the active lanes of a memory instruction reach: computed, checked and counted.
+struct Access {
+  std::uint64_t address[kLanes] = {};  ///< within the space
+  std::byte* host[kLanes] = {};        ///< null for lanes that are not active
+};
+
+/// What an access does, for the counts and for messages.
+enum class Use : std::uint8_t { kLoad, kStore, kAtomic };
+
+/// The addresses that a register (or none: `bits` 0) and an offset give.
+void addresses(const Warp& warp, Slot slot, std::uint8_t bits, std::int64_t offset,
+               std::uint64_t (&address)[kLanes]);
+
+/// Resolves slot[1] and `offset` of an instruction for `bytes` bytes per lane. Errors: Error naming
+/// kernel, block, thread and line for a misaligned address and for one outside of what the space
+/// holds.
+void resolve(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes, Access& access);
+/// The same for addresses that are known already, in the given space.
+void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+             std::uint32_t lanes, Access& access);
+
+}  // namespace switchyard::kernels::xray

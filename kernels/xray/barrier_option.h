@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace switchyard::kernels::xray {
+
+/// Instruction::option of a barrier: only waiting, only arriving, or waiting with a vote.
+enum class BarrierOption : std::uint8_t { kSync, kArrive, kCount, kAnd, kOr };
+
+}  // namespace switchyard::kernels::xray

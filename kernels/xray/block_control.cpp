@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "kernels/xray/barrier_option.h"
+#include "kernels/xray/block_run.h"
+#include "kernels/xray/lanes.h"
+
+// What a block does at an instruction that decides where its lanes go on.
+
+namespace switchyard::kernels::xray {
+
+/// Returns whether the group still stands at one place, group.pc.
+bool BlockRun::control(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) {
+  switch (in.flow) {
+    case Flow::kBranch:
+      return branch(warp, group, in, lanes);
+    case Flow::kTable:
+      return branch_by_table(warp, group, in);
+    case Flow::kCollective:
+      return collective(warp, group, in, lanes);
+    case Flow::kBarrier:
+      return arrive(warp, group, in, lanes);
+    case Flow::kExit:
+      warp.alive &= ~lanes;
+      group.lanes &= ~lanes;
+      group.pc = in.next;
+      return group.lanes != 0;
+    default:
+      group.pc = in.next;
+      return true;
+  }
+}
+
+bool BlockRun::branch(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) const {
+  if (lanes == group.lanes || lanes == 0) {
+    group.pc = lanes == 0 ? in.next : in.target;
+    return true;
+  }
+  leave(warp, lanes, in.target);
+  leave(warp, group.lanes & ~lanes, in.next);
+  return false;
+}
+
+bool BlockRun::branch_by_table(Warp& warp, const Group& group, const Instruction& in) const {
+  const std::uint32_t* index = warp.lanes<std::uint32_t>(in.slot[0]);
+  for_lanes(group.lanes, [&](std::uint32_t lane) {
+    if (index[lane] >= in.target) {
+      fail(warp, in, lane,
+           fmt::format("branches by entry {} of a table of {}", index[lane], in.target));
+    }
+    warp.pc[lane] = launch_.program.targets[in.extra + index[lane]];
+  });
+  return false;
+}
+
+/// The lanes go on together once all lanes of their mask that have not exited are here.
+bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
+                          std::uint32_t lanes) const {
+  if (lanes == 0) {
+    group.pc = in.next;
+    return true;
+  }
+  const std::uint32_t* masks = warp.lanes<std::uint32_t>(in.slot[4]);
+  const std::uint32_t mask = masks[std::countr_zero(lanes)];
+  std::uint32_t here = 0;
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    if ((masks[lane] >> lane & 1) == 0) {
+      fail(warp, in, lane,
+           fmt::format("its mask 0x{:08x} does not name the thread itself", masks[lane]));
+    }
+    here |= (masks[lane] == mask ? 1U : 0U) << lane;
+  });
+  const std::uint32_t waiting = [&] {
+    std::uint32_t at = 0;
+    for_lanes(warp.at_collective,
+              [&](std::uint32_t lane) { at |= (warp.pc[lane] == group.pc ? 1U : 0U) << lane; });
+    return at;
+  }();
+  const std::uint32_t arrived = (here | waiting) & mask;
+  const std::uint32_t others = group.lanes & ~here;
+  if ((mask & warp.alive & ~arrived) != 0) {
+    leave(warp, here, group.pc);
+    warp.at_collective |= here;
+  } else {
+    warp.active = arrived;
+    in.run(warp, in);
+    warp.at_collective &= ~arrived;
+    if (others == 0 && arrived == group.lanes) {
+      group.pc = in.next;
+      return true;
+    }
+    leave(warp, arrived, in.next);
+  }
+  leave(warp, others & lanes, group.pc);  // with another mask: their turn comes next
+  leave(warp, others & ~lanes, in.next);  // whom the guard lets pass by
+  return false;
+}
+
+/// Lets lanes go on whose mask names only lanes that wait or have exited by now: at one
+/// instruction, or all at some bar.warp.sync, which need not be the same one. Returns whether any
+/// can.
+bool BlockRun::wake_collectives(Warp& warp) const {
+  std::uint32_t ready = 0;
+  for_lanes(warp.at_collective, [&](std::uint32_t lane) {
+    if ((ready >> lane & 1) != 0) return;
+    const Instruction& in = launch_.program.code[warp.pc[lane]];
+    const std::uint32_t needed = warp.lanes<std::uint32_t>(in.slot[4])[lane] & warp.alive;
+    bool all = true;
+    bool all_same = true;
+    for_lanes(needed, [&](std::uint32_t other) {
+      const bool waits = (warp.at_collective >> other & 1) != 0;
+      all = all && waits && launch_.program.code[warp.pc[other]].kind == Kind::kBarrier;
+      all_same = all_same && waits && warp.pc[other] == warp.pc[lane];
+    });
+    if (all && in.kind == Kind::kBarrier && !all_same) {
+      for_lanes(needed & ~ready, [&](std::uint32_t other) {
+        warp.pc[other] = launch_.program.code[warp.pc[other]].next;
+      });
+      ready |= needed;
+    } else if (all_same) {
+      ready |= needed;
+    }
+  });
+  warp.at_collective &= ~ready;
+  return ready != 0;
+}
+
+bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) {
+  if (lanes == 0) {
+    group.pc = in.next;
+    return true;
+  }
+  const auto first = static_cast<std::uint32_t>(std::countr_zero(lanes));
+  const std::uint32_t number = warp.lanes<std::uint32_t>(in.slot[1])[first];
+  if (number >= block_.barriers.size()) {
+    fail(warp, in, first, fmt::format("there are 16 barriers, this is number {}", number));
+  }
+  Barrier& barrier = block_.barriers[number];
+  const auto count = static_cast<std::uint32_t>(std::popcount(lanes));
+  const bool is_counted = in.slot[2] != kNoSlot;
+  if (is_counted) {
+    barrier.expected = warp.lanes<std::uint32_t>(in.slot[2])[first];
+    if (barrier.expected == 0 || barrier.expected % kLanes != 0) {
+      fail(warp, in, first,
+           fmt::format("a barrier of {} threads, which is no multiple of 32", barrier.expected));
+    }
+  }
+  // Where threads are counted, a warp counts whole, even the last one of a block.
+  barrier.arrived += is_counted && lanes == warp.alive ? kLanes : count;
+  const auto option = static_cast<BarrierOption>(in.option);
+  if (in.slot[3] != kNoSlot) {
+    barrier.votes += static_cast<std::uint32_t>(std::popcount(warp.predicate(in.slot[3]) & lanes));
+    barrier.voters += count;
+  }
+  leave(warp, group.lanes, in.next);
+  if (option != BarrierOption::kArrive) {
+    warp.at_barrier |= lanes;
+    for_lanes(lanes, [&](std::uint32_t lane) {
+      warp.waits_at[lane] = group.pc;
+      warp.barrier[lane] = static_cast<std::uint8_t>(number);
+    });
+  }
+  release(number);
+  return false;
+}
+
+/// Opens a barrier that all its threads have reached. Returns whether it did.
+bool BlockRun::release(std::uint32_t number) {
+  Barrier& barrier = block_.barriers[number];
+  const std::uint32_t expected = barrier.expected != 0 ? barrier.expected : alive_threads();
+  if (barrier.arrived == 0 || barrier.arrived < expected) return false;
+  for (Warp& warp : block_.warps) {
+    for_lanes(warp.at_barrier, [&](std::uint32_t lane) {
+      if (warp.barrier[lane] != number) return;
+      warp.at_barrier &= ~(1U << lane);
+      if (barrier.voters != 0) write_votes(warp, lane, barrier);
+    });
+  }
+  barrier = {};
+  return true;
+}
+
+bool BlockRun::release_all() {
+  bool any = false;
+  for (std::uint32_t i = 0; i < block_.barriers.size(); ++i) any |= release(i);
+  return any;
+}
+
+void BlockRun::write_votes(Warp& warp, std::uint32_t lane, const Barrier& barrier) const {
+  const Instruction& in = launch_.program.code[warp.waits_at[lane]];
+  warp.active = 1U << lane;
+  switch (static_cast<BarrierOption>(in.option)) {
+    case BarrierOption::kCount:
+      if (in.slot[0] != kNoSlot) warp.lanes<std::uint32_t>(in.slot[0])[lane] = barrier.votes;
+      break;
+    case BarrierOption::kAnd:
+      warp.store_predicate(in.slot[0], barrier.votes == barrier.voters ? kAllLanes : 0);
+      break;
+    case BarrierOption::kOr:
+      warp.store_predicate(in.slot[0], barrier.votes != 0 ? kAllLanes : 0);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace switchyard::kernels::xray

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/xray/warp.h"
+
+namespace switchyard::kernels::xray {
+
+/// What the host threads that run one launch share.
+struct Progress {
+  std::atomic<std::uint64_t> executed{0};  ///< warp instructions
+  std::uint64_t limit = 0;
+  std::atomic<bool> stop{false};  ///< another thread failed
+};
+
+/// Runs blocks of a launch, one after the other, on one host thread.
+///
+/// Every lane has a program counter. Of the lanes that can go on, those at the lowest address run
+/// together; in the order that lay_out() gives the code, diverged lanes meet again as early as they
+/// can. Lanes that only wait for others to change memory stand back from time to time, as do warps,
+/// so that locks between threads work.
+class BlockRun {
+ public:
+  BlockRun(const Launch& launch, Progress& progress);
+  /// Errors: Error naming kernel, block, thread and line for whatever the kernel does wrong, for a
+  /// barrier or collective that some thread never reaches, and where the launch's limit of
+  /// instructions is used up, with the places where the block's warps stand.
+  void run(Dim3 index);
+
+  const std::vector<AccessCounts>& counts() const { return counts_; }
+
+ private:
+  /// The lanes that run together, and where.
+  struct Group {
+    std::uint32_t lanes = 0;
+    std::uint32_t pc = 0;
+    std::uint32_t meet = 0;  ///< the next address at which other lanes stand
+  };
+
+  void start(Dim3 index);
+  bool run_warp(Warp& warp);
+  bool regroup(Warp& warp, Group& group) const;
+  static void leave(Warp& warp, std::uint32_t lanes, std::uint32_t pc);
+  bool control(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes);
+  bool branch(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) const;
+  bool branch_by_table(Warp& warp, const Group& group, const Instruction& in) const;
+  bool collective(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) const;
+  bool arrive(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes);
+  bool wake_collectives(Warp& warp) const;
+  bool release(std::uint32_t number);
+  bool release_all();
+  void write_votes(Warp& warp, std::uint32_t lane, const Barrier& barrier) const;
+  void spend(std::uint64_t instructions);
+  std::string positions() const;
+  std::uint32_t alive_threads() const;
+
+  const Launch& launch_;
+  Progress& progress_;
+  BlockState block_;
+  std::vector<AccessCounts> counts_;
+  std::vector<const Allocation*> recent_;
+  std::vector<std::byte> registers_;
+  std::vector<std::byte> local_;
+};
+
+}  // namespace switchyard::kernels::xray

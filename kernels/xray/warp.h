@@ -1,0 +1,122 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "kernels/common/dim3.h"
+#include "kernels/xray/access_count.h"
+#include "kernels/xray/memory.h"
+#include "kernels/xray/program.h"
+
+namespace switchyard::kernels::xray {
+
+inline constexpr std::uint32_t kLanes = 32;
+inline constexpr std::uint32_t kAllLanes = 0xFFFFFFFFU;
+
+/// Generic addresses in these windows mean shared and local memory and a kernel's parameters; no
+/// host address lies there.
+inline constexpr std::uint64_t kSharedWindow = std::uint64_t{1} << 56;
+inline constexpr std::uint64_t kLocalWindow = std::uint64_t{2} << 56;
+inline constexpr std::uint64_t kParamWindow = std::uint64_t{3} << 56;
+inline constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 32;
+
+/// What one launch is made of.
+struct Launch {
+  const Program& program;
+  LaunchShape shape;
+  std::vector<std::byte> parameters;
+  const Memory& memory;
+};
+
+/// A copy that cp.async began and whose bytes have not landed yet.
+struct PendingCopy {
+  std::uint32_t lanes = 0;
+  std::uint8_t bytes = 0;
+  std::array<std::uint32_t, kLanes> group{};  ///< how many groups its lane had committed before
+  std::array<std::uint32_t, kLanes> to{};     ///< shared address
+  std::array<std::array<std::byte, 16>, kLanes> data{};
+};
+
+struct BlockState;
+
+/// The state of 32 lanes. Handlers see `active`, the registers and the block.
+struct Warp {
+  std::byte* base[2] = {nullptr, nullptr};  ///< registers, constants
+  std::uint32_t active = 0;                 ///< the lanes that the current instruction acts for
+  BlockState* block = nullptr;
+  std::byte* local = nullptr;
+  std::uint32_t carry = 0;  ///< CC.CF of each lane
+  std::uint32_t index = 0;  ///< within the block
+  std::vector<PendingCopy> copies;
+  std::array<std::uint32_t, kLanes> committed{};  ///< cp.async groups so far
+
+  // The scheduler's (block_run.cpp).
+  std::array<std::uint32_t, kLanes> pc{};
+  std::uint32_t alive = 0;
+  std::uint32_t at_barrier = 0;
+  std::uint32_t at_collective = 0;
+  std::uint32_t deferred = 0;                    ///< stand back while others make what they spin on
+  std::array<std::uint32_t, kLanes> waits_at{};  ///< the barrier instruction of a lane that waits
+  std::array<std::uint8_t, kLanes> barrier{};    ///< and the barrier's number
+
+  template <class T>
+  T* lanes(Slot slot) const {
+    return reinterpret_cast<T*>(base[slot >> 31] + (slot & ~kConstantSlot));
+  }
+  /// Writes a result for the active lanes.
+  template <class T>
+  void store(Slot slot, const T (&result)[kLanes]) const {
+    if (slot == kNoSlot) return;
+    T* to = lanes<T>(slot);
+    if (active == kAllLanes) {
+      std::memcpy(to, result, sizeof result);
+    } else {
+      for (std::uint32_t i = 0; i < kLanes; ++i) to[i] = (active >> i & 1) != 0 ? result[i] : to[i];
+    }
+  }
+  std::uint32_t predicate(Slot slot) const {
+    const std::uint32_t bits = *lanes<std::uint32_t>(slot & ~kInvertedSlot);
+    return (slot & kInvertedSlot) != 0 ? ~bits : bits;
+  }
+  void store_predicate(Slot slot, std::uint32_t bits) const {
+    if (slot == kNoSlot) return;
+    std::uint32_t& to = *lanes<std::uint32_t>(slot);
+    to = (to & ~active) | (bits & active);
+  }
+};
+
+/// The barrier that bar.sync names.
+struct Barrier {
+  std::uint32_t arrived = 0;   ///< threads
+  std::uint32_t expected = 0;  ///< 0: all threads of the block
+  std::uint32_t votes = 0;     ///< threads with a true predicate, for bar.red
+  std::uint32_t voters = 0;
+};
+
+/// One block that runs, on one host thread.
+struct BlockState {
+  const Launch* launch = nullptr;
+  Dim3 index;
+  std::vector<Warp> warps;
+  std::vector<std::byte> shared;
+  std::array<Barrier, 16> barriers;
+  AccessCounts* counts = nullptr;       ///< of this host thread, one per instruction
+  const Allocation** recent = nullptr;  ///< the allocation that each instruction used last
+  std::uint64_t executed = 0;           ///< warp instructions, the block's clock
+};
+
+/// Throws Error: "KERNEL: block (x, y, z), thread (x, y, z), PLACE: what".
+[[noreturn]] void fail(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                       std::string_view what);
+
+/// The counters of an instruction.
+inline AccessCounts& counts_of(const Warp& warp, const Instruction& in) {
+  const Launch& launch = *warp.block->launch;
+  return warp.block->counts[&in - launch.program.code.data()];
+}
+
+}  // namespace switchyard::kernels::xray
