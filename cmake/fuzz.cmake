@@ -13,7 +13,7 @@ add_custom_target(fuzz_targets)  # all of them, for ./run fuzz
 # switchyard_fuzz_program(NAME SOURCES...)
 function(switchyard_fuzz_program NAME)
   add_executable(${NAME} ${ARGN})
-  target_link_libraries(${NAME} PRIVATE switchyard_flags switchyard_analysis ZLIB::ZLIB
+  target_link_libraries(${NAME} PRIVATE switchyard_flags switchyard_analysis switchyard_xray ZLIB::ZLIB
                         LibArchive::LibArchive fmt::fmt)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${_fuzz_output}")
   add_dependencies(fuzz_targets ${NAME})
@@ -28,3 +28,4 @@ foreach(file ${_fuzz_files})
 endforeach()
 switchyard_fuzz_program(fuzz_seeds tests/fuzz/write_seeds.cpp tests/support/image_files.cpp
                         tests/data/archive_files.cpp)
+target_compile_definitions(fuzz_seeds PRIVATE SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -102,7 +102,8 @@ if(SWITCHYARD_CUDA)
 endif()
 if(TARGET test_app AND TARGET switchyard)
   add_dependencies(test_app switchyard)  # it runs the program and reads what it prints
-  target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>")
+  target_compile_definitions(test_app PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard>"
+                             SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 endif()
 
 # Every variant of every kernel against its float64 reference: tests/workbench. One ctest entry per
@@ -131,6 +132,24 @@ foreach(file ${_families})
 endforeach()
 add_test(NAME workbench COMMAND test_workbench "--gtest_filter=-Cpu.*:Simt.*:Cuda.*")
 set_tests_properties(workbench PROPERTIES TIMEOUT ${_timeout} LABELS kernels)
+
+# The same on the device cuda without a GPU: a stand-in for the CUDA runtime hands every launch to the
+# X-ray, which runs the PTX that nvcc made. Products by NVIDIA's libraries have no PTX here.
+if(SWITCHYARD_CUDA)
+  add_executable(test_workbench_xray tests/workbench/agreement_test.cpp
+                                     tests/workbench/xray/xray_launches.cpp
+                                     tests/kernels/cuda_runtime/fake_cuda.cpp)
+  target_link_libraries(test_workbench_xray PRIVATE switchyard_flags switchyard_workbench
+                        switchyard_xray switchyard_cuda GTest::gtest fmt::fmt)
+  set_target_properties(test_workbench_xray PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  foreach(family softmax top_k gather shape)  # the rest: nightly
+    add_test(NAME workbench.xray.${family}
+             COMMAND test_workbench_xray "--gtest_filter=Cuda.${family}/*-*/standard" --gtest_brief=1)
+    set_tests_properties(workbench.xray.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
+                         FAIL_REGULAR_EXPRESSION " 0 tests from")
+  endforeach()
+endif()
 
 # Compares what the compiled kernels ask of a GPU with the checked-in table; skipped without nvcc.
 if(TARGET switchyard)

@@ -62,8 +62,8 @@ void check_choices(const Tensor& choices, const std::string& path, std::int64_t 
 }  // namespace
 
 Tensor read_trace(const std::filesystem::path& path, const TraceOptions& options) {
-  const Tensor all =
-      path.extension() == ".npy" ? read_npy(path) : read_safetensors_trace(path, options.experts);
+  const Tensor all = path.extension() == ".npy" ? read_npy_integers(path)
+                                                : read_safetensors_trace(path, options.experts);
   const Tensor choices = one_layer(all, path.string(), options.layer);
   check_choices(choices, path.string(), options.experts);
   return choices;

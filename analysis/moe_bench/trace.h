@@ -11,7 +11,7 @@ namespace switchyard::moe_bench {
 /// Reads an array of integers from a file of NumPy's format (.npy, versions 1 to 3, little-endian
 /// or one-byte integers, row-major) as int64 on the host. Errors: one line naming the file for
 /// anything else, a damaged header, and data that is not as long as the header says.
-Tensor read_npy(const std::filesystem::path& path);
+Tensor read_npy_integers(const std::filesystem::path& path);
 
 struct TraceOptions {
   std::int64_t experts = 0;  ///< every index lies below

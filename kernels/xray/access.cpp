@@ -49,36 +49,49 @@ void check_alignment(const Warp& warp, const Instruction& in, Use use, std::uint
   });
 }
 
+/// The lanes whose `bytes` bytes are not within [begin, begin + size).
+std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t bytes,
+                      std::uint64_t begin, std::uint64_t size) {
+  if (size < bytes) return lanes;
+  std::uint32_t bad = 0;
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    bad |= (access.address[i] - begin > size - bytes ? 1U : 0U) << i;
+  }
+  return bad & lanes;
+}
+
 /// Global and constant memory: every lane's bytes lie in one allocation, mostly the one that this
 /// instruction used last.
 void resolve_global(const Warp& warp, const Instruction& in, Space space, Use use,
                     std::uint32_t bytes, std::uint32_t lanes, Access& access) {
   const Launch& launch = *warp.block->launch;
   const Allocation*& recent = warp.block->recent[&in - launch.program.code.data()];
-  for_lanes(lanes, [&](std::uint32_t lane) {
+  const std::uint32_t elsewhere =
+      recent == nullptr ? lanes : outside(access, lanes, bytes, recent->begin, recent->bytes);
+  for_lanes(elsewhere, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
-    if (recent == nullptr || !recent->holds(address, bytes)) {
-      recent = launch.memory.find(address, bytes);
-      if (recent == nullptr) {
-        fail_outside(warp, in, lane, space, use, bytes, address, launch.memory.describe(address));
-      }
+    if (recent != nullptr && recent->holds(address, bytes)) return;
+    recent = launch.memory.find(address, bytes);
+    if (recent == nullptr) {
+      fail_outside(warp, in, lane, space, use, bytes, address, launch.memory.describe(address));
     }
-    access.host[lane] = reinterpret_cast<std::byte*>(address);
   });
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    if ((lanes >> i & 1) != 0) access.host[i] = reinterpret_cast<std::byte*>(access.address[i]);
+  }
 }
 
 /// Spaces that are one array of `size` bytes, a separate one for each lane if `stride` is not 0.
 void resolve_array(const Warp& warp, const Instruction& in, Space space, Use use,
                    std::uint32_t bytes, std::uint32_t lanes, std::byte* base, std::size_t size,
                    std::size_t stride, Access& access) {
-  for_lanes(lanes, [&](std::uint32_t lane) {
-    const std::uint64_t address = access.address[lane];
-    if (address > size || size - address < bytes) {
-      fail_outside(warp, in, lane, space, use, bytes, address,
-                   fmt::format("of which there are {} bytes", size));
-    }
-    access.host[lane] = base + lane * stride + address;
+  for_lanes(outside(access, lanes, bytes, 0, size), [&](std::uint32_t lane) {
+    fail_outside(warp, in, lane, space, use, bytes, access.address[lane],
+                 fmt::format("of which there are {} bytes", size));
   });
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    if ((lanes >> i & 1) != 0) access.host[i] = base + i * stride + access.address[i];
+  }
 }
 
 void count(const Warp& warp, const Instruction& in, Space space, std::uint32_t bytes,

@@ -45,13 +45,24 @@ void for_each_lane(std::uint32_t lanes, const Body& body) {
     body(static_cast<std::uint32_t>(std::countr_zero(rest)));
   }
 }
+/// Calls body(address) for the active lanes, but for those that want what the lane before them
+/// does: most neighbours that share an address are found so.
+template <class Body>
+void for_each_address(const std::uint64_t* address, std::uint32_t lanes, const Body& body) {
+  std::uint64_t before = ~std::uint64_t{0};
+  for_each_lane(lanes, [&](std::uint32_t lane) {
+    if (address[lane] == before) return;
+    before = address[lane];
+    body(before);
+  });
+}
 
 std::uint64_t turns_of(const std::uint64_t* address, std::uint32_t lanes, std::uint32_t bytes) {
   SmallSet words;
   std::array<std::uint8_t, 32> asked{};
   std::uint8_t most = 0;
-  for_each_lane(lanes, [&](std::uint32_t lane) {
-    for (std::uint64_t word = address[lane] / 4; word <= (address[lane] + bytes - 1) / 4; ++word) {
+  for_each_address(address, lanes, [&](std::uint64_t at) {
+    for (std::uint64_t word = at / 4; word <= (at + bytes - 1) / 4; ++word) {
       if (words.add(word)) most = std::max(most, ++asked[word % 32]);
     }
   });
@@ -90,10 +101,10 @@ void count_global(AccessCounts& counts, const std::uint64_t* address, std::uint3
   }
   SmallSet sectors, addresses;
   std::uint64_t touched = 0, different = 0;
-  for_each_lane(lanes, [&](std::uint32_t lane) {
-    if (!addresses.add(address[lane])) return;
+  for_each_address(address, lanes, [&](std::uint64_t at) {
+    if (!addresses.add(at)) return;
     ++different;
-    touched += sectors.add(address[lane] / 32) ? 1 : 0;
+    touched += sectors.add(at / 32) ? 1 : 0;
   });
   counts.sectors += touched;
   counts.ideal_sectors += (different * bytes + 31) / 32;

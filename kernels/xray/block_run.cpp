@@ -166,8 +166,8 @@ bool BlockRun::run_warp(Warp& warp) {
       together = control(warp, group, in, lanes);
     }
     if (--left == 0) {
-      spend(slice);
       if (together) leave(warp, group.lanes, group.pc);
+      spend(slice);
       if (warp.deferred == 0) return true;
       warp.deferred = 0;
       left = slice = kSlice;

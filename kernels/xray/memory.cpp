@@ -37,6 +37,12 @@ void Memory::add(void* begin, std::size_t bytes, std::string name) {
   allocations_.insert(at, {address, bytes, std::move(name)});
 }
 
+void Memory::remove(const void* begin) {
+  std::erase_if(allocations_, [&](const Allocation& one) {
+    return one.begin == reinterpret_cast<std::uint64_t>(begin);
+  });
+}
+
 const Allocation* Memory::find(std::uint64_t address, std::uint64_t bytes) const {
   const auto after = std::upper_bound(
       allocations_.begin(), allocations_.end(), address,

@@ -28,6 +28,8 @@ class Memory {
   std::byte* allocate(std::size_t bytes, std::string name);
   /// Registers memory of the caller's, which must outlive every launch that uses it.
   void add(void* begin, std::size_t bytes, std::string name);
+  /// Forgets memory that was added; no launch may run.
+  void remove(const void* begin);
 
   /// The allocation that holds `bytes` bytes from `address` on; null if there is none.
   const Allocation* find(std::uint64_t address, std::uint64_t bytes) const;

@@ -18,11 +18,16 @@ void load(Warp& w, const Instruction& in) {
   const Slot* to = &w.block->launch->program.slots[in.extra];
   for (std::uint32_t v = 0; v < in.count; ++v) {
     D result[kLanes] = {};
-    for_lanes(w.active, [&](std::uint32_t lane) {
+    const auto take = [&](std::uint32_t lane) {
       E element;
       std::memcpy(&element, access.host[lane] + v * sizeof(E), sizeof(E));
       result[lane] = static_cast<D>(element);
-    });
+    };
+    if (w.active == kAllLanes) {
+      for (std::uint32_t lane = 0; lane < kLanes; ++lane) take(lane);
+    } else {
+      for_lanes(w.active, take);
+    }
     w.store(to[v], result);
   }
 }

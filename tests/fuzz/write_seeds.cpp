@@ -110,6 +110,22 @@ void write_images(const fs::path& root) {
                       {{folder + "test_batch.bin", "../x", test::ArchiveEntry::kSymbolicLink}});
 }
 
+/// The kernels of the X-ray's tests, one by one, so that each seed is small.
+void write_ptx(const fs::path& root) {
+  const std::string text =
+      read_file(fs::path(SWITCHYARD_SOURCE_DIR) / "tests/kernels/xray/ptx/counted.ptx");
+  constexpr std::string_view kEntry = ".visible .entry ";
+  const std::string head = ".version 8.0\n.target sm_80\n.address_size 64\n";
+  for (std::size_t at = text.find(kEntry); at != std::string::npos;) {
+    const std::size_t next = text.find(kEntry, at + 1);
+    const std::string kernel = text.substr(at, next - at);
+    const std::size_t name = kEntry.size();
+    test::write_bytes(seed_file(root, "ptx", kernel.substr(name, kernel.find('(') - name)),
+                      head + kernel);
+    at = next;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::fuzz
 
@@ -123,5 +139,6 @@ int main(int count, char** arguments) {
   switchyard::fuzz::write_tensors(root);
   switchyard::fuzz::write_checkpoints(root);
   switchyard::fuzz::write_images(root);
+  switchyard::fuzz::write_ptx(root);
   return 0;
 }

@@ -56,7 +56,7 @@ class TraceTest : public testing::Test {
 TEST_F(TraceTest, ReadsIntegersOfEveryWidth) {
   const std::vector<double> want = {5, 0, 7, 2};
   const auto read = [&](const std::string& descr, const std::string& data) {
-    return read_npy(write("a.npy", npy(descr, "(2, 2)", data)));
+    return read_npy_integers(write("a.npy", npy(descr, "(2, 2)", data)));
   };
   EXPECT_EQ(read("|u1", bytes_of<std::uint8_t>({5, 0, 7, 2})).to_doubles(), want);
   EXPECT_EQ(read("<i2", bytes_of<std::int16_t>({5, 0, 7, 2})).to_doubles(), want);
@@ -106,7 +106,8 @@ TEST_F(TraceTest, DamagedNpyFiles) {
   fails(good.substr(0, 40), "the header ends behind the file");
   fails(good.substr(0, good.size() - 1), "needs 8 bytes of data, the file has 7");
   fails(npy("<f4", "(1, 2)", std::string(8, '\0')), "expected integers");
-  fails(npy(">i4", "(1, 2)", std::string(8, '\0')), "expected integers");
+  fails(npy(">i4", "(1, 2)", std::string(8, '\0')),
+        "expected numbers of 1 to 8 bytes, little-endian");
   fails(npy("<i4", "(1, 2)", std::string(8, '\0'), "True"), "column-major");
   fails(npy("<i4", "(1, x)", std::string(8, '\0')), "shape cannot be read");
   fails(npy("<i4", "(99999999999, 99999999999)", ""), "shape is too large");

@@ -41,6 +41,7 @@ class FakeCuda {
   int waits = 0;                     ///< of the host for a stream or for what is not there yet
   std::size_t device_bytes() const;  ///< taken from the device: handed out and cached
   std::size_t cached_bytes() const;
+  const std::map<void*, std::size_t>& handed_out() const { return handed_out_; }
   std::size_t pinned_bytes = 0;
   int live_events = 0;
   int live_streams = 0;

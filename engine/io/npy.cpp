@@ -1,17 +1,21 @@
-#include <charconv>
-#include <cstring>
-#include <optional>
+#include "engine/io/npy.h"
 
-#include "analysis/moe_bench/trace.h"
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "kernels/api/text.h"
 
-// NumPy's format: the magic "\x93NUMPY", two version bytes, the header's length (2 bytes in version
+// The format: the magic "\x93NUMPY", two version bytes, the header's length (2 bytes in version
 // 1, else 4), and a Python dictionary {'descr': '<i4', 'fortran_order': False, 'shape': (8, 2), }.
-// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-namespace switchyard::moe_bench {
+namespace switchyard {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
@@ -72,56 +76,33 @@ Shape shape_of(std::string_view text, const std::string& path) {
   return Shape(std::span<const std::int64_t>(sizes));
 }
 
-template <class T>
-void widen(const char* from, std::int64_t* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    T value;
-    std::memcpy(&value, from + i * sizeof(T), sizeof(T));
-    to[i] = static_cast<std::int64_t>(value);
-  }
-}
+constexpr std::string_view kTypes[] = {"|i1", "|u1", "<i2", "<u2", "<i4", "<u4",
+                                       "<i8", "<u8", "<f2", "<f4", "<f8"};
 
-struct Reader {
-  std::string_view descr;
-  std::size_t size;
-  void (*widen)(const char*, std::int64_t*, std::size_t);
-};
-constexpr Reader kReaders[] = {
-    {"|i1", 1, widen<std::int8_t>},  {"|u1", 1, widen<std::uint8_t>},
-    {"<i2", 2, widen<std::int16_t>}, {"<u2", 2, widen<std::uint16_t>},
-    {"<i4", 4, widen<std::int32_t>}, {"<u4", 4, widen<std::uint32_t>},
-    {"<i8", 8, widen<std::int64_t>},
-};
-
-const Reader& reader_for(std::string_view text, const std::string& path) {
+std::string_view type_of(std::string_view text, const std::string& path) {
   const std::string_view value = value_of(text, "'descr'", path);
-  for (const Reader& reader : kReaders) {
-    if (value.size() > 4 && value.substr(1, 3) == reader.descr && value[4] == value[0]) {
-      return reader;
-    }
+  for (const std::string_view type : kTypes) {
+    if (value.size() > 4 && value.substr(1, 3) == type && value[4] == value[0]) return type;
   }
-  throw Error(
-      fmt::format("{}: expected integers of 1 to 8 bytes, little-endian; the header says {}", path,
-                  one_line(value.substr(0, value.find(',')), 40)));
+  throw Error(fmt::format("{}: expected numbers of 1 to 8 bytes, little-endian; the header says {}",
+                          path, one_line(value.substr(0, value.find(',')), 40)));
 }
 
 }  // namespace
 
-Tensor read_npy(const std::filesystem::path& path) {
-  const std::string file = read_file(path);
+NpyArray read_npy(const std::filesystem::path& path) {
+  std::string file = read_file(path);
   const std::string name = path.string();
   const Header header = split(file, name);
   check(value_of(header.text, "'fortran_order'", name).starts_with("False"),
         "{}: column-major arrays are not read", name);
-  const Reader& reader = reader_for(header.text, name);
-  const Shape shape = shape_of(header.text, name);
-  const auto count = static_cast<std::size_t>(shape.numel());
-  check(file.size() - header.data_begin == count * reader.size,
-        "{}: {} needs {} bytes of data, the file has {}", name, shape, count * reader.size,
-        file.size() - header.data_begin);
-  Tensor numbers = Tensor::empty(shape, DType::kInt64);
-  reader.widen(file.data() + header.data_begin, numbers.data<std::int64_t>(), count);
-  return numbers;
+  NpyArray array{std::string(type_of(header.text, name)), shape_of(header.text, name), {}};
+  const auto bytes =
+      static_cast<std::size_t>(array.shape.numel()) * static_cast<std::size_t>(array.type[2] - '0');
+  check(file.size() - header.data_begin == bytes, "{}: {} needs {} bytes of data, the file has {}",
+        name, array.shape, bytes, file.size() - header.data_begin);
+  array.data = file.substr(header.data_begin);
+  return array;
 }
 
-}  // namespace switchyard::moe_bench
+}  // namespace switchyard

@@ -1,0 +1,73 @@
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/safetensors.h"
+#include "tests/app/app_test.h"
+
+namespace switchyard::test {
+namespace {
+
+class XrayTest : public AppTest {
+ protected:
+  static Arguments xray(const std::string& kernel) {
+    return {"xray", std::string(SWITCHYARD_SOURCE_DIR) + "/tests/kernels/xray/ptx/counted.ptx",
+            "--kernel", kernel};
+  }
+};
+
+TEST_F(XrayTest, ShowsTheWorstLineFirstWithItsText) {
+  const Arguments run = xray("transpose_tiled") +
+                        Arguments{"--grid",          "2,2",   "--block",        "32,32", "--arg",
+                                  "random:f32:4096", "--arg", "zeros:f32:4096", "--arg", "64"};
+  const ProgramResult text = run_switchyard(run);
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_NE(text.out.find("4224 (ideal 256)"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("tile[tx][kSwizzled ? ty ^ tx : ty]"), std::string::npos) << text.out;
+
+  const ProgramResult made = run_switchyard(run + Arguments{"--json"});
+  const auto document = nlohmann::json::parse(made.out);
+  EXPECT_EQ(document["total"]["shared"]["turns"], 4 * 32 * 33);
+  EXPECT_EQ(document["total"]["global"]["sectors"], 4 * 32 * 8);
+  EXPECT_EQ(document["grid"], (std::vector<int>{2, 2, 1}));
+  EXPECT_EQ(document["lines"][0]["text"], "y[to] = tile[tx][kSwizzled ? ty ^ tx : ty];");
+}
+
+TEST_F(XrayTest, TakesBuffersOfFilesAndTypedNumbers) {
+  write_safetensors(path("x.safetensors"),
+                    {{{"x", Tensor::from<float>({3}, {1.0F, 2.0F, 3.0F})}}, {}});
+  const Arguments run = xray("copy") + Arguments{"--arg", path("x.safetensors") + ":x",
+                                                 "--arg", "zeros:f32:3",
+                                                 "--arg", "i32:3",
+                                                 "--json"};
+  const ProgramResult made = run_switchyard(run);
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(nlohmann::json::parse(made.out)["total"]["global"]["bytes"], 24);
+}
+
+TEST_F(XrayTest, BadInputIsOneClearLine) {
+  const auto fails = [&](const Arguments& arguments, int code, const std::string& part) {
+    const ProgramResult result = run_switchyard(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  };
+  const Arguments buffers{"--arg", "zeros:f32:64", "--arg", "zeros:f32:64"};
+  fails(xray("nothing"), 2, "--kernel: 'nothing' names 0 kernels");
+  fails(xray("copy"), 2, "copy takes 3 arguments, got 0");
+  fails(xray("copy") + buffers + Arguments{"--arg", "x"}, 2, "--arg 2: 'x' is no number");
+  fails(xray("copy") + buffers + Arguments{"--arg", "i64:3"}, 2, "has 8 bytes, the parameter 4");
+  fails(xray("copy") + buffers + Arguments{"--arg", "64", "--grid", "0"}, 2, "--grid: expected X");
+  fails(xray("copy") + buffers + Arguments{"--arg", "64", "--block", "2000"}, 1,
+        "exceeds the limit");
+  fails(xray("copy") + buffers + Arguments{"--arg", "100", "--block", "128"}, 1,
+        "counted.cu:8 (counted.ptx:");
+  const Arguments large{"--arg", "zeros:f32:4096", "--arg", "zeros:f32:64"};
+  fails(xray("conditional") + large + Arguments{"--arg", "100", "--limit", "50"}, 1,
+        "the limit of 50 warp instructions is used up in block (0, 0, 0): ");
+  fails({"xray", path("none.ptx")}, 1, "none.ptx");
+  fails({"xray", path("none.cu")}, 2, "expected a .ptx file");
+}
+
+}  // namespace
+}  // namespace switchyard::test
