@@ -54,21 +54,24 @@ Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
   return result;
 }
 
-nlohmann::json to_json(const Efficiency& efficiency) {
+nlohmann::json inference_json(const std::vector<InferenceTiming>& timings) {
   nlohmann::json inference = nlohmann::json::array();
-  for (const InferenceTiming& timing : efficiency.inference) {
-    inference.push_back(
-        {{"batch_size", timing.batch_size},
-         {"repeats", timing.latency.seconds.size()},
-         {"throughput", static_cast<double>(timing.batch_size) / timing.latency.median()},
-         {"latency_ms", to_json_milliseconds(timing.latency)}});
+  for (const auto& [batch_size, latency] : timings) {
+    inference.push_back({{"batch_size", batch_size},
+                         {"repeats", latency.seconds.size()},
+                         {"throughput", static_cast<double>(batch_size) / latency.median()},
+                         {"latency_ms", to_json_milliseconds(latency)}});
   }
+  return inference;
+}
+
+nlohmann::json to_json(const Efficiency& efficiency) {
   return {{"parameters", efficiency.parameters},
           {"multiply_adds", efficiency.multiply_adds.total()},
           {"routed_share", efficiency.multiply_adds.routed_share()},
           {"threads", efficiency.threads},
           {"peak_resident_bytes", efficiency.peak_resident_bytes},
-          {"inference", inference}};
+          {"inference", inference_json(efficiency.inference)}};
 }
 
 }  // namespace switchyard

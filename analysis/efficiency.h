@@ -12,7 +12,7 @@
 namespace switchyard {
 
 struct EfficiencyOptions {
-  std::vector<std::int64_t> batch_sizes = {1, 128};
+  std::vector<std::int64_t> batch_sizes = {1, 16, 128};
   TimingOptions timing;
 };
 
@@ -36,6 +36,8 @@ struct Efficiency {
 Efficiency measure_efficiency(Classifier& model, const Shape& image_shape,
                               EfficiencyOptions options = {});
 
+/// The `inference` list of a results file.
+nlohmann::json inference_json(const std::vector<InferenceTiming>& timings);
 /// The `efficiency` object of a results file.
 nlohmann::json to_json(const Efficiency& efficiency);
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/routing_gain.h"
 #include "app/data_options.h"
 #include "app/machine.h"
 #include "engine/autograd/node.h"
@@ -88,6 +89,21 @@ nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
   return to_json(perturbation(parameters,
                               {[&] { return train.loss(); }, [&] { return test.loss(); }},
                               top.largest.value, eigenvector, config.perturbation));
+}
+
+nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const DatasetPair& data,
+                                    const AnalysisConfig& config) {
+  std::vector<LoadedRun> loaded;
+  std::vector<NamedModel> models;
+  for (const RunDirectory& run : runs) {
+    loaded.push_back(load_run(run, DType::kFloat32, parse_device(run.config().device)));
+    models.push_back({run.path().filename().string(), loaded.back().model.get()});
+  }
+  const Shape& images = data.test.images.shape();  // [N, H, W, C]
+  nlohmann::json gain =
+      to_json(measure_routing_gain(models, {images[1], images[2], images[3]}, config.efficiency));
+  for (const NamedModel& model : models) gain["runs"].push_back(model.name);
+  return gain;
 }
 
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,

@@ -49,4 +49,8 @@ nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config);
 
+/// Measures the `routing_gain` object of a study on the best models of these runs.
+nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const DatasetPair& data,
+                                    const AnalysisConfig& config);
+
 }  // namespace switchyard

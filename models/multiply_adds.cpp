@@ -19,20 +19,6 @@ double expert_cost(kernels::ExpertActivation activation, std::int64_t width, std
   return product({width, kernels::pre_activations(activation, hidden)}) + product({hidden, out});
 }
 
-MultiplyAdds moe_cost(const MoeConfig& moe, std::int64_t tokens, std::int64_t width) {
-  const auto activation = activation_of(moe);
-  const double per_expert = expert_cost(activation, width, moe.expert_width, width);
-  const double shared =
-      expert_cost(activation, width, moe.shared_experts * moe.expert_width, width);
-  const auto count = static_cast<double>(tokens);
-  double choices = count * static_cast<double>(moe.top_k);
-  if (moe.is_expert_choice() && moe.capacity > 0) {
-    choices = product({moe.experts, std::min(moe.capacity, tokens)});
-  }
-  return {.dense = count * (product({width, moe.experts}) + shared),
-          .routed = choices * per_expert};
-}
-
 MultiplyAdds backbone_cost(const BackboneConfig& config, std::int64_t height, std::int64_t width) {
   const BackboneLayout layout = backbone_layout(config);
   MultiplyAdds cost;
@@ -48,7 +34,7 @@ MultiplyAdds backbone_cost(const BackboneConfig& config, std::int64_t height, st
       const std::int64_t pixels = height * width;
       cost.dense += product({pixels, 9, channels, out});
       if (is_moe) {
-        const MultiplyAdds moe = moe_cost(config.moe, pixels, out);
+        const MultiplyAdds moe = moe_multiply_adds(config.moe, pixels, out);
         cost.dense += moe.dense;
         cost.routed += moe.routed;
       } else {
@@ -61,7 +47,9 @@ MultiplyAdds backbone_cost(const BackboneConfig& config, std::int64_t height, st
   return cost;
 }
 
-MultiplyAdds head_cost(const HeadConfig& head, std::int64_t features) {
+}  // namespace
+
+MultiplyAdds head_multiply_adds(const HeadConfig& head, std::int64_t features) {
   if (head.name == "dense") {
     return {.dense = product({features, head.width}) + product({head.width, head.classes})};
   }
@@ -75,12 +63,24 @@ MultiplyAdds head_cost(const HeadConfig& head, std::int64_t features) {
   return {.dense = gate, .routed = static_cast<double>(k) * per_expert};
 }
 
-}  // namespace
+MultiplyAdds moe_multiply_adds(const MoeConfig& moe, std::int64_t tokens, std::int64_t width) {
+  const auto activation = activation_of(moe);
+  const double per_expert = expert_cost(activation, width, moe.expert_width, width);
+  const double shared =
+      expert_cost(activation, width, moe.shared_experts * moe.expert_width, width);
+  const auto count = static_cast<double>(tokens);
+  double choices = count * static_cast<double>(moe.top_k);
+  if (moe.is_expert_choice() && moe.capacity > 0) {
+    choices = product({moe.experts, std::min(moe.capacity, tokens)});
+  }
+  return {.dense = count * (product({width, moe.experts}) + shared),
+          .routed = choices * per_expert};
+}
 
 MultiplyAdds multiply_adds(const ModelConfig& config, std::int64_t height, std::int64_t width) {
   MultiplyAdds cost = backbone_cost(config.backbone, height, width);
   const std::int64_t features = backbone_layout(config.backbone).stages.back().channels;
-  const MultiplyAdds head = head_cost(config.head, features);
+  const MultiplyAdds head = head_multiply_adds(config.head, features);
   return {.dense = cost.dense + head.dense, .routed = cost.routed + head.routed};
 }
 

@@ -100,12 +100,8 @@ void check_perturbation(const JsonField& perturbation) {
   }
 }
 
-void check_efficiency(const JsonField& efficiency) {
-  efficiency.at("parameters").integer(1);
-  efficiency.at("threads").integer(1);
-  efficiency.at("peak_resident_bytes").integer(0);
-  if (const auto routed = efficiency.find("routed_share")) routed->fraction();
-  for (const JsonField& batch : efficiency.at("inference").elements()) {
+void check_inference(const JsonField& inference) {
+  for (const JsonField& batch : inference.elements()) {
     batch.at("batch_size").integer(1);
     batch.at("repeats").integer(1);
     batch.at("throughput").number();
@@ -114,6 +110,34 @@ void check_efficiency(const JsonField& efficiency) {
       latency.at(name).number();
     }
   }
+}
+
+/// Runs are named whether or not the study lists them: an interrupted one may not list all yet.
+void check_routing_gain(const JsonField& gain) {
+  gain.at("threads").integer(1);
+  for (const JsonField& run : gain.at("runs").elements()) run.string();
+  for (const JsonField& scope : gain.at("scopes").elements()) {
+    check_one_of(scope.at("scope"), {"model", "head", "layer"});
+    const bool is_layer = scope.at("scope").string() == "layer";
+    for (const JsonField& entry : scope.at("entries").elements()) {
+      entry.at("name").string();
+      if (is_layer) {
+        check_one_of(entry.at("name"), {"dense_all", "dense_active", "soft_slots", "sparse"});
+      }
+      check_one_of(entry.at("variant"), {"", "mask_loop", "fused"});
+      entry.at("multiply_adds").number();
+      entry.at("routed_share").fraction();
+      check_inference(entry.at("inference"));
+    }
+  }
+}
+
+void check_efficiency(const JsonField& efficiency) {
+  efficiency.at("parameters").integer(1);
+  efficiency.at("threads").integer(1);
+  efficiency.at("peak_resident_bytes").integer(0);
+  if (const auto routed = efficiency.find("routed_share")) routed->fraction();
+  check_inference(efficiency.at("inference"));
 }
 
 }  // namespace
@@ -133,6 +157,7 @@ std::vector<std::string> check_study(const JsonField& study) {
     names.push_back(name);
   }
   if (names.empty()) study.at("runs").fail("no finished run to report");
+  if (const auto gain = study.find("routing_gain")) check_routing_gain(*gain);
   return names;
 }
 

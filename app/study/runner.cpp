@@ -9,6 +9,7 @@
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "models/multiply_adds.h"
 
 namespace switchyard {
 namespace {
@@ -98,6 +99,7 @@ bool StudyRunner::run_all() {
     finished_.push_back(planned.name);
     write_study(/*complete=*/false);
   }
+  complete = complete && measure_gain();
   write_study(complete);
   if (!finished_.empty()) write_report(directory_);
   return complete;
@@ -132,6 +134,29 @@ bool StudyRunner::train_and_measure(const RunDirectory& run, const StudyRun& pla
   }
   if (!measure(run, select_images(planned.config, data_), planned.name)) return false;
   run.update_results({{"status", "complete"}});
+  return true;
+}
+
+/// Sets the models of the first seed beside each other, where one of them routes and that is not
+/// done yet; false when it was stopped before.
+bool StudyRunner::measure_gain() {
+  const Shape& images = data_.test.images.shape();  // [N, H, W, C]
+  std::vector<StudyRun> planned = study_runs(config_);
+  planned.resize(config_.models.size());
+  const bool routes = std::ranges::any_of(planned, [&](const StudyRun& run) {
+    return multiply_adds(run.config.model, images[1], images[2]).routed > 0.0;
+  });
+  json names = json::array();
+  for (const StudyRun& run : planned) names.push_back(run.name);
+  const json earlier = study_.value("routing_gain", json::object());
+  if (!routes || earlier.value("runs", json()) == names) return true;
+  if (stop_.requested()) return false;
+  const auto start = std::chrono::steady_clock::now();
+  progress_.status("measuring what routing gains");
+  std::vector<RunDirectory> runs;
+  for (const StudyRun& run : planned) runs.push_back(RunDirectory::open(directory_ / run.name));
+  study_["routing_gain"] = routing_gain_section(runs, data_, config_.analysis);
+  progress_.line(fmt::format("what routing gains measured in {:.1f} s", seconds_since(start)));
   return true;
 }
 

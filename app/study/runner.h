@@ -16,8 +16,9 @@
 namespace switchyard {
 
 /// Runs a study in its directory: for each run training, test, curvature with perturbation,
-/// efficiency, then the report. Every stage stores its results when it is done and is skipped where
-/// they are there already, so that a study that was killed goes on where it was.
+/// efficiency, then what routing gains with the models of the first seed, then the report. Every
+/// stage stores its results when it is done and is skipped where they are there already, so that a
+/// study that was killed goes on where it was.
 class StudyRunner {
  public:
   /// Makes study.json and data.json, or takes up those that are there. `command` is how the study
@@ -37,6 +38,7 @@ class StudyRunner {
   bool run_all();
   bool run_one(const StudyRun& planned);
   bool train_and_measure(const RunDirectory& run, const StudyRun& planned);
+  bool measure_gain();
   bool measure(const RunDirectory& run, const Selection& selection, const std::string& label);
   void write_study(bool complete);
 

@@ -65,6 +65,8 @@ TEST_F(StudyTest, TheTinyPresetIsAWholeStudy) {
   const json study = read("study/study.json");
   EXPECT_EQ(study["status"], "complete");
   EXPECT_EQ(study["runs"], json({"dense-seed1", "soft_moe-seed1", "sparse_moe-seed1"}));
+  EXPECT_EQ(study["routing_gain"]["runs"], study["runs"]);
+  EXPECT_EQ(study["routing_gain"]["scopes"].size(), 3U);
   for (const std::string run : study["runs"]) {
     EXPECT_NE(out.find(run), std::string::npos) << out;
     const json results = read("study/" + run + "/results.json");

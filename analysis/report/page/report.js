@@ -10,7 +10,7 @@ function buildReport(root, data) {
   routingSection(root, groups);
   curvatureSection(root, groups);
   perturbationSection(root, groups);
-  efficiencySection(root, groups);
+  efficiencySection(root, study, groups);
   settingSection(root, study, groups);
   root.append("footer").append("p").text("Written by Switchyard " + study.machine.version +
     ". Published figures: " + PAPER.name + ", " + PAPER.source + ". Charts: d3 3.5 (BSD licence, Michael Bostock).");
@@ -54,7 +54,7 @@ function resultsTable(root, groups) {
 const inPercent = (x, digits) => formatPercent(x, digits).replace(" %", "");
 const errorPoints = s => s.deviation === null ? "" : "± " + (100 * s.deviation).toFixed(1);
 
-function efficiencySection(root, allGroups) {
+function efficiencySection(root, study, allGroups) {
   const groups = allGroups.filter(g => g.has("efficiency"));
   if (groups.length === 0) return;
   const read = f => groups.map(g => f(g.runs.map(r => r.results.efficiency)));
@@ -76,7 +76,10 @@ function efficiencySection(root, allGroups) {
   const figure = section.append("figure");
   addTable(figure, {columns: [""].concat(groups.map(g => g.label)), rows});
   addCaption(figure, "Below each median: the 20th to 80th percentile.");
-  addPublished(figure, "naive conditional routing gives no inference speed-up at this scale. There are no published numbers to set beside this table.");
+  if (!study.routing_gain) {
+    addPublished(figure, "naive conditional routing gives no inference speed-up at this scale. There are no published numbers to set beside this table.");
+  }
+  gainFigure(section, study, allGroups);
 }
 
 // --- setting -------------------------------------------------------------------------------------

@@ -34,6 +34,28 @@ TEST_F(ReportInBrowser, DrawsAStudyOfThreeHeads) {
   expect_clean(2 + 3 * 2 + 4 + 3);
 }
 
+// The same, and what routing gains: whole models, heads alone, a token layer.
+TEST_F(ReportInBrowser, DrawsWhatRoutingGains) {
+  write_study_fixture(directory_.path(), {.routing_gain = true});
+  expect_clean(2 + 3 * 2 + 4 + 3 + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsWhatRoutingGainsAtOneBatchSizeOfRunsThatAreShown) {
+  write_study_fixture(directory_.path(),
+                      {.heads = {"soft_moe", "sparse_moe"}, .routing_gain = true});
+  edit_json(directory_ / "study.json", [](nlohmann::json& study) {
+    for (nlohmann::json& scope : study["routing_gain"]["scopes"]) {
+      scope["entries"].push_back(scope["entries"][0]);
+      if (scope["scope"] != "layer") scope["entries"].back()["name"] = "gone-seed1";
+      for (nlohmann::json& entry : scope["entries"]) {
+        entry["inference"] = {entry["inference"][1]};
+        entry["inference"][0]["latency_ms"]["p20"] = nullptr;
+      }
+    }
+  });
+  expect_clean(2 + 3 * 2 + 4 + 3 + 3);
+}
+
 TEST_F(ReportInBrowser, DrawsSeveralSeedsOfFourHeadsWithManyExperts) {
   write_study_fixture(directory_.path(), {.heads = {"dense", "soft_moe", "sparse_moe", "hard_moe"},
                                           .seeds = 2,

@@ -30,7 +30,9 @@ std::string text_of(const fs::path& path) {
 
 class Report : public testing::Test {
  protected:
-  void SetUp() override { write_study_fixture(directory_.path(), {.epochs = 3, .experts = 4}); }
+  void SetUp() override {
+    write_study_fixture(directory_.path(), {.epochs = 3, .experts = 4, .routing_gain = true});
+  }
 
   std::string page() {
     write_report(directory_.path());
@@ -83,8 +85,8 @@ TEST_F(Report, LoadsNothingFromOutside) {
 TEST_F(Report, AssetsDoNotEndTheirElement) {
   for (const std::string_view asset :
        {report_assets::d3_js, report_assets::statistics_js, report_assets::charts_js,
-        report_assets::figures_js, report_assets::report_js, report_assets::bench_js,
-        report_assets::start_js}) {
+        report_assets::figures_js, report_assets::gain_js, report_assets::report_js,
+        report_assets::bench_js, report_assets::start_js}) {
     EXPECT_GT(asset.size(), 1000u);
     EXPECT_EQ(asset.find("</script"), std::string_view::npos);
     EXPECT_EQ(asset.find("<!--"), std::string_view::npos);
@@ -187,6 +189,18 @@ TEST_F(Report, NamesABadField) {
       {"study.json", "/status", "done", "study.json: status: expected one of 'complete', "},
       {"study.json", "/machine/cores", 0, "study.json: machine.cores: expected at least 1, got 0"},
       {"study.json", "/data_set/augmentation", "no", "study.json: data_set.augmentation: expected"},
+      {"study.json", "/routing_gain/threads", gone, "study.json: routing_gain.threads: missing"},
+      {"study.json", "/routing_gain/runs", gone, "study.json: routing_gain.runs: missing"},
+      {"study.json", "/routing_gain/scopes/0/scope", "house",
+       "routing_gain.scopes[0].scope: expected one of 'model', 'head', 'layer', got 'house'"},
+      {"study.json", "/routing_gain/scopes/2/entries/0/name", "x",
+       "routing_gain.scopes[2].entries[0].name: expected one of 'dense_all', "},
+      {"study.json", "/routing_gain/scopes/0/entries/3/variant", "magic",
+       "routing_gain.scopes[0].entries[3].variant: expected one of '', 'mask_loop', 'fused'"},
+      {"study.json", "/routing_gain/scopes/1/entries/0/routed_share", 2,
+       "routing_gain.scopes[1].entries[0].routed_share: expected a fraction"},
+      {"study.json", "/routing_gain/scopes/1/entries/0/inference/2/latency_ms/p80", gone,
+       "routing_gain.scopes[1].entries[0].inference[2].latency_ms.p80: missing"},
       {"dense-seed1/config.json", "/model/head/name", "mlp", "config.json: model.head.name: exp"},
       {"soft_moe-seed1/config.json", "/model/head/experts", 0, "model.head.experts: expected at"},
       {"dense-seed1/results.json", "/test/accuracy", "high",

@@ -167,9 +167,9 @@ json perturbation(double eigenvalue, Random& random) {
   return {{"eigenvector", eigenvector}, {"random", directions}};
 }
 
-json efficiency(double cost) {
+json inference(double cost) {
   json batches = json::array();
-  for (const int size : {1, 128}) {
+  for (const int size : {1, 16, 128}) {
     const double ms = cost * (0.9 + 0.35 * size);
     batches.push_back({{"batch_size", size},
                        {"repeats", 50},
@@ -181,10 +181,48 @@ json efficiency(double cost) {
                          {"p20", rounded(0.98 * ms)},
                          {"p80", rounded(1.05 * ms)}}}});
   }
+  return batches;
+}
+
+json efficiency(double cost) {
   return {{"parameters", static_cast<int>(702314 * cost)},
           {"threads", 2},
           {"peak_resident_bytes", static_cast<int64_t>(190e6 * cost)},
-          {"inference", batches}};
+          {"inference", inference(cost)}};
+}
+
+json gain_entry(const std::string& name, const std::string& variant, double share, double cost) {
+  return {{"name", name},
+          {"variant", variant},
+          {"multiply_adds", 1e6},
+          {"routed_share", share},
+          {"inference", inference(cost)}};
+}
+
+/// Naive routing that costs in whole models and gains in the token layer.
+json routing_gain(const std::vector<std::string>& heads) {
+  json models = json::array();
+  json names = json::array();
+  for (const std::string& head : heads) {
+    const std::string run = head + "-seed1";
+    names.push_back(run);
+    if (head != "sparse_moe" && head != "hard_moe") {
+      models.push_back(gain_entry(run, "", 0.0, head == "dense" ? 1.0 : 1.3));
+      continue;
+    }
+    models.push_back(gain_entry(run, "mask_loop", 0.00014, 1.2));
+    models.push_back(gain_entry(run, "fused", 0.00014, 0.95));
+  }
+  const json layers = {
+      gain_entry("dense_all", "", 0.0, 4.0), gain_entry("dense_active", "", 0.0, 1.0),
+      gain_entry("soft_slots", "", 0.0, 1.5), gain_entry("sparse", "mask_loop", 0.992, 3.0),
+      gain_entry("sparse", "fused", 0.992, 1.1)};
+  return {{"threads", 2},
+          {"runs", names},
+          {"scopes",
+           {{{"scope", "model"}, {"entries", models}},
+            {{"scope", "head"}, {"entries", models}},
+            {{"scope", "layer"}, {"entries", layers}}}}};
 }
 
 json test_set(bool gated, int experts, const std::vector<double>& logits, double accuracy,
@@ -261,6 +299,10 @@ void write_study_fixture(const fs::path& directory, const StudyFixture& fixture)
                                         {"data_set", data_set()},
                                         {"machine", machine()},
                                         {"runs", runs}});
+  if (fixture.routing_gain) {
+    edit_json(directory / "study.json",
+              [&](json& study) { study["routing_gain"] = routing_gain(fixture.heads); });
+  }
 }
 
 void edit_json(const fs::path& file, const std::function<void(json&)>& edit) {

@@ -15,6 +15,7 @@ struct StudyFixture {
   int seeds = 1;
   int epochs = 10;
   int experts = 8;
+  bool routing_gain = false;  ///< with that section in study.json
 };
 
 /// Writes study.json and the run directories "<head>-seed<n>" with all files of
