@@ -36,16 +36,16 @@ void add_sizes(CLI::App& command, BenchOptions& o) {
   add_list(command, "--tokens", o.tokens, "Tokens T (1024); several: one workload each")
       ->check(whole_number(0, kAnySigned));
   add_size(command, "--width", o.width, "Columns D of a token (512)");
-  add_size(command, "--hidden", o.hidden, "Hidden units H of an expert (2048)");
-  add_size(command, "--out", o.out, "Columns C of a result (those of a token)");
+  add_size(command, "--hidden", o.hidden, "Hidden units H of an expert (2048); of moe");
+  add_size(command, "--out", o.out, "Columns C of a result (those of a token); of moe");
   add_list(command, "--experts", o.experts, "Experts E (8); several: one workload each")
       ->check(whole_number(1, kAnySigned));
   add_list(command, "--k", o.k, "Experts k of a token (2); several: one workload each")
       ->check(whole_number(1, kAnySigned));
-  command.add_option("--activation", o.activation, "relu, gelu or swiglu (relu)")
+  command.add_option("--activation", o.activation, "relu, gelu or swiglu (relu); of moe")
       ->check(one_of(activation_names()))
       ->group(kSizes);
-  command.add_flag("--biases", o.biases, "Give the experts biases")->group(kSizes);
+  command.add_flag("--biases", o.biases, "Give the experts biases; of moe")->group(kSizes);
   add_list(
       command, "--distribution", o.distributions,
       "How tokens spread over experts (uniform): balanced, uniform, zipf, lognormal,\nhot, one "

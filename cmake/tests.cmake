@@ -169,6 +169,10 @@ if(_python)
                                     --start-directory "${PROJECT_SOURCE_DIR}/tests/bench/peers")
 endif()
 
+# What `./run gpu` does, on stand-ins for its programs and tools.
+add_test(NAME bench.gpu COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/gpu/measure_test.sh"
+                                "${PROJECT_SOURCE_DIR}")
+
 # Who may include whom.
 add_test(NAME layers COMMAND "${PROJECT_SOURCE_DIR}/tests/layers/check_layers.sh"
                              "${PROJECT_SOURCE_DIR}")

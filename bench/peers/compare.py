@@ -77,7 +77,7 @@ class Comparison:
         layout of the fastest mode before them."""
         if 'compile' not in mode:
             return False
-        return self.options.quick or (fastest is not None and not self.options.every_layout
+        return self.options.no_compile or (fastest is not None and not self.options.every_layout
                                       and mode.split()[-1] != fastest.split()[-1])
 
     def choose(self, peer, work, directory, repeats, tolerance):
@@ -87,7 +87,7 @@ class Comparison:
             if self.leaves_out(mode, best and best[0].mode):
                 continue
             began = time.monotonic()
-            worker = Worker(peer, work, mode, directory, self.options.threads, self.options.limit)
+            worker = Worker(peer, work, mode, directory, self.options)
             entry = {'mode': mode, **worker.ready(tolerance)}
             if 'failed' not in entry:
                 entry['seconds'] = statistics.median(worker.times(repeats)['seconds'])
@@ -142,10 +142,11 @@ class Comparison:
 
     def results(self, bounds):
         program = json.loads(self.run([os.path.join(self.options.programs, 'switchyard'), 'version', '--json']))
-        return {'machine': program, 'threads': self.options.threads, 'model': self.model,
+        return {'machine': program, 'threads': self.options.threads, 'device': self.options.device, 'model': self.model,
                 'peers': {peer.name: {'version': peer.version, 'source': self.options.source if peer.name == 'PyTorch'
                                       else 'PyPI'} for peer in self.peers},
-                'rows': self.rows, 'moe': self.moe_rows, 'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
+                'rows': self.rows, 'moe': self.moe_rows, 'moe_sizes': moe_compare.sizes_of(self.options),
+                'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
 
 
 def print_row(row):
@@ -176,12 +177,20 @@ def parse_arguments():
     parser.add_argument('--repeats', type=int, help='timed calls a turn at most')
     parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--limit', type=int, default=600, help='seconds that a mode may take to be ready')
-    parser.add_argument('--quick', action='store_true', help='leave out torch.compile, and take a small MoE layer')
+    parser.add_argument('--quick', action='store_true', help='--no-compile, and a small MoE layer')
+    parser.add_argument('--no-compile', action='store_true', help='leave out torch.compile')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu', help='cuda: with --only moe')
+    parser.add_argument('--experts', type=int, action='append', help='of the MoE layer (8 and 64)')
+    parser.add_argument('--distribution', action='append', help='of its tokens (balanced and zipf)')
     parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
     parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
     parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')
     parser.add_argument('--source', default='PyPI', help='where PyTorch comes from, for the table')
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.no_compile = options.no_compile or options.quick
+    if options.device != 'cpu' and options.only != ['moe']:
+        parser.error('--device: on a GPU the MoE layer alone is compared: --only moe')
+    return options
 
 
 def main():

@@ -26,6 +26,8 @@ ACTIVATIONS = {'relu': F.relu, 'gelu': F.gelu,
 class MoeProblem:
     """Holds the file's tensors; a bias would need more modes than there are and is not taken."""
 
+    device = 'cpu'
+
     def __init__(self, directory):
         path = os.path.join(directory, 'problem.safetensors')
         self.arrays = safetensors_file.read(path)
@@ -45,7 +47,7 @@ class MoeProblem:
         return {'weights': a['weights'], 'rows': x[order // k], 'sums': x * a['weights'].sum(1, keepdims=True)}
 
     def tensor(self, name, dtype):
-        return torch.from_numpy(self.arrays[name].copy()).to(dtype)
+        return torch.from_numpy(self.arrays[name].copy()).to(dtype).to(self.device)
 
 
 class Routes:
@@ -111,7 +113,7 @@ def training(problem, dtype, words):
     def result(value):
         y, gradients = value
         named = {'y': y, **{f'grad.{name}': g for name, g in zip(names, gradients)}}
-        return {name: tensor.detach().to(torch.float64).numpy() for name, tensor in named.items()}
+        return {name: tensor.detach().to(torch.float64).cpu().numpy() for name, tensor in named.items()}
 
     return body, result
 
@@ -138,7 +140,8 @@ def routing(problem, words):
         with torch.inference_mode():
             return run(logits, x)
 
-    return body, lambda value: {'weights': value[0].numpy(), 'rows': value[1].numpy(), 'sums': value[3].numpy()}
+    return body, lambda value: {name: value[place].cpu().numpy() for name, place in
+                                (('weights', 0), ('rows', 1), ('sums', 3))}
 
 
 def prepare(problem, work, words):
@@ -147,11 +150,26 @@ def prepare(problem, work, words):
     return training(problem, getattr(torch, work.split('_')[1]), words)
 
 
+def on_cuda(problem, work, words):
+    """prepare() whose calls wait for the GPU."""
+    body, result = prepare(problem, work, words)
+
+    def waiting():
+        value = body()
+        torch.cuda.synchronize()
+        return value
+
+    return waiting, result
+
+
 def main():
     warnings.simplefilter('ignore')
-    options = worker.arguments(__doc__, torch.__version__, MODES)
+    options = worker.arguments(__doc__, torch.__version__, MODES, ('cpu', 'cuda'))
     torch.set_num_threads(options.threads)
-    worker.serve(prepare, options, MoeProblem)
+    if options.device == 'cuda':
+        torch.set_default_device('cuda')
+        MoeProblem.device = 'cuda'
+    worker.serve(on_cuda if options.device == 'cuda' else prepare, options, MoeProblem)
 
 
 if __name__ == '__main__':

@@ -24,6 +24,12 @@ WORKS = {
 REPEATS = 2
 
 
+def sizes_of(options):
+    """{'tokens': 4096, ...} of a comparison, for the table."""
+    words = QUICK if options.quick else SIZES
+    return {name.lstrip('-'): int(value) for name, value in zip(words[::2], words[1::2])}
+
+
 def our_rows(document, work):
     """Rows of a run of ours that answer the work, the fastest first; of the routing the whole way alone."""
     rows = [row for row in document.get('benchmarks', []) if not row.get('error_occurred')
@@ -34,12 +40,12 @@ def our_rows(document, work):
 class Case:
     def __init__(self, comparison, experts, distribution):
         self.comparison, self.options = comparison, comparison.options
-        self.name = f'E{experts} {distribution}'
+        self.name, self.experts, self.distribution = f'E{experts} {distribution}', experts, distribution
         self.sizes = (QUICK if self.options.quick else SIZES) + ['--experts', str(experts), '--distribution', distribution]
 
     def program(self, arguments):
         command = [os.path.join(self.options.programs, 'switchyard'), 'bench'] + arguments + self.sizes
-        command += ['--threads', str(self.options.threads)]
+        command += ['--threads', str(self.options.threads), '--device', self.options.device]
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=self.comparison.environment)
 
@@ -71,7 +77,8 @@ class Case:
         return self.row(work, ours, worker.mode if worker else None, tried, turns)
 
     def row(self, work, ours, mode, tried, turns):
-        row = {'work': work, 'case': self.name, 'tried': tried, 'mode': mode, 'turns': turns,
+        row = {'work': work, 'case': self.name, 'experts': self.experts, 'distribution': self.distribution,
+               'tried': tried, 'mode': mode, 'turns': turns,
                'variants': {entry['variant']: entry['real_time'] * 1e-9 for entry in ours}}
         if ours:
             row.update(variant=ours[0]['variant'], seconds=statistics.median(mine for mine, _ in turns))
@@ -94,8 +101,8 @@ def compare(comparison):
     """Rows of all cases and works; none where there is no PyTorch."""
     peer = Peer('PyTorch', 'moe.py', comparison.environment)
     rows = []
-    for experts in EXPERTS:
-        for distribution in DISTRIBUTIONS:
+    for experts in comparison.options.experts or EXPERTS:
+        for distribution in comparison.options.distribution or DISTRIBUTIONS:
             if not peer.modes:
                 return rows
             case = Case(comparison, experts, distribution)

@@ -32,10 +32,13 @@ class Peer:
 class Worker:
     """One mode at one kind of work, in a process of its own that waits between its turns."""
 
-    def __init__(self, peer, work, mode, directory, threads, limit):
-        self.mode, self.limit, self.buffer = mode, limit, b''
+    def __init__(self, peer, work, mode, directory, options):
+        """`options` has threads, limit (the seconds that the worker may take to be ready) and device."""
+        self.mode, self.limit, self.buffer = mode, options.limit, b''
+        device = [] if options.device == 'cpu' else ['--device', options.device]
         self.process = subprocess.Popen(
-            peer.command + ['--problem', directory, '--work', work, '--mode', mode, '--threads', str(threads)],
+            peer.command + ['--problem', directory, '--work', work, '--mode', mode, '--threads', str(options.threads)]
+            + device,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=peer.environment,
             start_new_session=True)
 

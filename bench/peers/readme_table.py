@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes README's table of speeds from the results of compare.py, between the two markers that README has for it.
+"""Writes README's tables of speeds from the results of compare.py, each between the two markers that README has for it.
 
   readme_table.py                     rewrites README.md from build/peers/results.json
-  readme_table.py --print             prints the table instead
+  readme_table.py --print             prints the tables instead
+
+Results without the MoE layer, or of the layer alone (--only moe), leave the other table as it is.
 """
 
 import argparse
@@ -11,7 +13,6 @@ import os
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BEGIN, END = '<!-- peers: begin (bench/peers/readme_table.py writes this part) -->', '<!-- peers: end -->'
 WORK = {
     'train_step': 'training step',
     'gradient': 'gradient',
@@ -22,7 +23,13 @@ WORK = {
 
 
 def time_text(seconds):
+    if seconds < 0.001:
+        return f'{1e6 * seconds:.1f} µs'
     return f'{1000 * seconds:.1f} ms' if seconds < 0.1 else f'{seconds:.3g} s'
+
+
+def turns_text(turns):
+    return f'medians of {len(turns)} turns' if len(turns) > 1 else 'one turn'
 
 
 def bytes_text(count):
@@ -78,7 +85,7 @@ def table(results):
     versions = ' and '.join(f'{peer} {entry["version"]} ({entry["source"]})' for peer, entry in results['peers'].items())
     lines = [f'{backbone}, {results["model"]["head"]["name"]} head, float32, batch {largest}, {results["threads"]} '
              f'threads on {results["machine"]["cpu"]}; Switchyard with oneDNN {results["machine"]["onednn"]} beside '
-             f'{versions}; medians of {len(rows[0]["turns"])} turns.', '']
+             f'{versions}; {turns_text(rows[0]["turns"])}.', '']
     lines.append('| | Switchyard |' + ''.join(f' {peer} | ratio | its fastest mode |' for peer in peers))
     lines.append('|---|---|' + '---|---|---|' * len(peers))
     for row in rows:
@@ -90,12 +97,54 @@ def table(results):
     return lines + remarks(results, largest)
 
 
-def replace_between(text, lines):
-    """`text` with `lines` between the markers; ValueError where they are not there exactly once and in order."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f'expected {BEGIN!r} and then {END!r}, once each')
-    head, rest = text.split(BEGIN)
-    return head + BEGIN + '\n' + '\n'.join(lines) + '\n' + END + rest.split(END)[1]
+def moe_label(row):
+    kind, dtype = row['work'].split('_')
+    what = {'training': 'experts, forward and backward', 'routing': 'gate logits to slots and back'}[kind]
+    return f'{what}, {dtype}, {row["experts"]} experts, {row["distribution"]}'
+
+
+def moe_cells(row):
+    """Ours with its variant, the peer's fastest mode, the ratio, and what came of the peer's other modes."""
+    ours = f'{time_text(row["seconds"])} (`{row["variant"]}`)' if 'seconds' in row else '-'
+    theirs = f'{time_text(row["peer_seconds"])} (`{row["mode"]}`)' if 'peer_seconds' in row else '-'
+    ratio = ratio_text(row['ratio']) if 'ratio' in row else '-'
+    others = [f'`{entry["mode"]}` ' + (time_text(entry['seconds']) if 'seconds' in entry else 'failed')
+              for entry in row['tried'] if entry['mode'] != row['mode']]
+    return [ours, theirs, ratio, ', '.join(others) or '-']
+
+
+def moe_table(results):
+    """Lines of Markdown about the MoE layer: a sentence on the setting, a row for each work and case."""
+    sizes, peer = results['moe_sizes'], results['peers']['PyTorch']
+    place = results['machine']['cpu'] if results['device'] == 'cpu' else results['device']
+    lines = [f'A token MoE layer, {sizes["tokens"]} tokens of {sizes["width"]} numbers, experts of {sizes["hidden"]} hidden '
+             f'units, k = {sizes["k"]}, {results["threads"]} threads on {place}; Switchyard beside PyTorch '
+             f'{peer["version"]} ({peer["source"]}), the fastest of each side that agrees with float64; '
+             f'{turns_text(results["moe"][0]["turns"])}.', '']
+    lines.append('| | Switchyard | PyTorch | ratio | its other modes |')
+    lines.append('|---|---|---|---|---|')
+    return lines + ['| ' + ' | '.join([moe_label(row)] + moe_cells(row)) + ' |' for row in results['moe']]
+
+
+def tables(results):
+    """{part: lines} of what the results hold."""
+    made = {'peers': table(results)} if results['rows'] else {}
+    if results.get('moe'):
+        made['moe'] = moe_table(results)
+    return made
+
+
+def markers(part):
+    return f'<!-- {part}: begin (bench/peers/readme_table.py writes this part) -->', f'<!-- {part}: end -->'
+
+
+def replace_between(text, part, lines):
+    """`text` with `lines` between the part's markers; ValueError where they are not there once each and in order."""
+    begin, end = markers(part)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f'expected {begin!r} and then {end!r}, once each')
+    head, rest = text.split(begin)
+    return head + begin + '\n' + '\n'.join(lines) + '\n' + end + rest.split(end)[1]
 
 
 def main():
@@ -105,14 +154,15 @@ def main():
     parser.add_argument('--print', action='store_true')
     options = parser.parse_args()
     with open(options.results) as file:
-        lines = table(json.load(file))
+        made = tables(json.load(file))
     if options.print:
-        print('\n'.join(lines))
+        print('\n\n'.join('\n'.join(lines) for lines in made.values()))
         return
     with open(options.readme) as file:
         text = file.read()
     try:
-        text = replace_between(text, lines)
+        for part, lines in made.items():
+            text = replace_between(text, part, lines)
     except ValueError as error:
         sys.exit(f'readme_table.py: {options.readme}: {error}')
     with open(options.readme, 'w') as file:

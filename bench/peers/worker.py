@@ -79,7 +79,7 @@ def print_line(**fields):
 OUTPUT = os.dup(1)
 
 
-def arguments(description, version, modes):
+def arguments(description, version, modes, devices=('cpu',)):
     os.dup2(2, 1)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--list', action='store_true', help='print {"version", "modes"} and stop')
@@ -87,6 +87,7 @@ def arguments(description, version, modes):
     parser.add_argument('--work', choices=modes)
     parser.add_argument('--mode', help='words that name the mode, separated by spaces')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--device', choices=devices, default='cpu')
     options = parser.parse_args()
     if options.list:
         print_line(version=version, modes=modes)

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "analysis/moe_bench/rates.h"
 #include "engine/core/on_device.h"
 #include "engine/core/tensor.h"
 #include "tests/kernels/cuda_runtime/fake_cuda.h"
+#include "tests/training/gpu_step/fake_launches.h"
 
 namespace switchyard::moe_bench {
 namespace {
@@ -59,6 +61,25 @@ TEST_F(CallTimesTest, TheMemoryThatEmptiesTheCacheIsTakenOnce) {
   fake_.calls.clear();
   time_in_turns(Device::kCuda, {call}, {.warm_up = 0, .min_repeats = 9, .max_repeats = 9});
   EXPECT_EQ(fake_.count("cudaMallocFromPoolAsync"), 1);
+}
+
+// A copy of one launch and a product of one launch, each of 1 ms.
+TEST_F(CallTimesTest, ACopyIsOfMoreThanTheCacheHolds) {
+  test::install_fake_cublas();
+  test::FakeLaunches::instance().milliseconds = 1.0;
+  Workload w;
+  w.tokens = 8;
+  w.width = w.hidden = w.out = 16;
+  const TimingOptions once = {.warm_up = 0, .min_repeats = 1, .max_repeats = 1};
+  const auto copied = [&] {
+    const std::optional<Rates> rates = measure_rates(w, DType::kFloat32, Device::kCuda, once);
+    EXPECT_NEAR(rates->product, 2.0 * 16 * 16 * 32 / 1e-3, 100.0);
+    return rates->copy * 1e-3 / 2.0;
+  };
+  EXPECT_NEAR(copied(), 64.0 * 1024 * 1024, 100.0);
+  fake_.cache_bytes = 50'000'000;
+  EXPECT_NEAR(copied(), 200e6, 100.0);
+  test::FakeLaunches::instance().milliseconds = 0.0;
 }
 
 TEST_F(CallTimesTest, AFailedCallIsAnError) {

@@ -31,7 +31,8 @@ class Workers(unittest.TestCase):
         with open(path, 'w') as file:
             file.write(program)
         peer = types.SimpleNamespace(command=[sys.executable, path], environment=dict(os.environ))
-        worker = Worker(peer, 'gradient', 'some mode', self.folder.name, 2, limit)
+        worker = Worker(peer, 'gradient', 'some mode', self.folder.name,
+                        types.SimpleNamespace(threads=2, limit=limit, device='cpu'))
         self.addCleanup(worker.stop)
         return worker
 

@@ -54,21 +54,58 @@ class Table(unittest.TestCase):
                          'need 0.85 s a step.')
 
 
+MOE = dict(RESULTS, rows=[], device='cpu', moe_sizes={'tokens': 4096, 'width': 512, 'hidden': 2048, 'k': 2}, moe=[
+    {'work': 'training_float32', 'experts': 8, 'distribution': 'zipf', 'mode': 'grouped_mm', 'turns': [(0.1, 0.3)] * 3,
+     'variant': 'fused', 'seconds': 0.1, 'peer_seconds': 0.3, 'ratio': 3.0, 'tried': [
+         {'mode': 'mask_loop', 'seconds': 1.5}, {'mode': 'grouped_mm', 'seconds': 0.3},
+         {'mode': 'sorted', 'failed': 'no'}]},
+    {'work': 'training_bfloat16', 'experts': 64, 'distribution': 'balanced', 'mode': 'mask_loop', 'turns': [(None, 2.0)],
+     'peer_seconds': 2.0, 'tried': [{'mode': 'mask_loop', 'seconds': 2.0}]},
+    {'work': 'routing_float32', 'experts': 64, 'distribution': 'balanced', 'mode': None, 'turns': [(0.001, None)],
+     'variant': 'default', 'seconds': 0.001, 'tried': []},
+])
+
+
+class MoeTable(unittest.TestCase):
+    def test_names_sizes_and_versions(self):
+        sentence = readme_table.moe_table(MOE)[0]
+        for part in ('4096 tokens of 512', '2048 hidden units', 'k = 2', '2 threads on Some CPU', 'PyTorch 2.15.0 (PyPI)',
+                     '3 turns'):
+            self.assertIn(part, sentence)
+
+    def test_a_row_for_each_work_with_the_other_modes(self):
+        rows = readme_table.moe_table(MOE)[4:]
+        self.assertEqual(rows, [
+            '| experts, forward and backward, float32, 8 experts, zipf | 0.1 s (`fused`) | 0.3 s (`grouped_mm`) | 3.00x '
+            '| `mask_loop` 1.5 s, `sorted` failed |',
+            '| experts, forward and backward, bfloat16, 64 experts, balanced | - | 2 s (`mask_loop`) | - | - |',
+            '| gate logits to slots and back, float32, 64 experts, balanced | 1.0 ms (`default`) | - | - | - |'])
+
+    def test_results_of_the_layer_alone_leave_the_other_table(self):
+        self.assertEqual(list(readme_table.tables(MOE)), ['moe'])
+        self.assertEqual(list(readme_table.tables(RESULTS)), ['peers'])
+        self.assertEqual(list(readme_table.tables(dict(MOE, rows=RESULTS['rows']))), ['peers', 'moe'])
+
+
 class Replacing(unittest.TestCase):
     def test_leaves_the_rest(self):
-        text = f'before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n'
-        new = readme_table.replace_between(text, ['new', 'lines'])
-        self.assertEqual(new, f'before\n{readme_table.BEGIN}\nnew\nlines\n{readme_table.END}\nafter\n')
-        self.assertEqual(readme_table.replace_between(new, ['new', 'lines']), new)
+        begin, end = readme_table.markers('moe')
+        text = f'before\n{begin}\nold\n{end}\nafter\n'
+        new = readme_table.replace_between(text, 'moe', ['new', 'lines'])
+        self.assertEqual(new, f'before\n{begin}\nnew\nlines\n{end}\nafter\n')
+        self.assertEqual(readme_table.replace_between(new, 'moe', ['new', 'lines']), new)
 
     def test_refuses_a_text_without_markers(self):
-        for text in ('', readme_table.BEGIN, readme_table.END + readme_table.BEGIN):
+        begin, end = readme_table.markers('peers')
+        for text in ('', begin, end + begin, ''.join(readme_table.markers('moe'))):
             with self.assertRaises(ValueError):
-                readme_table.replace_between(text, [])
+                readme_table.replace_between(text, 'peers', [])
 
     def test_readme_has_the_markers(self):
         with open(os.path.join(ROOT, 'README.md')) as file:
-            readme_table.replace_between(file.read(), [])
+            text = file.read()
+        for part in ('peers', 'moe'):
+            readme_table.replace_between(text, part, [])
 
 
 if __name__ == '__main__':

@@ -43,7 +43,7 @@ cudaError_t launched(const void* function) {
   FakeLaunches& launches = FakeLaunches::instance();
   const auto found = kernel_names().find(function);
   if (found == kernel_names().end()) return cudaErrorInvalidDeviceFunction;
-  ++launches.by_kernel[found->second];
+  launches.note(found->second);
   return cudaSuccess;
 }
 
@@ -51,7 +51,7 @@ template <class T>
 cublasStatus_t count_product(cublasHandle_t, cublasOperation_t, cublasOperation_t, std::int64_t,
                              std::int64_t, std::int64_t, const T*, const T*, std::int64_t, const T*,
                              std::int64_t, const T*, T*, std::int64_t) {
-  ++FakeLaunches::instance().by_kernel["cublas_gemm"];
+  FakeLaunches::instance().note("cublas_gemm");
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -74,6 +74,12 @@ const kernels::CublasFunctions& counting_cublas() {
 }
 
 }  // namespace
+
+void FakeLaunches::note(const std::string& kernel) {
+  ++by_kernel[kernel];
+  FakeCuda& cuda = FakeCuda::instance();
+  cuda.enqueue([&cuda, step = milliseconds] { cuda.milliseconds += step; });
+}
 
 FakeLaunches& FakeLaunches::instance() {
   static auto* const launches = new FakeLaunches;

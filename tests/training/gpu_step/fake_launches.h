@@ -13,6 +13,9 @@ struct FakeLaunches {
   /// Launches by the kernel's name without namespaces and template arguments; products by cuBLAS
   /// under the name of its function.
   std::map<std::string, int> by_kernel;
+  /// What each launch moves the stand-in's clock on by.
+  double milliseconds = 0.0;
+  void note(const std::string& kernel);
 
   int count() const;
   /// One line per kernel, the most frequent first: what a failing test prints.
