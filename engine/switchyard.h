@@ -4,8 +4,12 @@
 // Layers, models, training and analysis have headers of their own below models/, training/ and
 // analysis/.
 
+#include "engine/autograd/explain.h"
 #include "engine/autograd/grad.h"
+#include "engine/autograd/gradcheck.h"
 #include "engine/autograd/hvp.h"
+#include "engine/autograd/jvp.h"
+#include "engine/autograd/node.h"
 #include "engine/core/check.h"
 #include "engine/core/random.h"
 #include "engine/core/tensor.h"

@@ -10,6 +10,7 @@
 #include "app/compute_options.h"
 #include "app/option_values.h"
 #include "app/output.h"
+#include "engine/autograd/explain.h"
 #include "engine/core/check.h"
 #include "engine/core/suggest.h"
 #include "engine/ops/cases.h"
@@ -23,6 +24,7 @@ struct Options {
   std::int64_t size = 3;
   std::uint64_t seed = 1;
   double tolerance = 1e-7;
+  bool explain = false;
   ComputeOptions compute;
 };
 
@@ -49,8 +51,19 @@ GradcheckResult worst_order(const OpSample& sample, const Options& options, int&
   return worst;
 }
 
+/// Names the rule at fault, where there is one by itself.
+std::string explanation(const OpSample& sample, const Options& options) {
+  const auto wrong =
+      explain(sample.function, sample.inputs, {.order = options.order, .seed = options.seed});
+  return wrong ? text_of(*wrong)
+               : fmt::format("every rule by itself is right to {:.0e} of what it multiplies",
+                             ExplainOptions{}.tolerance);
+}
+
 int run_gradcheck(const Options& options) {
   const Device device = start_computing(options.compute);
+  check<UsageError>(!options.explain || device == Device::kCpu,
+                    "gradcheck: --explain computes on cpu, not on {}", name(device));
   nlohmann::json rows = nlohmann::json::array();
   bool all_good = true;
   for (const OpCase& each : chosen_cases(options.op)) {
@@ -65,9 +78,15 @@ int run_gradcheck(const Options& options) {
                     {"order", order},
                     {"worst", result.worst},
                     {"passed", good}});
+    std::string why;
+    if (options.explain && !good) {
+      why = explanation(sample, options);
+      rows.back()["explanation"] = why;
+    }
     if (json_wanted()) continue;
     print_text("{:<4} {:<32} error {:8.1e}  order {}  {}\n", good ? "ok" : "BAD", each.name,
                unsigned_nan(result.error), order, result.worst);
+    if (!why.empty()) print_text("     {}\n", why);
   }
   if (json_wanted()) print_json(rows);
   return all_good ? kSuccess : kFailed;
@@ -96,6 +115,9 @@ Action add_gradcheck(CLI::App& command) {
                   "Pass where the relative error is at most this")
       ->check(positive_number())
       ->capture_default_str();
+  command.add_flag("--explain", options->explain,
+                   "Look at every rule by itself where a derivative is wrong, and name the one at "
+                   "fault");
   add_compute_options(command, options->compute, "cpu");
   return [=] { return run_gradcheck(*options); };
 }

@@ -7,6 +7,7 @@
 #include "engine/autograd/accumulate.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/observer.h"
+#include "engine/autograd/rule_call.h"
 
 namespace switchyard {
 namespace {
@@ -100,15 +101,6 @@ NodeSet nodes_towards(std::span<const Tensor> inputs, const std::vector<NodePtr>
   return wanted;
 }
 
-/// The node's outputs as tensors that belong to the graph again, for rules that read them.
-std::vector<Tensor> attached_outputs(const NodePtr& node) {
-  std::vector<Tensor> outputs = node->outputs();
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].defined()) outputs[i].set_node(node, static_cast<int>(i));
-  }
-  return outputs;
-}
-
 /// The pass that a gradient of `outputs` is: one more than theirs. A gradient that a rule takes of
 /// a composed form belongs to the pass of that rule.
 int pass_over(std::span<const Tensor> outputs) {
@@ -120,28 +112,14 @@ int pass_over(std::span<const Tensor> outputs) {
 
 void propagate(const NodePtr& node, int pass, const std::vector<Tensor>& cotangents,
                const NodeSet& wanted, Cotangents& waiting) {
-  check(!node->released(),
-        "[{}] its saved tensors were freed by an earlier gradient; pass retain_graph to keep them",
-        node->name());
   std::vector<bool> needed;
   for (const Tensor& input : node->inputs()) {
     needed.push_back(input.node() != nullptr && wanted.contains(input.node().get()));
   }
-  const std::vector<Tensor> outputs = attached_outputs(node);
-  const RuleScope scope({.node = node->id(), .pass = pass});
-  Observer* const observer = current_observer();
-  if (observer != nullptr) observer->rule_called(*node, pass, cotangents);
-  std::vector<Tensor> gradients =
-      node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed));
-  check(gradients.size() == node->inputs().size(),
-        "[{}] its rule returned {} gradients for {} inputs", node->name(), gradients.size(),
-        node->inputs().size());
-  if (observer != nullptr) observer->rule_returned(*node, pass, gradients);
+  std::vector<Tensor> gradients = call_rule(node, pass, cotangents, needed);
+  const RuleScope scope({.node = node->id(), .pass = pass});  // sums of cotangents belong to it
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!needed[i] || !gradients[i].defined()) continue;
-    check(gradients[i].shape() == node->inputs()[i].shape(),
-          "[{}] its rule returned a gradient of shape {} for input {} of shape {}", node->name(),
-          gradients[i].shape(), i, node->inputs()[i].shape());
     waiting.add(node->inputs()[i], std::move(gradients[i]));
   }
 }
