@@ -9,8 +9,8 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string> kCommands = {
-    "study", "train", "hessian", "perturb", "probe",   "route",     "gradcheck", "kernels",
-    "check", "help",  "fetch",   "report",  "devices", "resources", "version"};
+    "study", "train", "hessian", "perturb", "probe",     "route",   "gradcheck", "kernels", "check",
+    "help",  "fetch", "report",  "devices", "resources", "version", "graph",     "diff"};
 
 TEST(CommandLineTest, EveryCommandHasHelp) {
   const std::string overview = expect_success({"--help"});
@@ -36,7 +36,7 @@ TEST(CommandLineTest, HelpFitsATerminal) {
 /// Commands that compute take the same options for it.
 TEST(CommandLineTest, EveryCommandThatComputesTakesTheDevice) {
   for (const char* command :
-       {"study", "train", "hessian", "perturb", "probe", "route", "gradcheck", "check"}) {
+       {"study", "train", "hessian", "perturb", "probe", "route", "gradcheck", "check", "graph"}) {
     const std::string help = expect_success({command, "--help"});
     for (const char* option : {"--device", "--conv", "--threads"}) {
       EXPECT_NE(help.find(option), std::string::npos) << command << " " << option;

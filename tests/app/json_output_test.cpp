@@ -15,8 +15,8 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string> kCommands = {
-    "study", "train", "hessian", "perturb", "probe",   "route",     "gradcheck", "kernels",
-    "check", "help",  "fetch",   "report",  "devices", "resources", "version"};
+    "study", "train", "hessian", "perturb", "probe",     "route",   "gradcheck", "kernels", "check",
+    "help",  "fetch", "report",  "devices", "resources", "version", "graph",     "diff"};
 
 /// The document of a command that fails, which the line on stderr repeats.
 json failure(const Arguments& arguments, int code) {

@@ -48,10 +48,10 @@ std::string dump_page(const std::string& browser, const std::string& html) {
                    (scratch / "page.html").string() + "' 2>&1");
 }
 
-/// Shows the report in frames of several widths: headless Chromium has no window below 500 pixels.
+/// Shows the page in frames of several widths: headless Chromium has no window below 500 pixels.
 /// The answer stands in the document as ANSWER{...}END, without characters that HTML escapes.
 constexpr const char* kHarness = R"~(<!DOCTYPE html><meta charset="utf-8"><body>
-<script type="application/json" id="page">%REPORT%</script>
+<script type="application/json" id="page">%PAGE%</script>
 <script>
 const page = JSON.parse(document.getElementById("page").textContent);
 const views = [["375 px", 375], ["1280 px", 1280], ["paper", 794]].map(([name, width]) => {
@@ -61,7 +61,22 @@ const views = [["375 px", 375], ["1280 px", 1280], ["paper", 794]].map(([name, w
   document.body.append(frame);
   return {name, frame};
 });
+%INSPECTION%
+window.onload = () => {
+  const answer = {}, problems = [];
+  views.forEach(({name, frame}) => {
+    const say = text => problems.push(name + ": " + text);
+    inspect(name, frame, say, answer);
+    const root = frame.contentDocument.documentElement;
+    if (root.scrollWidth > root.clientWidth) say("page is " + root.scrollWidth + " wide");
+    if (frame.contentWindow.injected) say("a string of the data was executed");
+  });
+  document.body.textContent = "ANSWER" + JSON.stringify({answer, problems}).replace(/[<>&]/g, " ") + "END";
+};
+</script></body>)~";
 
+/// Looks at the charts of a report.
+constexpr const char* kReportInspection = R"~(
 function overlap(a, b) {  // more than 2 pixels both ways: line boxes are taller than letters
   return Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
          Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
@@ -84,31 +99,23 @@ function inspectChart(svg, say) {
   });
 }
 
-window.onload = () => {
-  const answer = {charts: -1, problems: []};
-  views.forEach(({name, frame}) => {
-    const say = text => answer.problems.push(name + ": " + text);
-    const view = frame.contentDocument;
-    if (name === "paper") frame.contentWindow.dispatchEvent(new Event("beforeprint"));
-    const charts = Number(view.documentElement.dataset.charts || 0);
-    if (answer.charts === -1) answer.charts = charts;
-    const drawn = [...view.querySelectorAll("div.chart svg")];
-    if (charts !== answer.charts || drawn.length !== charts) say(drawn.length + " charts drawn of " + charts);
-    drawn.forEach(svg => inspectChart(svg, say));
-    const root = view.documentElement;
-    if (root.scrollWidth > root.clientWidth) say("page is " + root.scrollWidth + " wide");
-    view.querySelectorAll(".scroll").forEach(t => {
-      if (!t.closest("details") && t.scrollWidth > t.clientWidth) say("table is " + t.scrollWidth + " wide: " + t.textContent.slice(0, 40));
-    });
-    if (frame.contentWindow.injected) say("a string of the data was executed");
+function inspect(name, frame, say, answer) {
+  const view = frame.contentDocument;
+  if (name === "paper") frame.contentWindow.dispatchEvent(new Event("beforeprint"));
+  const charts = Number(view.documentElement.dataset.charts || 0);
+  if (answer.charts === undefined) answer.charts = charts;
+  const drawn = [...view.querySelectorAll("div.chart svg")];
+  if (charts !== answer.charts || drawn.length !== charts) say(drawn.length + " charts drawn of " + charts);
+  drawn.forEach(svg => inspectChart(svg, say));
+  view.querySelectorAll(".scroll").forEach(t => {
+    if (!t.closest("details") && t.scrollWidth > t.clientWidth) say("table is " + t.scrollWidth + " wide: " + t.textContent.slice(0, 40));
   });
-  document.body.textContent = "ANSWER" + JSON.stringify(answer).replace(/[<>&]/g, " ") + "END";
-};
-</script></body>)~";
+}
+)~";
 
-std::string harness(const fs::path& report) {
+std::string harness(const fs::path& file, const std::string& inspection) {
   std::ostringstream text;
-  text << std::ifstream(report, std::ios::binary).rdbuf();
+  text << std::ifstream(file, std::ios::binary).rdbuf();
   std::string json;
   for (const char c : nlohmann::json(text.str()).dump()) {
     if (c == '<') {
@@ -118,8 +125,11 @@ std::string harness(const fs::path& report) {
     }
   }
   std::string page = kHarness;
-  const std::string mark = "%REPORT%";
-  page.replace(page.find(mark), mark.size(), json);
+  const auto put = [&](const std::string& mark, const std::string& part) {
+    page.replace(page.find(mark), mark.size(), part);
+  };
+  put("%INSPECTION%", inspection);
+  put("%PAGE%", json);
   return page;
 }
 
@@ -132,10 +142,10 @@ void collect_console(const std::string& output, std::vector<std::string>& proble
 
 }  // namespace
 
-ReportView open_report(const fs::path& report) {
+PageView open_page(const fs::path& page, const std::string& inspection) {
   const std::string browser = find_browser();
   if (browser.empty()) return {.no_browser = "no Chromium or Chrome in PATH"};
-  const std::string output = dump_page(browser, harness(report));
+  const std::string output = dump_page(browser, harness(page, inspection));
   const size_t begin = output.find("ANSWER{");
   const size_t end = output.find("}END", begin);
   if (begin == std::string::npos || end == std::string::npos) {
@@ -144,11 +154,17 @@ ReportView open_report(const fs::path& report) {
           output.substr(0, 2000));
     return {.no_browser = browser + " opens no page: " + trial.substr(0, 300)};
   }
-  const auto answer = nlohmann::json::parse(output.substr(begin + 6, end + 1 - (begin + 6)));
-  ReportView view{.charts = answer.at("charts").get<int>(),
-                  .problems = answer.at("problems").get<std::vector<std::string>>()};
+  const auto seen = nlohmann::json::parse(output.substr(begin + 6, end + 1 - (begin + 6)));
+  PageView view{.answer = seen.at("answer"),
+                .problems = seen.at("problems").get<std::vector<std::string>>()};
   collect_console(output, view.problems);
   return view;
+}
+
+ReportView open_report(const fs::path& report) {
+  const PageView view = open_page(report, kReportInspection);
+  if (!view.no_browser.empty()) return {.no_browser = view.no_browser};
+  return {.charts = view.answer.at("charts").get<int>(), .problems = view.problems};
 }
 
 }  // namespace switchyard::test

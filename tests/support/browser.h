@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,17 @@ struct ReportView {
 /// texts over each other. The browser is SWITCHYARD_BROWSER, else Chromium or Chrome in PATH.
 /// Throws Error where it opens an empty page but gives no answer to this one.
 ReportView open_report(const std::filesystem::path& report);
+
+/// Holds what a browser saw of any page.
+struct PageView {
+  std::string no_browser = {};             ///< why none works here; empty where one does
+  nlohmann::json answer = {};              ///< what the inspection put there
+  std::vector<std::string> problems = {};  ///< what it said, and console messages
+};
+
+/// Opens a page as open_report() does, in a frame for each width, and runs `inspection`: JavaScript
+/// that defines inspect(name, frame, say, answer), where `frame` is the iframe and say(text) notes
+/// a problem.
+PageView open_page(const std::filesystem::path& page, const std::string& inspection);
 
 }  // namespace switchyard::test

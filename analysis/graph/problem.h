@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/graph/trace.h"
+#include "engine/core/tensor.h"
+
+namespace switchyard::graph {
+
+/// A tensor and what it is called.
+struct NamedValue {
+  std::string name = {};
+  Tensor value = {};
+};
+
+/// Something to differentiate: a scalar as a function of named tensors.
+struct Problem {
+  std::string title = {};                  ///< "x³"
+  std::string about = {};                  ///< a sentence on what to look at
+  std::vector<NamedValue> inputs = {};     ///< gradients are taken for these
+  std::vector<NamedValue> constants = {};  ///< what else `loss` reads, for its labels
+  std::function<Tensor(std::span<const Tensor> inputs)> loss =
+      {};                              ///< a scalar of the inputs' dtype
+  std::vector<Tensor> direction = {};  ///< v of Hessian-vector products, one per input
+  /// Says in words which piece of a piecewise function the inputs are in, such as the experts of
+  /// each token; empty where the function is one piece.
+  std::function<std::string(std::span<const Tensor> inputs)> piece = {};
+};
+
+/// A graph and what came out of it.
+struct TracedProblem {
+  Trace trace;
+  double loss = 0.0;
+  std::vector<Tensor> gradient = {};  ///< from order 1, one per input, without history
+  std::vector<Tensor> product = {};   ///< H v, from order 2
+};
+
+/// Evaluates the problem while a Recorder looks on: order 0 the loss, 1 its gradient as well, 2 the
+/// Hessian's product with the direction as well. Every pass is recorded, the last one too: its
+/// rules are those of a gradient that will be differentiated. Errors: an order outside 0 to 2;
+/// a problem of order 2 without a direction; whatever the problem throws.
+TracedProblem trace(const Problem& problem, int order, const SnapshotSizes& sizes = {});
+
+/// What the loss does when the inputs move by t·v. Nothing is recorded.
+struct Slope {
+  std::vector<double> t = {};
+  std::vector<double> loss = {};         ///< at x + t v
+  std::vector<double> slope = {};        ///< <gradient at x + t v, v>
+  std::vector<std::string> pieces = {};  ///< Problem::piece there; empty without one
+  double curvature = 0.0;                ///< <v, H v> at t = 0
+  std::vector<double> steps = {};        ///< h of central differences of the gradient
+  std::vector<double> errors = {};       ///< ‖(g(x + h v) - g(x - h v)) / 2h - H v‖ / ‖H v‖
+};
+
+/// `product` is H v. The walk goes from t = -reach to reach.
+Slope walk_along(const Problem& problem, std::span<const Tensor> product, double reach);
+
+}  // namespace switchyard::graph
