@@ -111,6 +111,7 @@ void CheckReport::add(const CheckRow& row) {
     print_text("  ok       {:<40} {:<8} {}  {}  {}\n", row.variant, row.dtype,
                error_text(row.outcome), time_text(row.outcome.seconds), rate_text(row));
   }
+  flush_stdout();  // who stops it early has the lines until then
 }
 
 void CheckReport::add_odd(const CheckRow& row) {
@@ -136,6 +137,7 @@ void CheckReport::end_odd_sizes(std::size_t count) {
     print_text("           ... and {} more of {} odd sizes, aligned and not (--json has all)\n",
                odd_.wrong - kMostShown, count);
   }
+  flush_stdout();
   odd_ = {};
 }
 

@@ -11,6 +11,7 @@
 #include "app/command.h"
 #include "app/machine.h"
 #include "app/output.h"
+#include "app/signals.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
@@ -46,14 +47,27 @@ int write_problem(const BenchOptions& options, const RunOptions& run,
   return kSuccess;
 }
 
-/// Runs all workloads, printing each as it comes.
-std::vector<Row> run_all(const std::vector<Workload>& workloads, const RunOptions& run) {
+nlohmann::json results_of(const std::vector<Row>& rows, Device device) {
+  return google_json(rows, describe_machine(std::string(name(device)), thread_count()));
+}
+
+void write_files(const BenchOptions& options, const std::vector<Row>& rows, Device device) {
+  if (options.csv) write_file_atomic(*options.csv, csv_text(rows));
+  if (options.html) write_file_atomic(*options.html, bench_page(results_of(rows, device)));
+}
+
+/// Runs all workloads, printing each as it comes and writing the files anew, so that a benchmark
+/// that is stopped, or killed, leaves what it has measured.
+std::vector<Row> run_all(const std::vector<Workload>& workloads, const BenchOptions& options,
+                         const RunOptions& run, const StopSignal& stop) {
   std::vector<Row> rows;
   for (const Workload& workload : workloads) {
+    if (stop.requested()) break;
     const std::vector<Row> next = run_workload(workload, run);
     if (!json_wanted()) print_text(std::string_view(table_text(next)));
     flush_stdout();
     rows.insert(rows.end(), next.begin(), next.end());
+    write_files(options, rows, run.device);
   }
   return rows;
 }
@@ -67,15 +81,11 @@ int run_bench(BenchOptions options) {
   const std::vector<Workload> workloads = workloads_of(options);
   check_variants(run.variants, known_variants(run));
   if (options.problem) return write_problem(options, run, workloads);
-  for (const auto& file : {options.csv, options.html}) {
-    if (file) write_file_atomic(*file, "");  // now rather than after the work
-  }
-  const std::vector<Row> rows = run_all(workloads, run);
-  const nlohmann::json results =
-      google_json(rows, describe_machine(std::string(name(device)), thread_count()));
-  if (options.csv) write_file_atomic(*options.csv, csv_text(rows));
-  if (options.html) write_file_atomic(*options.html, bench_page(results));
-  if (json_wanted()) print_json(results);
+  write_files(options, {}, device);  // now rather than after the work: a path may be wrong
+  const StopSignal stop;
+  const std::vector<Row> rows = run_all(workloads, options, run, stop);
+  if (json_wanted()) print_json(results_of(rows, device));
+  if (stop.requested()) return kInterrupted;
   const auto timed = [](const Row& row) { return row.has_time(); };
   check(std::any_of(rows.begin(), rows.end(), timed), "bench {}: nothing was timed: {}",
         options.what, rows.empty() ? "no workload" : rows.front().problem);
@@ -95,6 +105,8 @@ is 1. Variants of a workload are timed in turns.
   switchyard bench moe --sweep tokens,experts --map --html map.html
   switchyard bench routing --sweep tokens --json > old.json
   switchyard bench compare old.json new.json
+
+Ctrl-C ends it after the workload that is under way; --csv and --html are written after each.
 
 Columns: median time and the 20th to 80th percentile; kernels, launched grids and host waits of a
 call; bytes that its kernels declare to move, and the least that any implementation moves (matrices

@@ -79,7 +79,7 @@ write_index() {
 # run_step STEP LIMIT: runs it for at most so many seconds, and notes how it ended.
 run_step() {
   local step=$1 limit=$2 start=$SECONDS code=0 reason=""
-  timeout --kill-after=5 "$limit" "${BASH_SOURCE[0]}" --step "$step" --programs "$programs" --out "$out" \
+  timeout --kill-after=10 "$limit" "${BASH_SOURCE[0]}" --step "$step" --programs "$programs" --out "$out" \
     >"$out/$step.txt" 2>&1 || code=$?
   case $code in
     0) note "$step" "done" $((SECONDS - start)) "$limit" 0 "" ;;

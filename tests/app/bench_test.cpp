@@ -1,11 +1,16 @@
 // `switchyard bench`: what it prints, and what it says to bad input.
 
+#include <signal.h>
+
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "tests/app/app_test.h"
+#include "tests/app/program.h"
 
 namespace switchyard::test {
 namespace {
@@ -77,6 +82,34 @@ TEST_F(BenchTest, TheSameSeedAndStepNameTheSameRowsAndCompareReadsThem) {
       expect_success({"bench", "compare", path("old.json"), path("new.json"), "--json"}));
   EXPECT_EQ(rows.at("rows").size(),
             json::parse(read_file(path("old.json"))).at("benchmarks").size());
+}
+
+TEST_F(BenchTest, WhatIsStoppedLeavesWhatItHasMeasured) {
+  const Arguments many = {"bench",     "moe",
+                          "--tokens",  "8",
+                          "--width",   "8",
+                          "--hidden",  "8",
+                          "--sweep",   "experts,k,distribution",
+                          "--seconds", "0.5",
+                          "--csv",     path("b.csv"),
+                          "--html",    path("b.html"),
+                          "--json",    "--threads",
+                          "1"};
+  Program program(switchyard_command(many));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!path_exists(path("b.csv")) || read_file(path("b.csv")).find("T8/") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "no workload ended";
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  program.signal(SIGINT);
+  const ProgramResult stopped = program.wait();
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  const std::size_t rows = json::parse(stopped.out).at("benchmarks").size();
+  EXPECT_GT(rows, 0U);
+  EXPECT_LT(rows, 4U * 21U) << "all of them";
+  const std::string csv = read_file(path("b.csv"));
+  EXPECT_EQ(static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n')), rows + 1);
+  EXPECT_NE(read_file(path("b.html")).find("T8/"), std::string::npos);
 }
 
 TEST_F(BenchTest, WritesAProblemForOtherPrograms) {
