@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Families, ExplainFamily,
                                          "grouped_matmul", "moe_relu", "batch_norm",
                                          "global_average_pool", "sum_to", "dispatch", "reshape",
                                          "softmax"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& each) { return each.param; });
 
 TEST(Explain, NamesTheInputWhoseSecondDerivativeIsMissing) {
   // x·y whose gradient by x forgets that it depends on y.
