@@ -8,6 +8,7 @@
 
 #include "analysis/verdicts/model_groups.h"
 #include "analysis/verdicts/run_figures.h"
+#include "analysis/verdicts/speed_claim.h"
 
 namespace switchyard {
 namespace {
@@ -24,9 +25,6 @@ constexpr double kAlike = 1.25;
 
 /// An expert that serves less than a tenth of an even share has collapsed.
 constexpr double kCollapsed = 0.1;
-
-/// A speed-up of less than a twentieth is none: one batch's latency varies by as much.
-constexpr double kNoSpeedUp = 1.0 / 1.05;
 
 /// A comparison to be made: the rule decides it once the claim's other comparisons are known.
 struct Question {
@@ -214,24 +212,6 @@ Verdict non_local_behaviour(const std::vector<ModelGroup>& groups) {
                                 std::nullopt, rise_along_eigenvector, rule));
                      return questions;
                    }));
-}
-
-Verdict no_speed_up(const std::vector<ModelGroup>& groups, const json& study) {
-  const std::vector<std::int64_t> sizes = batch_sizes(study);
-  return judge(
-      "no_speed_up", "Conditional computation makes inference no faster at this scale.",
-      "Ratio of a batch's median latency, sparse over dense. Supported where the whole "
-      "interval is above 1/1.05, contradicted where it is below.",
-      beside_dense(
-          groups, {"sparse_moe", "hard_moe"}, [&](const ModelGroup& moe, const ModelGroup* dense) {
-            std::vector<Question> questions;
-            for (const std::int64_t size : sizes) {
-              append(questions,
-                     ask(moe, dense, fmt::format("latency of a batch of {}", size), Scale::kRatio,
-                         std::nullopt, latency(size), larger(kNoSpeedUp, kNoSpeedUp)));
-            }
-            return questions;
-          }));
 }
 
 }  // namespace

@@ -11,9 +11,6 @@ using nlohmann::json;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// JSON has null for what is not finite.
-double number(const json& value) { return value.is_number() ? value.get<double>() : kNan; }
-
 /// Mean rise of the test loss at both ends of the curves, over the loss at α = 0.
 double mean_rise(const std::vector<const json*>& curves) {
   double rise = 0.0;
@@ -29,6 +26,8 @@ double mean_rise(const std::vector<const json*>& curves) {
 }
 
 }  // namespace
+
+double number(const json& value) { return value.is_number() ? value.get<double>() : kNan; }
 
 Figure result(std::string path) {
   return [pointer = json::json_pointer(path)](const json& run) -> std::optional<double> {
@@ -65,30 +64,6 @@ std::optional<double> lowest_share(const json& run) {
     if (!(value >= lowest)) lowest = value;  // NaN stays
   }
   return lowest * static_cast<double>(shares.size());
-}
-
-Figure latency(std::int64_t batch_size) {
-  return [batch_size](const json& run) -> std::optional<double> {
-    const json::json_pointer inference("/efficiency/inference");
-    if (!run.at("results").contains(inference)) return std::nullopt;
-    for (const json& batch : run.at("results").at(inference)) {
-      if (batch.at("batch_size") == batch_size) return number(batch.at("latency_ms").at("median"));
-    }
-    return std::nullopt;
-  };
-}
-
-std::vector<std::int64_t> batch_sizes(const json& study) {
-  std::vector<std::int64_t> sizes;
-  for (const json& run : study.at("runs")) {
-    const json efficiency = run.at("results").value("efficiency", json::object());
-    for (const json& batch : efficiency.value("inference", json::array())) {
-      sizes.push_back(batch.at("batch_size"));
-    }
-  }
-  std::ranges::sort(sizes);
-  sizes.erase(std::ranges::unique(sizes).begin(), sizes.end());
-  return sizes;
 }
 
 }  // namespace switchyard

@@ -1,14 +1,15 @@
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "analysis/verdicts/model_groups.h"
 
 namespace switchyard {
+
+/// The number that `value` holds, NaN for null: JSON has no other way to say "not finite".
+double number(const nlohmann::json& value);
 
 // What the claims compare. Each takes a run of read_study() and gives nothing where the run lacks
 // the figure, NaN where it is not finite.
@@ -24,11 +25,5 @@ std::optional<double> rise_along_eigenvector(const nlohmann::json& run);
 
 /// The least used expert's share of the test set's assignments, as a part of an even share 1/E.
 std::optional<double> lowest_share(const nlohmann::json& run);
-
-/// The median latency of a batch of `batch_size` images, in milliseconds.
-Figure latency(std::int64_t batch_size);
-
-/// All batch sizes of which any run of the study has a latency, ascending.
-std::vector<std::int64_t> batch_sizes(const nlohmann::json& study);
 
 }  // namespace switchyard

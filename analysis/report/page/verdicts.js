@@ -19,7 +19,7 @@ function verdictFigure(section, verdict) {
   const finding = FINDINGS[verdict.finding];
   const heading = figure.append("h3").text(verdict.statement + " ");
   heading.append("span").style("color", finding.color).text(finding.text.charAt(0).toUpperCase() + finding.text.slice(1) + ".");
-  addTable(figure, {columns: ["", "Mean over seeds", "Finding"], rows: verdict.comparisons.map(comparisonRow)});
+  addTable(figure, {columns: ["", "Estimate", "Finding"], rows: verdict.comparisons.map(comparisonRow)});
   addCaption(figure, verdict.rule);
 }
 
@@ -28,9 +28,9 @@ const modelName = name => name.replace(/_/g, " ").replace("moe", "MoE");
 function comparisonRow(c) {
   const format = x => c.scale === "ratio" ? "× " + formatNumber(x) : formatNumber(x);
   const beside = modelName(c.model) + (c.baseline ? (c.scale === "ratio" ? " over " : " less ") + modelName(c.baseline) : "");
-  const seeds = c.seeds.length + (c.seeds.length === 1 ? " seed" : " seeds");
+  const seeds = c.seeds.length === 0 ? "" : "; " + c.seeds.length + (c.seeds.length === 1 ? " seed" : " seeds");
   const published = isNumber(c.published) ? "; published: " + format(c.published) : "";
-  return [beside + ": " + c.quantity + " (" + c.setting + "; " + seeds + published + ")",
+  return [beside + ": " + c.quantity + " (" + c.setting + seeds + published + ")",
     isNumber(c.mean) ? {text: format(c.mean), was: formatNumber(c.low) + " to " + formatNumber(c.high)} : "–",
     FINDINGS[c.finding].text + (c.reason ? ": " + c.reason : "")];
 }

@@ -103,6 +103,7 @@ TEST_F(Claims, OneSeedOrAFigureThatIsNotFiniteCannotTell) {
   study_ = one;
   for (const Verdict& verdict : judge_claims(study_)) {
     if (verdict.claim == "balanced_use") continue;  // one collapsed expert is enough there
+    if (verdict.claim == "no_speed_up") continue;   // timed once, whatever the seeds
     EXPECT_EQ(verdict.finding, Finding::kCannotTell) << verdict.claim;
     ASSERT_FALSE(verdict.comparisons.empty()) << verdict.claim;
     EXPECT_EQ(verdict.comparisons[0].reason, "one seed does not show the spread over seeds");
@@ -177,22 +178,37 @@ TEST_F(Claims, BehaviourUnderFiniteStepsIsTheRiseAtTheCurvesEnds) {
   EXPECT_NEAR(differing.comparisons[1].mean.value(), 2.0, 1e-12);
 }
 
-TEST_F(Claims, SpeedIsComparedAtEveryBatchSize) {
-  const auto latencies = [](double one, double many) {
-    return [=](int seed) {
-      const double noise = 1.0 + 0.001 * seed;
-      return json::array({{{"batch_size", 1}, {"latency_ms", {{"median", one * noise}}}},
-                          {{"batch_size", 128}, {"latency_ms", {{"median", many}}}}});
-    };
+TEST_F(Claims, NaiveRoutingIsComparedAtEveryBatchSize) {
+  const auto timed = [](double one, double many) {
+    json batches = json::array();
+    for (const auto& [size, median] : {std::pair(1, one), std::pair(128, many)}) {
+      batches.push_back(
+          {{"batch_size", size},
+           {"latency_ms", {{"median", median}, {"p20", 0.98 * median}, {"p80", 1.02 * median}}}});
+    }
+    return batches;
   };
-  set("dense", "/efficiency/inference", latencies(1.0, 100.0));
-  set("sparse_moe", "/efficiency/inference", latencies(1.4, 101.0));
-  Verdict none = verdict("no_speed_up");
+  const auto set_gain = [&](double one, double many) {
+    const json dense = {{"name", "dense-seed1"}, {"variant", ""}, {"inference", timed(1.0, 100.0)}};
+    json sparse = {{"name", "sparse_moe-seed1"}, {"variant", "mask_loop"}};
+    sparse["inference"] = timed(one, many);
+    json fused = sparse;
+    fused["variant"] = "fused";
+    fused["inference"] = timed(0.1, 0.1);  // which the claim does not speak of
+    const json scope = {{"scope", "model"}, {"entries", {dense, sparse, fused}}};
+    study_["study"]["routing_gain"] = {{"scopes", {scope}}};
+  };
+  set_gain(1.4, 101.0);
+  const Verdict none = verdict("no_speed_up");
   EXPECT_EQ(none.finding, Finding::kSupports);
   ASSERT_EQ(none.comparisons.size(), 2u);
-  EXPECT_EQ(none.comparisons[1].quantity, "latency of a batch of 128");
-  set("sparse_moe", "/efficiency/inference", latencies(1.4, 80.0));
+  EXPECT_EQ(none.comparisons[1].quantity, "model with the mask loop, latency of a batch of 128");
+  EXPECT_NEAR(none.comparisons[1].low.value(), 1.01 * 0.98 / 1.02, 1e-12);
+  set_gain(1.4, 80.0);
   EXPECT_EQ(verdict("no_speed_up").finding, Finding::kContradicts);
+  set_gain(1.4, 98.0);
+  EXPECT_EQ(verdict("no_speed_up").finding, Finding::kCannotTell);
+  EXPECT_EQ(verdict("no_speed_up").comparisons[1].reason, "the calls overlap");
 }
 
 TEST_F(Claims, WhatWasNotMeasuredIsNotJudged) {
