@@ -30,42 +30,37 @@ std::optional<double> launches(const Row& r) {
 /// The figures of a row that follow from the others, each with its name in CSV and JSON; without a
 /// value where the device has none.
 Figures figures(const Row& r) {
-  Figures list = {{"p20_ns", r.p20 * 1e9},
-                  {"p80_ns", r.p80 * 1e9},
-                  {"timed_calls", static_cast<double>(r.calls)},
-                  {"cold_time_ns", {}},
-                  {"cold_p20_ns", {}},
-                  {"cold_p80_ns", {}},
-                  {"kernels", static_cast<double>(r.counts.kernels)},
-                  {"launches", launches(r)},
-                  {"host_waits", static_cast<double>(r.counts.host_waits)},
-                  {"bytes_moved", r.counts.bytes},
-                  {"compulsory_bytes", r.compulsory_bytes},
-                  {"bytes_ratio", quotient(r.counts.bytes, r.compulsory_bytes)},
-                  {"bytes_per_second", bytes_per_second(r)},
-                  {"share_of_copy", {}},
-                  {"flops", r.flops},
-                  {"flops_per_second", flops_per_second(r)},
-                  {"share_of_product", {}},
-                  {"copy_bytes_per_second", {}},
-                  {"product_flops_per_second", {}}};
-  const auto set = [&](std::string_view name, double value) {
-    std::find_if(list.begin(), list.end(), [&](const auto& each) {
-      return each.first == name;
-    })->second = value;
+  const auto cold = [&](double ColdTimes::*time) -> std::optional<double> {
+    if (!r.cold) return std::nullopt;
+    return (*r.cold).*time * 1e9;
   };
-  if (r.cold) {
-    set("cold_time_ns", r.cold->median * 1e9);
-    set("cold_p20_ns", r.cold->p20 * 1e9);
-    set("cold_p80_ns", r.cold->p80 * 1e9);
-  }
-  if (r.rates) {
-    set("share_of_copy", quotient(bytes_per_second(r), r.rates->copy));
-    set("share_of_product", quotient(flops_per_second(r), r.rates->product));
-    set("copy_bytes_per_second", r.rates->copy);
-    set("product_flops_per_second", r.rates->product);
-  }
-  return list;
+  const auto rate_of = [&](double Rates::*reached) -> std::optional<double> {
+    if (!r.rates) return std::nullopt;
+    return (*r.rates).*reached;
+  };
+  const auto share_of = [&](double per_second, double Rates::*reached) -> std::optional<double> {
+    if (!r.rates) return std::nullopt;
+    return quotient(per_second, (*r.rates).*reached);
+  };
+  return {{"p20_ns", r.p20 * 1e9},
+          {"p80_ns", r.p80 * 1e9},
+          {"timed_calls", static_cast<double>(r.calls)},
+          {"cold_time_ns", cold(&ColdTimes::median)},
+          {"cold_p20_ns", cold(&ColdTimes::p20)},
+          {"cold_p80_ns", cold(&ColdTimes::p80)},
+          {"kernels", static_cast<double>(r.counts.kernels)},
+          {"launches", launches(r)},
+          {"host_waits", static_cast<double>(r.counts.host_waits)},
+          {"bytes_moved", r.counts.bytes},
+          {"compulsory_bytes", r.compulsory_bytes},
+          {"bytes_ratio", quotient(r.counts.bytes, r.compulsory_bytes)},
+          {"bytes_per_second", bytes_per_second(r)},
+          {"share_of_copy", share_of(bytes_per_second(r), &Rates::copy)},
+          {"flops", r.flops},
+          {"flops_per_second", flops_per_second(r)},
+          {"share_of_product", share_of(flops_per_second(r), &Rates::product)},
+          {"copy_bytes_per_second", rate_of(&Rates::copy)},
+          {"product_flops_per_second", rate_of(&Rates::product)}};
 }
 
 /// The sizes of a row, for CSV and JSON.

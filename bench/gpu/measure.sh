@@ -79,8 +79,12 @@ write_index() {
 # run_step STEP LIMIT: runs it for at most so many seconds, and notes how it ended.
 run_step() {
   local step=$1 limit=$2 start=$SECONDS code=0 reason=""
+  # In the background, so that a signal is answered at once.
   timeout --kill-after=10 "$limit" "${BASH_SOURCE[0]}" --step "$step" --programs "$programs" --out "$out" \
-    >"$out/$step.txt" 2>&1 || code=$?
+    >"$out/$step.txt" 2>&1 &
+  child=$!
+  wait "$child" || code=$?
+  child=""
   case $code in
     0) note "$step" "done" $((SECONDS - start)) "$limit" 0 "" ;;
     124 | 137)
@@ -93,6 +97,13 @@ run_step() {
       note "$step" failed $((SECONDS - start)) "$limit" "$code" "$reason"
       ;;
   esac
+}
+
+# Ends the step under way, for which timeout hands the signal on to all of it; the index says what was done before.
+stop() {
+  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
+  echo "gpu: stopped; $out/index.md" >&2
+  exit 130
 }
 
 # Sum of the shares of the steps from the given one on.
@@ -174,7 +185,8 @@ out=${out:-$root/build/gpu/$started}
 mkdir -p "$out" || exit 1
 out=$(cd "$out" && pwd)
 [[ ! -e $out/index.json ]] || fail "$out holds results already"
-begin=$SECONDS failures=0 table=() objects=()
+begin=$SECONDS failures=0 table=() objects=() child=""
+trap stop INT TERM
 "$action"
 echo "gpu: $out/index.md"
 ((failures == 0))

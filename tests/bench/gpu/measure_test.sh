@@ -84,6 +84,16 @@ expect "what hangs is stopped after its share" has "$index" '"step": "devices", 
 expect "and the next step runs" has "$index" '"step": "map", "status": "done"'
 expect "and the exit code tells" test "$code" -eq 1
 
+FAKE_HANG='check' PATH=$with_tools "$measure" --programs "$work/programs" --out "$work/stopped" >/dev/null 2>&1 &
+for _ in {1..100}; do [[ -e $work/stopped/check.txt ]] && break; sleep 0.1; done
+sleep 0.3
+kill -TERM $!
+wait $!
+code=$? said="" index=$(cat "$work/stopped/index.json")
+expect "a signal ends it at once" test "$code" -eq 130
+expect "with an index of what was done" has "$index" '"step": "devices", "status": "done"'
+expect "and nothing else" count_is "$index" '"step":' 1
+
 SWITCHYARD_PEERS=$work/none PATH=/usr/bin:/bin run bare --minutes 8 --only tests,memcheck,counters,engine
 expect "what is not there is no failure" test "$code" -eq 0
 expect "no sanitizer" has "$index" "no compute-sanitizer in PATH or $work/none/bin"
