@@ -112,8 +112,9 @@ Registers, shared memory, stack and spills are what ptxas, nvcc's assembler, rep
 
 - **block**: threads of a block. `b`: declared by `__launch_bounds__` and so known to the compiler; the others are
   launched with 256.
-- **registers** of a thread, **shared bytes** of a block. `+ d`: the launch adds dynamic shared memory, 4 bytes an expert
-  (32 in the sort), which is not counted.
+- **registers** of a thread, **shared bytes** of a block, dynamic ones too where every launch asks for the same (more than
+  48 KiB, the four stages of large tiles). `+ d`: the launch adds dynamic shared memory, 4 bytes an expert (32 in the sort), which
+  is not counted.
 - **stack bytes** of a thread in local memory: arrays that are indexed at run time, and **spilled** registers.
 - **occupancy**: the share of a multiprocessor's 64 warps that can be on it at a time, the lowest of the instances. The blocks that
   fit are the least of: 64 warps over those of a block; 32; 65,536 registers, given out to a warp in portions of 256 and to 4

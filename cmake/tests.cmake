@@ -67,6 +67,8 @@ if(NOT SWITCHYARD_SIMT)
 endif()
 switchyard_test(kernels EXCLUDE "tests/kernels${_not_kernels}"
                 LIBRARIES switchyard_kernels $<TARGET_NAME_IF_EXISTS:switchyard_simt>)
+# Tests of counts that a page shows read the page.
+target_compile_definitions(test_kernels PRIVATE SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(SWITCHYARD_CUDA)
   # It brings a CUDA runtime of its own, a fake, and so is linked without the real one's users.
   switchyard_test(kernels/cuda_runtime STANDALONE LIBRARIES switchyard_cuda_runtime fmt::fmt)

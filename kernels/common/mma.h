@@ -39,6 +39,9 @@ struct MmaBf16 {
   static __device__ __forceinline__ Word load(const BFloat16* two) {
     return *reinterpret_cast<const BFloat16Pair*>(two);
   }
+  static __device__ __forceinline__ Word word(std::uint32_t bits) {
+    return std::bit_cast<Word>(bits);
+  }
   static float element(const Word* words, int i) {
     return static_cast<float>(words[i / 2].value[i % 2]);
   }
@@ -74,8 +77,31 @@ struct MmaTf32 {
     return (word & 0x7F800000U) == 0x7F800000U ? word : (word + 0x1000U) & ~0x1FFFU;
 #endif
   }
+  static __device__ __forceinline__ Word word(std::uint32_t bits) {
+    const auto one = std::bit_cast<float>(bits);
+    return load(&one);
+  }
   static float element(const Word* words, int i) {
     return std::bit_cast<float>(words[i] & ~0x1FFFU);
+  }
+};
+
+/// float32 operands as sums of two tf32 numbers each, 22 mantissa bits: the product is the sum of
+/// three, and what is left out is the product of the two small parts, 2^-22 of it. An operand that
+/// is infinite, or that tf32 rounds to infinity, gives NaN.
+struct MmaThreeTf32 : MmaTf32 {
+  struct Word {
+    MmaTf32::Word large, small;
+  };
+
+  static __device__ __forceinline__ Word load(const float* one) {
+    const MmaTf32::Word large = MmaTf32::load(one);
+    const float rest = *one - std::bit_cast<float>(large);  // exact
+    return {large, MmaTf32::load(&rest)};
+  }
+  static __device__ __forceinline__ Word word(std::uint32_t bits) {
+    const auto one = std::bit_cast<float>(bits);
+    return load(&one);
   }
 };
 
@@ -221,5 +247,32 @@ void multiply_add(FragmentC<Mma>& c, const FragmentA<Mma>& a, const FragmentB<Mm
 }
 
 #endif
+
+/// The same for float32 operands in two parts each: the small products first. All 32 lanes must
+/// call it together.
+__device__ __forceinline__ void multiply_add(FragmentC<MmaThreeTf32>& c,
+                                             const FragmentA<MmaThreeTf32>& a,
+                                             const FragmentB<MmaThreeTf32>& b) {
+  FragmentA<MmaTf32> large_a, small_a;
+  FragmentB<MmaTf32> large_b, small_b;
+  FragmentC<MmaTf32> sums;
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < MmaTf32::kWordsA; ++i) {
+    large_a.word[i] = a.word[i].large;
+    small_a.word[i] = a.word[i].small;
+  }
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < MmaTf32::kWordsB; ++i) {
+    large_b.word[i] = b.word[i].large;
+    small_b.word[i] = b.word[i].small;
+  }
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < MmaTf32::kSums; ++i) sums.value[i] = c.value[i];
+  multiply_add(sums, small_a, large_b);
+  multiply_add(sums, large_a, small_b);
+  multiply_add(sums, large_a, large_b);
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < MmaTf32::kSums; ++i) c.value[i] = sums.value[i];
+}
 
 }  // namespace switchyard::kernels

@@ -1,11 +1,9 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/api/provide.h"
-#include "kernels/common/with_flag.h"
-#include "kernels/cuda/product_rungs.cuh"
-#include "kernels/cuda/row_tile.cuh"
+#include "kernels/cuda/grouped_matmul_swizzled.cuh"
+#include "kernels/cuda/grouped_matmul_tile.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
-#include "kernels/cuda/tile_outputs.cuh"
 
 // These kernels compute a matrix product per expert over its segment of rows: 2 · rows · inner ·
 // cols flops whatever the routing, on rows (inner + cols) elements of activations and inner · cols
@@ -13,19 +11,6 @@
 
 namespace switchyard::kernels {
 namespace {
-
-/// The operands of one call.
-template <class T>
-struct Grouped : GroupedExtents {
-  const T* x;     // [rows, inner]
-  const T* w;     // [experts, inner, cols] or transposed
-  const T* bias;  // [experts, cols] or null
-  T* y;           // [rows, cols]
-
-  __device__ const T* bias_of(int expert) const {
-    return bias == nullptr ? nullptr : bias + std::int64_t{expert} * this->cols;
-  }
-};
 
 /// The expert whose segment contains `row`: the last e with offsets[e] <= row. Empty segments begin
 /// where the next one does and are passed over.
@@ -83,33 +68,11 @@ __global__ void grouped_matmul_thread_per_output(Grouped<T> p) {
 // grouped_matmul_tensor_core
 //   the same with 4 warps and fragments of tensor cores (tensor_core_tile.cuh): the same bytes, the
 //   arithmetic 8 times faster for tf32 and twice for float64 on compute capability 8.0.
-template <class Tile, bool kWide, bool kTransposeW>
-__global__ void __launch_bounds__(Tile::kThreads)
-    grouped_matmul_tile(Grouped<typename Tile::Operand> p, int tiles_across, bool wide_y) {
-  using T = typename Tile::Operand;
-  __shared__ typename Tile::Shared shared;
-  const auto block = static_cast<int>(blockIdx.x);
-  const RowTile tile = block_row_tile(p, Tile::kRows, block / tiles_across);
-  if (tile.expert < 0) return;  // the whole block
-  const T* const w_e = p.w + tile.expert * p.weights();
-  const MatrixSource<T, true> x{p.x, tile.end_row, p.inner};
-  const MatrixSource<T, kTransposeW> w{w_e, p.cols, kTransposeW ? p.inner : p.cols};
-  const int first_col = block % tiles_across * Tile::kCols;
-  typename Tile::Sums sums;
-  Tile::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner, sums);
-  const T* const bias = p.bias_of(tile.expert);
-  if (bias != nullptr) add_to_rows<Tile>(bias, p.cols, first_col, sums);
-  Tile::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col, sums);
-}
+//
+// These rungs are grouped_matmul_tile (grouped_matmul_tile.cuh); grouped_matmul_swizzled.cu has
+// those beyond.
 
 // ---- launchers
-
-/// Returns whether x and w may be read 16 bytes at a time: every row of either begins aligned.
-template <class T>
-bool wide_operands(const GroupedMatmul<T>& a) {
-  return wide_rows(a.x, a.shape.inner) &&
-         wide_rows(a.w, a.transpose_w ? a.shape.inner : a.shape.cols);
-}
 
 template <class T>
 void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
@@ -118,18 +81,6 @@ void thread_per_output(KernelExecutor& exec, const GroupedMatmul<T>& a) {
   with_flag(a.transpose_w, [&](auto transpose) {
     launch(exec, kName, grouped_matmul_thread_per_output<T, decltype(transpose)::value>,
            Line{{tiles_along(std::int64_t{p.rows} * p.cols, kOutputThreads)}, kOutputThreads}, p);
-  });
-}
-
-template <class Tile, bool kWide, class T>
-void launch_tiles(KernelExecutor& exec, const char* name, const GroupedMatmul<T>& a) {
-  const Grouped<T> p{grouped_extents(name, a.shape, a.offsets), a.x, a.w, a.bias, a.y};
-  const std::int64_t across = tiles_along(p.cols, Tile::kCols);
-  const bool wide_y = wide_rows(a.y, p.cols);
-  with_flag(a.transpose_w, [&](auto transpose) {
-    launch(exec, name, grouped_matmul_tile<Tile, kWide, decltype(transpose)::value>,
-           Line{{most_row_tiles(p, Tile::kRows), across}, Tile::kThreads}, p,
-           static_cast<int>(across), wide_y);
   });
 }
 
@@ -143,11 +94,14 @@ template <class T>
 constexpr const char* kTensorCoreName =
     std::is_same_v<T, float> ? "grouped_matmul_tensor_core_tf32" : "grouped_matmul_tensor_core";
 
-template <class T>
+constexpr const char* kThreeTf32Name = "grouped_matmul_tensor_core_three_tf32";
+
+template <class Mma, class T>
 void tensor_core(KernelExecutor& exec, const GroupedMatmul<T>& a) {
+  constexpr const char* kName =
+      std::is_same_v<Mma, MmaThreeTf32> ? kThreeTf32Name : kTensorCoreName<T>;
   with_flag(wide_operands(a), [&](auto wide) {
-    launch_tiles<TensorCoreTile<MmaFor<T>, 64, 64>, decltype(wide)::value>(exec, kTensorCoreName<T>,
-                                                                           a);
+    launch_tiles<TensorCoreTile<Mma, 64, 64>, decltype(wide)::value>(exec, kName, a);
   });
 }
 
@@ -156,15 +110,22 @@ void tensor_core(KernelExecutor& exec, const GroupedMatmul<T>& a) {
 // ---- the ladder
 
 template <class T>
-constexpr auto kRungs<KernelExecutor, GroupedMatmul<T>> =
-    std::to_array<Rung<KernelExecutor, GroupedMatmul<T>>>(
-        {{"grouped_matmul_thread_per_output", thread_per_output<T>},
-         {"grouped_matmul_register_tile", register_tile<false, T>},
-         {"grouped_matmul_register_tile_wide",
-          register_tile<true, T>,
-          {kWideNeeds, wide_operands<T>}},
-         tensor_core_rung<GroupedMatmul<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
-                                            std::is_same_v<T, float>, tensor_core<T>)});
+constexpr auto kRungsInTiles = std::to_array<Rung<KernelExecutor, GroupedMatmul<T>>>(
+    {{"grouped_matmul_thread_per_output", thread_per_output<T>},
+     {"grouped_matmul_register_tile", register_tile<false, T>},
+     {"grouped_matmul_register_tile_wide", register_tile<true, T>, {kWideNeeds, wide_operands<T>}},
+     tensor_core_rung<GroupedMatmul<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
+                                        std::is_same_v<T, float>, tensor_core<MmaFor<T>, T>)});
+
+template <>
+constexpr auto kRungs<KernelExecutor, GroupedMatmul<double>> = kRungsInTiles<double>;
+
+template <>
+constexpr auto kRungs<KernelExecutor, GroupedMatmul<float>> = joined(
+    kRungsInTiles<float>, SwizzledGroupedMatmul<MmaTf32>::rungs(),
+    std::to_array({mma_rung<MmaThreeTf32, GroupedMatmul<float>>(kThreeTf32Name,
+                                                                tensor_core<MmaThreeTf32, float>),
+                   SwizzledGroupedMatmul<MmaThreeTf32>::persistent_rung()}));
 
 template struct Provides<KernelExecutor, GroupedMatmul<float>, GroupedMatmul<double>>;
 

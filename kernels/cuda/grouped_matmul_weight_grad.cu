@@ -2,7 +2,8 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/common/with_flag.h"
-#include "kernels/cuda/grouped_weight_grad.cuh"
+#include "kernels/cuda/grouped_matmul_weight_grad_swizzled.cuh"
+#include "kernels/cuda/grouped_weight_grad_split.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
 
 // These kernels compute the weight gradient of grouped_matmul: per expert gw_e = xᵀ · gy over its
@@ -40,15 +41,11 @@ __global__ void grouped_matmul_weight_grad_thread_per_output(Grouped<T> p) {
 }
 
 // grouped_matmul_weight_grad_register_tile, ..._wide (128-bit loads) and ..._tensor_core are
-// grouped_weight_grad_tile (grouped_weight_grad.cuh) with both operands in the order of the slots.
+// grouped_weight_grad_tile (grouped_weight_grad.cuh) with both operands in the order of the slots;
+// ..._split_segments is grouped_weight_grad_part (grouped_weight_grad_split.cuh) with the same
+// tile; grouped_matmul_weight_grad_swizzled.cu has the rungs beyond.
 
 // ---- launchers
-
-/// Returns whether x and gy may be read 16 bytes at a time: every row of either begins aligned.
-template <class T>
-bool wide_operands(const GroupedMatmulWeightGrad<T>& a) {
-  return wide_rows(a.x, a.shape.inner) && wide_rows(a.gy, a.shape.cols);
-}
 
 template <class T>
 void thread_per_output(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
@@ -68,16 +65,28 @@ void register_tile(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
 }
 
 template <class T>
+void split_segments(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
+  with_flag(wide_operands(a), [&](auto wide) {
+    launch_split_weight_grad<GroupedTile<T>, decltype(wide)::value>(
+        exec, "grouped_matmul_weight_grad_split_segments", a);
+  });
+}
+
+template <class T>
 constexpr const char* kTensorCoreName =
     std::is_same_v<T, float> ? "grouped_matmul_weight_grad_tensor_core_tf32"
                              : "grouped_matmul_weight_grad_tensor_core";
 
-template <class T>
+constexpr const char* kThreeTf32Name = "grouped_matmul_weight_grad_tensor_core_three_tf32";
+
+template <class Mma, class T>
 void tensor_core(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
-  const GroupedExtents p = grouped_extents(kTensorCoreName<T>, a.shape, a.offsets);
+  constexpr const char* kName =
+      std::is_same_v<Mma, MmaThreeTf32> ? kThreeTf32Name : kTensorCoreName<T>;
+  const GroupedExtents p = grouped_extents(kName, a.shape, a.offsets);
   with_flag(wide_operands(a), [&](auto wide) {
-    launch_weight_grad<TensorCoreTile<MmaFor<T>, 64, 64>, decltype(wide)::value>(
-        exec, kTensorCoreName<T>, p, SlotRows<T>{a.x}, SlotRows<T>{a.gy}, a.gw);
+    launch_weight_grad<TensorCoreTile<Mma, 64, 64>, decltype(wide)::value>(
+        exec, kName, p, SlotRows<T>{a.x}, SlotRows<T>{a.gy}, a.gw);
   });
 }
 
@@ -86,15 +95,28 @@ void tensor_core(KernelExecutor& exec, const GroupedMatmulWeightGrad<T>& a) {
 // ---- the ladder
 
 template <class T>
-constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<T>> =
-    std::to_array<Rung<KernelExecutor, GroupedMatmulWeightGrad<T>>>(
-        {{"grouped_matmul_weight_grad_thread_per_output", thread_per_output<T>},
-         {"grouped_matmul_weight_grad_register_tile", register_tile<false, T>},
-         {"grouped_matmul_weight_grad_register_tile_wide",
-          register_tile<true, T>,
-          {kWideNeeds, wide_operands<T>}},
-         tensor_core_rung<GroupedMatmulWeightGrad<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
-                                                      std::is_same_v<T, float>, tensor_core<T>)});
+constexpr auto kRungsInTiles = std::to_array<Rung<KernelExecutor, GroupedMatmulWeightGrad<T>>>(
+    {{"grouped_matmul_weight_grad_thread_per_output", thread_per_output<T>},
+     {"grouped_matmul_weight_grad_register_tile", register_tile<false, T>},
+     {"grouped_matmul_weight_grad_register_tile_wide",
+      register_tile<true, T>,
+      {kWideNeeds, wide_operands<T>}},
+     {.name = "grouped_matmul_weight_grad_split_segments",
+      .run = split_segments<T>,
+      .pays = {"to be asked for: not measured to be faster", never<GroupedMatmulWeightGrad<T>>}},
+     tensor_core_rung<GroupedMatmulWeightGrad<T>>(kTensorCoreName<T>, kTensorCoreName<T>,
+                                                  std::is_same_v<T, float>,
+                                                  tensor_core<MmaFor<T>, T>)});
+
+template <>
+constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<double>> = kRungsInTiles<double>;
+
+template <>
+constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<float>> =
+    joined(kRungsInTiles<float>, SwizzledWeightGrad<MmaTf32>::rungs(),
+           std::to_array({mma_rung<MmaThreeTf32, GroupedMatmulWeightGrad<float>>(
+                              kThreeTf32Name, tensor_core<MmaThreeTf32, float>),
+                          SwizzledWeightGrad<MmaThreeTf32>::split_rung()}));
 
 template struct Provides<KernelExecutor, GroupedMatmulWeightGrad<float>,
                          GroupedMatmulWeightGrad<double>>;

@@ -5,6 +5,7 @@
 #include "kernels/cuda/grouped_extents.cuh"
 #include "kernels/cuda/tile_grid.cuh"
 #include "kernels/cuda/tile_outputs.cuh"
+#include "kernels/cuda/tile_shared.cuh"
 
 // The weight gradient of a product per expert, gw_e = Σ_s x[s]ᵀ · gy[s] over the expert's segment.
 // Either operand may be rows of tokens that nobody gathered.
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     grouped_weight_grad_tile(GroupedExtents p, X x, Gy gy, typename Tile::Sum* gw, int tiles,
                              int tiles_across, bool wide_gw) {
   constexpr bool kGathers = X::kGathered || Gy::kGathered;
-  __shared__ typename Tile::Shared shared;
+  auto& shared = tile_shared<Tile>();
   __shared__ int tokens[kGathers ? kRowsPerSum : 1];
   const auto block = static_cast<int>(blockIdx.x);
   const int expert = block / tiles;
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
     Tile::template multiply<kWide>(shared, x.source(tokens, from, p.inner),
                                    gy.source(tokens, from, p.cols), first_row, first_col, from, to,
                                    sums);
-    store_outputs<Tile>(sink, first_row, first_col, sums, from > begin);
+    store_outputs<Tile>(sink, computed_here(first_row), first_col, sums, from > begin);
     from = to;
     __syncthreads();  // the next product overwrites the tiles
   } while (from < end);
@@ -91,7 +92,7 @@ void launch_weight_grad(KernelExecutor& exec, const char* name, const GroupedExt
                         const Gy& gy, typename Tile::Sum* gw) {
   const TileGrid tiles = tile_grid<Tile>(name, p.inner, p.cols);
   launch(exec, name, grouped_weight_grad_tile<Tile, kWide, X, Gy>,
-         Line{{p.experts, tiles.count}, Tile::kThreads}, p, x, gy, gw,
+         tile_line<Tile>(name, {p.experts, tiles.count}), p, x, gy, gw,
          static_cast<int>(tiles.count), tiles.across, wide_rows(gw, p.cols));
 }
 

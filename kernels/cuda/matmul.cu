@@ -1,14 +1,11 @@
 #include "kernels/api/matmul.h"
 
-#include <algorithm>
-
 #include "kernels/api/provide.h"
-#include "kernels/common/with_flag.h"
 #include "kernels/cuda/matmul_library.h"
+#include "kernels/cuda/matmul_swizzled.cuh"
+#include "kernels/cuda/matmul_tile.cuh"
 #include "kernels/cuda/register_tile.cuh"
-#include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tensor_core_tile.cuh"
-#include "kernels/cuda/tile_grid.cuh"
 
 // C [m, n] = op(A) · op(B), row-major; a flag says that the transpose is stored. 2 m n k flops on
 // (m k + k n + m n) elements: with every element read once, m n k / (m k + k n + m n) flops a byte
@@ -16,15 +13,6 @@
 
 namespace switchyard::kernels {
 namespace {
-
-/// The operands of one call. Sums and result are of type Sum.
-template <class T, class Sum>
-struct Product {
-  const T* a;
-  const T* b;
-  Sum* c;
-  int m, n, k;
-};
 
 /// Element (i, j) of op(X), where op(X) is [rows, cols].
 template <bool kTransposed, class T>
@@ -115,55 +103,10 @@ __global__ void __launch_bounds__(kSharedTile* kSharedTile)
 // faster on compute capability 8.0, twice for float64, so that the banks of shared memory limit:
 // what a step of depth writes and reads there caps the bf16 tile at 33-40 % of an H100's rate and
 // at 57-80 % of an A100's.
-template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
-__global__ void __launch_bounds__(Tile::kThreads,
-                                  Tile::blocks(kWide && !kTransposeA && kTransposeB))
-    matmul_tile(Product<typename Tile::Operand, typename Tile::Sum> p, int tiles_across,
-                int part_length, bool wide_c) {
-  using T = typename Tile::Operand;
-  using Sum = typename Tile::Sum;
-  __shared__ typename Tile::Shared shared;
-  const auto block = static_cast<int>(blockIdx.x);
-  const int first_row = block / tiles_across * Tile::kRows;
-  const int first_col = block % tiles_across * Tile::kCols;
-  const auto part = static_cast<int>(blockIdx.y);
-  const int begin = part * part_length;
-  const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
-  const MatrixSource<T, kTransposeB> b{p.b, p.n, kTransposeB ? p.k : p.n};
-  typename Tile::Sums sums;
-  Tile::template multiply<kWide>(shared, a, b, first_row, first_col, begin,
-                                 begin + std::min(part_length, p.k - begin), sums);
-  Sum* const c = p.c + part * (std::int64_t{p.m} * p.n);
-  Tile::store(MatrixSink<Sum>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
-}
+//
+// These rungs are matmul_tile (matmul_tile.cuh); matmul_swizzled.cu has those beyond.
 
 // ---- launchers
-
-/// The call's operands for a kernel, sizes in 32 bits.
-template <class T>
-Product<T, ResultOf<T>> product(const char* name, const Matmul<T>& a) {
-  return {a.a,
-          a.b,
-          a.c,
-          checked_extent(name, "m", a.shape.m),
-          checked_extent(name, "n", a.shape.n),
-          checked_extent(name, "k", a.shape.k)};
-}
-
-/// Calls body(transpose_a, transpose_b) with the flags as template arguments.
-template <class Body>
-void with_transposes(const MatmulShape& shape, const Body& body) {
-  with_flag(shape.transpose_a, [&](auto transpose_a) {
-    with_flag(shape.transpose_b, [&](auto transpose_b) { body(transpose_a, transpose_b); });
-  });
-}
-
-/// Returns whether both operands may be read 16 bytes at a time.
-template <class T>
-bool wide_operands(const Matmul<T>& a) {
-  const MatmulShape& s = a.shape;
-  return wide_rows(a.a, s.transpose_a ? s.m : s.k) && wide_rows(a.b, s.transpose_b ? s.k : s.n);
-}
 
 template <class T>
 void thread_per_output(KernelExecutor& exec, const Matmul<T>& a) {
@@ -192,20 +135,6 @@ void shared_tile(KernelExecutor& exec, const Matmul<T>& a) {
   });
 }
 
-/// Writes split.count results of p.m x p.n to p.c.
-template <class Tile, bool kWide, class T, class Sum>
-void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shape,
-                 const Product<T, Sum>& p, const Split& split) {
-  const TileGrid tiles = tile_grid<Tile>(name, p.m, p.n);
-  if (tiles.count == 0) return;
-  with_transposes(shape, [&](auto ta, auto tb) {
-    launch(exec, name, matmul_tile<Tile, kWide, decltype(ta)::value, decltype(tb)::value>,
-           LaunchShape{.grid = {tiles.count, static_cast<unsigned>(split.count)},
-                       .block = {Tile::kThreads}},
-           p, tiles.across, split.length, wide_rows(p.c, p.n));
-  });
-}
-
 /// Takes wide loads where the operands allow them, with the tile that fills a GPU, and the small
 /// tile otherwise.
 template <class Tiles, class T>
@@ -216,20 +145,6 @@ void launch_best_tile(KernelExecutor& exec, const char* name, const Matmul<T>& a
   }
   with_tile<Tiles>(exec.limits, p.m, p.n, split.count, [&](auto tile) {
     launch_tile<typename decltype(tile)::type, true>(exec, name, a.shape, p, split);
-  });
-}
-
-/// Computes the same in parts of k, as many as fill a GPU.
-template <class Tiles, class T>
-void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a) {
-  auto p = product(name, a);
-  const std::int64_t outputs = std::int64_t{p.m} * p.n;
-  const std::int64_t tiles =
-      tiles_along(p.m, Tiles::Small::kRows) * tiles_along(p.n, Tiles::Small::kCols);
-  const Split split = split_sum(outputs, tiles, p.k);
-  run_in_parts(exec, outputs, split, a.c, [&](ResultOf<T>* to) {
-    p.c = to;
-    launch_best_tile<Tiles>(exec, name, a, p, split);
   });
 }
 
@@ -252,12 +167,18 @@ void register_tile_wide(KernelExecutor& exec, const Matmul<T>& a) {
 
 template <class T>
 void split_k(KernelExecutor& exec, const Matmul<T>& a) {
-  in_parts<FloatTiles<T>>(exec, "matmul_split_k", a);
+  constexpr const char* kName = "matmul_split_k";
+  in_parts(exec, kName, a, [&](const auto& p, const Split& split) {
+    launch_best_tile<FloatTiles<T>>(exec, kName, a, p, split);
+  });
 }
 
 template <class Mma>
 void tensor_core(KernelExecutor& exec, const Matmul<typename Mma::Operand>& a) {
-  in_parts<TensorCoreTiles<Mma>>(exec, "matmul_tensor_core", a);
+  constexpr const char* kName = "matmul_tensor_core";
+  in_parts(exec, kName, a, [&](const auto& p, const Split& split) {
+    launch_best_tile<TensorCoreTiles<Mma>>(exec, kName, a, p, split);
+  });
 }
 
 }  // namespace
@@ -265,7 +186,7 @@ void tensor_core(KernelExecutor& exec, const Matmul<typename Mma::Operand>& a) {
 // ---- the ladders
 
 template <class T>
-constexpr auto kRungs<KernelExecutor, Matmul<T>> = std::to_array<Rung<KernelExecutor, Matmul<T>>>({
+constexpr auto kRungsInTiles = std::to_array<Rung<KernelExecutor, Matmul<T>>>({
     {"matmul_thread_per_output", thread_per_output<T>},
     {"matmul_shared_tile", shared_tile<T>},
     {"matmul_register_tile", register_tile<T>},
@@ -273,16 +194,36 @@ constexpr auto kRungs<KernelExecutor, Matmul<T>> = std::to_array<Rung<KernelExec
     {"matmul_split_k", split_k<T>},
     tensor_core_rung<Matmul<T>>("matmul_tensor_core", "matmul_tensor_core_tf32",
                                 std::is_same_v<T, float>, tensor_core<MmaFor<T>>),
-#ifdef __CUDACC__
-    {"matmul_cublas", matmul_cublas<T>},
-#endif
 });
+
+/// Serves a GPU's products unless another rung is asked for.
+#ifdef __CUDACC__
+template <class T>
+constexpr std::array<Rung<KernelExecutor, Matmul<T>>, 1> kLibraryRung = {
+    {{"matmul_cublas", matmul_cublas<T>}}};
+#else
+template <class T>
+constexpr std::array<Rung<KernelExecutor, Matmul<T>>, 0> kLibraryRung = {};
+#endif
+
+template <>
+constexpr auto kRungs<KernelExecutor, Matmul<float>> =
+    joined(kRungsInTiles<float>, SwizzledMatmul<MmaTf32>::rungs(),
+           std::to_array({mma_rung<MmaThreeTf32, Matmul<float>>("matmul_tensor_core_three_tf32",
+                                                                tensor_core<MmaThreeTf32>),
+                          SwizzledMatmul<MmaThreeTf32>::persistent_rung()}),
+           kLibraryRung<float>);
+
+template <>
+constexpr auto kRungs<KernelExecutor, Matmul<double>> = joined(kRungsInTiles<double>,
+                                                               kLibraryRung<double>);
 
 template <>
 constexpr auto kRungs<KernelExecutor, Matmul<BFloat16>> =
-    std::to_array<Rung<KernelExecutor, Matmul<BFloat16>>>(
-        {{"matmul_thread_per_output", thread_per_output<BFloat16>},
-         {"matmul_tensor_core", tensor_core<MmaBf16>}});
+    joined(std::to_array<Rung<KernelExecutor, Matmul<BFloat16>>>(
+               {{"matmul_thread_per_output", thread_per_output<BFloat16>},
+                {"matmul_tensor_core", tensor_core<MmaBf16>}}),
+           SwizzledMatmul<MmaBf16>::rungs());
 
 template struct Provides<KernelExecutor, Matmul<float>, Matmul<double>, Matmul<BFloat16>>;
 

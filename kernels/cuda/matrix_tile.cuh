@@ -77,7 +77,7 @@ class TileLoader {
       : source_(source), first_row_(first_row), depth_end_(depth_end) {
     if constexpr (!kOneByOne) {
       SWITCHYARD_UNROLL
-      for (int j = 0; j < kPieces; ++j) row_[j] = source_.row(first_row + place(j).row);
+      for (int j = 0; j < kPieces; ++j) row_[j] = source_.row(first_row + place(thread(), j).row);
     }
   }
 
@@ -86,14 +86,14 @@ class TileLoader {
     if constexpr (kOneByOne) {
       SWITCHYARD_UNROLL_BY(4)
       for (int j = 0; j < kPieces; ++j) {
-        const Place at = place(j);
+        const Place at = place(thread(), j);
         const T* from = address(source_.row(first_row_ + at.row), first_depth + at.depth);
         *slot(at.row, at.depth) = from == nullptr ? T{} : *from;
       }
     } else {
       SWITCHYARD_UNROLL
       for (int j = 0; j < kPieces; ++j) {
-        const Place at = place(j);
+        const Place at = place(thread(), j);
         const T* from = address(row_[j], first_depth + at.depth);
         if constexpr (kDirect) {
           copy_async_16(slot(at.row, at.depth), from);
@@ -111,7 +111,7 @@ class TileLoader {
     if constexpr (!kDirect && !kOneByOne) {
       SWITCHYARD_UNROLL
       for (int j = 0; j < kPieces; ++j) {
-        const Place at = place(j);
+        const Place at = place(thread(), j);
         SWITCHYARD_UNROLL
         for (int i = 0; i < kWidth; ++i) {
           *slot(at.row + (Source::kAlongDepth ? 0 : i), at.depth + (Source::kAlongDepth ? i : 0)) =
@@ -121,21 +121,29 @@ class TileLoader {
     }
   }
 
- private:
+  /// Where in the tile the `j`-th piece of a thread begins.
   struct Place {
     int row;
     int depth;
   };
+  static constexpr int kWidth = kWide ? Wide<T>::kCount : 1;  ///< elements of a piece
+  static constexpr int kPieces = kRows * kDepth / kWidth / kThreads;
+  static_assert(kPieces * kWidth * kThreads == kRows * kDepth);
+  static constexpr Place place(int thread, int j) {
+    const int piece = thread + j * kThreads;
+    const int along = (piece % kRun + piece / (kRun * kAcross) * kRun) * kWidth;
+    const int across = piece / kRun % kAcross;
+    return Source::kAlongDepth ? Place{across, along} : Place{along, across};
+  }
+  static constexpr bool kTransposes = Source::kAlongDepth != kSlotAlongDepth;
+  static constexpr bool kDirect = kWide && !kTransposes;  ///< pieces do not pass registers
+
+ private:
   struct Single {
     T value;
   };
   using Piece = std::conditional_t<kWide, Wide<T>, Single>;
 
-  static constexpr int kWidth = kWide ? Wide<T>::kCount : 1;
-  static constexpr int kPieces = kRows * kDepth / kWidth / kThreads;
-  static_assert(kPieces * kWidth * kThreads == kRows * kDepth);
-  static constexpr bool kTransposes = Source::kAlongDepth != kSlotAlongDepth;
-  static constexpr bool kDirect = kWide && !kTransposes;
   // Many single elements (bfloat16 without wide loads) would need more registers than there are:
   // they are moved at once, and the threads wait for them.
   static constexpr bool kOneByOne = !kWide && kPieces > 8;
@@ -145,12 +153,7 @@ class TileLoader {
   static constexpr int kSector = 32 / static_cast<int>(sizeof(T)) / kWidth;
   static constexpr int kRun = kTransposes && kSector < kAlong ? kSector : kAlong;
 
-  static __device__ __forceinline__ Place place(int j) {
-    const int piece = static_cast<int>(threadIdx.x) + j * kThreads;
-    const int along = (piece % kRun + piece / (kRun * kAcross) * kRun) * kWidth;
-    const int across = piece / kRun % kAcross;
-    return Source::kAlongDepth ? Place{across, along} : Place{along, across};
-  }
+  static __device__ __forceinline__ int thread() { return static_cast<int>(threadIdx.x); }
   __device__ __forceinline__ const T* address(const typename Source::Row& row, int depth) const {
     return depth < depth_end_ ? source_.at(row, depth) : nullptr;
   }

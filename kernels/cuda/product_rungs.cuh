@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -42,6 +44,38 @@ constexpr Rung<KernelExecutor, Op> tensor_core_rung(std::string_view name,
           .run = run,
           .pays = {"to be asked for: operands lose all but 10 mantissa bits", never<Op>},
           .tolerance = 1e-3};
+}
+
+/// What the name of a rung says of the operands of its tensor cores.
+template <class Mma>
+inline constexpr std::string_view kOperandsOf = "";
+template <>
+inline constexpr std::string_view kOperandsOf<MmaTf32> = "_tf32";
+template <>
+inline constexpr std::string_view kOperandsOf<MmaThreeTf32> = "_three_tf32";
+
+/// A rung on tensor cores that has to be asked for.
+template <class Mma, class Op>
+constexpr Rung<KernelExecutor, Op> mma_rung(std::string_view name,
+                                            void (*run)(KernelExecutor&, const Op&),
+                                            const Condition<Op>& takes = {}) {
+  constexpr bool kIsTf32 = std::is_same_v<Mma, MmaTf32>;
+  return {.name = name,
+          .run = run,
+          .takes = takes,
+          .pays = {kIsTf32 ? "to be asked for: operands lose all but 10 mantissa bits"
+                           : "to be asked for: not measured to be faster",
+                   never<Op>},
+          .tolerance = kIsTf32 ? 1e-3 : 0.0};
+}
+
+/// The rungs of several arrays, one behind the other.
+template <class R, std::size_t... kCounts>
+constexpr auto joined(const std::array<R, kCounts>&... parts) {
+  std::array<R, (kCounts + ...)> all{};
+  auto to = all.begin();
+  ((to = std::copy(parts.begin(), parts.end(), to)), ...);
+  return all;
 }
 
 }  // namespace switchyard::kernels

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/common/cuda.h"
 #include "kernels/common/sizes.h"
 #include "kernels/cuda/product_rungs.cuh"
 
@@ -19,6 +20,19 @@ TileGrid tile_grid(const char* kernel, std::int64_t rows, std::int64_t cols) {
   const std::int64_t across = tiles_along(cols, Tile::kCols);
   const int count = checked_extent(kernel, "tiles", {tiles_along(rows, Tile::kRows), across});
   return {static_cast<unsigned>(count), static_cast<int>(across)};
+}
+
+/// Where tile number `index` of `down` x `across` lies when they are numbered down groups of 8 rows
+/// of tiles: those that are multiplied at the same time share few rows and columns of the operands.
+struct TilePlace {
+  int row, col;
+};
+SWITCHYARD_HOST_DEVICE constexpr TilePlace tile_in_groups(int index, int down, int across) {
+  constexpr int kGroup = 8;
+  const int first = index / (kGroup * across) * kGroup;
+  const int rows = down - first < kGroup ? down - first : kGroup;
+  const int within = index - first * across;
+  return {first + within % rows, within / rows};
 }
 
 /// Calls body(std::type_identity<Tile>) with Tiles::Large where it gives at least nine of ten

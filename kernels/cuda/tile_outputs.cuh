@@ -44,6 +44,13 @@ __device__ __forceinline__ void write_group(T* row, int col, int cols, bool wide
   }
 }
 
+/// The same number, of which the compiler does not know that it is the same: addresses that are
+/// computed from it in a loop are not computed before the loop and kept in registers all along.
+__device__ __forceinline__ int computed_here(int number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
+
 /// Adds `row` [cols] to every row of a thread's sums, whose tile begins at column `first_col`.
 template <class Tile, class T>
 __device__ __forceinline__ void add_to_rows(const T* row, int cols, int first_col,

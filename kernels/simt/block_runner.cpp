@@ -71,6 +71,7 @@ void BlockRunner::begin_launch(const Simt& simt, const char* kernel, const Launc
 void BlockRunner::run_block(std::uint64_t block) {
   current_block.block = unravel(block, shape_.grid);
   for (Warp& warp : warps_) warp = {.exists = warp.exists, .unstarted = warp.exists};
+  for (Lane& each : lanes_) each.copies.forget();
   std::memset(switchyard_dynamic_shared, kPoison, shape_.dynamic_shared_bytes);
   failure_ = nullptr;
   last_progress_ = std::chrono::steady_clock::now();

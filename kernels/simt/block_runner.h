@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/simt/async_copies.h"
 #include "kernels/simt/fiber.h"
 #include "kernels/simt/run_grid.h"
 
@@ -38,6 +39,7 @@ class BlockRunner {
   void collective(unsigned mask, Combine combine, void* payload, Location location);
   unsigned active_lanes() const;
   void atomic_pause(Location location);
+  AsyncCopies& async_copies() { return lane(warp_, lane_).copies; }
 
  private:
   struct Lane {
@@ -48,6 +50,7 @@ class BlockRunner {
     unsigned mask = 0;
     void* payload = nullptr;
     bool predicate = false;
+    AsyncCopies copies;
   };
   /// Bit i is lane i. Each existing lane is in exactly one of the sets below `exists`, or is
   /// running.

@@ -51,5 +51,7 @@ unsigned active_lanes() { return runner().active_lanes(); }
 
 void atomic_pause(Location location) { runner().atomic_pause(location); }
 
+AsyncCopies& async_copies() { return runner().async_copies(); }
+
 }  // namespace simt
 }  // namespace switchyard::kernels

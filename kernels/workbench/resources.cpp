@@ -133,7 +133,13 @@ std::map<std::string, LaunchBounds> launch_bounds(std::string_view object) {
         line.remove_prefix(comma == std::string_view::npos ? line.size() : comma + 2);
       }
     }
-    found.adds_dynamic = text.find("switchyard_dynamic_shared") != std::string_view::npos;
+    constexpr std::string_view kBytes = "// switchyard_dynamic_shared_bytes ";
+    if (const std::size_t constant = text.find(kBytes); constant != std::string_view::npos) {
+      const std::string_view number = text.substr(constant + kBytes.size());
+      std::from_chars(number.data(), number.data() + number.size(), found.dynamic_bytes);
+    } else {
+      found.adds_dynamic = text.find("switchyard_dynamic_shared") != std::string_view::npos;
+    }
     bounds[name] = found;
   }
   return bounds;
@@ -143,12 +149,14 @@ std::vector<KernelResources> parse_ptxas_report(std::string_view report, const s
                                                 const std::map<std::string, LaunchBounds>& bounds) {
   std::vector<KernelResources> kernels;
   std::string mangled;
+  int dynamic_bytes = 0;
   bool is_kernel = false;  // the properties are the kernel's own, not of a function that it calls
   for_each_line(report, [&](std::string_view line) {
     if (line.find("Compiling entry function '") != std::string_view::npos) {
       mangled = quoted(line, 0);
       const auto found = bounds.find(mangled);
       const LaunchBounds bound = found == bounds.end() ? LaunchBounds{} : found->second;
+      dynamic_bytes = bound.dynamic_bytes;
       kernels.push_back({.source = source,
                          .kernel = short_kernel_name(mangled),
                          .architecture = quoted(line, 1),
@@ -167,7 +175,7 @@ std::vector<KernelResources> parse_ptxas_report(std::string_view report, const s
       kernels.back().registers = number_before(line, " registers");
       kernels.back().stack_bytes =
           std::max(kernels.back().stack_bytes, number_before(line, " bytes cumulative stack size"));
-      kernels.back().shared_bytes = number_before(line, " bytes smem");
+      kernels.back().shared_bytes = number_before(line, " bytes smem") + dynamic_bytes;
     }
   });
   return kernels;

@@ -18,11 +18,11 @@ struct KernelResources {
   std::string architecture = {};  ///< "sm_90"
   int block = 0;                  ///< threads; see kUsualBlock
   bool is_bounded = false;        ///< the block is declared by __launch_bounds__
-  bool adds_dynamic = false;  ///< the launch adds dynamic shared memory, which is not counted here
+  bool adds_dynamic = false;  ///< the launch adds dynamic shared memory that is not counted here
   int registers = 0;          ///< a thread
   int stack_bytes = 0;        ///< of local memory a thread: spills, and arrays indexed at run time
   int spill_bytes = 0;        ///< stored and loaded because registers ran out
-  int shared_bytes = 0;       ///< static, a block
+  int shared_bytes = 0;       ///< a block; dynamic ones too where every launch asks for the same
 };
 
 /// Threads of a block where a kernel declares none: what the launchers of kernels/cuda use.
@@ -32,6 +32,7 @@ inline constexpr int kUsualBlock = 256;
 struct LaunchBounds {
   int threads = 0;  ///< 0: none declared
   bool adds_dynamic = false;
+  int dynamic_bytes = 0;  ///< that every launch asks for (kernels/cuda/tile_shared.cuh)
 };
 
 /// The kernels in a report of ptxas; `bounds` by mangled name, as launch_bounds() finds them.

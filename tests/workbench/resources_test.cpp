@@ -19,16 +19,20 @@ ptxas info    : Compiling entry function 'second' for 'sm_90'
 ptxas info    : Function properties for second
     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 ptxas info    : Used 24 registers, used 1 barriers, 128 bytes smem, 368 bytes cmem[0]
+ptxas info    : Compiling entry function 'third' for 'sm_90'
+ptxas info    : Used 24 registers, used 1 barriers, 16 bytes smem, 368 bytes cmem[0]
 )";
 
 constexpr const char* kPtx =
     "\177ELF\n.visible .entry _ZN1n5firstIfEEvPT_(\n.param .u64 p\n)\n.maxntid 32, 4, 1\n"
     ".minnctapersm 1\n{\nret;\n}\n.entry second(\n)\n{\n.reg .b32 %r;\n"
+    "mov.u32 %r, switchyard_dynamic_shared;\n}\n.entry third(\n)\n{\n"
+    "// begin inline asm\n// switchyard_dynamic_shared_bytes 65536\n// end inline asm\n"
     "mov.u32 %r, switchyard_dynamic_shared;\n}\n";
 
 TEST(KernelResources, AreReadFromTheReportAndThePtx) {
   const auto kernels = parse_ptxas_report(kReport, "a.cu", launch_bounds(kPtx));
-  ASSERT_EQ(kernels.size(), 2U);
+  ASSERT_EQ(kernels.size(), 3U);
   EXPECT_EQ(kernels[0].source, "a.cu");
   EXPECT_EQ(kernels[0].kernel, "n::first<float>");
   EXPECT_EQ(kernels[0].architecture, "sm_80");
@@ -45,6 +49,8 @@ TEST(KernelResources, AreReadFromTheReportAndThePtx) {
   EXPECT_TRUE(kernels[1].adds_dynamic);
   EXPECT_EQ(kernels[1].registers, 24);
   EXPECT_EQ(kernels[1].shared_bytes, 128);
+  EXPECT_FALSE(kernels[2].adds_dynamic);
+  EXPECT_EQ(kernels[2].shared_bytes, 65536 + 16);
   EXPECT_TRUE(parse_ptxas_report("", "a.cu", {}).empty());
 }
 

@@ -17,11 +17,12 @@ struct Segments {
         offsets_of(random_experts(p, s["rows"], s["experts"], s["skew"]), s["experts"]));
   }
   /// rows, experts, inner, cols, skew: one row; empty experts; one busy expert; whole tiles; no
-  /// rows, terms, columns; rows of 16 bytes; more experts than a warp has lanes.
+  /// rows, terms, columns; rows of 16 bytes; more experts than a warp has lanes; tiles of 128x128.
   static std::vector<std::vector<std::int64_t>> segment_sizes() {
-    return {{1, 1, 1, 1, 0},   {65, 5, 33, 17, 1}, {127, 3, 31, 127, 9}, {193, 3, 7, 66, 0},
-            {0, 2, 5, 4, 1},   {4, 2, 0, 3, 1},    {4, 2, 3, 0, 1},      {100, 3, 36, 68, 1},
-            {64, 2, 4, 64, 9}, {0, 1, 8, 8, 0},    {260, 75, 12, 8, 1},  {300, 4, 16, 24, 3}};
+    return {{1, 1, 1, 1, 0},     {65, 5, 33, 17, 1}, {127, 3, 31, 127, 9}, {193, 3, 7, 66, 0},
+            {0, 2, 5, 4, 1},     {4, 2, 0, 3, 1},    {4, 2, 3, 0, 1},      {100, 3, 36, 68, 1},
+            {64, 2, 4, 64, 9},   {0, 1, 8, 8, 0},    {260, 75, 12, 8, 1},  {300, 4, 16, 24, 3},
+            {270, 2, 24, 136, 1}};
   }
 };
 
@@ -166,8 +167,10 @@ struct SegmentSumCase : Segments {
 
 Family grouped_matmul_family() {
   return {.name = "grouped_matmul",
-          .sources = {"kernels/cuda/grouped_matmul.cu",
-                      "kernels/cuda/grouped_matmul_weight_grad.cu", "kernels/cuda/segment_sum.cu"},
+          .sources = {"kernels/cuda/grouped_matmul.cu", "kernels/cuda/grouped_matmul_swizzled.cu",
+                      "kernels/cuda/grouped_matmul_weight_grad.cu",
+                      "kernels/cuda/grouped_matmul_weight_grad_swizzled.cu",
+                      "kernels/cuda/segment_sum.cu"},
           .page = "docs/kernels/grouped_matmul.md",
           .entry_points = {describe<ForwardCase, float, double>(),
                            describe<WeightGradCase, float, double>(),

@@ -64,7 +64,7 @@ struct MatmulCase {
 
 Family matmul_family() {
   return {.name = "matmul",
-          .sources = {"kernels/cuda/matmul.cu"},
+          .sources = {"kernels/cuda/matmul.cu", "kernels/cuda/matmul_swizzled.cu"},
           .page = "docs/kernels/matmul.md",
           .entry_points = {describe<MatmulCase, float, double, BFloat16>()}};
 }

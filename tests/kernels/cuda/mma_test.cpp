@@ -10,6 +10,8 @@
 
 #include "kernels/common/async_copy.h"
 #include "kernels/common/launch.h"
+#include "kernels/common/ldmatrix.h"
+#include "kernels/common/wide.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -45,6 +47,34 @@ __global__ void reverse_by_async_copy(const float* x, float* y) {
   copy_async_wait();
   __syncthreads();
   for (int j = 0; j < 4; ++j) y[i * 4 + j] = tile[31 - i].value[3 - j];
+}
+
+/// y [2, 32 · 4]: what each thread reads of its first copy after a wait for all but one group, and
+/// of its second.
+__global__ void two_groups(const float* x, float* y) {
+  __shared__ Wide<float> tile[2][32];
+  const auto i = static_cast<int>(threadIdx.x);
+  for (int group = 0; group < 2; ++group) {
+    copy_async_16(&tile[group][i].value[0], x + (group * 32 + i) * 4);
+    copy_async_close_group();
+  }
+  copy_async_wait_but<1>();
+  for (int group = 0; group < 2; ++group) {
+    for (int j = 0; j < 4; ++j) y[(group * 32 + i) * 4 + j] = tile[group][i].value[j];
+  }
+  copy_async_wait();
+}
+
+/// words [32, 4] of load_matrices on x [32, 8], whose row l is what lane l points at.
+template <bool kTransposed>
+__global__ void matrices(const std::uint16_t* x, std::uint32_t* words) {
+  __shared__ Wide<std::uint16_t> tile[32];
+  const auto lane = static_cast<int>(threadIdx.x);
+  tile[lane] = load128(x + lane * 8);
+  __syncwarp();
+  std::uint32_t mine[4];
+  load_matrices<kTransposed>(mine, &tile[lane]);
+  for (int m = 0; m < 4; ++m) words[lane * 4 + m] = mine[m];
 }
 
 template <class Mma>
@@ -83,6 +113,14 @@ TEST(Mma, ProductsMatchPlainLoops) {
   expect_product_matches_plain_loops<MmaBf16>(1e-6);
   expect_product_matches_plain_loops<MmaF64>(1e-15);
   expect_product_matches_plain_loops<MmaTf32>(1e-3);
+  expect_product_matches_plain_loops<MmaThreeTf32>(1e-6);
+}
+
+TEST(Mma, ThreeTf32KeepTwiceTheBits) {
+  const float one = 1.0F + 0x1.8p-11F + 0x1.0p-20F;
+  const MmaThreeTf32::Word word = MmaThreeTf32::load(&one);
+  EXPECT_EQ(std::bit_cast<float>(word.large), 1.0F + 0x1.0p-10F);
+  EXPECT_EQ(std::bit_cast<float>(word.small), one - (1.0F + 0x1.0p-10F));
 }
 
 TEST(Mma, Tf32ReadsTenMantissaBits) {
@@ -174,6 +212,41 @@ TEST(AsyncCopy, CopiesSixteenBytesOrZeros) {
   for (int i = 0; i < 128; ++i) {
     const int from = 127 - i;
     EXPECT_EQ(y[static_cast<std::size_t>(i)], from / 4 == 3 ? 0.0F : static_cast<float>(from + 1));
+  }
+}
+
+// On a GPU a copy may arrive late; the executor makes it as late as the waits allow.
+TEST(AsyncCopy, WaitsForTheGroupsThatItNames) {
+  alignas(16) float x[256];
+  std::vector<float> y(256, -1.0F);
+  for (int i = 0; i < 256; ++i) x[i] = static_cast<float>(i);
+  Simt simt;
+  launch(simt, "two_groups", two_groups, LaunchShape{.grid = {}, .block = {32}}, x, y.data());
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(y[static_cast<std::size_t>(i)], x[i]);
+  for (int i = 128; i < 256; ++i) EXPECT_TRUE(std::isnan(y[static_cast<std::size_t>(i)]));
+}
+
+// The table of the PTX ISA, "Warp-level matrix instructions: ldmatrix".
+TEST(LoadMatrices, GivesEachLaneTwoElementsOfEachMatrix) {
+  std::vector<std::uint16_t> x(256);
+  for (int i = 0; i < 256; ++i) x[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(i * 7);
+  std::vector<std::uint32_t> words(128), turned(128);
+  Simt simt;
+  const LaunchShape shape{.grid = {}, .block = {32}};
+  launch(simt, "matrices", matrices<false>, shape, x.data(), words.data());
+  launch(simt, "matrices", matrices<true>, shape, x.data(), turned.data());
+  const auto element = [&](int matrix, int row, int col) -> std::uint32_t {
+    return x[static_cast<std::size_t>(matrix * 64 + row * 8 + col)];
+  };
+  for (int lane = 0; lane < 32; ++lane) {
+    const int group = lane >> 2;
+    const int thread = lane % 4;
+    for (int m = 0; m < 4; ++m) {
+      const auto at = static_cast<std::size_t>(lane * 4 + m);
+      EXPECT_EQ(words[at], element(m, group, 2 * thread) | element(m, group, 2 * thread + 1) << 16);
+      EXPECT_EQ(turned[at], element(m, 2 * thread, group) | element(m, 2 * thread + 1, group)
+                                                                << 16);
+    }
   }
 }
 

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/api/matmul.h"
+#include "kernels/common/with_flag.h"
+#include "kernels/cuda/matrix_tile.cuh"
+#include "kernels/cuda/product_rungs.cuh"
+#include "kernels/cuda/split_sum.cuh"
+#include "kernels/cuda/tile_grid.cuh"
+#include "kernels/cuda/tile_shared.cuh"
+
+// The matrix product in tiles, for every kind of tile: the kernel and its launch.
+
+namespace switchyard::kernels {
+
+/// The operands of one call. Sums and result are of type Sum.
+template <class T, class Sum>
+struct Product {
+  const T* a;
+  const T* b;
+  Sum* c;
+  int m, n, k;
+};
+
+// matmul_tile
+//   1. block (tile, part) multiplies its tile over its part of k;
+//   2. with several parts c is [parts, m, n].
+template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
+__global__ void __launch_bounds__(Tile::kThreads,
+                                  Tile::blocks(kWide && !kTransposeA && kTransposeB))
+    matmul_tile(Product<typename Tile::Operand, typename Tile::Sum> p, int tiles_across,
+                int part_length, bool wide_c) {
+  using T = typename Tile::Operand;
+  using Sum = typename Tile::Sum;
+  auto& shared = tile_shared<Tile>();
+  const auto block = static_cast<int>(blockIdx.x);
+  const int first_row = block / tiles_across * Tile::kRows;
+  const int first_col = block % tiles_across * Tile::kCols;
+  const auto part = static_cast<int>(blockIdx.y);
+  const int begin = part * part_length;
+  const MatrixSource<T, !kTransposeA> a{p.a, p.m, kTransposeA ? p.m : p.k};
+  const MatrixSource<T, kTransposeB> b{p.b, p.n, kTransposeB ? p.k : p.n};
+  typename Tile::Sums sums;
+  Tile::template multiply<kWide>(shared, a, b, first_row, first_col, begin,
+                                 begin + std::min(part_length, p.k - begin), sums);
+  Sum* const c = p.c + part * (std::int64_t{p.m} * p.n);
+  Tile::store(MatrixSink<Sum>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
+}
+
+/// The call's operands for a kernel, sizes in 32 bits.
+template <class T>
+Product<T, ResultOf<T>> product(const char* name, const Matmul<T>& a) {
+  return {a.a,
+          a.b,
+          a.c,
+          checked_extent(name, "m", a.shape.m),
+          checked_extent(name, "n", a.shape.n),
+          checked_extent(name, "k", a.shape.k)};
+}
+
+/// Calls body(transpose_a, transpose_b) with the flags as template arguments.
+template <class Body>
+void with_transposes(const MatmulShape& shape, const Body& body) {
+  with_flag(shape.transpose_a, [&](auto transpose_a) {
+    with_flag(shape.transpose_b, [&](auto transpose_b) { body(transpose_a, transpose_b); });
+  });
+}
+
+/// Returns whether both operands may be read 16 bytes at a time.
+template <class T>
+bool wide_operands(const Matmul<T>& a) {
+  const MatmulShape& s = a.shape;
+  return wide_rows(a.a, s.transpose_a ? s.m : s.k) && wide_rows(a.b, s.transpose_b ? s.k : s.n);
+}
+
+/// Writes split.count results of p.m x p.n to p.c.
+template <class Tile, bool kWide, class T, class Sum>
+void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shape,
+                 const Product<T, Sum>& p, const Split& split) {
+  const TileGrid tiles = tile_grid<Tile>(name, p.m, p.n);
+  if (tiles.count == 0) return;
+  with_transposes(shape, [&](auto ta, auto tb) {
+    launch(exec, name, matmul_tile<Tile, kWide, decltype(ta)::value, decltype(tb)::value>,
+           LaunchShape{.grid = {tiles.count, static_cast<unsigned>(split.count)},
+                       .block = {Tile::kThreads},
+                       .dynamic_shared_bytes = kTileDynamicShared<Tile>},
+           p, tiles.across, split.length, wide_rows(p.c, p.n));
+  });
+}
+
+/// Computes the product in parts of k, as many as fill a GPU with tiles of 64x64: calls
+/// multiply(p, split), which writes split.count results to p.c.
+template <class T, class Multiply>
+void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a,
+              const Multiply& multiply) {
+  auto p = product(name, a);
+  const std::int64_t outputs = std::int64_t{p.m} * p.n;
+  const Split split = split_sum(outputs, tiles_along(p.m, 64) * tiles_along(p.n, 64), p.k);
+  run_in_parts(exec, outputs, split, a.c, [&](ResultOf<T>* to) {
+    p.c = to;
+    multiply(p, split);
+  });
+}
+
+}  // namespace switchyard::kernels
