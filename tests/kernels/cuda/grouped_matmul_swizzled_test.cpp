@@ -196,15 +196,17 @@ TEST(SplitSegments, GiveTheSameWithinRoundingAsOneBlockASegment) {
 }
 
 TEST(SplitSegments, PartsAreAsLongAsTheSizesAllow) {
-  const auto rows = [](int rows_in_all, int experts, std::int64_t tiles) {
-    return kernels::rows_of_part({nullptr, rows_in_all, experts, 0, 0}, tiles);
+  const auto rows = [](int rows_in_all, int experts, std::int64_t tiles, std::int64_t weights) {
+    return kernels::rows_of_part({nullptr, rows_in_all, experts, 0, 0}, tiles, weights);
   };
-  EXPECT_EQ(rows(8192, 8, 256), 2048);
-  EXPECT_EQ(rows(8192, 8, 16), 1024);  // 16 (8 + 8)
-  EXPECT_EQ(rows(256, 8, 8), 256);
+  EXPECT_EQ(rows(8192, 8, 256, 1 << 20), 2048);
+  EXPECT_EQ(rows(8192, 8, 16, 1 << 16), 1024);  // 16 (8 + 8)
+  EXPECT_EQ(rows(256, 8, 8, 1 << 15), 256);
+  EXPECT_EQ(rows(1 << 19, 8, 14336, 4096 * 14336), 1 << 19);  // parts would take 60 GB
+  EXPECT_EQ(rows(1 << 16, 8, 1024, 1 << 22), 8192);           // 9 places of 4 Mi
 }
 
-TEST(SplitSegments, EveryPartHasAPlaceOfItsOwn) {
+TEST(SplitSegments, EveryFurtherPartHasAPlaceOfItsOwn) {
   std::mt19937 random(5);
   for (int round = 0; round < 50; ++round) {
     std::vector<int> offsets = {0};
@@ -212,17 +214,12 @@ TEST(SplitSegments, EveryPartHasAPlaceOfItsOwn) {
       offsets.push_back(offsets.back() + static_cast<int>(random() % 4 == 0 ? 0 : random() % 1500));
     }
     std::vector<float> memory(100);
-    kernels::SegmentParts<kernels::BFloat16, float> parts{nullptr, memory.data(), 256,
-                                                          offsets.back()};
+    const kernels::SegmentParts<float> parts{nullptr, memory.data(), 256, offsets.back()};
     std::set<float*> taken;
     std::size_t count = 0;
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
-      if (offsets[e + 1] - offsets[e] <= 256) continue;
-      taken.insert(parts.first(offsets[e], 1));
-      ++count;
-      for (int row = offsets[e] + 256; row < offsets[e + 1]; row += 256) {
+      for (int row = offsets[e] + 256; row < offsets[e + 1]; row += 256, ++count) {
         taken.insert(parts.further(row, 1));
-        ++count;
       }
     }
     EXPECT_EQ(taken.size(), count);

@@ -26,7 +26,7 @@ template <class T>
 std::vector<T> operand(std::int64_t count, std::uint64_t seed) {
   std::vector<T> values;
   for (const double value : random_tensor({count}, seed).to_doubles()) {
-    values.push_back(static_cast<T>(value));
+    values.push_back(static_cast<T>(static_cast<kernels::ResultOf<T>>(value)));
   }
   return values;
 }
