@@ -169,17 +169,11 @@ constexpr std::int64_t kTopK = 2;
 
 Tensor gate_logits(Inputs in) { return matmul(in[0], in[1], false, true); }
 
-/// "0,2 1,3 0,1": the experts of each token, best first.
+/// "0,2 1,3 0,1": the experts of each token, ascending: which of them is the best makes no
+/// difference.
 std::string experts_of(Inputs in) {
   const Tensor logits = gate_logits(in).detach();
-  const std::vector<double> chosen =
-      gate(logits, kTopK, GateOrder::kTopKSoftmax).indices.to_doubles();
-  std::string text;
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const char* const separator = i == 0 ? "" : (i % kTopK == 0 ? " " : ",");
-    text += fmt::format("{}{}", separator, chosen[i]);
-  }
-  return text;
+  return chosen_experts(gate(logits, kTopK, GateOrder::kTopKSoftmax).indices);
 }
 
 Problem mixture(Device device) {
@@ -189,8 +183,9 @@ Problem mixture(Device device) {
       .title = "A mixture of four experts, two for each token",
       .about =
           "The edge from the logits to the chosen experts is grey: nothing flows back along it, so "
-          "the Hessian is the one of this routing. The walk moves the first token until its second "
-          "expert changes: there the loss has a kink.",
+          "the Hessian is the one of this routing. The walk moves the first token until another "
+          "expert takes the place of one of its two: there the loss breaks off, since the experts "
+          "that change places have the same weight and different outputs.",
       .inputs = {{"x", normal({kTokens, kWidth}, random, device)},
                  {"gate.weight", normal({kExperts, kWidth}, random, device)},
                  {"experts.w_in", normal({kExperts, kHidden, kWidth}, random, device, 0.7)},

@@ -46,18 +46,6 @@ std::vector<Tensor> random_direction(const std::vector<nn::NamedTensor>& paramet
   return direction;
 }
 
-/// The experts of the first tokens, best first: "0,2 1,3 0,1".
-std::string experts_of(const Tensor& indices) {
-  constexpr std::int64_t kShown = 8;
-  std::string text;
-  const std::vector<double> chosen = indices.to_doubles();
-  const auto k = static_cast<std::size_t>(indices.size(1));
-  for (std::size_t i = 0; i < chosen.size() && i < k * kShown; ++i) {
-    text += fmt::format("{}{}", i == 0 ? "" : (i % k == 0 ? " " : ","), chosen[i]);
-  }
-  return text + (indices.size(0) > kShown ? " ..." : "");
-}
-
 }  // namespace
 
 Problem model_problem(Classifier& model, const Batch& batch, std::vector<Tensor> direction,
@@ -85,7 +73,7 @@ Problem model_problem(Classifier& model, const Batch& batch, std::vector<Tensor>
   }
   if (output_at(nn::tensors_of(named)).gate.indices.defined()) {
     problem.piece = [=](std::span<const Tensor> in) {
-      return experts_of(output_at(in).gate.indices);
+      return chosen_experts(output_at(in).gate.indices);
     };
   }
   return problem;

@@ -1,5 +1,8 @@
 #include "analysis/graph/problem.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include "analysis/graph/recorder.h"
@@ -86,6 +89,21 @@ double difference_error(std::span<const Tensor> above, std::span<const Tensor> b
 }
 
 }  // namespace
+
+std::string chosen_experts(const Tensor& indices) {
+  constexpr std::size_t kShown = 8;
+  std::vector<double> chosen = indices.to_doubles();
+  const auto k = static_cast<std::size_t>(indices.size(1));
+  std::string text;
+  for (std::size_t token = 0; token * k < chosen.size(); ++token) {
+    if (token == kShown) return text + " ...";
+    const auto first = chosen.begin() + static_cast<std::ptrdiff_t>(token * k);
+    std::sort(first, first + static_cast<std::ptrdiff_t>(k));
+    text += fmt::format("{}{}", token == 0 ? "" : " ",
+                        fmt::join(first, first + static_cast<std::ptrdiff_t>(k), ","));
+  }
+  return text;
+}
 
 TracedProblem trace(const Problem& problem, int order, const SnapshotSizes& sizes) {
   check(order >= 0 && order <= 2, "[graph] order is {}, expected 0, 1 or 2", order);

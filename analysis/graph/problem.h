@@ -30,6 +30,10 @@ struct Problem {
   std::function<std::string(std::span<const Tensor> inputs)> piece = {};
 };
 
+/// "0,2 1,3 0,1": the experts of the first eight tokens, ascending, from indices [T, k]. For
+/// Problem::piece: the loss is smooth while they stay.
+std::string chosen_experts(const Tensor& indices);
+
 /// A graph and what came out of it.
 struct TracedProblem {
   Trace trace;

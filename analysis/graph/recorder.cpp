@@ -204,7 +204,11 @@ void Recorder::selected(const Operation& operation, const Tensor& from, const Te
   const int index = add_box(std::move(box));
   box_by_block_[chosen.storage()] = index;
   box_kernels_.back().push_back(range);
-  own_new_blocks(index);
+  // Other blocks are of the operation that goes on after it has chosen.
+  if (const auto found = held_.find(chosen.storage()); found != held_.end()) {
+    found->second.box = index;
+    std::erase(new_blocks_, chosen.storage());
+  }
 }
 
 void Recorder::node_released(const Node& node) {

@@ -116,8 +116,8 @@ void propagate(const NodePtr& node, int pass, const std::vector<Tensor>& cotange
   for (const Tensor& input : node->inputs()) {
     needed.push_back(input.node() != nullptr && wanted.contains(input.node().get()));
   }
+  const RuleScope scope({.node = node->id(), .pass = pass});  // the sums below belong to it too
   std::vector<Tensor> gradients = call_rule(node, pass, cotangents, needed);
-  const RuleScope scope({.node = node->id(), .pass = pass});  // sums of cotangents belong to it
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!needed[i] || !gradients[i].defined()) continue;
     waiting.add(node->inputs()[i], std::move(gradients[i]));

@@ -39,11 +39,31 @@ class Observer {
   virtual void node_released(const Node& /*node*/) {}
 };
 
+/// Says whose rule this thread is in: what is recorded now has that node as its parent.
+struct RuleInProgress {
+  std::uint64_t node = 0;  ///< Node::id; 0: no rule runs
+  int pass = 0;
+};
+
+namespace internal {
+
+// In the header, so that to look costs a load where nobody observes.
+inline constinit thread_local Observer* observer_here = nullptr;
+inline constinit thread_local RuleInProgress rule_here;
+
+}  // namespace internal
+
+/// The observer of this thread; null where there is none.
+inline Observer* current_observer() { return internal::observer_here; }
+inline RuleInProgress current_rule() { return internal::rule_here; }
+
 /// Within its scope `observer` sees what this thread does; restores the outer observer at its end.
 class Observing {
  public:
-  explicit Observing(Observer& observer);
-  ~Observing();
+  explicit Observing(Observer& observer) : outer_(internal::observer_here) {
+    internal::observer_here = &observer;
+  }
+  ~Observing() { internal::observer_here = outer_; }
   Observing(const Observing&) = delete;
   Observing& operator=(const Observing&) = delete;
 
@@ -51,27 +71,19 @@ class Observing {
   Observer* outer_;
 };
 
-/// The observer of this thread; null where there is none.
-Observer* current_observer();
-
 /// What operations call whose result carries no gradient: tells this thread's observer.
 inline void observe_selection(const Operation& operation, const Tensor& from,
                               const Tensor& chosen) {
   if (Observer* const observer = current_observer()) observer->selected(operation, from, chosen);
 }
 
-/// Says whose rule this thread is in: what is recorded now has that node as its parent.
-struct RuleInProgress {
-  std::uint64_t node = 0;  ///< Node::id; 0: no rule runs
-  int pass = 0;
-};
-RuleInProgress current_rule();
-
 /// Within its scope the rule of a node is in progress. grad() alone makes one.
 class RuleScope {
  public:
-  explicit RuleScope(RuleInProgress rule);
-  ~RuleScope();
+  explicit RuleScope(RuleInProgress rule) : outer_(internal::rule_here) {
+    internal::rule_here = rule;
+  }
+  ~RuleScope() { internal::rule_here = outer_; }
   RuleScope(const RuleScope&) = delete;
   RuleScope& operator=(const RuleScope&) = delete;
 

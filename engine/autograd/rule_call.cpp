@@ -35,7 +35,6 @@ std::vector<Tensor> call_rule(const std::shared_ptr<Node>& node, int pass,
   check(!node->released(),
         "[{}] its saved tensors were freed by an earlier gradient; pass retain_graph to keep them",
         node->name());
-  const RuleScope scope({.node = node->id(), .pass = pass});
   Observer* const observer = current_observer();
   if (observer != nullptr) observer->rule_called(*node, pass, cotangents);
   const std::vector<Tensor> outputs = attached_outputs(node);

@@ -8,9 +8,9 @@
 namespace switchyard {
 
 /// Calls the rule of `node` in pass `pass`: returns one gradient per input. `needed` says which of
-/// them are wanted. Whatever is recorded meanwhile has the node as its parent, and the observer of
-/// this thread sees the call. Errors: saved tensors that were freed or overwritten; a rule that
-/// returns too few gradients, or one of another shape; what the rule throws.
+/// them are wanted. The observer of this thread sees the call; a RuleScope is the caller's to make.
+/// Errors: saved tensors that were freed or overwritten; a rule that returns too few gradients, or
+/// one of another shape; what the rule throws.
 std::vector<Tensor> call_rule(const std::shared_ptr<Node>& node, int pass,
                               const std::vector<Tensor>& cotangents,
                               const std::vector<bool>& needed);

@@ -36,9 +36,11 @@ class Chart {
     this.label(left - 4, top + 8, format.y(bounds[3]), "end");
   }
 
-  line(xs, ys, className) {
+  // `breaks`: numbers of points that are not joined to the one before.
+  line(xs, ys, className, breaks) {
     let path = "", pen = "M";
     xs.forEach((x, i) => {
+      if (breaks && breaks.includes(i)) pen = "M";
       if (!Number.isFinite(ys[i])) { pen = "M"; return; }
       path += `${pen}${this.x(x).toFixed(1)},${this.y(ys[i]).toFixed(1)}`;
       pen = "L";
@@ -76,14 +78,14 @@ class Walk {
       const x = chart.x((this.walk.t[i - 1] + this.walk.t[i]) / 2);
       svgElement("path", {class: "kink", d: `M${x},${chart.size.top}V${chart.size.height - chart.size.bottom}`}, chart.svg);
     });
-    chart.line(this.walk.t, this.walk.loss, "one");
+    chart.line(this.walk.t, this.walk.loss, "one", this.changes());
   }
 
   drawSlope(parent) {
     const {t, slope, curvature} = this.walk;
     const chart = this.slopeChart = new Chart(parent, "⟨gradient, v⟩, its tangent H v, and the secant", "The gradient along v");
     chart.axes(chart.scales(t, slope), {x: x => "t = " + short(x), y: short});
-    chart.line(t, slope, "one");
+    chart.line(t, slope, "one", this.changes());
     const middle = slope[(slope.length - 1) / 2];
     const tangent = t.map(x => middle + curvature * x);
     const [low, high] = [Math.min(...slope), Math.max(...slope)];
@@ -112,7 +114,7 @@ class Walk {
   kinks(pane) {
     for (const i of this.changes()) {
       const {t, pieces, loss} = this.walk;
-      pane.append(make("p", {}, `Between t = ${short(t[i - 1])} and ${short(t[i])} the choice changes from ${pieces[i - 1]} to ${pieces[i]}: the loss goes from ${short(loss[i - 1])} to ${short(loss[i])}, and its slope breaks. On either side it is smooth, and the Hessian is the one of that side.`));
+      pane.append(make("p", {}, `Between t = ${short(t[i - 1])} and ${short(t[i])} the choice changes from ${pieces[i - 1]} to ${pieces[i]}: the loss goes from ${short(loss[i - 1])} to ${short(loss[i])} in that step. On either side it is smooth, and the Hessian is the one of that side.`));
     }
   }
 

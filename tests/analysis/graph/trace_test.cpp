@@ -5,11 +5,13 @@
 #include <cmath>
 
 #include "analysis/graph/examples.h"
+#include "analysis/graph/model_problem.h"
 #include "analysis/graph/products.h"
 #include "analysis/graph/recorder.h"
 #include "engine/autograd/grad.h"
 #include "engine/autograd/hvp.h"
 #include "engine/core/memory.h"
+#include "engine/io/json.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduction.h"
@@ -189,6 +191,19 @@ TEST(GraphProducts, AgreeByBothRoadsAndTheSecondCostsMore) {
     const auto bills = graph::compare_roads(example.make(Device::kCpu));
     EXPECT_LE(bills[1].difference, 1e-10) << example.name;
     EXPECT_GT(bills[1].cost.kernels, bills[0].cost.kernels) << example.name;
+  }
+}
+
+TEST(GraphProducts, AgreeByBothRoadsForEveryHead) {
+  for (const char* head : {"dense", "soft_moe", "sparse_moe", "hard_moe"}) {
+    const std::string text =
+        fmt::format(R"({{"backbone": {{"name": "small"}}, "head": {{"name": "{}"}}}})", head);
+    const auto model = make_classifier(parse_model_config(parse_json(text, "test"), "test"),
+                                       Generator(1), DType::kFloat64);
+    const Batch batch = {random_tensor({2, 8, 8, 3}, 2),
+                         Tensor::from<std::int64_t>({2}, std::vector<std::int64_t>{1, 7})};
+    const auto bills = graph::compare_roads(graph::model_problem(*model, batch, {}));
+    EXPECT_LE(bills[1].difference, 1e-10) << head;
   }
 }
 

@@ -56,7 +56,7 @@ class Diary : public Observer {
   std::vector<double> arrived, left;
 
  private:
-  static double number(const Tensor& x) { return x.numel() == 1 ? x.item() : 0.0; }
+  static double number(const Tensor& x) { return x.defined() && x.numel() == 1 ? x.item() : 0.0; }
 };
 
 TEST(Observer, SeesABackwardPassStepByStep) {
