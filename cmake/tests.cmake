@@ -151,6 +151,10 @@ if(SWITCHYARD_CUDA)
     set_tests_properties(workbench.xray.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
                          FAIL_REGULAR_EXPRESSION " 0 tests from")
   endforeach()
+  add_test(NAME workbench.xray
+           COMMAND test_workbench_xray --gtest_brief=1
+                   "--gtest_filter=Cuda.*-*/standard:*cublas*:*cudnn*:*_loop/*:Cuda.moe/*_grouped/*:Cuda.m*/*/entry_point/*")
+  set_tests_properties(workbench.xray PROPERTIES TIMEOUT 3600 LABELS nightly)
 endif()
 
 # Compares what the compiled kernels ask of a GPU with the checked-in table; skipped without nvcc.

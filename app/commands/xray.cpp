@@ -29,6 +29,7 @@ struct Options {
   std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
   std::uint64_t lines = 12;
   std::optional<int> threads;
+  bool check = false;
 };
 
 /// Reads "X", "X,Y" or "X,Y,Z".
@@ -88,12 +89,16 @@ int xray(const Options& options) {
       xray_parameters(*code.module().function(kernel), options.arguments, memory);
   kernels::xray::LaunchOptions launch;
   launch.instruction_limit = options.limit;
+  launch.check = options.check;
   const auto report = code.launch(kernel, shape, parameters, launch);
   const auto lines = xray_lines(report, options.file);
   if (json_wanted()) {
-    print_json(xray_json(report, lines));
+    nlohmann::json document = xray_json(report, lines);
+    document["checked"] = options.check;  // a finding would have ended the run
+    print_json(document);
   } else {
     print_text(xray_text(report, lines, options.lines));
+    if (options.check) print_text("  check: nothing found\n");
   }
   return kSuccess;
 }
@@ -127,6 +132,9 @@ Action add_xray(CLI::App& command) {
                   "Warp instructions after which the kernel counts as one that never ends")
       ->check(whole_number(1, kAnySigned))
       ->capture_default_str();
+  command.add_flag("--check", options->check,
+                   "Look for races in shared memory, divergent barriers and cp.async that is not "
+                   "waited for; the first finding ends the run with exit code 1");
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

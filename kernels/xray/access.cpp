@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/xray/checker.h"
 #include "kernels/xray/lanes.h"
 
 namespace switchyard::kernels::xray {
@@ -177,6 +178,9 @@ void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std:
       break;
   }
   count(warp, in, space, bytes, lanes, access);
+  if (space == Space::kShared && warp.block->checker != nullptr) {
+    warp.block->checker->access(warp, in, use, bytes, lanes, access);
+  }
 }
 
 void resolve(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,

@@ -23,6 +23,7 @@ bool BlockRun::control(Warp& warp, Group& group, const Instruction& in, std::uin
     case Flow::kBarrier:
       return arrive(warp, group, in, lanes);
     case Flow::kExit:
+      check_exit(warp, in, lanes);
       warp.alive &= ~lanes;
       group.lanes &= ~lanes;
       group.pc = in.next;
@@ -86,6 +87,7 @@ bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
   } else {
     warp.active = arrived;
     in.run(warp, in);
+    if (checker_ && in.kind == Kind::kBarrier) checker_->warp_barrier(warp);
     warp.at_collective &= ~arrived;
     if (others == 0 && arrived == group.lanes) {
       group.pc = in.next;
@@ -119,6 +121,7 @@ bool BlockRun::wake_collectives(Warp& warp) const {
         warp.pc[other] = launch_.program.code[warp.pc[other]].next;
       });
       ready |= needed;
+      if (checker_) checker_->warp_barrier(warp);
     } else if (all_same) {
       ready |= needed;
     }
@@ -137,6 +140,8 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
   if (number >= block_.barriers.size()) {
     fail(warp, in, first, fmt::format("there are 16 barriers, this is number {}", number));
   }
+  check_arrival(warp, in, lanes);
+  if (checker_) checker_->arrive(warp, number);
   Barrier& barrier = block_.barriers[number];
   const auto count = static_cast<std::uint32_t>(std::popcount(lanes));
   const bool is_counted = in.slot[2] != kNoSlot;
@@ -166,6 +171,23 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
   return false;
 }
 
+/// A bar.sync is for whole warps: what lanes of a parted warp do at one is not defined.
+void BlockRun::check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
+  if (!checker_ || in.count != kAlignedBarrier || lanes == warp.alive) return;
+  fail(warp, in, static_cast<std::uint32_t>(std::countr_zero(lanes)),
+       fmt::format("a divergent barrier: {} of the warp's {} threads are here together",
+                   std::popcount(lanes), std::popcount(warp.alive)));
+}
+
+void BlockRun::check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
+  if (!checker_) return;
+  for (const PendingCopy& copy : warp.copies) {
+    if ((copy.lanes & lanes) == 0) continue;
+    fail(warp, in, static_cast<std::uint32_t>(std::countr_zero(copy.lanes & lanes)),
+         "leaves while a cp.async of its own has not been waited for");
+  }
+}
+
 /// Opens a barrier that all its threads have reached. Returns whether it did.
 bool BlockRun::release(std::uint32_t number) {
   Barrier& barrier = block_.barriers[number];
@@ -176,8 +198,10 @@ bool BlockRun::release(std::uint32_t number) {
       if (warp.barrier[lane] != number) return;
       warp.at_barrier &= ~(1U << lane);
       if (barrier.voters != 0) write_votes(warp, lane, barrier);
+      if (checker_) checker_->pass(warp, number);
     });
   }
+  if (checker_) checker_->open(number);
   barrier = {};
   return true;
 }

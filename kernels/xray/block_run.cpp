@@ -59,6 +59,10 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress)
   block_.recent = recent_.data();
   block_.shared.resize(program.shared_bytes + launch.shape.dynamic_shared_bytes);
   block_.warps.resize(warps);
+  if (launch.check) {
+    checker_ = std::make_unique<Checker>(launch);
+    block_.checker = checker_.get();
+  }
   for (std::size_t i = 0; i < warps; ++i) {
     Warp& warp = block_.warps[i];
     warp.base[0] = aligned(registers_) + stride * i;
@@ -74,6 +78,7 @@ void BlockRun::start(Dim3 index) {
   const auto threads = static_cast<std::uint32_t>(launch_.shape.block.count());
   block_.index = index;
   block_.barriers = {};
+  if (checker_) checker_->start();
   std::fill(registers_.begin(), registers_.end(), std::byte{0});
   std::fill(block_.shared.begin(), block_.shared.end(), std::byte{0});
   for (Warp& warp : block_.warps) {

@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "kernels/xray/checker.h"
 #include "kernels/xray/warp.h"
 
 namespace switchyard::kernels::xray {
@@ -52,6 +54,8 @@ class BlockRun {
   bool wake_collectives(Warp& warp) const;
   bool release(std::uint32_t number);
   bool release_all();
+  void check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
+  void check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void write_votes(Warp& warp, std::uint32_t lane, const Barrier& barrier) const;
   void spend(std::uint64_t instructions);
   std::string positions() const;
@@ -60,6 +64,7 @@ class BlockRun {
   const Launch& launch_;
   Progress& progress_;
   BlockState block_;
+  std::unique_ptr<Checker> checker_;  ///< where the launch is checked
   std::vector<AccessCounts> counts_;
   std::vector<const Allocation*> recent_;
   std::vector<std::byte> registers_;

@@ -90,6 +90,8 @@ void Decoder::place_one_shared(const Operand& operand, const Function& function)
   place->second =
       static_cast<std::int64_t>(rounded_up(program_.shared_bytes, std::max(one.align, 1U)));
   program_.shared_bytes = static_cast<std::size_t>(place->second) + one.bytes;
+  program_.shared_variables.push_back(
+      {one.name, static_cast<std::uint64_t>(place->second), one.bytes});
 }
 
 Slot Decoder::allocate(std::size_t bytes) {

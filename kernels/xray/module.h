@@ -94,6 +94,8 @@ struct Function {
       results;  ///< into `variables`, or into `registers` where those hold it
   std::vector<std::uint32_t> parameters;
   bool has_register_parameters = false;  ///< .reg in the list, as in old or hand-written PTX
+  std::uint64_t most_threads = 0;        ///< of a block, by .maxntid or .reqntid; 0: any number
+  bool needs_most_threads = false;       ///< .reqntid: exactly so many
   std::uint64_t parameter_bytes = 0;     ///< of a kernel's parameter buffer
   std::vector<Statement> statements;
   std::map<std::string, std::vector<std::uint32_t>, std::less<>> branch_targets;

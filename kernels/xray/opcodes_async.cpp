@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/xray/access.h"
+#include "kernels/xray/checker.h"
 #include "kernels/xray/decoding.h"
 
 // cp.async. A copy reads its source when it begins and lands as late as the program allows: when
@@ -43,12 +44,15 @@ void begin_copy(Warp& w, const Instruction& in) {
 
 /// Lets the active lanes' copies land, but for those of the last `groups` committed groups and
 /// those that belong to none yet; with `all`, those too.
-void land(Warp& w, U32 groups, bool all) {
+void land(Warp& w, const Instruction& in, U32 groups, bool all) {
   for (PendingCopy& copy : w.copies) {
     for_lanes(copy.lanes & w.active, [&](U32 lane) {
       if (!all && copy.group[lane] + groups >= w.committed[lane]) return;
       std::memcpy(w.block->shared.data() + copy.to[lane], copy.data[lane].data(), copy.bytes);
       copy.lanes &= ~(1U << lane);
+      if (w.block->checker != nullptr) {
+        w.block->checker->land(w, in, lane, copy.to[lane], copy.bytes);
+      }
     });
   }
   std::erase_if(w.copies, [](const PendingCopy& copy) { return copy.lanes == 0; });
@@ -87,10 +91,10 @@ void decode_async(Decoding& d) {
       for_lanes(w.active, [&](U32 lane) { ++w.committed[lane]; });
     };
   } else if (d.op.has("wait_all")) {
-    d.in.run = [](Warp& w, const Instruction&) { land(w, 0, true); };
+    d.in.run = [](Warp& w, const Instruction& in) { land(w, in, 0, true); };
   } else if (d.op.has("wait_group")) {
     d.in.target = static_cast<std::uint32_t>(d.number(0));
-    d.in.run = [](Warp& w, const Instruction& in) { land(w, in.target, false); };
+    d.in.run = [](Warp& w, const Instruction& in) { land(w, in, in.target, false); };
   } else {
     decode_copy(d);
   }

@@ -38,6 +38,7 @@ void decode_barrier(Decoding& d) {
     d.in.slot[3] = d.source(--last, kPredicate);
   }
   d.in.option = static_cast<std::uint8_t>(option);
+  if (d.op.base == "bar" || d.op.has("aligned")) d.in.count = kAlignedBarrier;
   if (at >= last) d.fail("expected a barrier");
   d.in.slot[1] = d.source(at++, kWord);
   if (at < last) d.in.slot[2] = d.source(at++, kWord);

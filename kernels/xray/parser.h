@@ -41,6 +41,7 @@ class Parser {
   void parse_file_directive();
   void skip_to_semicolon();
   void parse_function(bool is_kernel);
+  void parse_tuning(Function& function);
   void parse_parameters(Function& function, std::vector<std::uint32_t>& into);
   void lay_out_parameters(Function& function) const;
   void parse_body(Function& function);

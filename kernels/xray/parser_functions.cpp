@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernels/xray/parser.h"
 
 // Functions: heads, parameters, and the statements of bodies.
@@ -10,6 +12,7 @@ namespace {
 /// Far above what compilers make, and small enough that no file takes much memory.
 constexpr std::size_t kMaxRegisters = 1'000'000;
 constexpr std::size_t kMaxScopes = 64;
+constexpr std::uint64_t kMostThreads = 1U << 20;  // above every machine's
 /// Of a kernel: CUDA 12.1 and later, compute capability 7.0 and above.
 constexpr std::uint64_t kMaxParameterBytes = 32'764;
 
@@ -32,10 +35,7 @@ void Parser::parse_function(bool is_kernel) {
   function.name = expect_word("a function's name");
   if (token_.is('(')) parse_parameters(function, function.parameters);
   lay_out_parameters(function);
-  while (token_.is_word()) {  // .maxntid 256, 1, 1 and its like
-    advance();
-    while (token_.kind == Token::Kind::kNumber || token_.is(',')) advance();
-  }
+  while (token_.is_word()) parse_tuning(function);
   if (!accept(';')) {
     expect('{');
     function.has_body = true;
@@ -52,6 +52,22 @@ void Parser::parse_function(bool is_kernel) {
   if (!function.has_body) return;
   if (before->has_body) fail(fmt::format("the function {} is defined twice", function.name));
   before = std::move(owned);
+}
+
+/// .maxntid 256, 1, 1 and its like; but for the number of threads they only tune the machine's
+/// code.
+void Parser::parse_tuning(Function& function) {
+  const std::string_view word = expect_word("a directive");
+  const bool is_needed = word == ".reqntid";
+  std::uint64_t product = 1;
+  while (token_.kind == Token::Kind::kNumber) {
+    product *= std::min(parse_whole(0xFFFFFFFF), kMostThreads);
+    accept(',');
+    product = std::min(product, kMostThreads);
+  }
+  if (!is_needed && word != ".maxntid") return;
+  function.most_threads = product;
+  function.needs_most_threads = is_needed;
 }
 
 void Parser::parse_parameters(Function& function, std::vector<std::uint32_t>& into) {

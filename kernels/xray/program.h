@@ -68,6 +68,13 @@ struct Special {
   Slot slot;
 };
 
+/// Where a variable lies in a block's shared memory.
+struct SharedVariable {
+  std::string name;
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+
 /// A kernel, decoded: functions are inlined, blocks are in the order in which lanes run (layout.h).
 struct Program {
   std::shared_ptr<const Module> module;
@@ -78,6 +85,7 @@ struct Program {
   std::vector<std::uint32_t> targets;  ///< of branches by table
   std::vector<std::byte> constants;
   std::vector<Special> specials;
+  std::vector<SharedVariable> shared_variables;
   std::size_t register_bytes = 0;  ///< of a warp
   std::size_t shared_bytes = 0;    ///< static; dynamic shared memory begins here
   std::size_t local_bytes = 0;     ///< of a thread

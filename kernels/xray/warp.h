@@ -30,6 +30,7 @@ struct Launch {
   LaunchShape shape;
   std::vector<std::byte> parameters;
   const Memory& memory;
+  bool check = false;  ///< look for races and their like
 };
 
 /// A copy that cp.async began and whose bytes have not landed yet.
@@ -42,6 +43,7 @@ struct PendingCopy {
 };
 
 struct BlockState;
+class Checker;
 
 /// The state of 32 lanes. Handlers see `active`, the registers and the block.
 struct Warp {
@@ -106,6 +108,7 @@ struct BlockState {
   std::array<Barrier, 16> barriers;
   AccessCounts* counts = nullptr;       ///< of this host thread, one per instruction
   const Allocation** recent = nullptr;  ///< the allocation that each instruction used last
+  Checker* checker = nullptr;           ///< where the launch is checked
   std::uint64_t executed = 0;           ///< warp instructions, the block's clock
 };
 

@@ -107,7 +107,12 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   } catch (const std::invalid_argument& error) {
     throw Error(error.what());
   }
-  const Launch launch{code, shape, std::move(parameters), memory_};
+  const std::uint64_t threads = shape.block.count(), most = code.kernel->most_threads;
+  if (most != 0 && (code.kernel->needs_most_threads ? threads != most : threads > most)) {
+    throw Error(fmt::format("{}: it was compiled for blocks of {}{} threads, got {}", kernel,
+                            code.kernel->needs_most_threads ? "" : "at most ", most, threads));
+  }
+  const Launch launch{code, shape, std::move(parameters), memory_, options.check};
   const std::vector<AccessCounts> counts = run_blocks(launch, options.instruction_limit);
 
   LaunchReport report;

@@ -53,6 +53,9 @@ struct LaunchReport {
 struct LaunchOptions {
   /// Warp instructions of the whole launch after which a kernel counts as one that never ends.
   std::uint64_t instruction_limit = 10'000'000'000;
+  /// Look for races in shared memory, barriers that only some lanes of a warp reach, and cp.async
+  /// that is not waited for (Checker). The first finding ends the launch with an Error.
+  bool check = false;
   /// As a GPU of compute capability 9.0 has it.
   LaunchLimits limits{.dynamic_shared_bytes = std::size_t{227} << 10};
 };

@@ -1,5 +1,6 @@
-#include <cstring>
-#include <filesystem>
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "engine/io/safetensors.h"
@@ -8,12 +9,11 @@
 namespace switchyard::test {
 namespace {
 
+const std::string kPtx = std::string(SWITCHYARD_SOURCE_DIR) + "/tests/kernels/xray/ptx/counted.ptx";
+
 class XrayTest : public AppTest {
  protected:
-  static Arguments xray(const std::string& kernel) {
-    return {"xray", std::string(SWITCHYARD_SOURCE_DIR) + "/tests/kernels/xray/ptx/counted.ptx",
-            "--kernel", kernel};
-  }
+  static Arguments xray(const std::string& kernel) { return {"xray", kPtx, "--kernel", kernel}; }
 };
 
 TEST_F(XrayTest, ShowsTheWorstLineFirstWithItsText) {
@@ -43,6 +43,28 @@ TEST_F(XrayTest, TakesBuffersOfFilesAndTypedNumbers) {
   const ProgramResult made = run_switchyard(run);
   EXPECT_EQ(made.exit_code, 0) << made.err;
   EXPECT_EQ(nlohmann::json::parse(made.out)["total"]["global"]["bytes"], 24);
+}
+
+TEST_F(XrayTest, ChecksAndSaysSo) {
+  const Arguments tile{"--grid",         "1",     "--block",        "32,32", "--arg",
+                       "zeros:f32:1024", "--arg", "zeros:f32:1024", "--arg", "32",
+                       "--check"};
+  const ProgramResult right = run_switchyard(xray("transpose_tiled") + tile);
+  EXPECT_EQ(right.exit_code, 0) << right.err;
+  EXPECT_NE(right.out.find("check: nothing found"), std::string::npos) << right.out;
+
+  // The same kernel without its barrier.
+  std::ifstream file(kPtx);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  for (std::size_t at = text.find("bar.sync"); at != std::string::npos;
+       at = text.find("bar.sync")) {
+    text.replace(at, 8, "// no b");
+  }
+  write_bytes(path("broken.ptx"), text);
+  const ProgramResult wrong =
+      run_switchyard(Arguments{"xray", path("broken.ptx"), "--kernel", "transpose_tiled"} + tile);
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.err.find("a race: "), std::string::npos) << wrong.err;
 }
 
 TEST_F(XrayTest, BadInputIsOneClearLine) {

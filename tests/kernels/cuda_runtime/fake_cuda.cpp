@@ -51,8 +51,9 @@ void FakeCuda::run_all() {
 
 void FakeCuda::run_until(const std::function<bool()>& done) {
   while (!done()) {
-    queue_.front()();
-    queue_.pop_front();
+    const std::function<void()> work = std::move(queue_.front());
+    queue_.pop_front();  // before it runs: it may throw
+    work();
   }
 }
 

@@ -116,7 +116,9 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
   const Blocks& blocks = FakeCuda::instance().handed_out();
   FakeCuda::instance().enqueue([&code, name, shape, parameters, blocks] {
     note_memory(blocks);
-    code.launch(name, shape, parameters);
+    xray::LaunchOptions options;
+    options.check = true;
+    code.launch(name, shape, parameters, options);
   });
   return cudaSuccess;
 }
