@@ -1,8 +1,6 @@
 #include "models/moe_layer.h"
 
 #include "engine/ops/elementwise.h"
-#include "engine/ops/matmul.h"
-#include "engine/ops/shape.h"
 #include "models/expert_stack.h"
 
 namespace switchyard {
@@ -48,13 +46,13 @@ MoeOutput MoeLayer::forward(const Tensor& tokens, nn::Mode mode) {
   return output;
 }
 
+/// One expert that every token chooses, by the kernels of the others: a token's bits do not depend
+/// on its batch.
 Tensor MoeLayer::shared(const Tensor& tokens) const {
-  const auto layer = [](const Tensor& x, const Tensor& w, const Tensor& b) {
-    return linear(x, reshape(w, {w.size(1), w.size(2)}),
-                  b.defined() ? reshape(b, {b.size(1)}) : Tensor());
-  };
-  const Tensor hidden = activate_experts(layer(tokens, shared_.w_in, shared_.b_in), activation_);
-  return layer(hidden, shared_.w_out, shared_.b_out);
+  const Shape one = {tokens.size(0), 1};
+  const Tensor indices = Tensor::zeros(one, DType::kInt64, tokens.device());
+  const Tensor weights = Tensor::full(one, 1.0, tokens.dtype(), tokens.device());
+  return moe(tokens, weights, make_routing(indices, 1, 0, Indices::kTrusted), shared_, activation_);
 }
 
 }  // namespace switchyard

@@ -36,7 +36,8 @@ TokenGate::TokenGate(const MoeConfig& config, std::int64_t width, DType dtype, G
 }
 
 RoutedTokens TokenGate::forward(const Tensor& tokens, nn::Mode mode) {
-  const Tensor raw = linear(tokens, weight_, {});  // [T, E]
+  const Tensor raw = linear(tokens, weight_, {}, ProductDType::kOperands,
+                            RowBits::kBatchInvariant);  // [T, E]
   const GateDraw drawn = draw(raw, mode);
   if (config_.is_expert_choice()) return expert_choice(raw, drawn);
   auto [choice, routing] = choose(raw, drawn);

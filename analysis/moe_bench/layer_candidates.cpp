@@ -11,6 +11,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/on_device.h"
 #include "engine/ops/reduction.h"
+#include "kernels/api/moe_double_backward.h"
 #include "kernels/api/profile.h"
 #include "kernels/api/run.h"
 #include "kernels/api/rung_scope.h"
@@ -19,9 +20,12 @@ namespace switchyard::moe_bench {
 namespace {
 
 using kernels::MoeBackward;
+using kernels::MoeDoubleBackward;
 using kernels::MoeForward;
 
 constexpr const char* kDefault = "default";
+/// The definition, one multiplication after the other: timed where it is named.
+constexpr const char* kDefinition = "plain_loops";
 
 template <class T>
 const T* address_of(const Tensor& tensor) {
@@ -121,12 +125,13 @@ double rung_tolerance(const std::string& technique) {
   return 0.0;
 }
 
-/// The same for the layer both ways, in float32: tensor cores round nothing else.
+/// The same for the layer in all orders, in float32: tensor cores round nothing else.
 double layer_tolerance(Device device, const std::string& technique) {
   return on_device(device, "bench", [&](auto& exec) {
     using Exec = std::remove_reference_t<decltype(exec)>;
-    return std::max(rung_tolerance<Exec, MoeForward<float>>(technique),
-                    rung_tolerance<Exec, MoeBackward<float>>(technique));
+    return std::max({rung_tolerance<Exec, MoeForward<float>>(technique),
+                     rung_tolerance<Exec, MoeBackward<float>>(technique),
+                     rung_tolerance<Exec, MoeDoubleBackward<float>>(technique)});
   });
 }
 
@@ -253,6 +258,8 @@ std::vector<CandidateMaker> layer_candidates(const LayerProblem& problem, Order 
   std::vector<CandidateMaker> makers;
   for (const std::string& variant : names) {
     if (!is_wanted(variants, variant) && variant != kDefault) continue;
+    const bool is_named = std::find(variants.begin(), variants.end(), variant) != variants.end();
+    if (variant == kDefinition && !is_named) continue;
     makers.push_back([&problem, variant, &reference, path] {
       return hvp_candidate(problem, variant, reference, *path);
     });

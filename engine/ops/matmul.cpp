@@ -9,7 +9,7 @@
 namespace switchyard {
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
-              ProductDType result) {
+              ProductDType result, RowBits bits) {
   check_same_kind("matmul", {&a, &b});
   check(a.rank() == 2 && b.rank() == 2, "[matmul] needs two matrices, got {} and {}", a.shape(),
         b.shape());
@@ -23,35 +23,39 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
     return kernels::Matmul<T>{.shape = {m, n, k, transpose_a, transpose_b},
                               .a = a.data<T>(),
                               .b = b.data<T>(),
-                              .c = c.data<kernels::ResultOf<T>>()};
+                              .c = c.data<kernels::ResultOf<T>>(),
+                              .batch_invariant = bits == RowBits::kBatchInvariant};
   });
   if (result == ProductDType::kOperands) c = c.to(a.dtype());
-  return record({"matmul", {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}}}, c, {a, b},
-                Saved::partners(a, b),
-                [transpose_a, transpose_b, dtype = a.dtype()](const Vjp& v) -> std::vector<Tensor> {
-                  const Tensor gc = convert(v.cotangent(), dtype);
-                  Tensor ga;
-                  Tensor gb;
-                  if (v.needs(0)) {
-                    ga = transpose_a ? matmul(v.input(1), gc, transpose_b, true)
-                                     : matmul(gc, v.input(1), false, !transpose_b);
-                  }
-                  if (v.needs(1)) {
-                    gb = transpose_b ? matmul(gc, v.input(0), true, transpose_a)
-                                     : matmul(v.input(0), gc, !transpose_a, false);
-                  }
-                  return {ga, gb};
-                });
+  return record(
+      {"matmul", {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}}}, c, {a, b},
+      Saved::partners(a, b),
+      [transpose_a, transpose_b, bits, dtype = a.dtype()](const Vjp& v) -> std::vector<Tensor> {
+        const Tensor gc = convert(v.cotangent(), dtype);
+        Tensor ga;
+        Tensor gb;
+        if (v.needs(0)) {
+          ga = transpose_a
+                   ? matmul(v.input(1), gc, transpose_b, true)
+                   : matmul(gc, v.input(1), false, !transpose_b, ProductDType::kOperands, bits);
+        }
+        if (v.needs(1)) {
+          gb = transpose_b ? matmul(gc, v.input(0), true, transpose_a)
+                           : matmul(v.input(0), gc, !transpose_a, false);
+        }
+        return {ga, gb};
+      });
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, ProductDType result) {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, ProductDType result,
+              RowBits bits) {
   check(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1),
         "[linear] needs x [N, in] and w [out, in], got {} and {}", x.shape(), w.shape());
-  if (!bias.defined()) return matmul(x, w, false, true, result);
+  if (!bias.defined()) return matmul(x, w, false, true, result, bits);
   check(bias.shape() == Shape{w.size(0)}, "[linear] bias is {}, expected [{}] for w {}",
         bias.shape(), w.size(0), w.shape());
   check_same_kind("linear", {&x, &w, &bias});
-  const Tensor sums = matmul(x, w, false, true, ProductDType::kSums);
+  const Tensor sums = matmul(x, w, false, true, ProductDType::kSums, bits);
   const Tensor y = add(sums, convert(bias, sums.dtype()));  // rounded once, with the bias
   return result == ProductDType::kSums ? y : convert(y, x.dtype());
 }

@@ -8,14 +8,18 @@ namespace switchyard {
 /// bfloat16 operands (a gate's logits, a loss).
 enum class ProductDType { kOperands, kSums };
 
+/// Says whether the bits of a product's row may depend on what else is multiplied, or on that row
+/// of op(a) and on b alone (docs/design/moe_layer.md).
+enum class RowBits { kFree, kBatchInvariant };
+
 /// op(a) · op(b) with op(a) [M, K] and op(b) [K, N]; a flag says that the stored matrix is the
 /// transpose. Errors: rank other than 2, inner sizes that differ.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
-              ProductDType result = ProductDType::kOperands);
+              ProductDType result = ProductDType::kOperands, RowBits bits = RowBits::kFree);
 
 /// x [N, in], w [out, in], bias [out] or undefined -> [N, out]. All of one dtype.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
-              ProductDType result = ProductDType::kOperands);
+              ProductDType result = ProductDType::kOperands, RowBits bits = RowBits::kFree);
 
 // Grouped matrix product over expert segments: rows [offsets[e], offsets[e+1]) of x belong to
 // expert e. One trilinear form with three faces. `offsets` is [E+1] int64, ascending from 0 to the

@@ -7,6 +7,7 @@
 #include "engine/ops/matmul.h"
 #include "engine/ops/precision.h"
 #include "engine/ops/shape.h"
+#include "kernels/api/moe_double_backward.h"
 
 namespace switchyard {
 namespace {
@@ -96,44 +97,161 @@ kernels::MoeWeights<T> matrices_of(const ExpertParameters& experts) {
           .b_out = experts.b_out.defined() ? experts.b_out.data<T>() : nullptr};
 }
 
-/// The node's inputs as inputs_of() listed them.
-std::vector<Tensor> saved_inputs(const Vjp& v, Biases biases) {
-  std::vector<Tensor> inputs;
-  const std::size_t count = 4U + (biases.in ? 1 : 0) + (biases.out ? 1 : 0);
-  for (std::size_t i = 0; i < count; ++i) inputs.push_back(v.input(i));
-  return inputs;
-}
+/// What a call of the layer holds fixed, whatever the order of its derivative.
+struct Layer {
+  Routing routing;
+  Biases biases;
+  ExpertActivation activation;
+  Tensor u;  ///< pre-activations, undefined: computed again
 
-/// All gradients that `v` needs, by the kernel of the way back. `u` may be undefined.
-std::vector<Tensor> fused_gradients(const Vjp& v, const Routing& routing, Biases biases,
-                                    ExpertActivation activation, const Tensor& u) {
-  const std::vector<Tensor> inputs = saved_inputs(v, biases);
+  std::size_t input_count() const { return 4U + (biases.in ? 1 : 0) + (biases.out ? 1 : 0); }
+  /// The composed form of inputs as inputs_of() listed them.
+  std::vector<Tensor> composed(std::span<const Tensor> in) const {
+    return {moe_composed(in[0], in[1], routing, biases.parameters(in), activation)};
+  }
+  /// The node's inputs as inputs_of() listed them.
+  std::vector<Tensor> inputs(const Vjp& v) const {
+    std::vector<Tensor> inputs;
+    for (std::size_t i = 0; i < input_count(); ++i) inputs.push_back(v.input(i));
+    return inputs;
+  }
+  /// Sets what the layer's kernels of every order read.
+  template <class T, class Op>
+  void set_operands(Op& op, std::span<const Tensor> in) const {
+    const ExpertParameters experts = biases.parameters(in);
+    op.shape = moe_shape(in[0], routing, experts, activation);
+    op.routes = routes_of(routing);
+    op.experts = matrices_of<T>(experts);
+    op.x = in[0].data<T>();
+    op.weights = in[1].data<kernels::ResultOf<T>>();
+    op.u = u.defined() ? u.data<T>() : nullptr;
+  }
+  /// Sets where the gradients go, one for each input; an undefined one is not wanted.
+  template <class T, class Op>
+  void set_results(Op& op, std::span<Tensor> gradients) const {
+    const auto result = [&](bool there, std::size_t i) {
+      return there && gradients[i].defined() ? gradients[i].data<T>() : nullptr;
+    };
+    op.gx = result(true, 0);
+    op.gweights = gradients[1].defined() ? gradients[1].data<kernels::ResultOf<T>>() : nullptr;
+    op.gw_in = result(true, 2);
+    op.gb_in = result(biases.in, biases.place_of_in());
+    op.gw_out = result(true, 3);
+    op.gb_out = result(biases.out, biases.place_of_out());
+  }
+};
+
+/// Memory for the gradients that `v` needs, one for each of `inputs`, the others undefined.
+std::vector<Tensor> wanted_gradients(const Vjp& v, std::span<const Tensor> inputs) {
   std::vector<Tensor> gradients;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     gradients.push_back(v.needs(i) ? empty_like(inputs[i]) : Tensor());
   }
-  const ExpertParameters experts = biases.parameters(inputs);
+  return gradients;
+}
+
+/// Inputs' numbers of the gradients that there are.
+std::vector<std::size_t> defined_places(std::span<const Tensor> gradients) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i].defined()) places.push_back(i);
+  }
+  return places;
+}
+
+/// The gradients of the layer, by the kernel of the way back.
+std::vector<Tensor> fused_gradients(const Vjp& v, const Layer& layer,
+                                    std::span<const Tensor> inputs) {
+  std::vector<Tensor> gradients = wanted_gradients(v, inputs);
   const Tensor& gy = v.cotangent();
   run_with_bfloat16_on_cpu("moe_backward", gy, [&]<class T>() {
-    const auto result = [&](bool there, std::size_t i) {
-      return there && gradients[i].defined() ? gradients[i].data<T>() : nullptr;
-    };
-    using Weight = kernels::ResultOf<T>;
-    return kernels::MoeBackward<T>{.shape = moe_shape(inputs[0], routing, experts, activation),
-                                   .routes = routes_of(routing),
-                                   .experts = matrices_of<T>(experts),
-                                   .x = inputs[0].data<T>(),
-                                   .weights = inputs[1].data<Weight>(),
-                                   .u = u.defined() ? u.data<T>() : nullptr,
-                                   .gy = gy.data<T>(),
-                                   .gx = result(true, 0),
-                                   .gweights = v.needs(1) ? gradients[1].data<Weight>() : nullptr,
-                                   .gw_in = result(true, 2),
-                                   .gb_in = result(biases.in, biases.place_of_in()),
-                                   .gw_out = result(true, 3),
-                                   .gb_out = result(biases.out, biases.place_of_out())};
+    kernels::MoeBackward<T> op;
+    layer.set_operands<T>(op, inputs);
+    op.gy = gy.data<T>();
+    layer.set_results<T>(op, gradients);
+    return op;
   });
   return gradients;
+}
+
+/// The way back through fused_gradients(), whose outputs are the gradients of the inputs numbered
+/// `places`, and whose last input is the cotangent of the layer's result.
+std::vector<Tensor> fused_second_order(const Vjp& v, const Layer& layer,
+                                       std::span<const std::size_t> places) {
+  std::vector<Tensor> inputs = layer.inputs(v);
+  std::vector<Tensor> direction(inputs.size());
+  for (std::size_t i = 0; i < places.size(); ++i) direction[places[i]] = v.cotangent(i);
+  const Tensor& gy = v.input(inputs.size());
+  const ExpertParameters experts = layer.biases.parameters(direction);
+  std::vector<Tensor> gradients = wanted_gradients(v, inputs);
+  gradients.push_back(v.needs(inputs.size()) ? empty_like(gy) : Tensor());
+  run("moe_double_backward", gy, [&]<class T>() {
+    const auto part = [](const Tensor& tensor) {
+      return tensor.defined() ? tensor.data<T>() : nullptr;
+    };
+    kernels::MoeDoubleBackward<T> op;
+    layer.set_operands<T>(op, inputs);
+    op.gy = gy.data<T>();
+    op.direction = {.x = part(direction[0]),
+                    .weights = part(direction[1]),
+                    .experts = {.w_in = part(experts.w_in),
+                                .b_in = part(experts.b_in),
+                                .w_out = part(experts.w_out),
+                                .b_out = part(experts.b_out)}};
+    layer.set_results<T>(op, gradients);
+    Tensor& ggy = gradients.back();
+    op.ggy = ggy.defined() ? ggy.data<T>() : nullptr;
+    return op;
+  });
+  return gradients;
+}
+
+/// The same out of simple operations, which can be differentiated further.
+std::vector<Tensor> composed_second_order(const Vjp& v, const Layer& layer,
+                                          std::span<const std::size_t> places) {
+  std::vector<Tensor> inputs = layer.inputs(v);
+  const std::size_t count = inputs.size();
+  inputs.push_back(v.input(count));
+  std::vector<Tensor> cotangents;
+  for (std::size_t i = 0; i < places.size(); ++i) cotangents.push_back(v.cotangent(i));
+  const auto gradients = [&](std::span<const Tensor> in) {
+    const std::vector<Tensor> all = vjp_of_composed(
+        [&](std::span<const Tensor> x) { return layer.composed(x); }, in.first(count), in.last(1));
+    std::vector<Tensor> wanted;
+    for (const std::size_t place : places) wanted.push_back(all[place]);
+    return wanted;
+  };
+  return vjp_of_composed(gradients, inputs, cotangents);
+}
+
+/// The gradients of the layer as operations of the graph: one, the kernel of the way back, whose
+/// own derivative is a kernel, and the derivative of that the composed form's.
+std::vector<Tensor> recorded_gradients(const Vjp& v, const Layer& layer,
+                                       std::vector<Tensor> inputs) {
+  std::vector<Tensor> gradients = fused_gradients(v, layer, inputs);
+  const std::vector<std::size_t> places = defined_places(gradients);
+  std::vector<Tensor> outputs;
+  for (const std::size_t place : places) outputs.push_back(gradients[place]);
+  inputs.push_back(v.cotangent());
+  outputs = record({"moe_backward", {{"activation", activation_name(layer.activation)}}},
+                   std::move(outputs), std::move(inputs), Saved::all_inputs(),
+                   [layer, places](const Vjp& second) {
+                     check_intact("moe", layer.routing);
+                     return grad_enabled() ? composed_second_order(second, layer, places)
+                                           : fused_second_order(second, layer, places);
+                   });
+  for (std::size_t i = 0; i < places.size(); ++i) gradients[places[i]] = outputs[i];
+  return gradients;
+}
+
+/// The layer's rule. Bfloat16 has no kernel of the second order.
+std::vector<Tensor> layer_gradients(const Vjp& v, const Layer& layer) {
+  check_intact("moe", layer.routing);
+  std::vector<Tensor> inputs = layer.inputs(v);
+  if (!grad_enabled()) return fused_gradients(v, layer, inputs);
+  if (!is_bfloat16(v.cotangent())) return recorded_gradients(v, layer, std::move(inputs));
+  return vjp_of_composed([&](std::span<const Tensor> in) { return layer.composed(in); }, inputs,
+                         std::vector{v.cotangent()});
 }
 
 }  // namespace
@@ -183,22 +301,17 @@ Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
                                   .u = u.defined() ? u.data<T>() : nullptr,
                                   .y = y.data<T>()};
   });
-  const Biases biases = {.in = experts.b_in.defined(), .out = experts.b_out.defined()};
   return record(
       {"moe",
        {{"experts", routing.experts},
         {"k", routing.k},
         {"hidden", shape.hidden},
         {"activation", activation_name(activation)}}},
-      y, inputs, Saved::all_inputs(), [routing, biases, activation, u](const Vjp& v) {
-        check_intact("moe", routing);
-        if (!grad_enabled()) return fused_gradients(v, routing, biases, activation, u);
-        return vjp_of_composed(
-            [&](std::span<const Tensor> in) -> std::vector<Tensor> {
-              return {moe_composed(in[0], in[1], routing, biases.parameters(in), activation)};
-            },
-            saved_inputs(v, biases), std::vector{v.cotangent()});
-      });
+      y, inputs, Saved::all_inputs(),
+      [layer = Layer{.routing = routing,
+                     .biases = {.in = experts.b_in.defined(), .out = experts.b_out.defined()},
+                     .activation = activation,
+                     .u = u}](const Vjp& v) { return layer_gradients(v, layer); });
 }
 
 }  // namespace switchyard

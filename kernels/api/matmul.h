@@ -26,6 +26,9 @@ struct Matmul {
   const T* a = nullptr;      ///< [m, k], or [k, m] if transposed
   const T* b = nullptr;      ///< [k, n], or [n, k] if transposed
   ResultOf<T>* c = nullptr;  ///< [m, n]
+  /// Asks that the bits of a row of c depend on that row of op(A) and on B alone: not on m, nor on
+  /// where the row lies. Rungs that cannot promise it do not take the call.
+  bool batch_invariant = false;
   Work work() const {
     const auto& [m, n, k, transpose_a, transpose_b] = shape;
     return {
@@ -33,5 +36,12 @@ struct Matmul {
         .flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k)};
   }
 };
+
+/// What those rungs take.
+inline constexpr std::string_view kAnyBits = "a call that does not ask for batch-invariant bits";
+template <class T>
+bool any_bits(const Matmul<T>& a) {
+  return !a.batch_invariant;
+}
 
 }  // namespace switchyard::kernels

@@ -27,7 +27,11 @@ void product_widened(Cpu& exec, const Matmul<BFloat16>& p) {
   const MatmulShape& s = p.shape;
   const std::vector<float> a = widened(p.a, s.m * s.k);
   const std::vector<float> b = widened(p.b, s.k * s.n);
-  run(exec, Matmul<float>{.shape = s, .a = a.data(), .b = b.data(), .c = p.c});
+  run(exec, Matmul<float>{.shape = s,
+                          .a = a.data(),
+                          .b = b.data(),
+                          .c = p.c,
+                          .batch_invariant = p.batch_invariant});
 }
 
 void grouped_widened(Cpu& exec, const GroupedMatmul<BFloat16>& a) {
@@ -128,6 +132,11 @@ template <class Op>
 bool has_units(const Op&) {
   return has_bfloat16_units();
 }
+constexpr std::string_view kProductNeeds =
+    "a processor with bfloat16 arithmetic, and a call that does not ask for batch-invariant bits";
+bool has_units_for_any_bits(const Matmul<BFloat16>& p) {
+  return has_bfloat16_units() && any_bits(p);
+}
 
 }  // namespace
 
@@ -136,7 +145,7 @@ bool has_units(const Op&) {
 template <>
 constexpr auto kRungs<Cpu, Matmul<BFloat16>> = std::to_array<Rung<Cpu, Matmul<BFloat16>>>(
     {{"matmul_widened", product_widened},
-     {"matmul_onednn_bfloat16_tiles", product_tiles, {kNeeds, has_units<Matmul<BFloat16>>}}});
+     {"matmul_onednn_bfloat16_tiles", product_tiles, {kProductNeeds, has_units_for_any_bits}}});
 
 template <>
 constexpr auto kRungs<Cpu, GroupedMatmul<BFloat16>> =

@@ -10,20 +10,50 @@
 namespace switchyard::kernels {
 namespace {
 
-// A task takes so many elements. Fixed, so that which elements fall in a loop's vector part and
-// which in its scalar remainder, and with them the last bit of exp and its kin, do not depend on
-// the threads.
+// A task takes so many elements. Fixed, so that what an element gets does not depend on the
+// threads.
 constexpr std::int64_t kChunk = 16384;
 
+/// Whole vectors of any width that the compiler picks.
+constexpr std::int64_t kWholeVectors = 16;
+
+// A loop of which there is one copy in the program: neither unrolled for a count that is known, nor
+// otherwise made to another one, whose exp might be another.
+#if defined(__GNUC__) && !defined(__clang__)
+#define SWITCHYARD_ONE_COPY __attribute__((noinline, noclone))
+#else
+#define SWITCHYARD_ONE_COPY
+#endif
+
 // ---- vector loops: chunks over threads, in loops that vectorise
+
+/// y = op(x) for whole vectors.
+template <class Functor, class T>
+SWITCHYARD_ONE_COPY void map_vectors(Functor op, const T* x, T* y, std::int64_t count) {
+#pragma GCC ivdep  // y may be x, never a shifted x
+  for (std::int64_t i = 0; i < count; ++i) y[i] = op(x[i]);
+}
+
+/// y = op(x), `count` elements. What is left behind the last whole vectors goes through the same
+/// vector loop beside y: exp and its kin have other last bits outside of one, and an element's bits
+/// must not depend on how many there are.
+template <class Functor, class T>
+void map_range(Functor op, const T* x, T* y, std::int64_t count) {
+  const std::int64_t whole = count / kWholeVectors * kWholeVectors;
+  map_vectors(op, x, y, whole);
+  if (whole == count) return;
+  T rest[kWholeVectors] = {};
+  std::copy(x + whole, x + count, rest);
+  map_vectors(op, rest, rest, kWholeVectors);
+  std::copy_n(rest, count - whole, y + whole);
+}
 
 template <class Functor, class T>
 void map_unary_vector_loops(Cpu&, const MapUnary<Functor, T>& a) {
   parallel_chunks(
       a.count, kChunk,
       [op = a.op, x = a.x, y = a.y](std::int64_t, std::int64_t begin, std::int64_t end) {
-#pragma GCC ivdep  // y may be x, never a shifted x
-        for (std::int64_t i = begin; i < end; ++i) y[i] = op(x[i]);
+        map_range(op, x + begin, y + begin, end - begin);
       });
 }
 

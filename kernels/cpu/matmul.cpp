@@ -2,6 +2,7 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/grouped_tiles.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -31,12 +32,41 @@ void library_tiles(Cpu&, const Matmul<T>& p) {
                    {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n);
 }
 
+/// The product of one expert that has all rows, out of tiles in the cache: a row's terms are added
+/// in the same order whatever else is multiplied.
+template <class T>
+void cache_tiles(Cpu& cpu, const Matmul<T>& p) {
+  const MatmulShape& s = p.shape;
+  const std::int64_t offsets[] = {0, s.m};
+  grouped_matmul_tiles(cpu, GroupedMatmul<T>{.shape = {s.m, 1, s.k, s.n},
+                                             .offsets = offsets,
+                                             .x = p.a,
+                                             .w = p.b,
+                                             .transpose_w = s.transpose_b,
+                                             .y = p.c});
+}
+
+template <class T>
+bool has_whole_rows(const Matmul<T>& p) {
+  return !p.shape.transpose_a;
+}
+template <class T>
+bool asks_for_invariant_bits(const Matmul<T>& p) {
+  return p.batch_invariant;
+}
+
 }  // namespace
 
 template <class T>
 constexpr auto kRungs<Cpu, Matmul<T>> = std::to_array<Rung<Cpu, Matmul<T>>>(
     {{"matmul_plain_loops", plain_loops<T>},
-     {sizeof(T) == 4 ? "matmul_onednn_tiles" : "matmul_eigen_tiles", library_tiles<T>}});
+     {sizeof(T) == 4 ? "matmul_onednn_tiles" : "matmul_eigen_tiles",
+      library_tiles<T>,
+      {kAnyBits, any_bits<T>}},
+     {.name = "matmul_cache_tiles",
+      .run = cache_tiles<T>,
+      .takes = {"an untransposed left matrix", has_whole_rows<T>},
+      .pays = {"batch-invariant bits", asks_for_invariant_bits<T>}}});
 
 template struct Provides<Cpu, Matmul<float>, Matmul<double>>;
 

@@ -19,6 +19,9 @@ namespace switchyard::kernels {
 template <class T>
 using SumOf = ResultOf<T>;
 
+/// Hidden units that are between the products of a block at a time.
+inline constexpr std::int64_t kStretch = 256;
+
 /// The calling thread's panels of one block.
 template <class T>
 class Panels {
@@ -86,10 +89,10 @@ class MoeBlock {
         routes_(routes),
         block_(block),
         padded_(padded_slots<T>(block.slots)),
-        w_in_(experts.w_in + block.expert * shape.wide() * shape.width),
-        b_in_(experts.b_in == nullptr ? nullptr : experts.b_in + block.expert * shape.wide()),
-        w_out_(experts.w_out + block.expert * shape.out * shape.hidden),
-        b_out_(experts.b_out == nullptr ? nullptr : experts.b_out + block.expert * shape.out) {}
+        w_in_(of_expert(experts.w_in, shape.wide() * shape.width)),
+        b_in_(of_expert(experts.b_in, shape.wide())),
+        w_out_(of_expert(experts.w_out, shape.out * shape.hidden)),
+        b_out_(of_expert(experts.b_out, shape.out)) {}
 
   std::int64_t assignment(std::int64_t slot) const {
     return routes_.permutation[block_.first + slot];
@@ -146,37 +149,46 @@ class MoeBlock {
                      });
   }
 
+  // Products with a matrix that is null are zeros.
+
   /// u [count] of hidden units [from, from + count), and of their second inputs behind them.
   template <class Unit>
   void pre_activations(const Element* x, std::int64_t from, std::int64_t count, Sum* u) const {
-    for (std::int64_t part = 0; part < Unit::kInputs; ++part) {
-      const std::int64_t row = part * shape_.hidden + from;
-      Sum* const to = u + part * count * kBlockSlots;
-      tile_product<T>(count, padded_, shape_.width,
-                      {w_in_ + row * shape_.width, shape_.width, false}, x, kBlockSlots, to,
-                      kBlockSlots, false);
-      if (b_in_ != nullptr) add_bias(b_in_ + row, count, to);
+    products_in<Unit>(x, from, count, u, false);
+    for (std::int64_t part = 0; b_in_ != nullptr && part < Unit::kInputs; ++part) {
+      add_bias(b_in_ + part * shape_.hidden + from, count, u + part * count * kBlockSlots);
     }
   }
-  /// y [C] += W_out h for hidden units [from, from + count).
-  void add_outputs(const Element* h, std::int64_t from, std::int64_t count, Sum* y) const {
-    tile_product<T>(shape_.out, padded_, count, {w_out_ + from, shape_.hidden, false}, h,
-                    kBlockSlots, y, kBlockSlots, from > 0);
+  /// Adds the same without a bias.
+  template <class Unit>
+  void add_pre_activations(const Element* x, std::int64_t from, std::int64_t count, Sum* u) const {
+    products_in<Unit>(x, from, count, u, true);
+  }
+  /// y [C] = W_out h for hidden units [from, from + count); plus y if `add`.
+  void outputs(const Element* h, std::int64_t from, std::int64_t count, Sum* y, bool add) const {
+    product(w_out_, from, shape_.hidden, false, shape_.out, count, h, y, add);
   }
   void add_output_bias(Sum* y) const {
     if (b_out_ != nullptr) add_bias(b_out_, shape_.out, y);
   }
+  /// y += weight · b_out for each slot.
+  void add_weighed_output_bias(const Sum* weights, Sum* y) const {
+    for (std::int64_t c = 0; b_out_ != nullptr && c < shape_.out; ++c) {
+      const auto number = static_cast<Sum>(b_out_[c]);
+      Sum* const row = y + c * kBlockSlots;
+      for (std::int64_t i = 0; i < padded_; ++i) row[i] += weights[i] * number;
+    }
+  }
   /// g [count] = W_outᵀ gy for hidden units [from, from + count).
   void hidden_cotangents(const Element* gy, std::int64_t from, std::int64_t count, Sum* g) const {
-    tile_product<T>(count, padded_, shape_.out, {w_out_ + from, shape_.hidden, true}, gy,
-                    kBlockSlots, g, kBlockSlots, false);
+    product(w_out_, from, shape_.hidden, true, count, shape_.out, gy, g, false);
   }
-  /// gx [D] += W_inᵀ gu for inputs number `part` of the hidden units [from, from + count).
-  void add_token_cotangents(const Element* gu, std::int64_t part, std::int64_t from,
-                            std::int64_t count, Sum* gx) const {
-    const std::int64_t row = part * shape_.hidden + from;
-    tile_product<T>(shape_.width, padded_, count, {w_in_ + row * shape_.width, shape_.width, true},
-                    gu, kBlockSlots, gx, kBlockSlots, part > 0 || from > 0);
+  /// gx [D] = W_inᵀ gu for inputs number `part` of the hidden units [from, from + count); plus gx
+  /// if `add`.
+  void token_cotangents(const Element* gu, std::int64_t part, std::int64_t from, std::int64_t count,
+                        Sum* gx, bool add) const {
+    product(w_in_, (part * shape_.hidden + from) * shape_.width, shape_.width, true, shape_.width,
+            count, gu, gx, add);
   }
   /// <gy, b_out> of each slot, 0 without a bias.
   void bias_dots(const T* gy, double* dots) const {
@@ -190,6 +202,27 @@ class MoeBlock {
   }
 
  private:
+  const T* of_expert(const T* array, std::int64_t numbers) const {
+    return array == nullptr ? nullptr : array + block_.expert * numbers;
+  }
+  template <class Unit>
+  void products_in(const Element* x, std::int64_t from, std::int64_t count, Sum* u,
+                   bool add) const {
+    for (std::int64_t part = 0; part < Unit::kInputs; ++part) {
+      product(w_in_, (part * shape_.hidden + from) * shape_.width, shape_.width, false, count,
+              shape_.width, x, u + part * count * kBlockSlots, add);
+    }
+  }
+  /// c [rows] (+)= the part of a stored matrix from element `at` on times b [depth].
+  void product(const T* matrix, std::int64_t at, std::int64_t stride, bool transposed,
+               std::int64_t rows, std::int64_t depth, const Element* b, Sum* c, bool add) const {
+    if (matrix != nullptr) {
+      tile_product<T>(rows, padded_, depth, {matrix + at, stride, transposed}, b, kBlockSlots, c,
+                      kBlockSlots, add);
+    } else if (!add) {
+      std::fill_n(c, rows * kBlockSlots, Sum{0});
+    }
+  }
   void add_bias(const T* bias, std::int64_t columns, Sum* panel) const {
     for (std::int64_t j = 0; j < columns; ++j) {
       const auto number = static_cast<Sum>(bias[j]);

@@ -27,9 +27,6 @@
 namespace switchyard::kernels {
 namespace {
 
-/// Hidden units that are between the two products at a time.
-constexpr std::int64_t kStretch = 256;
-
 /// h in the place of u.
 template <class Unit, class Sum>
 void activate(const Unit& unit, std::int64_t count, std::int64_t padded, Sum* u) {
@@ -63,7 +60,7 @@ void forward_block(const Unit& unit, const MoeForward<T>& a, const Block& block,
       of.store(kept, s.wide(), part * s.hidden + from, count, a.u);
     }
     activate(unit, count, of.padded(), u);
-    of.add_outputs(as_operand<T>(u, count, of.padded(), pairs), from, count, y);
+    of.outputs(as_operand<T>(u, count, of.padded(), pairs), from, count, y, from > 0);
   }
   of.add_output_bias(y);
   of.store_sums(y, s.out, outputs);
@@ -92,40 +89,13 @@ void activate_grad(const Unit& unit, std::int64_t count, std::int64_t padded, co
   }
 }
 
-/// weight · h [count, slots], hidden units [from, from + count), to strips whose terms are slots.
+/// What the pass over blocks of the way back leaves for what comes after it; null: not wanted.
 template <class T>
-void keep_hidden(const MoeShape& s, const MoeBlock<T>& of, const Block& block,
-                 std::int64_t first_slot, const SumOf<T>* h, std::int64_t from, std::int64_t count,
-                 ElementOf<T>* strips) {
-  const std::int64_t width = strip_columns<T>();
-  const std::int64_t first =
-      first_element<T>(block.expert, first_slot) + (block.first - first_slot) / kTermsOf<T>;
-  const auto place = [&](std::int64_t element, std::int64_t column) {
-    const std::int64_t strip = (from + column) / width;
-    return strips + (strip * slot_elements<T>(s) + first + element) * width +
-           (from + column) % width;
-  };
-  if constexpr (kTermsOf<T> == 1) {
-    empty_panel<T>(of.slots(), count, h, kBlockSlots, place);
-  } else {
-    // Neighbouring lanes are neighbouring slots: rows of them narrow to rows of pairs.
-    constexpr std::int64_t kRow = kBlockSlots / 2;
-    constexpr std::int64_t kColumns = 64;  // at a time
-    BFloat16Pair pairs[kColumns * kRow];
-    for (std::int64_t j = 0; j < count; j += kColumns) {
-      const std::int64_t columns = std::min(kColumns, count - j);
-      for (std::int64_t c = 0; c < columns; ++c) {
-        const float* const lanes = h + (j + c) * kBlockSlots;
-        for (std::int64_t i = 0; i < of.padded() / 2; ++i) {  // weighed with 0 behind the slots
-          pairs[c * kRow + i] = {BFloat16(lanes[2 * i]), BFloat16(lanes[2 * i + 1])};
-        }
-      }
-      empty_panel<BFloat16Pair>(
-          elements_for<T>(of.slots()), columns, pairs, kRow,
-          [&](std::int64_t element, std::int64_t column) { return place(element, j + column); });
-    }
-  }
-}
+struct MoeLeft {
+  T* gu = nullptr;            ///< [S, H'] times the weight
+  ElementOf<T>* h = nullptr;  ///< [S, H] times the weight, in strips (moe_gradients.h)
+  SumOf<T>* gx = nullptr;     ///< [S, D]
+};
 
 template <class Unit, class T>
 void backward_block(const Unit& unit, const MoeBackward<T>& a, const Block& block,
@@ -163,7 +133,7 @@ void backward_block(const Unit& unit, const MoeBackward<T>& a, const Block& bloc
       const auto* const gu =
           as_operand<T>(u + part * count * kBlockSlots, count, of.padded(), pairs);
       if (left.gu != nullptr) of.store(gu, s.wide(), part * s.hidden + from, count, left.gu);
-      if (left.gx != nullptr) of.add_token_cotangents(gu, part, from, count, gx);
+      if (left.gx != nullptr) of.token_cotangents(gu, part, from, count, gx, part > 0 || from > 0);
     }
   }
   if (left.gx != nullptr) of.store_sums(gx, s.width, left.gx);
@@ -187,14 +157,11 @@ void sum_choices(Cpu& cpu, const MoeShape& s, const MoeRoutes& routes, std::int6
   }
 }
 
-/// Numbers in the matrices and biases of the experts that have slots; no other is read.
+/// Numbers in the matrices and biases that are read.
 template <class Op>
 std::int64_t parameters_read(const Op& a) {
   MoeShape busy = a.shape;
-  busy.experts = 0;
-  for (std::int64_t e = 0; e < a.shape.experts; ++e) {
-    busy.experts += a.routes.offsets[e] < a.routes.offsets[e + 1] ? 1 : 0;
-  }
+  busy.experts = busy_experts(a.shape, a.routes);
   return busy.parameters(a.experts.b_in != nullptr, a.experts.b_out != nullptr);
 }
 
@@ -227,25 +194,6 @@ Work blocks_work(const MoeBackward<T>& a, const MoeLeft<T>& left) {
                    (left.gx != nullptr ? fused_moe::product_flops(s, s.wide(), s.width) : 0.0)};
 }
 
-/// What the sums over slots read and write.
-template <class T>
-Work gradients_work(const MoeBackward<T>& a) {
-  const MoeShape& s = a.shape;
-  const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
-  const bool out = a.gw_out != nullptr || a.gb_out != nullptr;
-  const std::int64_t left = (in ? s.wide() : 0) + (a.gw_out != nullptr ? s.hidden : 0);
-  const std::int64_t operands =
-      s.slots * left + s.tokens * ((a.gw_in != nullptr ? s.width : 0) + (out ? s.out : 0));
-  const std::int64_t results =
-      s.experts *
-      ((a.gw_in != nullptr ? s.wide() * s.width : 0) + (a.gb_in != nullptr ? s.wide() : 0) +
-       (a.gw_out != nullptr ? s.hidden * s.out : 0) + (a.gb_out != nullptr ? s.out : 0));
-  return {.bytes = bytes_of<T>(operands + results) + bytes_of<SumOf<T>>(out ? s.slots : 0) +
-                   bytes_of<std::int64_t>(s.slots + s.experts + 1),
-          .flops = (a.gw_in != nullptr ? fused_moe::product_flops(s, s.width, s.wide()) : 0.0) +
-                   (a.gw_out != nullptr ? fused_moe::product_flops(s, s.hidden, s.out) : 0.0)};
-}
-
 }  // namespace
 
 template <class T>
@@ -265,11 +213,9 @@ template <class T>
 void moe_backward_fused(Cpu& cpu, const MoeBackward<T>& a) {
   const MoeShape& s = a.shape;
   const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
-  const std::int64_t width = strip_columns<T>();
-  const std::int64_t strips = (s.hidden + width - 1) / width;
   const DeviceArray<Cpu, T> gu(cpu, in ? s.slots * s.wide() : 0);
-  const DeviceArray<Cpu, ElementOf<T>> h(
-      cpu, a.gw_out != nullptr ? strips * slot_elements<T>(s) * width : 0);
+  const DeviceArray<Cpu, ElementOf<T>> h(cpu,
+                                         a.gw_out != nullptr ? hidden_strip_elements<T>(s) : 0);
   MoeLeft<T> left = {.gu = in ? gu.data() : nullptr, .h = a.gw_out != nullptr ? h.data() : nullptr};
   {
     const DeviceArray<Cpu, SumOf<T>> gx(cpu, a.gx != nullptr ? s.slots * s.width : 0);
@@ -288,8 +234,17 @@ void moe_backward_fused(Cpu& cpu, const MoeBackward<T>& a) {
       sum_choices<T>(cpu, s, a.routes, s.width, gx.data(), nullptr, a.gx);
     }
   }
-  fused_moe::run_step<fused_moe::kMatrixGrads>(cpu, kBackwardFusedName, gradients_work(a),
-                                               [&] { moe_matrix_gradients(a, left); });
+  run_matrix_gradients(cpu, kBackwardFusedName,
+                       MatrixSums<T>{.shape = s,
+                                     .routes = a.routes,
+                                     .in = {{left.gu, a.x}},
+                                     .h = left.h,
+                                     .gy = a.gy,
+                                     .bias_weights = a.weights,
+                                     .gw_in = a.gw_in,
+                                     .gb_in = a.gb_in,
+                                     .gw_out = a.gw_out,
+                                     .gb_out = a.gb_out});
 }
 
 template void moe_forward_fused(Cpu&, const MoeForward<float>&);

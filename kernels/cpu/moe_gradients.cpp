@@ -1,5 +1,7 @@
 #include "kernels/cpu/moe_gradients.h"
 
+#include "kernels/common/moe_steps.h"
+
 namespace switchyard::kernels {
 namespace {
 
@@ -44,9 +46,9 @@ void round_to(const double* sums, std::int64_t count, T* to) {
   for (std::int64_t j = 0; j < count; ++j) to[j] = T(static_cast<SumOf<T>>(sums[j]));
 }
 
-/// gw_in [H', D] = Σ_s gu[s]ᵀ x[token(s)], and gb_in = Σ_s gu[s], rows of one task.
+/// Rows of gw_in [H', D] and gb_in of one task.
 template <class T>
-void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
+void grad_in(const MatrixSums<T>& a, const GradTask& task) {
   const MoeShape& s = a.shape;
   const std::int64_t width = strip_columns<T>();
   const std::int64_t strips = (s.width + width - 1) / width;
@@ -60,27 +62,33 @@ void grad_in(const MoeBackward<T>& a, const T* gu, const GradTask& task) {
   const std::int64_t end = a.routes.offsets[task.expert + 1];
   for (std::int64_t first = begin; first < end; first += kGradSlots) {
     const std::int64_t slots = std::min(kGradSlots, end - first);
-    const T* const left = gu + first * s.wide() + task.row;
-    for (std::int64_t i = 0; a.gb_in != nullptr && i < slots; ++i) {
-      for (std::int64_t j = 0; j < task.rows; ++j) {
-        sums[j] += double{static_cast<SumOf<T>>(left[i * s.wide() + j])};
+    for (const SlotsByTokens<T>& term : a.in) {
+      if (term.gu == nullptr) continue;
+      const bool is_first = &term == a.in;
+      const T* const left = term.gu + first * s.wide() + task.row;
+      for (std::int64_t i = 0; is_first && a.gb_in != nullptr && i < slots; ++i) {
+        for (std::int64_t j = 0; j < task.rows; ++j) {
+          sums[j] += double{static_cast<SumOf<T>>(left[i * s.wide() + j])};
+        }
       }
+      if (gw.data() == nullptr) continue;
+      copy_to_strips<T>(
+          slots, s.width,
+          [&](std::int64_t slot) {
+            return term.x + a.routes.permutation[first + slot] / s.k * s.width;
+          },
+          x, stride);
+      tile_product_strips<T>(task.rows, s.width, slots, {left, s.wide(), true}, x, stride * width,
+                             gw.data(), s.width, !is_first || first > begin);
     }
-    if (gw.data() == nullptr) continue;
-    copy_to_strips<T>(
-        slots, s.width,
-        [&](std::int64_t slot) { return a.x + a.routes.permutation[first + slot] / s.k * s.width; },
-        x, stride);
-    tile_product_strips<T>(task.rows, s.width, slots, {left, s.wide(), true}, x, stride * width,
-                           gw.data(), s.width, first > begin);
   }
   gw.finish(begin == end);
   if (a.gb_in != nullptr) round_to(sums, task.rows, a.gb_in + row);
 }
 
-/// gw_out [C, H] = Σ_s gy[token(s)]ᵀ (w h)[s], and gb_out = Σ_s w gy[token(s)], rows of one task.
+/// Rows of gw_out [C, H] and gb_out of one task.
 template <class T>
-void grad_out(const MoeBackward<T>& a, const ElementOf<T>* h, const GradTask& task) {
+void grad_out(const MatrixSums<T>& a, const GradTask& task) {
   const MoeShape& s = a.shape;
   const std::int64_t width = strip_columns<T>();
   T* const gy = scratch<T>(Scratch::kMoePanels, static_cast<std::size_t>(kGradSlots * task.rows));
@@ -96,8 +104,8 @@ void grad_out(const MoeBackward<T>& a, const ElementOf<T>* h, const GradTask& ta
       const std::int64_t assignment = a.routes.permutation[first + i];
       const T* const from = a.gy + assignment / s.k * s.out + task.row;
       std::copy_n(from, task.rows, gy + i * task.rows);
-      if (a.gb_out == nullptr) continue;
-      const auto weight = double{a.weights[assignment]};
+      if (a.gb_out == nullptr || a.bias_weights == nullptr) continue;
+      const auto weight = double{a.bias_weights[assignment]};
       for (std::int64_t j = 0; j < task.rows; ++j) {
         sums[j] += weight * double{static_cast<SumOf<T>>(from[j])};
       }
@@ -105,30 +113,53 @@ void grad_out(const MoeBackward<T>& a, const ElementOf<T>* h, const GradTask& ta
     if (gw.data() == nullptr) continue;
     const std::int64_t element =
         first_element<T>(task.expert, begin) + (first - begin) / kTermsOf<T>;
-    tile_product_strips<T>(task.rows, s.hidden, slots, {gy, task.rows, true}, h + element * width,
+    tile_product_strips<T>(task.rows, s.hidden, slots, {gy, task.rows, true}, a.h + element * width,
                            slot_elements<T>(s) * width, gw.data(), s.hidden, first > begin);
   }
   gw.finish(begin == end);
   if (a.gb_out != nullptr) round_to(sums, task.rows, a.gb_out + row);
 }
 
+/// What the sums read and write.
+template <class T>
+Work gradients_work(const MatrixSums<T>& a) {
+  const MoeShape& s = a.shape;
+  const std::int64_t terms = a.in[1].gu != nullptr ? 2 : 1;
+  const bool in = a.gw_in != nullptr || a.gb_in != nullptr;
+  const bool out = a.gw_out != nullptr || a.gb_out != nullptr;
+  const std::int64_t left = (in ? terms * s.wide() : 0) + (a.gw_out != nullptr ? s.hidden : 0);
+  const std::int64_t operands =
+      s.slots * left + s.tokens * ((a.gw_in != nullptr ? terms * s.width : 0) + (out ? s.out : 0));
+  const std::int64_t results =
+      s.experts *
+      ((a.gw_in != nullptr ? s.wide() * s.width : 0) + (a.gb_in != nullptr ? s.wide() : 0) +
+       (a.gw_out != nullptr ? s.hidden * s.out : 0) + (a.gb_out != nullptr ? s.out : 0));
+  const double in_flops = fused_moe::product_flops(s, s.width, s.wide());
+  return {.bytes = bytes_of<T>(operands + results) + bytes_of<SumOf<T>>(out ? s.slots : 0) +
+                   bytes_of<std::int64_t>(s.slots + s.experts + 1),
+          .flops = (a.gw_in != nullptr ? static_cast<double>(terms) * in_flops : 0.0) +
+                   (a.gw_out != nullptr ? fused_moe::product_flops(s, s.hidden, s.out) : 0.0)};
+}
+
 }  // namespace
 
 template <class T>
-void moe_matrix_gradients(const MoeBackward<T>& a, const MoeLeft<T>& left) {
+void run_matrix_gradients(Cpu& cpu, const char* rung, const MatrixSums<T>& a) {
   const MoeShape& s = a.shape;
-  if (a.gw_in != nullptr || a.gb_in != nullptr) {
-    for_each_task(grad_tasks(s.experts, s.wide(), kGradRows<T>),
-                  [&](const GradTask& task) { grad_in(a, left.gu, task); });
-  }
-  if (a.gw_out != nullptr || a.gb_out != nullptr) {
-    for_each_task(grad_tasks(s.experts, s.out, kGradRows<T>),
-                  [&](const GradTask& task) { grad_out<T>(a, left.h, task); });
-  }
+  fused_moe::run_step<fused_moe::kMatrixGrads>(cpu, rung, gradients_work(a), [&] {
+    if (a.gw_in != nullptr || a.gb_in != nullptr) {
+      for_each_task(grad_tasks(s.experts, s.wide(), kGradRows<T>),
+                    [&](const GradTask& task) { grad_in(a, task); });
+    }
+    if (a.gw_out != nullptr || a.gb_out != nullptr) {
+      for_each_task(grad_tasks(s.experts, s.out, kGradRows<T>),
+                    [&](const GradTask& task) { grad_out(a, task); });
+    }
+  });
 }
 
-template void moe_matrix_gradients(const MoeBackward<float>&, const MoeLeft<float>&);
-template void moe_matrix_gradients(const MoeBackward<double>&, const MoeLeft<double>&);
-template void moe_matrix_gradients(const MoeBackward<BFloat16>&, const MoeLeft<BFloat16>&);
+template void run_matrix_gradients(Cpu&, const char*, const MatrixSums<float>&);
+template void run_matrix_gradients(Cpu&, const char*, const MatrixSums<double>&);
+template void run_matrix_gradients(Cpu&, const char*, const MatrixSums<BFloat16>&);
 
 }  // namespace switchyard::kernels

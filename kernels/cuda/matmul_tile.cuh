@@ -96,7 +96,10 @@ void in_parts(KernelExecutor& exec, const char* name, const Matmul<T>& a,
               const Multiply& multiply) {
   auto p = product(name, a);
   const std::int64_t outputs = std::int64_t{p.m} * p.n;
-  const Split split = split_sum(outputs, tiles_along(p.m, 64) * tiles_along(p.n, 64), p.k);
+  // How many parts there are depends on m; one part, on k alone.
+  const Split split = a.batch_invariant
+                          ? Split{1, p.k}
+                          : split_sum(outputs, tiles_along(p.m, 64) * tiles_along(p.n, 64), p.k);
   run_in_parts(exec, outputs, split, a.c, [&](ResultOf<T>* to) {
     p.c = to;
     multiply(p, split);

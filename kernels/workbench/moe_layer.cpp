@@ -11,15 +11,17 @@ ExpertActivation activation_of(const Sizes& s) {
 }
 
 Unit unit_of(ExpertActivation activation, double u, double second) {
-  if (activation == ExpertActivation::kRelu) return {std::max(u, 0.0), u > 0.0 ? 1.0 : 0.0, 0.0};
+  if (activation == ExpertActivation::kRelu) return {std::max(u, 0.0), u > 0.0 ? 1.0 : 0.0};
   if (activation == ExpertActivation::kGelu) {
     const double distribution = std::erfc(-u / std::numbers::sqrt2) / 2.0;
     const double density = std::exp(-u * u / 2.0) / std::sqrt(2.0 * std::numbers::pi);
-    return {u * distribution, distribution + u * density, 0.0};
+    return {u * distribution, distribution + u * density, 0.0, density * (2.0 - u * u)};
   }
   const double sigmoid = 1.0 / (1.0 + std::exp(-u));
-  const double by_first = second * (sigmoid + u * sigmoid * (1.0 - sigmoid));
-  return {u * sigmoid * second, by_first, u * sigmoid};
+  const double slope = sigmoid * (1.0 - sigmoid);  // of the sigmoid
+  const double silu_slope = sigmoid + u * slope;
+  const double silu_bend = slope * (2.0 + u * (1.0 - 2.0 * sigmoid));
+  return {u * sigmoid * second, second * silu_slope, u * sigmoid, second * silu_bend, silu_slope};
 }
 
 std::vector<SizeParameter> Layer::parameters() {

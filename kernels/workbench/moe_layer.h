@@ -14,11 +14,14 @@ inline constexpr std::int64_t kActivations = 3;
 /// Activation number 0 ... 2 of the sizes.
 ExpertActivation activation_of(const Sizes& s);
 
-/// The hidden unit of u, whose second input is `second`, and its derivatives by both.
+/// The hidden unit of u, whose second input is `second`, and its derivatives by both. It is linear
+/// in the second.
 struct Unit {
   double value = 0.0;
   double by_first = 0.0;
   double by_second = 0.0;
+  double by_first_twice = 0.0;
+  double by_both = 0.0;
 };
 Unit unit_of(ExpertActivation activation, double u, double second);
 

@@ -8,7 +8,12 @@ namespace {
 struct MatmulCase {
   static constexpr const char* kComputes = "c [m, n] = op(a) [m, k] x op(b) [k, n]";
   static std::vector<SizeParameter> parameters() {
-    return {{"m", 192}, {"n", 192}, {"k", 192}, {"transpose_a", 0, 0, 1}, {"transpose_b", 0, 0, 1}};
+    return {{"m", 192},
+            {"n", 192},
+            {"k", 192},
+            {"transpose_a", 0, 0, 1},
+            {"transpose_b", 0, 0, 1},
+            {"batch_invariant", 0, 0, 1}};
   }
   /// Lists sizes that are no multiple of any tile, one tile exactly, several parts of k, rows of 16
   /// bytes, empty, and large tiles that fill a GPU, each with every pair of flags.
@@ -29,7 +34,9 @@ struct MatmulCase {
                                                                           {16, 8, 600},
                                                                           {40, 72, 136},
                                                                           {1432, 1416, 8}}) {
-      for (const int flags : {0, 1, 2, 3}) sizes.push_back({m, n, k, flags & 1, flags >> 1});
+      for (const int flags : {0, 1, 2, 3, 4, 6}) {
+        sizes.push_back({m, n, k, flags & 1, flags >> 1 & 1, flags >> 2});
+      }
     }
     return sizes;
   }
@@ -55,8 +62,11 @@ struct MatmulCase {
   }
   template <class T>
   static Matmul<T> arguments(const Sizes& s, Arguments& p) {
-    return {
-        .shape = shape(s), .a = p.at<const T>(0), .b = p.at<const T>(1), .c = p.at<ResultOf<T>>(2)};
+    return {.shape = shape(s),
+            .a = p.at<const T>(0),
+            .b = p.at<const T>(1),
+            .c = p.at<ResultOf<T>>(2),
+            .batch_invariant = s.flag("batch_invariant")};
   }
 };
 

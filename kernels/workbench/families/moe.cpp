@@ -1,9 +1,6 @@
 #include "kernels/api/moe.h"
 
-#include <cmath>
-
-#include "kernels/workbench/describe.h"
-#include "kernels/workbench/moe_layer.h"
+#include "kernels/workbench/moe_operands.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -15,78 +12,6 @@ template <class T>
 constexpr double kLayerTolerance = std::is_same_v<T, BFloat16> ? 1e-2
                                                                : tolerance(element_type<T>());
 
-/// Operands of both directions: arrays 0 ... 9 of their problems.
-struct Operands {
-  Indices experts;
-  Sorted sorted;
-  MoeShape shape;
-  Numbers w_in, b_in, w_out, b_out, x, weights;
-
-  template <class T>
-  static Operands draw(const Sizes& s, Problem& p) {
-    Operands o;
-    o.sorted = Layer::route(s, p, &o.experts);
-    o.shape = Layer::shape(s, o.sorted.offsets.back());
-    const MoeShape& m = o.shape;
-    p.indices(o.experts);
-    p.indices(o.sorted.offsets);
-    p.indices(o.sorted.permutation);
-    p.indices(o.sorted.inverse);
-    // Of a size that leaves pre-activations and outputs at about one.
-    const auto scaled = [&](std::int64_t count, std::int64_t terms) {
-      Numbers numbers = p.random_normal(count);
-      for (double& number : numbers) number /= std::sqrt(static_cast<double>(terms + 1));
-      return p.operand<T>(std::move(numbers));
-    };
-    const auto bias = [&](std::int64_t count) {
-      if (s.flag("biased")) return p.normal<T>({count});
-      p.absent();
-      return Numbers(static_cast<std::size_t>(count));
-    };
-    o.w_in = scaled(m.experts * m.wide() * m.width, m.width);
-    o.b_in = bias(m.experts * m.wide());
-    o.w_out = scaled(m.experts * m.out * m.hidden, m.hidden);
-    o.b_out = bias(m.experts * m.out);
-    o.x = p.normal<T>({m.tokens, m.width});
-    o.weights = p.normal<ResultOf<T>>({m.tokens, m.k});
-    return o;
-  }
-  /// u[slot, j].
-  Measured pre_activation(std::int64_t slot, std::int64_t j) const {
-    const std::int64_t a = sorted.permutation[slot];
-    const std::int64_t row = experts[a] * shape.wide() + j;
-    Measured u{};
-    u += b_in[row];
-    for (std::int64_t d = 0; d < shape.width; ++d) {
-      u += w_in[row * shape.width + d] * x[a / shape.k * shape.width + d];
-    }
-    return u;
-  }
-  /// The hidden units of one slot.
-  std::vector<Unit> units(const std::vector<double>& u) const {
-    std::vector<Unit> units;
-    for (std::int64_t j = 0; j < shape.hidden; ++j) {
-      units.push_back(unit_of(shape.activation, u[j], u[j + shape.wide() - shape.hidden]));
-    }
-    return units;
-  }
-
-  template <class T>
-  static MoeRoutes routes(Arguments& p) {
-    return {.indices = p.at<const std::int64_t>(0),
-            .offsets = p.at<const std::int64_t>(1),
-            .permutation = p.at<const std::int64_t>(2),
-            .inverse = p.at<const std::int64_t>(3)};
-  }
-  template <class T>
-  static MoeWeights<T> matrices(Arguments& p) {
-    return {.w_in = p.at<const T>(4),
-            .b_in = p.at<const T>(5),
-            .w_out = p.at<const T>(6),
-            .b_out = p.at<const T>(7)};
-  }
-};
-
 struct ForwardCase : Layer {
   template <class T>
   static constexpr bool kOnGpu = kHasKernels<T>;
@@ -94,7 +19,8 @@ struct ForwardCase : Layer {
   static constexpr double kTolerance = kLayerTolerance<T>;
   static constexpr const char* kComputes =
       "y [tokens, out] = weighted sum over a token's experts of W_out activation(W_in x + b_in) + "
-      "b_out; u [slots, hidden or twice that] if it is kept";
+      "b_out; u [slots, hidden or twice that] if it is kept; on cpu the fused rungs alone give a "
+      "token the same bits in any batch";
   template <class T>
   static void problem(const Sizes& s, Problem& p) {
     const Operands o = Operands::draw<T>(s, p);
@@ -145,15 +71,7 @@ struct BackwardCase : Layer {
   static void problem(const Sizes& s, Problem& p) {
     const Operands o = Operands::draw<T>(s, p);
     const MoeShape& m = o.shape;
-    Numbers u;
-    for (std::int64_t i = 0; i < m.slots * m.wide(); ++i) {
-      u.push_back(o.pre_activation(i / m.wide(), i % m.wide()).value);
-    }
-    if (s.flag("keeps_u")) {
-      u = p.operand<T>(u);
-    } else {
-      p.absent();
-    }
+    const Numbers u = o.pre_activations<T>(s, p);
     const Numbers& gy = p.normal<T>({m.tokens, m.out});
     Expected& gx = p.result<T>({m.tokens, m.width});
     Expected& gweights = p.result<ResultOf<T>>({m.tokens, m.k});
@@ -166,8 +84,7 @@ struct BackwardCase : Layer {
       const std::int64_t expert = o.experts[a];
       const double* const token = &o.x[a / m.k * m.width];
       const double* const cotangent = &gy[a / m.k * m.out];
-      const std::vector<Unit> units =
-          o.units({u.begin() + slot * m.wide(), u.begin() + (slot + 1) * m.wide()});
+      const std::vector<Unit> units = o.units(std::span(u).subspan(slot * m.wide(), m.wide()));
       for (std::int64_t c = 0; c < m.out; ++c) {
         gb_out[expert * m.out + c] += o.weights[a] * cotangent[c];
         gweights[a] += cotangent[c] * o.b_out[expert * m.out + c];
@@ -216,10 +133,12 @@ struct BackwardCase : Layer {
 Family moe_family() {
   return {.name = "moe",
           .sources = {"kernels/cuda/moe.cu", "kernels/cuda/moe_sequences.cu",
-                      "kernels/cuda/moe_fused.cu", "kernels/cuda/moe_fused_tensor_core.cu"},
+                      "kernels/cuda/moe_fused.cu", "kernels/cuda/moe_fused_tensor_core.cu",
+                      "kernels/cuda/moe_double_backward.cu", "kernels/cuda/moe_double_fused.cu"},
           .page = "docs/kernels/moe.md",
           .entry_points = {describe<ForwardCase, float, double, BFloat16>(),
-                           describe<BackwardCase, float, double, BFloat16>()}};
+                           describe<BackwardCase, float, double, BFloat16>(),
+                           moe_double_backward_entry_point()}};
 }
 
 }  // namespace switchyard::kernels::workbench

@@ -1,4 +1,4 @@
-#include "kernels/api/moe.h"
+#include "kernels/api/moe_double_backward.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -20,6 +20,7 @@ namespace {
 
 using kernels::ExpertActivation;
 using kernels::MoeBackward;
+using kernels::MoeDoubleBackward;
 using kernels::MoeForward;
 using kernels::MoeShape;
 using kernels::Simt;
@@ -135,6 +136,53 @@ Results run_layer(const Layer<T>& in, bool keeps_u, const std::string& technique
   return results;
 }
 
+/// Results of the second order along a direction like the layer itself, and their launches.
+struct SecondResults {
+  std::vector<double> ggy, gx, gweights, matrices;
+  std::int64_t launches = 0;
+};
+
+template <class T>
+SecondResults run_second_order(const Layer<T>& in, bool keeps_u) {
+  const MoeShape& s = in.shape;
+  GuardedBuffer<T> y(s.tokens * s.out), u(s.slots * s.wide()), ggy(s.tokens * s.out),
+      gx(s.tokens * s.width), gweights(s.slots), gw_in(s.experts * s.wide() * s.width),
+      gb_in(s.experts * s.wide()), gw_out(s.experts * s.out * s.hidden), gb_out(s.experts * s.out);
+  Simt simt;
+  kernels::run_rung(simt, "moe_forward_fused",
+                    MoeForward<T>{.shape = s,
+                                  .routes = in.routes.arrays(),
+                                  .experts = in.experts(),
+                                  .x = in.x.data(),
+                                  .weights = in.weights.data(),
+                                  .u = u.data(),
+                                  .y = y.data()});
+  const std::size_t before = simt.launches;
+  kernels::run_rung(
+      simt, "moe_double_backward_fused",
+      MoeDoubleBackward<T>{
+          .shape = s,
+          .routes = in.routes.arrays(),
+          .experts = in.experts(),
+          .x = in.x.data(),
+          .weights = in.weights.data(),
+          .u = keeps_u ? u.data() : nullptr,
+          .gy = in.gy.data(),
+          .direction = {.x = in.x.data(), .weights = in.weights.data(), .experts = in.experts()},
+          .ggy = ggy.data(),
+          .gx = gx.data(),
+          .gweights = gweights.data(),
+          .gw_in = gw_in.data(),
+          .gb_in = gb_in.data(),
+          .gw_out = gw_out.data(),
+          .gb_out = gb_out.data()});
+  SecondResults results = {ggy.values(), gx.values(), gweights.values(), gw_in.values(), 0};
+  const std::vector<double> out = gw_out.values();
+  results.matrices.insert(results.matrices.end(), out.begin(), out.end());
+  results.launches = static_cast<std::int64_t>(simt.launches - before);
+  return results;
+}
+
 /// Two different experts for each of `tokens`, most of them 1 and 3, nobody 4.
 Indices uneven_choices(std::int64_t tokens) {
   Indices chosen;
@@ -196,6 +244,37 @@ TYPED_TEST(CudaMoe, ATokenGetsTheSameBitsWhateverElseIsInItsBatch) {
   }
 }
 
+TYPED_TEST(CudaMoe, TheSecondOrderTakesTenLaunchesAndOneMoreWithoutPreActivations) {
+  const Layer<TypeParam> in(ExpertActivation::kSwiGlu, uneven_choices(20));
+  const SecondResults kept = run_second_order(in, true);
+  const SecondResults computed_again = run_second_order(in, false);
+  EXPECT_EQ(kept.launches, 10);
+  EXPECT_EQ(computed_again.launches, 11);
+  EXPECT_EQ(kept.ggy, computed_again.ggy);
+  EXPECT_EQ(kept.gx, computed_again.gx);
+  EXPECT_EQ(kept.gweights, computed_again.gweights);
+  EXPECT_EQ(kept.matrices, computed_again.matrices);
+}
+
+TYPED_TEST(CudaMoe, ATokensSecondOrderHasTheSameBitsInAnyBatchAndOnAnyNumberOfThreads) {
+  const Layer<TypeParam> all(ExpertActivation::kSwiGlu, uneven_choices(150));
+  const SecondResults together = run_second_order(all, true);
+  constexpr std::int64_t kFirst = 13, kCount = 70;
+  const SecondResults some = run_second_order(Layer<TypeParam>(all, kFirst, kCount), true);
+  const auto part = [](const std::vector<double>& of_all, std::int64_t width) {
+    return std::vector<double>(of_all.begin() + kFirst * width,
+                               of_all.begin() + (kFirst + kCount) * width);
+  };
+  EXPECT_EQ(some.ggy, part(together.ggy, kOut));
+  EXPECT_EQ(some.gx, part(together.gx, kWidth));
+  EXPECT_EQ(some.gweights, part(together.gweights, kChoices));
+  for_thread_counts([&] {
+    const SecondResults again = run_second_order(all, true);
+    EXPECT_EQ(again.gx, together.gx);
+    EXPECT_EQ(again.matrices, together.matrices);
+  });
+}
+
 TYPED_TEST(CudaMoe, SameBitsOnAnyNumberOfThreads) {
   const Layer<TypeParam> in(ExpertActivation::kGelu, uneven_choices(70));
   std::vector<Results> results;
@@ -237,6 +316,7 @@ TYPED_TEST(CudaMoe, SizesOver32BitsAreRefusedBeforeTheLaunch) {
       refused_by(technique, MoeForward<TypeParam>{});
       refused_by(technique, MoeBackward<TypeParam>{});
     }
+    refused_by("fused", MoeDoubleBackward<TypeParam>{});
   }
   EXPECT_EQ(simt.launches, 0U);
 }
