@@ -128,5 +128,12 @@ TEST_F(GraphTest, GradcheckExplainsWhatFails) {
   EXPECT_NE(result.out.find("every rule by itself is right"), std::string::npos) << result.out;
 }
 
+/// No rule of the engine is accused where finite differences only round.
+TEST_F(GraphTest, GradcheckAccusesNoOperation) {
+  const ProgramResult result =
+      run_switchyard({"gradcheck", "all", "--tolerance", "1e-300", "--explain"});
+  EXPECT_EQ(result.out.find("is wrong at order"), std::string::npos) << result.out;
+}
+
 }  // namespace
 }  // namespace switchyard::test

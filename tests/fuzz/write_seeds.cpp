@@ -95,6 +95,14 @@ void write_images(const fs::path& root) {
   fs::remove(compressed);
   write("cifar10", "batch", '\0', test::cifar10_records(1, 2));
   write("cifar10", "names", '\2', "a b c d e f g h i j\n");
+  test::write_bytes(seed_file(root, "graph", "two-operations"),
+                    R"({"inputs": {"x": [[1, 2]], "w": [[3, 4]]}, "integers": {"l": [0]},
+  "operations": [{"name": "y", "op": "matmul", "inputs": ["x", "w"], "transpose_b": true},
+                 {"name": "z", "op": "cross_entropy", "inputs": ["y", "l"]}],
+  "loss": "z", "direction": {"x": [[1, 0]]}})");
+  test::write_bytes(seed_file(root, "graph", "document"),
+                    R"({"nodes": [{"op": "exp", "pass": 0, "outputs": [{"shape": [2],
+  "dtype": "float64", "values": [1, "nan"]}]}], "gradient": {"x": {"shape": [], "norm": 2}}})");
   test::write_bytes(seed_file(root, "trace", "one-layer"),
                     npy_file("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }",
                              std::string("\0\1\2\3", 4)));
