@@ -55,10 +55,12 @@ class Checker {
     std::uint32_t pending_pc = 0;  ///< where it began
   };
 
-  void read(const Warp& warp, const Instruction& in, std::uint32_t lane, Byte& byte,
-            std::uint64_t address, bool is_atomic);
-  void write(const Warp& warp, const Instruction& in, std::uint32_t lane, Byte& byte,
-             std::uint64_t address, bool is_atomic);
+  template <class Body>
+  void for_bytes(std::uint64_t address, std::uint32_t bytes, const Body& body);
+  void read(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
+            Byte& byte, std::uint64_t address);
+  void write(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
+             Byte& byte, std::uint64_t address);
   bool is_ordered(const Warp& warp, const Event& before) const;
   Event event(const Warp& warp, const Instruction& in, std::uint32_t lane, bool is_atomic) const;
   [[noreturn]] void race(const Warp& warp, const Instruction& in, std::uint32_t lane,
@@ -69,6 +71,9 @@ class Checker {
 
   const Launch& launch_;
   std::vector<Byte> bytes_;
+  /// Whether a word's bytes differ, because something narrower touched it. Until then the first of
+  /// its bytes stands for all four, which makes most accesses four times cheaper.
+  std::vector<bool> is_split_;
   std::array<Clocks, kWarps> known_{};  ///< what each warp knows of each warp's clock
   std::array<std::uint32_t, kWarps> syncs_{};
   std::array<Clocks, 16> arrived_{};  ///< what those at a barrier know

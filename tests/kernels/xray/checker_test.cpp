@@ -79,6 +79,20 @@ TEST(XrayChecker, AtomicsRaceWithPlainAccessesAlone) {
   expect_error([&] { check(with("ld.shared.u32 %r7, [box];"), 64); }, "a race: ");
 }
 
+TEST(XrayChecker, TellsTheBytesOfAWordApart) {
+  // Two threads write the halves of one word: no race. Then one reads what the other wrote: a race.
+  const auto halves = [](const std::string& read) {
+    return neighbours("bar.sync 0;", R"(bar.sync 0;
+      shl.b32 %r8, %r1, 1;
+      add.u32 %r8, %r8, %r6;
+      st.shared.u16 [%r8], %r1;
+      )" + read);
+  };
+  EXPECT_NO_THROW(check(halves("ld.shared.u16 %r7, [%r8];"), 64));
+  EXPECT_NO_THROW(check(halves("bar.sync 0;\nld.shared.u32 %r7, [box];"), 64));
+  expect_error([&] { check(halves("ld.shared.u32 %r7, [box];"), 64); }, "a race: ");
+}
+
 TEST(XrayChecker, FindsABarrierThatPartOfAWarpReaches) {
   expect_error([] { check(neighbours("setp.lt.u32 %p1, %r1, 16;\n@%p1 bar.sync 0;"), 32); },
                "a divergent barrier: 16 of the warp's 32 threads are here together");
