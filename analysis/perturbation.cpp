@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "analysis/vectors.h"
+#include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 
 namespace switchyard {

@@ -17,6 +17,7 @@ constexpr int kMaxDirections = 100'000;
 constexpr int kMaxRepeats = 1'000'000;
 constexpr std::size_t kMaxBatchSizes = 100;
 constexpr std::int64_t kMaxMegabytes = 100'000'000;
+constexpr std::size_t kMegabyte = 1'000'000;
 
 template <class T>
 void read_integer(JsonObject& object, const std::string& field, T& value,
@@ -33,9 +34,16 @@ void read_curvature(JsonObject object, CurvatureOptions& options) {
   read_integer(object, "max_iterations", options.lanczos.max_iterations, 1, kMaxIterations);
   read_positive(object, "tolerance", options.lanczos.tolerance);
   read_integer(object, "trace_samples", options.hutchinson.samples, 1, kMaxSamples);
-  auto megabytes = static_cast<std::int64_t>(options.hessian.graph_memory_bytes / 1'000'000);
-  read_integer(object, "graph_memory_megabytes", megabytes, 0, kMaxMegabytes);
-  options.hessian.graph_memory_bytes = static_cast<std::size_t>(megabytes) * 1'000'000;
+  options.hutchinson.tolerance = object.optional("trace_tolerance", options.hutchinson.tolerance);
+  if (!(options.hutchinson.tolerance >= 0.0))
+    object.fail("trace_tolerance", "must not be negative");
+  read_integer(object, "density_probes", options.density.probes, 1, kMaxSamples);
+  read_integer(object, "density_steps", options.density.steps, 1, kMaxIterations);
+  const char* graphs = "graph_memory_megabytes";  // null: asked of the system
+  if (!object.optional<nlohmann::json>(graphs, nullptr).is_null()) {
+    const auto megabytes = object.bounded<std::int64_t>(graphs, 0, kMaxMegabytes);
+    options.graph_memory_bytes = static_cast<std::size_t>(megabytes) * kMegabyte;
+  }
   object.finish();
 }
 
@@ -67,6 +75,10 @@ void read_efficiency(JsonObject object, EfficiencyOptions& options) {
   object.finish();
 }
 
+nlohmann::json megabytes_or_null(const std::optional<std::size_t>& bytes) {
+  return bytes ? nlohmann::json(*bytes / kMegabyte) : nlohmann::json();
+}
+
 }  // namespace
 
 AnalysisConfig parse_analysis_config(JsonObject object) {
@@ -95,7 +107,10 @@ nlohmann::json to_json(const AnalysisConfig& config) {
            {{"max_iterations", curvature.lanczos.max_iterations},
             {"tolerance", curvature.lanczos.tolerance},
             {"trace_samples", curvature.hutchinson.samples},
-            {"graph_memory_megabytes", curvature.hessian.graph_memory_bytes / 1'000'000}}},
+            {"trace_tolerance", curvature.hutchinson.tolerance},
+            {"density_probes", curvature.density.probes},
+            {"density_steps", curvature.density.steps},
+            {"graph_memory_megabytes", megabytes_or_null(curvature.graph_memory_bytes)}}},
           {"perturbation",
            {{"eigenvector_limit", perturbation.eigenvector_limit},
             {"random_limit", perturbation.random_limit},

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "analysis/curvature.h"
+#include "analysis/curvature/subset_curvature.h"
 #include "analysis/efficiency.h"
 #include "analysis/perturbation.h"
 #include "engine/core/dtype.h"
@@ -14,8 +14,10 @@ class JsonObject;
 /// Says how a trained model is analysed. The defaults are the published study's subsets of 1,000
 /// images.
 struct AnalysisConfig {
-  std::int64_t images = 1000;     ///< of the training and of the test set
-  std::int64_t batch_size = 250;  ///< images whose graph is in memory at a time
+  std::int64_t images = 1000;  ///< of the training and of the test set
+  /// Images whose graph is in memory at a time. The scatter of the batches is the data's error bar,
+  /// so that more of them tell it better.
+  std::int64_t batch_size = 50;
   DType dtype = DType::kFloat32;
   std::uint64_t seed = 1;  ///< of the subsets and the random vectors
   CurvatureOptions curvature;

@@ -67,7 +67,8 @@ Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
-  LossHessian hessian = cross_entropy_hessian(model, subsets.train, config.curvature.hessian);
+  LossHessian hessian =
+      cross_entropy_hessian(model, subsets.train, config.curvature.graph_memory(model.device()));
   return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
 }
 

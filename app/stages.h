@@ -3,7 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
-#include "analysis/curvature.h"
+#include "analysis/curvature/subset_curvature.h"
 #include "app/analysis_config.h"
 #include "app/progress.h"
 #include "data/dataset.h"

@@ -27,6 +27,9 @@ nlohmann::json train_step(const BenchOptions& options);
 nlohmann::json inference(const BenchOptions& options);
 /// Loss and gradient, Hessian-vector product from scratch and on a kept graph, evaluation mode.
 nlohmann::json hessian_product(const BenchOptions& options, DType dtype);
+/// Products of the Hessian and of Gauss-Newton with kept and rebuilt graphs, of a block of eight
+/// vectors, and of the head alone, in gradients per vector.
+nlohmann::json curvature_products(const BenchOptions& options);
 /// The convolutions of ResNet-18 alone, called directly in oneDNN on the CPU: a lower bound for the
 /// others.
 nlohmann::json convolutions(const BenchOptions& options);

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
+#include "analysis/curvature/vectors.h"
 #include "analysis/process_memory.h"
-#include "analysis/vectors.h"
 #include "bench/benchmark.h"
 #include "bench/problem.h"
 #include "engine/autograd/grad.h"

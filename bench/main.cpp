@@ -26,6 +26,7 @@ const std::map<std::string, Benchmark>& benchmarks() {
        [](const BenchOptions& options) { return hessian_product(options, DType::kFloat32); }},
       {"hvp_float64",
        [](const BenchOptions& options) { return hessian_product(options, DType::kFloat64); }},
+      {"curvature", curvature_products},
       {"convolutions", convolutions}};
   return all;
 }

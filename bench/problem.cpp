@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "analysis/vectors.h"
+#include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 #include "engine/core/random.h"
 #include "engine/ops/softmax.h"

@@ -60,6 +60,13 @@ void check_test(const JsonField& test, const RunShape& shape) {
   }
 }
 
+/// Half-widths; null where unknown, none in files of earlier versions.
+void check_error(const JsonField& estimate) {
+  const auto error = estimate.find("error");
+  if (!error) return;
+  for (const char* bar : {"probe", "iteration", "data", "total"}) error->at(bar).number();
+}
+
 void check_curvature(const JsonField& curvature) {
   check_one_of(curvature.at("dtype"), {"float32", "float64"});
   check_one_of(curvature.at("mode"), {"evaluation", "train"});
@@ -71,11 +78,13 @@ void check_curvature(const JsonField& curvature) {
     eigenvalue.at("value").number();
     eigenvalue.at("residual").number();
     eigenvalue.at("iterations").integer(1);
+    check_error(eigenvalue);
     if (const auto converged = eigenvalue.find("converged")) converged->boolean();
     const JsonField trace = set.at("trace");
     trace.at("mean").number();
     trace.at("standard_error").number();
     trace.at("samples").integer(1);
+    check_error(trace);
     if (const auto margin = set.find("routing_margin")) {
       margin->at("minimum").number();
       margin->at("median").number();

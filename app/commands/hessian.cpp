@@ -6,10 +6,14 @@
 #include "app/analysis_options.h"
 #include "app/command.h"
 #include "app/data_options.h"
+#include "app/hessian_measurement.h"
 #include "app/model_files.h"
+#include "app/option_values.h"
 #include "app/output.h"
 #include "app/stages.h"
+#include "engine/autograd/node.h"
 #include "engine/core/check.h"
+#include "engine/ops/shape.h"
 
 namespace switchyard {
 namespace {
@@ -19,17 +23,38 @@ using nlohmann::json;
 struct Options {
   AnalysisOptions analysis;
   ModelFiles files;
+  HessianRequest request;
 };
 
 std::string text(const SubsetCurvature& subset) {
   const LanczosResult& top = subset.largest_eigenvalue;
   return fmt::format(
-      "{} images, loss {:.4f}: largest eigenvalue {:.5g} (residual {:.1e}, {} products{}), trace "
-      "{:.5g} (standard error {:.2g}, {} vectors)",
+      "{} images, loss {:.4f}: largest eigenvalue {:.5g} ± {:.2g} (residual {:.1e}, {} "
+      "products{}), "
+      "trace {:.5g} ± {:.2g} (standard error {:.2g}, {} vectors)",
       subset.images, unsigned_nan(subset.loss), unsigned_nan(top.largest.value),
-      unsigned_nan(top.largest.residual), top.iterations, top.converged ? "" : ", not converged",
-      unsigned_nan(subset.trace.mean), unsigned_nan(subset.trace.standard_error),
-      subset.trace.samples.size());
+      unsigned_nan(subset.eigenvalue_error.total_half_width()), unsigned_nan(top.largest.residual),
+      top.iterations, top.converged ? "" : ", not converged", unsigned_nan(subset.trace.mean),
+      unsigned_nan(subset.trace.error.total_half_width()),
+      unsigned_nan(subset.trace.standard_error), subset.trace.samples.size());
+}
+
+/// The batch in pieces of `size` images, whose scatter is the data's error bar.
+std::vector<Batch> cut(const Batch& batch, std::int64_t size) {
+  const NoGrad no_grad;
+  std::vector<Batch> pieces;
+  const std::int64_t images = batch.images.size(0);
+  const Tensor labels = batch.labels.to(Device::kCpu);
+  for (std::int64_t begin = 0; begin < images; begin += size) {
+    const std::int64_t end = std::min(images, begin + size);
+    pieces.push_back(
+        {slice_rows(batch.images, begin, end),
+         Tensor::from({end - begin},
+                      labels.span<std::int64_t>().subspan(static_cast<std::size_t>(begin),
+                                                          static_cast<std::size_t>(end - begin)),
+                      batch.labels.device())});
+  }
+  return pieces;
 }
 
 /// Measures the curvature on the one batch that a file gives.
@@ -37,8 +62,8 @@ int analyse_batch(const Options& options) {
   const AnalysisConfig config = resolve_analysis(options.analysis);
   const auto model = load_model(options.files, config.dtype, analysis_device(options.analysis));
   const Batch batch = read_batch(options.files.batch, *model, /*allow_direction=*/false).batch;
-  const SubsetCurvature curvature =
-      measure_curvature(*model, {batch}, Generator(config.seed), config.curvature);
+  const SubsetCurvature curvature = measure_curvature(*model, cut(batch, config.batch_size),
+                                                      Generator(config.seed), config.curvature);
   if (json_wanted()) {
     print_json(to_json(curvature));
   } else {
@@ -62,21 +87,115 @@ int analyse_run(const Options& options) {
   return kSuccess;
 }
 
+/// Prints what a detailed measurement found, and how to go on where it was stopped.
+int finish(const HessianMeasurement& measurement, const json& section, bool resumable,
+           const StopSignal& stop) {
+  if (json_wanted()) {
+    print_json(section);
+  } else {
+    print_text("{}", hessian_text(section));
+  }
+  if (measurement.complete()) return kSuccess;
+  write_stderr(fmt::format(
+      "switchyard: stopped after {} products; {}\n", measurement.products(),
+      resumable ? "the same command goes on from there" : "--state DIR would have kept them"));
+  return stop.requested() ? kInterrupted : kSuccess;
+}
+
+int measure_batch(const Options& options) {
+  const StopSignal stop;
+  Progress progress;
+  const AnalysisConfig config = resolve_analysis(options.analysis);
+  const auto model = load_model(options.files, config.dtype, analysis_device(options.analysis));
+  HessianMeasurement measurement(*model, options.request, config, progress, stop);
+  const Batch batch = read_batch(options.files.batch, *model, /*allow_direction=*/false).batch;
+  const json section = measurement.measure({{"batch", cut(batch, config.batch_size)}});
+  progress.clear();
+  return finish(measurement, section, !options.request.state.empty(), stop);
+}
+
+int measure_run(Options options) {
+  const StopSignal stop;
+  Progress progress;
+  const AnalysedRun run = open_analysed_run(options.analysis, progress);
+  if (options.request.state.empty() && run.directory.owned()) {
+    options.request.state = (run.directory.path() / "hessian").string();
+  }
+  HessianMeasurement measurement(*run.model, options.request, run.config, progress, stop);
+  const json section =
+      measurement.measure({{"train", run.subsets.train}, {"test", run.subsets.test}});
+  run.store({{"hessian", section}});
+  progress.clear();
+  return finish(measurement, section, !options.request.state.empty(), stop);
+}
+
 int hessian(const Options& options) {
-  return options.analysis.run.empty() ? analyse_batch(options) : analyse_run(options);
+  const bool batch = options.analysis.run.empty();
+  if (options.request.detailed()) return batch ? measure_batch(options) : measure_run(options);
+  return batch ? analyse_batch(options) : analyse_run(options);
 }
 
 constexpr const char* kFooter =
-    R"(Finds the largest eigenvalue by the Lanczos iteration and the trace by Hutchinson's estimator. Both
-are of the Hessian of the mean cross-entropy with respect to all parameters, in evaluation mode. The
-images are a subset of the training and of the test images with --run, else those of --batch. Routing
-stays as it is at these weights.)";
+    R"(Without further options it finds the largest eigenvalue by the Lanczos iteration and the trace by
+Hutchinson's estimator, of the Hessian of the mean cross-entropy with respect to all parameters, in
+evaluation mode. The images are a subset of the training and of the test images with --run, else
+those of --batch. Routing stays as it is at these weights.
+
+With one of --top, --bottom, --hutchinson, --xtrace, --density, --spectrum and --experts it measures these,
+each with three error bars: half-widths of 95 % intervals over random vectors, a bound for the
+iteration, and the images' from how the batches (--set batch_size=N) scatter.
+
+  switchyard hessian --run R --top 5 --hutchinson                        all parameters
+  switchyard hessian --run R --blocks head.gate 'head.experts.*' --spectrum --set dtype=float64
+  switchyard hessian --run R --experts --top 1 --operator gauss_newton --time-limit 600
+
+A measurement of a run that was stopped (Ctrl-C, --time-limit) goes on where it was when the same
+command is given again: its products are in RUN/hessian until it is complete.)";
+
+void add_request_options(CLI::App& command, HessianRequest& request) {
+  command
+      .add_option("--operator", request.operator_name,
+                  "hessian, gauss_newton, remainder (hessian less gauss_newton),\n"
+                  "empirical_fisher or gradient_covariance")
+      ->check(one_of(curvature_kind_names()))
+      ->capture_default_str();
+  command
+      .add_option("--blocks", request.blocks,
+                  "Measure each of these blocks of parameters: names in files, with * and ?;\n"
+                  "a module's name stands for all that it has")
+      ->type_name("GLOB");
+  const auto count = whole_number(0, 10'000);
+  command.add_option("--top", request.top, "Find so many of the largest eigenpairs")->check(count);
+  command.add_option("--bottom", request.bottom, "Find so many of the smallest eigenpairs")
+      ->check(count);
+  command.add_flag("--hutchinson", request.trace,
+                   "Estimate the trace and each module's share (Hutchinson)");
+  command.add_flag("--xtrace", request.xtrace,
+                   "Estimate the trace by XTrace, better where the spectrum decays");
+  command.add_flag("--density", request.density,
+                   "Estimate the spectral density (stochastic Lanczos quadrature)");
+  command.add_flag("--spectrum", request.spectrum,
+                   "Compute all eigenvalues of small blocks, without an estimator");
+  command.add_flag("--experts", request.experts,
+                   "Measure each expert on the images that it serves, and the boundary mass");
+  command
+      .add_option("--time-limit", request.time_limit,
+                  "Stop after the product under way when so many seconds are over")
+      ->check(positive_number())
+      ->type_name("SECONDS");
+  command
+      .add_option("--state", request.state,
+                  "Keep products in this directory, so that the same command can go on\n"
+                  "(default with --run: RUN/hessian)")
+      ->type_name("DIR");
+}
 
 Action add_hessian(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
   CLI::Option* run = add_analysis_options(command, options->analysis);
   for (CLI::Option* file : add_model_options(command, options->files)) file->excludes(run);
+  add_request_options(command, options->request);
   CLI::Option* model = command.get_option("--model");
   model->needs("--weights")->needs("--batch");
   return [=] {
@@ -86,9 +205,10 @@ Action add_hessian(CLI::App& command) {
   };
 }
 
-const CommandRegistration kHessian({Command::Group::kStudies, "hessian",
-                                    "Measure the curvature of the loss: largest eigenvalue, trace",
-                                    add_hessian, analysis_fields});
+const CommandRegistration kHessian(
+    {Command::Group::kStudies, "hessian",
+     "Measure the curvature of the loss: eigenvalues, trace, density", add_hessian,
+     analysis_fields});
 
 }  // namespace
 }  // namespace switchyard

@@ -87,13 +87,13 @@ StudyConfig study_preset(const std::string& name) {
     config.models.push_back({.backbone = config.backbone, .head = {.name = head}});
   }
   if (name == "quick") {
-    config.analysis.images = 250;  // one batch, whose gradient graph is kept
+    config.analysis.images = 250;  // five batches
     config.analysis.curvature.lanczos.max_iterations = 20;
     config.analysis.perturbation.points = 11;
     config.analysis.perturbation.random_directions = 2;
   } else if (name == "tiny") {
     config.analysis.images = 100;
-    config.analysis.batch_size = 50;
+    config.analysis.batch_size = 10;
     config.analysis.curvature.lanczos.max_iterations = 5;
     config.analysis.curvature.hutchinson.samples = 3;
     config.analysis.perturbation.points = 3;

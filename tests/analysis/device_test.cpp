@@ -2,11 +2,11 @@
 
 #include "tests/support/devices.h"
 
-#include "analysis/classifier_loss.h"
-#include "analysis/curvature.h"
+#include "analysis/curvature/classifier_loss.h"
+#include "analysis/curvature/subset_curvature.h"
+#include "analysis/curvature/vectors.h"
 #include "analysis/efficiency.h"
 #include "analysis/perturbation.h"
-#include "analysis/vectors.h"
 #include "tests/analysis/small_problem.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
@@ -29,8 +29,7 @@ TEST_P(DeviceAnalysisTest, CurvatureIsTheCpus) {
   const auto measure = [](Device device) {
     const SmallProblem small = problem(device);
     const CurvatureOptions options{.lanczos = {.max_iterations = 4, .tolerance = 1e-12},
-                                   .hutchinson = {.samples = 2},
-                                   .hessian = {}};
+                                   .hutchinson = {.samples = 2}};
     return measure_curvature(*small.model, small.batches(4), Generator(1), options);
   };
   const SubsetCurvature ours = measure(GetParam());

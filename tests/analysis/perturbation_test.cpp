@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "analysis/vectors.h"
+#include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 
 namespace switchyard {

@@ -1,6 +1,6 @@
 #include "tests/analysis/small_problem.h"
 
-#include "analysis/classifier_loss.h"
+#include "analysis/curvature/classifier_loss.h"
 #include "engine/core/random.h"
 #include "engine/ops/elementwise.h"
 

@@ -186,10 +186,11 @@ function curvatureSection(root, allGroups) {
   QUANTITIES.forEach(([quantity, name]) => SETS.forEach(([set, images]) =>
     addPanel(panels, name + ", " + images, drawBars, curvatureBars(groups, quantity, set, name + ", " + images))));
   addCaption(figure, seedsOf(groups) > 1 ? "Bars are means over seeds; error bars are one sample standard deviation over seeds (where a head has one seed: as measured on it)."
-    : "One seed. Error bars: of the trace, its standard error over " + first.train.trace.samples + " random vectors; of the eigenvalue, the residual of Lanczos. " +
-      "Neither says how another seed would differ.");
+    : "One seed. Error bars: " + (first.train.trace.error ? "half-widths of 95 % intervals over random vectors, iteration and images together. They do not say how another seed would differ."
+      : "of the trace, its standard error over " + first.train.trace.samples + " random vectors; of the eigenvalue, the residual of Lanczos. " +
+        "Neither says how another seed would differ."));
   addPublished(figure, shown ? "outlined bars. The paper finds the soft head the sharpest on test images, dense and sparse alike." : "no figures for these heads.");
-  addData(figure, [{columns: ["Quantity"].concat(groups.map(g => g.label)), rows: curvatureRows(groups).concat(marginRows(groups))}]);
+  addData(figure, [{columns: ["Quantity"].concat(groups.map(g => g.label)), rows: curvatureRows(groups).concat(errorBarRows(groups), marginRows(groups))}]);
 }
 
 function curvatureBars(groups, quantity, set, title) {
@@ -212,6 +213,18 @@ function curvatureCell(group, quantity, set) {
 function curvatureRows(groups) {
   return [].concat(...QUANTITIES.map(([quantity, name]) => SETS.map(([set, images]) => [name + ", " + images].concat(groups.map(g =>
     g.has("curvature") ? curvatureCell(g, quantity, set) : "not measured")))));
+}
+
+// The three error bars and their sum, means over seeds; files of earlier versions have none.
+function errorBarRows(groups) {
+  const errors = (g, set, quantity) => g.runs.map(r => estimateOf(r, set, quantity).error);
+  const known = g => g.has("curvature") && SETS.every(([set]) => QUANTITIES.every(([quantity]) => errors(g, set, quantity).every(e => e)));
+  if (!groups.some(known)) return [];
+  const text = values => values.every(isNumber) ? formatNumber(d3.mean(values)) : "unknown";
+  return [].concat(...QUANTITIES.map(([quantity, name]) => SETS.map(([set, images]) =>
+    [name + ", " + images + ": 95 % half-widths over random vectors, iteration, images; sum"].concat(groups.map(g => !known(g) ? "–"
+      : ["probe", "iteration", "data"].map(bar => text(errors(g, set, quantity).map(e => e[bar]))).join(", ") + "; " +
+        text(errors(g, set, quantity).map(e => e.total)))))));
 }
 
 function marginRows(groups) {

@@ -130,12 +130,15 @@ function withError(mean, error) {
 
 // --- curvature -----------------------------------------------------------------------------------
 
-// {mean, error}: over seeds the deviation; of one seed the trace's standard error, the eigenvalue's residual.
+const estimateOf = (run, set, quantity) => run.results.curvature[set][quantity === "lambda" ? "largest_eigenvalue" : "trace"];
+
+// {mean, error}: over seeds the deviation; of one seed the sum of its three error bars or, in files that lack
+// them, the trace's standard error and the eigenvalue's residual.
 function curvatureOf(group, set, quantity) {
-  const read = run => run.results.curvature[set][quantity === "lambda" ? "largest_eigenvalue" : "trace"];
+  const read = run => estimateOf(run, set, quantity);
   const s = group.values(run => quantity === "lambda" ? read(run).value : read(run).mean);
   const only = read(group.runs[0]);
-  const own = quantity === "lambda" ? only.residual : only.standard_error;
+  const own = only.error ? only.error.total : quantity === "lambda" ? only.residual : only.standard_error;
   return {mean: s.mean, error: s.count > 1 ? s.deviation : own};
 }
 

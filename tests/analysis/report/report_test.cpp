@@ -216,6 +216,8 @@ TEST_F(Report, NamesABadField) {
        "test.gate.class_by_expert[9][3]: expected a number, got a boolean"},
       {"dense-seed1/results.json", "/curvature/train/trace/samples", 1.5,
        "curvature.train.trace.samples: expected an integer, got a number"},
+      {"dense-seed1/results.json", "/curvature/test/trace/error/total", "wide",
+       "curvature.test.trace.error.total: expected a number, got a string"},
       {"dense-seed1/results.json", "/curvature/test", gone, "curvature.test: missing"},
       {"dense-seed1/results.json",
        "/perturbation/random/2/test",

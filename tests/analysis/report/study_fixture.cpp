@@ -125,16 +125,27 @@ json epoch(int number, const StudyFixture& fixture, double level, bool gated, bo
   return line;
 }
 
+/// The three error bars of a value and their sum, as half-widths.
+json error_bars(double probe, double iteration, double data) {
+  return {{"probe", rounded(probe)},
+          {"iteration", rounded(iteration)},
+          {"data", rounded(data)},
+          {"total", rounded(std::hypot(probe, data) + iteration)}};
+}
+
 json curvature_set(double eigenvalue, double trace, bool routed, Random& random) {
-  json set = {
-      {"images", 500},
-      {"loss", rounded(0.5 + 0.05 * jitter(random))},
-      {"largest_eigenvalue",
-       {{"value", rounded(eigenvalue)},
-        {"residual", rounded(0.01 * eigenvalue)},
-        {"iterations", 20}}},
-      {"trace",
-       {{"mean", rounded(trace)}, {"standard_error", rounded(0.08 * trace)}, {"samples", 16}}}};
+  json set = {{"images", 500},
+              {"loss", rounded(0.5 + 0.05 * jitter(random))},
+              {"largest_eigenvalue",
+               {{"value", rounded(eigenvalue)},
+                {"residual", rounded(0.01 * eigenvalue)},
+                {"iterations", 20},
+                {"error", error_bars(0.0, 0.01 * eigenvalue, 0.1 * eigenvalue)}}},
+              {"trace",
+               {{"mean", rounded(trace)},
+                {"standard_error", rounded(0.08 * trace)},
+                {"samples", 16},
+                {"error", error_bars(0.17 * trace, 0.0, 0.1 * trace)}}}};
   if (routed) set["routing_margin"] = {{"minimum", 3.1e-5}, {"median", 0.42}};
   return set;
 }

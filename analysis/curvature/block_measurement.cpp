@@ -1,0 +1,130 @@
+#include "analysis/curvature/block_measurement.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature/vectors.h"
+#include "engine/core/check.h"
+
+namespace switchyard {
+namespace {
+
+enum Stream : std::uint64_t { kTop = 1, kBottom, kTrace, kDensity };
+
+/// What belongs to one module: parts[i] of the block where modules[i] is its name.
+std::vector<std::size_t> module_of_parts(const ParameterBlock& block,
+                                         const std::vector<std::string>& modules) {
+  std::vector<std::size_t> result;
+  for (const ParameterBlock::Part& part : block.parts()) {
+    const auto owner = std::find(modules.begin(), modules.end(), module_name(part.name));
+    result.push_back(static_cast<std::size_t>(owner - modules.begin()));
+  }
+  return result;
+}
+
+void add_trace_shares(std::vector<ModuleShare>& shares, const std::vector<std::size_t>& owners,
+                      const TraceEstimate& trace) {
+  for (std::size_t m = 0; m < shares.size(); ++m) {
+    std::vector<double> samples;
+    for (const std::vector<double>& parts : trace.part_samples) {
+      double sum = 0.0;
+      for (std::size_t p = 0; p < parts.size(); ++p) sum += owners[p] == m ? parts[p] : 0.0;
+      samples.push_back(sum);
+    }
+    if (samples.empty()) continue;
+    double mean = 0.0;
+    for (const double sample : samples) mean += sample / static_cast<double>(samples.size());
+    shares[m].trace = mean;
+    shares[m].trace_error = standard_error_of_mean(samples);
+  }
+}
+
+std::vector<ModuleShare> shares_of(const ParameterBlock& block,
+                                   const BlockMeasurement& measurement) {
+  const std::vector<std::string> modules = module_names(block);
+  if (modules.size() < 2) return {};
+  std::vector<ModuleShare> shares;
+  for (const std::string& module : modules) shares.push_back({.module = module});
+  const std::vector<std::size_t> owners = module_of_parts(block, modules);
+  const bool top = measurement.top && !measurement.top->pairs.empty();
+  for (std::size_t p = 0; p < owners.size(); ++p) {
+    ModuleShare& share = shares[owners[p]];
+    share.parameters += block.part_dimension(p);
+    if (!top) continue;
+    const Tensor part = block.part(measurement.top->pairs[0].vector, p);
+    share.top_eigenvector =
+        share.top_eigenvector.value_or(0.0) + dot(std::span(&part, 1), std::span(&part, 1));
+  }
+  if (measurement.trace) add_trace_shares(shares, owners, *measurement.trace);
+  return shares;
+}
+
+template <class T>
+void add_if(nlohmann::json& json, const char* field, const std::optional<T>& value) {
+  if (value) json[field] = to_json(*value);
+}
+
+}  // namespace
+
+BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const ParameterBlock& block,
+                               Generator random, MeasurementOptions options, const Watch& watch) {
+  BlockMeasurement result;
+  result.name = std::move(name);
+  result.parameters = dimension(a.like());
+  bool over = false;
+  const Watch watched = [&](const EstimateSoFar& estimate) {
+    over = over || !goes_on(watch, estimate);
+    return !over;
+  };
+  options.eigenpairs.watch = options.hutchinson.watch = options.densities.watch = watched;
+  const auto pairs = [&](int count, SpectrumEnd end, Stream stream) {
+    options.eigenpairs.count = count;
+    options.eigenpairs.end = end;
+    return eigenpairs(a, random.fork(stream), options.eigenpairs);
+  };
+  if (options.top > 0) result.top = pairs(options.top, SpectrumEnd::kLargest, kTop);
+  if (options.bottom > 0 && !over) {
+    result.bottom = pairs(options.bottom, SpectrumEnd::kSmallest, kBottom);
+  }
+  if (options.trace && !over) {
+    options.hutchinson.parts = &block;
+    result.trace = options.xtrace
+                       ? xtrace(a, random.fork(kTrace),
+                                {options.hutchinson.samples, options.hutchinson.tolerance, watched})
+                       : hutchinson_trace(a, random.fork(kTrace), options.hutchinson);
+  }
+  if (options.density && !over) {
+    result.density = spectral_density(a, random.fork(kDensity), options.densities);
+  }
+  if (options.spectrum && !over) {
+    // A part of a dense matrix is of no use: once begun it is computed whole.
+    const Watch shown = [&](const EstimateSoFar& estimate) {
+      watched(estimate);
+      return true;
+    };
+    result.spectrum = dense_spectrum(a, {.watch = shown});
+  }
+  result.shares = shares_of(block, result);
+  return result;
+}
+
+nlohmann::json to_json(const BlockMeasurement& measurement) {
+  nlohmann::json json = {{"name", measurement.name}, {"parameters", measurement.parameters}};
+  add_if(json, "top", measurement.top);
+  add_if(json, "bottom", measurement.bottom);
+  add_if(json, "trace", measurement.trace);
+  add_if(json, "density", measurement.density);
+  add_if(json, "spectrum", measurement.spectrum);
+  for (const ModuleShare& share : measurement.shares) {
+    nlohmann::json entry = {{"module", share.module}, {"parameters", share.parameters}};
+    if (share.trace) {
+      entry["trace"] = *share.trace;
+      entry["trace_error"] = ErrorBars{share.trace_error, 0.0, {}}.probe_half_width();
+    }
+    if (share.top_eigenvector) entry["top_eigenvector"] = *share.top_eigenvector;
+    json["shares"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace switchyard

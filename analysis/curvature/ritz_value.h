@@ -1,0 +1,12 @@
+#pragma once
+
+namespace switchyard {
+
+/// An approximate eigenvalue and the norm of its residual.
+struct RitzValue {
+  double value = 0.0;
+  double residual = 0.0;  ///< ‖A y - value·y‖ for the unit Ritz vector y: some eigenvalue lies
+                          ///< within it of `value`
+};
+
+}  // namespace switchyard

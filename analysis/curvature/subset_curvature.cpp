@@ -1,0 +1,55 @@
+#include "analysis/curvature/subset_curvature.h"
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature/eigenpairs.h"
+#include "engine/autograd/node.h"
+
+namespace switchyard {
+namespace {
+
+std::optional<RoutingMargin> routing_margin(Classifier& model, const std::vector<Batch>& batches) {
+  const HeadConfig& head = model.config().head;
+  if (head.name == "dense") return std::nullopt;
+  const NoGrad no_grad;
+  RoutingStatistics statistics(head.classes, head.experts);
+  for (const Batch& batch : batches) {
+    const Tensor images = batch.images.to(model.device());
+    statistics.add(model.forward(images, nn::Mode::evaluation()).gate, batch.labels);
+  }
+  return statistics.margin();
+}
+
+}  // namespace
+
+std::shared_ptr<GraphMemory> CurvatureOptions::graph_memory(Device device) const {
+  return graph_memory_bytes ? std::make_shared<GraphMemory>(*graph_memory_bytes)
+                            : graph_memory_of_system(device);
+}
+
+SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& batches,
+                                  Generator random, CurvatureOptions options) {
+  constexpr std::uint64_t kLanczosStream = 1;
+  constexpr std::uint64_t kHutchinsonStream = 2;
+  LossHessian hessian = cross_entropy_hessian(model, batches, options.graph_memory(model.device()));
+  SubsetCurvature result;
+  for (const Batch& batch : batches) result.images += batch.images.size(0);
+  result.loss = hessian.loss();
+  result.largest_eigenvalue = lanczos(hessian, random.fork(kLanczosStream), options.lanczos);
+  result.eigenvalue_error = measured_pair(hessian, result.largest_eigenvalue.vector).error;
+  result.trace = hutchinson_trace(hessian, random.fork(kHutchinsonStream), options.hutchinson);
+  result.routing_margin = routing_margin(model, batches);
+  return result;
+}
+
+nlohmann::json to_json(const SubsetCurvature& curvature) {
+  nlohmann::json json = {{"images", curvature.images},
+                         {"loss", curvature.loss},
+                         {"largest_eigenvalue", to_json(curvature.largest_eigenvalue)},
+                         {"trace", to_json(curvature.trace)}};
+  json["largest_eigenvalue"]["error"] = to_json(curvature.eigenvalue_error);
+  if (curvature.routing_margin) json["routing_margin"] = to_json(*curvature.routing_margin);
+  return json;
+}
+
+}  // namespace switchyard

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace switchyard {
+
+/// Where an estimator stands after some products.
+struct EstimateSoFar {
+  std::string_view quantity;  ///< "largest eigenvalue", "trace", ...
+  double value = 0.0;
+  double error = 0.0;  ///< residual or half-width of a 95 % interval; NaN where not yet known
+  int products = 0;    ///< of this estimate
+};
+
+/// Is called after every product. Where it returns false the estimator stops and returns what it
+/// has, with its error bars and not converged. An empty one never stops anything.
+using Watch = std::function<bool(const EstimateSoFar&)>;
+
+inline bool goes_on(const Watch& watch, const EstimateSoFar& estimate) {
+  return !watch || watch(estimate);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,194 @@
+#include "app/hessian_measurement.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature/classifier_loss.h"
+#include "analysis/curvature/expert_curvature.h"
+#include "analysis/curvature/product_journal.h"
+#include "engine/core/check.h"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+/// The analysis seed is forked for the random vectors of a measurement, block by block.
+constexpr std::uint64_t kVectors = 16;
+constexpr std::uint64_t kExpertVectors = 17;
+
+std::int64_t image_count(const ImageSet& set) {
+  std::int64_t images = 0;
+  for (const Batch& batch : set.batches) images += batch.images.size(0);
+  return images;
+}
+
+json graph_memory_json(const GraphMemory& memory) {
+  return {{"limit_bytes", memory.limit()}, {"rebuilt_graphs", memory.refused()}};
+}
+
+}  // namespace
+
+bool HessianRequest::detailed() const {
+  return !blocks.empty() || operator_name != "hessian" || top > 0 || bottom > 0 || trace ||
+         xtrace || density || spectrum || experts || time_limit || !state.empty();
+}
+
+HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request,
+                                       const AnalysisConfig& config, Progress& progress,
+                                       const StopSignal& stop)
+    : model_(model),
+      request_(std::move(request)),
+      config_(config),
+      progress_(progress),
+      stop_(stop),
+      kind_(parse_curvature_kind(request_.operator_name)),
+      memory_(config.curvature.graph_memory(model.device())) {
+  const bool asked = request_.top > 0 || request_.bottom > 0 || request_.trace || request_.xtrace ||
+                     request_.density || request_.spectrum || request_.experts;
+  if (!asked) {
+    request_.top = 1;
+    request_.trace = true;
+  }
+  const ParameterBlock all(model.parameters());
+  if (request_.blocks.empty()) blocks_.push_back({"all", all});
+  for (const std::string& glob : request_.blocks) {
+    blocks_.push_back({glob, all.matching(std::span(&glob, 1))});
+  }
+  check_request();
+}
+
+void HessianMeasurement::check_request() const {
+  const DenseSpectrumOptions dense;
+  check<UsageError>(!request_.spectrum || config_.dtype == DType::kFloat64,
+                    "--spectrum computes in float64: it needs --set dtype=float64");
+  check<UsageError>(!request_.experts || model_.config().head.name != "dense",
+                    "--experts: a dense head has no experts");
+  for (const NamedBlock& block : blocks_) {
+    const std::int64_t parameters = block.block.dimension();
+    const int most = std::max(request_.top, request_.bottom);
+    check<UsageError>(most <= parameters, "block '{}': {} eigenpairs of {} parameters", block.name,
+                      most, parameters);
+    check<UsageError>(!request_.spectrum || parameters <= dense.max_dimension,
+                      "block '{}': --spectrum takes at most {} parameters, these are {}; --blocks "
+                      "names smaller ones",
+                      block.name, dense.max_dimension, parameters);
+  }
+}
+
+bool HessianMeasurement::time_is_over() const {
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
+  return request_.time_limit && passed.count() >= *request_.time_limit;
+}
+
+bool HessianMeasurement::goes_on_after(const std::string& where, const EstimateSoFar& estimate) {
+  ++products_;
+  progress_.status(fmt::format("{}: {} {:.5g} ± {:.2g} after {} products", where, estimate.quantity,
+                               estimate.value, estimate.error, estimate.products));
+  stopped_ = stopped_ || stop_.requested() || time_is_over();
+  return !stopped_;
+}
+
+MeasurementOptions HessianMeasurement::measurement_options() const {
+  MeasurementOptions options{.top = request_.top,
+                             .bottom = request_.bottom,
+                             .trace = request_.trace || request_.xtrace,
+                             .xtrace = request_.xtrace,
+                             .density = request_.density,
+                             .spectrum = request_.spectrum};
+  const CurvatureOptions& curvature = config_.curvature;
+  options.eigenpairs.max_iterations = curvature.lanczos.max_iterations;
+  options.eigenpairs.tolerance = curvature.lanczos.tolerance;
+  options.hutchinson = curvature.hutchinson;
+  options.densities = curvature.density;
+  return options;
+}
+
+std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& sets) const {
+  // Whatever the products depend on. The directory's name is its hash: other measurements keep
+  // theirs beside it.
+  json key = {{"operator", request_.operator_name},
+              {"blocks", request_.blocks},
+              {"quantities",
+               {request_.top, request_.bottom, request_.trace, request_.xtrace, request_.density}},
+              {"analysis", to_json(config_)},
+              {"weights", fingerprint(nn::tensors_of(model_.parameters()))}};
+  for (const nn::NamedTensor& buffer : model_.buffers()) {
+    if (is_floating(buffer.tensor->dtype())) {
+      key["buffers"].push_back(fingerprint(std::span(buffer.tensor, 1)));
+    }
+  }
+  for (const ImageSet& set : sets) {
+    for (const Batch& batch : set.batches) {
+      key["images"].push_back(fingerprint(std::span(&batch.images, 1)));
+    }
+  }
+  return std::filesystem::path(request_.state) /
+         fmt::format("{:016x}", std::hash<std::string>()(key.dump()));
+}
+
+json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
+  check(!time_is_over(), "hessian: the time limit of {} s was over before the first product",
+        request_.time_limit.value_or(0.0));
+  if (!request_.state.empty()) state_ = state_of(sets);
+  json section = {{"operator", request_.operator_name},
+                  {"dtype", name(config_.dtype)},
+                  {"mode", "evaluation"},
+                  {"seed", config_.seed}};
+  for (const ImageSet& set : sets) {
+    if (!stopped_) section["sets"][set.name] = measure_set(set);
+  }
+  section["complete"] = complete();
+  section["graph_memory"] = graph_memory_json(*memory_);
+  // How the top subspaces of two sets of images lie to each other.
+  if (tops_.size() == 2 * blocks_.size()) {
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      section["principal_cosines"].push_back(
+          {{"block", blocks_[i].name},
+           {"cosines", principal_cosines(tops_[i], tops_[blocks_.size() + i])}});
+    }
+  }
+  if (complete() && !state_.empty()) {
+    std::filesystem::remove_all(state_);
+    std::error_code not_empty;  // products of other measurements may lie beside them
+    std::filesystem::remove(request_.state, not_empty);
+  }
+  return section;
+}
+
+json HessianMeasurement::measure_set(const ImageSet& set) {
+  json result = {{"images", image_count(set)}, {"batches", set.batches.size()}};
+  for (std::size_t i = 0; i < blocks_.size() && !stopped_; ++i) {
+    BlockMeasurement block = measure_one(set, i);
+    result["blocks"].push_back(to_json(block));
+    std::vector<ParameterVector>& top = tops_.emplace_back();
+    if (!block.top) continue;
+    for (EigenPair& pair : block.top->pairs) top.push_back(std::move(pair.vector));
+  }
+  if (request_.experts && !stopped_) {
+    result["experts"] = to_json(
+        expert_curvatures(kind_, model_, set.batches, Generator(config_.seed).fork(kExpertVectors),
+                          measurement_options(), [&](const EstimateSoFar& estimate) {
+                            return goes_on_after(set.name + ", experts", estimate);
+                          }));
+    const std::vector<double> margins = choice_margins(model_, set.batches);
+    if (!margins.empty()) result["boundary_mass"] = to_json(boundary_mass(margins));
+  }
+  return result;
+}
+
+BlockMeasurement HessianMeasurement::measure_one(const ImageSet& set, std::size_t number) {
+  const NamedBlock& named = blocks_[number];
+  Operator a = block_curvature(kind_, model_, set.batches, named.block, memory_);
+  if (!state_.empty()) {
+    a = std::make_shared<ProductJournal>(a, state_ / fmt::format("{}-{}", set.name, number));
+  }
+  return measure_block(*a, named.name, named.block.by_itself(),
+                       Generator(config_.seed).fork(kVectors).fork(number), measurement_options(),
+                       [&](const EstimateSoFar& estimate) {
+                         return goes_on_after(set.name + ", " + named.name, estimate);
+                       });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/curvature/block_measurement.h"
+#include "analysis/curvature/curvature_kind.h"
+#include "app/analysis_config.h"
+#include "app/progress.h"
+#include "app/signals.h"
+
+namespace switchyard {
+
+/// What `switchyard hessian` is asked to measure beyond its summary.
+struct HessianRequest {
+  std::vector<std::string> blocks;  ///< globs, a block each; empty: one block of all parameters
+  std::string operator_name = "hessian";
+  int top = 0;
+  int bottom = 0;
+  bool trace = false;
+  bool xtrace = false;
+  bool density = false;
+  bool spectrum = false;
+  bool experts = false;
+  std::optional<double> time_limit;  ///< seconds of measuring
+  std::string state;                 ///< directory of products; empty: none is kept
+
+  /// True where anything of this was asked for.
+  bool detailed() const;
+};
+
+/// Images under a name: "train", "test", "batch".
+struct ImageSet {
+  std::string name;
+  std::vector<Batch> batches;
+};
+
+/// Measures blocks of parameters on sets of images, product by product until all is done, the time
+/// is over or the user stops it. With a state directory every product is kept there, so that the
+/// same measurement goes on where it stopped, bit for bit; what was completed is removed.
+class HessianMeasurement {
+ public:
+  /// UsageError for a glob that matches nothing, more eigenpairs than parameters, a dense spectrum
+  /// that is not float64 or too large: before anything is computed.
+  HessianMeasurement(Classifier& model, HessianRequest request, const AnalysisConfig& config,
+                     Progress& progress, const StopSignal& stop);
+
+  /// The `hessian` object of a results file. Error where the time was over before the first
+  /// product.
+  nlohmann::json measure(const std::vector<ImageSet>& sets);
+  bool complete() const { return !stopped_; }
+  int products() const { return products_; }
+
+ private:
+  struct NamedBlock {
+    std::string name;
+    ParameterBlock block;
+  };
+  nlohmann::json measure_set(const ImageSet& set);
+  BlockMeasurement measure_one(const ImageSet& set, std::size_t number);
+  MeasurementOptions measurement_options() const;
+  std::filesystem::path state_of(const std::vector<ImageSet>& sets) const;
+  void check_request() const;
+  bool time_is_over() const;
+  bool goes_on_after(const std::string& where, const EstimateSoFar& estimate);
+
+  Classifier& model_;
+  HessianRequest request_;
+  const AnalysisConfig& config_;
+  Progress& progress_;
+  const StopSignal& stop_;
+  CurvatureKind kind_;
+  std::vector<NamedBlock> blocks_;
+  std::shared_ptr<GraphMemory> memory_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::filesystem::path state_;                     // of this measurement; empty: none
+  std::vector<std::vector<ParameterVector>> tops_;  // of each set's blocks, set by set
+  int products_ = 0;
+  bool stopped_ = false;
+};
+
+/// The measurement as lines for people.
+std::string hessian_text(const nlohmann::json& section);
+
+}  // namespace switchyard

@@ -1,0 +1,73 @@
+#include "analysis/curvature/subset_curvature.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature/vectors.h"
+#include "analysis/perturbation.h"
+#include "tests/analysis/small_problem.h"
+
+namespace switchyard {
+namespace {
+
+const CurvatureOptions kOptions{.lanczos = {.max_iterations = 25, .tolerance = 1e-4},
+                                .hutchinson = {.samples = 4}};
+
+TEST(Curvature, DescribesASubset) {
+  SmallProblem problem("sparse_moe", 12);
+  const std::vector<Batch> batches = problem.batches(5);
+  const SubsetCurvature result = measure_curvature(*problem.model, batches, Generator(1), kOptions);
+  EXPECT_EQ(result.images, 12);
+  EXPECT_EQ(result.loss, cross_entropy_hessian(*problem.model, batches).loss());
+  EXPECT_TRUE(result.largest_eigenvalue.converged);
+  // The vector is an eigenvector of the same operator.
+  LossHessian hessian = cross_entropy_hessian(*problem.model, batches);
+  std::vector<Tensor> residual = hessian.apply(result.largest_eigenvalue.vector);
+  axpy(-result.largest_eigenvalue.largest.value, result.largest_eigenvalue.vector, residual);
+  EXPECT_LE(norm(residual), 1.01e-4 * result.largest_eigenvalue.largest.value);
+  ASSERT_TRUE(result.routing_margin.has_value());
+  EXPECT_GT(result.routing_margin->minimum, 0.0);
+  EXPECT_GE(result.routing_margin->median, result.routing_margin->minimum);
+
+  const nlohmann::json json = to_json(result);
+  EXPECT_EQ(json["images"], 12);
+  EXPECT_EQ(json["trace"]["samples"], 4);
+  EXPECT_EQ(json["largest_eigenvalue"]["iterations"], result.largest_eigenvalue.iterations);
+  EXPECT_TRUE(json["routing_margin"].contains("median"));
+}
+
+TEST(Curvature, RepeatsAndDependsOnItsGenerator) {
+  SmallProblem problem("soft_moe", 6);
+  const auto traces = [&](std::uint64_t seed) {
+    return measure_curvature(*problem.model, problem.batches(6), Generator(seed), kOptions)
+        .trace.samples;
+  };
+  EXPECT_EQ(traces(1), traces(1));
+  EXPECT_NE(traces(1), traces(2));
+}
+
+TEST(Curvature, HasAMarginOnlyWhereExpertsAreChosen) {
+  for (const std::string head : {"dense", "soft_moe"}) {
+    SmallProblem problem(head, 3);
+    const CurvatureOptions options{.lanczos = {.max_iterations = 2}, .hutchinson = {.samples = 1}};
+    const SubsetCurvature result =
+        measure_curvature(*problem.model, problem.batches(3), Generator(1), options);
+    EXPECT_FALSE(result.routing_margin.has_value()) << head;
+    EXPECT_FALSE(to_json(result).contains("routing_margin"));
+  }
+}
+
+TEST(Curvature, PredictsTheLossAlongTheTopEigenvector) {
+  // L(α) + L(-α) - 2 L(0) = λ α² + O(α⁴): the perturbation tool and the Hessian agree.
+  SmallProblem problem("sparse_moe", 8);
+  LossHessian loss = cross_entropy_hessian(*problem.model, problem.batches(4));
+  const LanczosResult top = lanczos(loss, Generator(2), {.max_iterations = 60, .tolerance = 1e-7});
+  const double alpha = 1e-3;
+  const std::vector<double> losses = loss_along(
+      loss.like(), top.vector, std::vector{-alpha, 0.0, alpha}, [&] { return loss.loss(); });
+  const double curvature = (losses[0] + losses[2] - 2.0 * losses[1]) / (alpha * alpha);
+  EXPECT_NEAR(curvature / top.largest.value, 1.0, 1e-3);
+}
+
+}  // namespace
+}  // namespace switchyard

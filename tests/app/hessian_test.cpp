@@ -1,0 +1,124 @@
+// Blocks, estimators, time limits and bad requests of `switchyard hessian` on a trained run.
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/files.h"
+#include "tests/app/app_test.h"
+
+namespace switchyard::test {
+namespace {
+
+using nlohmann::json;
+
+class HessianTest : public AppTest {
+ protected:
+  HessianTest() { expect_success(train("run") + Arguments{"--head", "sparse_moe"}); }
+
+  Arguments hessian(const Arguments& more) const {
+    return Arguments{"hessian",
+                     "--run",
+                     path("run"),
+                     "--set",
+                     "images=12",
+                     "--set",
+                     "curvature.graph_memory_megabytes=500",
+                     "--set",
+                     "batch_size=4"} +
+           more;
+  }
+  json measured(const Arguments& more) const {
+    return json::parse(expect_success(hessian(more + Arguments{"--json"})));
+  }
+};
+
+TEST_F(HessianTest, MeasuresBlocksWithThreeErrorBars) {
+  const json section =
+      measured({"--blocks", "head.gate", "head.experts.*.net.3.*", "--top", "2", "--bottom", "1",
+                "--hutchinson", "--density", "--set", "curvature.trace_samples=3", "--set",
+                "curvature.density_steps=4", "--set", "curvature.density_probes=2"});
+  EXPECT_EQ(section["complete"], true);
+  EXPECT_EQ(section["operator"], "hessian");
+  for (const char* set : {"train", "test"}) {
+    const json& blocks = section["sets"][set]["blocks"];
+    ASSERT_EQ(blocks.size(), 2U);
+    EXPECT_EQ(blocks[0]["name"], "head.gate");
+    ASSERT_EQ(blocks[0]["top"]["pairs"].size(), 2U);
+    const json& pair = blocks[0]["top"]["pairs"][0];
+    EXPECT_GE(pair["value"], blocks[0]["top"]["pairs"][1]["value"]);
+    EXPECT_EQ(pair["error"]["iteration"], pair["residual"]);
+    EXPECT_GT(pair["error"]["data"], 0.0);
+    EXPECT_GT(blocks[0]["trace"]["error"]["probe"], 0.0);
+    EXPECT_EQ(blocks[0]["density"]["complete"], true);
+    EXPECT_EQ(blocks[1]["shares"].size(), 8U);  // experts
+  }
+  EXPECT_EQ(section["principal_cosines"].size(), 2U);
+  const json results = json::parse(read_file(path("run/results.json")));
+  EXPECT_EQ(results["hessian"], section);
+  EXPECT_FALSE(std::filesystem::exists(path("run/hessian")));  // complete: nothing to go on with
+}
+
+TEST_F(HessianTest, MeasuresEveryOperatorAndDenseSpectra) {
+  for (const std::string kind :
+       {"gauss_newton", "remainder", "empirical_fisher", "gradient_covariance"}) {
+    const json section = measured({"--operator", kind, "--blocks", "head.gate", "--top", "1"});
+    const json& pair = section["sets"]["train"]["blocks"][0]["top"]["pairs"][0];
+    EXPECT_EQ(pair["error"]["data"].is_null(), kind == "gradient_covariance") << kind;
+  }
+  const json section = measured({"--blocks", "head.experts.0.net.3", "--spectrum", "--top", "1",
+                                 "--set", "dtype=float64", "--set", "curvature.tolerance=1e-9"});
+  const json& block = section["sets"]["test"]["blocks"][0];
+  EXPECT_EQ(block["spectrum"]["values"].size(), block["parameters"]);
+  EXPECT_NEAR(block["spectrum"]["values"].back().get<double>(),
+              block["top"]["pairs"][0]["value"].get<double>(),
+              1e-8 * std::abs(block["spectrum"]["values"].back().get<double>()));
+}
+
+TEST_F(HessianTest, MeasuresExpertsOnTheImagesThatTheyServe) {
+  const json section = measured({"--experts", "--top", "1", "--blocks", "head.gate"});
+  const json& train = section["sets"]["train"];
+  int images = 0;
+  for (const json& expert : train["experts"]) images += expert["images"].get<int>();
+  EXPECT_EQ(images, 24);  // two experts for each of 12 images
+  EXPECT_EQ(train["boundary_mass"]["share"].back(), 1.0);
+  const std::string text =
+      expect_success(hessian({"--experts", "--top", "1", "--blocks", "head.gate"}));
+  EXPECT_NE(text.find("images of its own"), std::string::npos) << text;
+  EXPECT_NE(text.find("whose choice changes"), std::string::npos) << text;
+}
+
+TEST_F(HessianTest, GoesOnBitForBitAfterATimeLimit) {
+  const Arguments request = {"--top", "2", "--hutchinson", "--set", "curvature.max_iterations=12"};
+  const json straight = measured(request);
+  ASSERT_EQ(straight["complete"], true);
+  json pieces;
+  int runs = 0;
+  do {
+    pieces = measured(request + Arguments{"--time-limit", "0.4"});
+    ASSERT_LT(++runs, 200);
+  } while (pieces["complete"] == false);
+  EXPECT_GT(runs, 1);
+  EXPECT_EQ(pieces, straight);
+  EXPECT_FALSE(std::filesystem::exists(path("run/hessian")));
+}
+
+TEST_F(HessianTest, AnswersBadRequestsWithOneLine) {
+  expect_failure(hessian({"--blocks", "head.expert"}), 2,
+                 "'head.expert' matches no parameter; there are backbone");
+  expect_failure(hessian({"--blocks", "head.experts.0.net.3.bias", "--top", "11"}), 2,
+                 "11 eigenpairs of 10 parameters");
+  expect_failure(hessian({"--spectrum", "--blocks", "head.gate"}), 2, "dtype=float64");
+  expect_failure(hessian({"--spectrum", "--set", "dtype=float64"}), 2, "at most 8192 parameters");
+  expect_failure(hessian({"--operator", "fisher"}), 2, "empirical_fisher");
+  expect_failure(hessian({"--time-limit", "0"}), 2, "--time-limit");
+  expect_failure(hessian({"--time-limit", "1e-9"}), 1, "before the first product");
+  expect_failure(hessian({"--top", "1", "--set", "curvature.max_iterations=0"}), 2,
+                 "curvature.max_iterations");
+  expect_failure(hessian({"--top", "1", "--set", "images=0"}), 2, "images");
+  expect_success(train("dense") + Arguments{"--head", "dense"});
+  expect_failure({"hessian", "--run", path("dense"), "--experts"}, 2, "no experts");
+}
+
+}  // namespace
+}  // namespace switchyard::test
