@@ -167,7 +167,10 @@ void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std:
                     launch.program.local_bytes, access);
       break;
     case Space::kParam:
-      if (use != Use::kLoad) fail(warp, in, 0, "writes a parameter of the kernel");
+      if (use != Use::kLoad) {
+        fail(warp, in, static_cast<std::uint32_t>(__builtin_ctz(lanes)),
+             "writes a parameter of the kernel");
+      }
       // Nothing is written through this pointer: parameters are read.
       resolve_array(warp, in, space, use, bytes, lanes,
                     const_cast<std::byte*>(launch.parameters.data()), launch.parameters.size(), 0,
