@@ -11,7 +11,7 @@ namespace switchyard {
 /// linear map whose products share one kept graph. Jᵀu is a vector-Jacobian product. It is linear
 /// in u, so that J v is the vector-Jacobian product of u ↦ Jᵀu, whose value at u does not matter
 /// (the "double backward trick", Townsend, 2017): forward mode without a rule of its own for any
-/// operation.
+/// operation. jvp() is the same for a single product; this keeps the graph for many.
 class JacobianOperator {
  public:
   /// `output` depends on `parameters` (leaves). Takes the gradient for a variable cotangent with
