@@ -17,7 +17,7 @@ namespace {
 Tensor random_images(const Shape& image_shape, std::int64_t batch, const Classifier& model) {
   Generator random(1);
   const Shape shape{batch, image_shape[0], image_shape[1], image_shape[2]};
-  return random_normal(shape, model.dtype(), random.next(shape.numel()), model.device());
+  return random_normal(shape, DType::kFloat32, random.next(shape.numel()), model.device());
 }
 
 InferenceTiming time_inference(Classifier& model, const Shape& image_shape, std::int64_t batch,

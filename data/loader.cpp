@@ -6,6 +6,7 @@
 
 #include "data/prefetch.h"
 #include "data/shuffle.h"
+#include "engine/core/bfloat16.h"
 
 namespace switchyard {
 namespace {
@@ -81,12 +82,13 @@ class Assembler {
               std::ssize(dataset.deviation) == extent_.channels,
           "data set {}: {} channels, but mean and deviation of {} and {}", dataset.name,
           extent_.channels, dataset.mean.size(), dataset.deviation.size());
-    if (dtype == DType::kFloat32) {
-      floats_ = normalised_values<float>(dataset);
-    } else {
-      check<UsageError>(dtype == DType::kFloat64, "batches are float32 or float64, not {}",
-                        name(dtype));
+    if (dtype == DType::kFloat64) {
       doubles_ = normalised_values<double>(dataset);
+    } else {
+      check<UsageError>(dtype == DType::kFloat32 || dtype == DType::kBFloat16,
+                        "batches are float32, float64 or bfloat16, not {}", name(dtype));
+      floats_ = normalised_values<float>(dataset);
+      for (const float value : floats_) rounded_.emplace_back(value);
     }
   }
 
@@ -104,6 +106,8 @@ class Assembler {
           cropped.data());
       if (dtype_ == DType::kFloat32) {
         normalise(cropped, floats_, batch.images.data<float>() + i * extent_.bytes());
+      } else if (dtype_ == DType::kBFloat16) {
+        normalise(cropped, rounded_, batch.images.data<BFloat16>() + i * extent_.bytes());
       } else {
         normalise(cropped, doubles_, batch.images.data<double>() + i * extent_.bytes());
       }
@@ -125,8 +129,9 @@ class Assembler {
   Tensor labels_;  // [N]
   Extent extent_;
   DType dtype_;
-  std::vector<float> floats_;    // [256, C], one of the two
-  std::vector<double> doubles_;  // [256, C]
+  std::vector<float> floats_;      // [256, C], this or the last
+  std::vector<BFloat16> rounded_;  // [256, C], floats_ rounded
+  std::vector<double> doubles_;    // [256, C]
 };
 
 void check_indices(std::span<const std::int64_t> indices, const ImageDataset& dataset) {

@@ -9,7 +9,7 @@
 namespace switchyard {
 
 struct ClassifierOutput {
-  Tensor logits;        ///< [N, classes]
+  Tensor logits;        ///< [N, classes]; float32 where the model is bfloat16, as is all below
   GateOutput gate;      ///< of the head, or of the backbone's MoE block, which has several rows per
                         ///< image; tensors undefined where the model has no gate
   Tensor balance_loss;  ///< weighted sum of that gate's balance losses, a scalar; undefined if none

@@ -16,7 +16,7 @@ DenseHead::DenseHead(const HeadConfig& config, std::int64_t features, DType dtyp
 ClassifierOutput DenseHead::forward(const Tensor& features, nn::Mode mode) {
   const Tensor hidden = nn::dropout(relu(hidden_.forward(features)), dropout_, mode);
   ClassifierOutput output;
-  output.logits = output_.forward(hidden);
+  output.logits = output_.forward(hidden, ProductDType::kSums);
   return output;
 }
 

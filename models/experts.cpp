@@ -5,6 +5,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/moe.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/shape.h"
 
 namespace switchyard {
@@ -40,11 +41,12 @@ Tensor Experts::mix(const Tensor& x, const Tensor& p, nn::Mode mode) const {
   const Tensor hidden = nn::dropout(relu(linear(x, w1, b1)), dropout_, mode);  // [N, E·H]
   // Σ_e p_e (W_e h_e + b_e) = [p_1 h_1 .. p_E h_E] [W_1 .. W_E]ᵀ + p B: weighing the hidden units
   // leaves one product for all experts, and no [N, E, C].
-  const Tensor weighted =
-      reshape(reshape(hidden, {samples, experts, width}) * reshape(p, {samples, experts, 1}),
-              {samples, units});
+  const Tensor weighted = convert(reshape(reshape(widened(hidden), {samples, experts, width}) *
+                                              reshape(p, {samples, experts, 1}),
+                                          {samples, units}),
+                                  x.dtype());
   const Tensor w2 = reshape(transpose(w2_), {units, w2_.size(1)});  // [E·H, C]
-  return matmul(weighted, w2) + matmul(p, b2_);
+  return matmul(weighted, w2, false, false, ProductDType::kSums) + matmul(p, widened(b2_));
 }
 
 Tensor Experts::route(const Tensor& x, const Tensor& weights, const Routing& routing,

@@ -63,7 +63,8 @@ struct InferencePlan::Implementation {
       : images(image_shape),
         features({image_shape[0], classifier.backbone().features()}),
         device(classifier.device()) {
-    if (device == Device::kCpu && !classifier.backbone().moe_block()) {
+    if (device == Device::kCpu && classifier.dtype() == DType::kFloat32 &&
+        !classifier.backbone().moe_block()) {
       network = prepare(classifier.backbone(), images);
       head = copy_of_head(classifier);
     } else {
@@ -82,8 +83,8 @@ struct InferencePlan::Implementation {
 
 InferencePlan::InferencePlan(Classifier& model, std::int64_t batch, std::int64_t height,
                              std::int64_t width) {
-  check(model.dtype() == DType::kFloat32, "[inference] the model must be float32, got {}",
-        name(model.dtype()));
+  check(model.dtype() != DType::kFloat64,
+        "[inference] the model must be float32 or bfloat16, got {}", name(model.dtype()));
   check(batch >= 1 && height >= 1 && width >= 1,
         "[inference] batch, height and width must be at least 1, got {}, {} and {}", batch, height,
         width);
@@ -103,7 +104,10 @@ Tensor InferencePlan::logits(const Tensor& images) {
   check(images.device() == plan.device, "[inference] the model is on {}, images are on {}",
         name(plan.device), name(images.device()));
   NoGrad guard;
-  if (plan.model) return plan.model->forward(images, nn::Mode::evaluation()).logits;
+  if (plan.model) {
+    const Tensor inputs = images.to(plan.model->dtype());
+    return plan.model->forward(inputs, nn::Mode::evaluation()).logits;
+  }
   Tensor features = Tensor::empty(plan.features, DType::kFloat32);
   plan.network->run(images.data<float>(), features.data<float>());
   return plan.head->forward(features, nn::Mode::evaluation()).logits;

@@ -16,8 +16,8 @@ SoftMoeHead::SoftMoeHead(const HeadConfig& config, std::int64_t features, DType 
 }
 
 ClassifierOutput SoftMoeHead::forward(const Tensor& features, nn::Mode mode) {
-  const Tensor raw =
-      gate_.forward(nn::dropout(features, config_.gate_input_dropout, mode));  // [N, E]
+  const Tensor raw = gate_.forward(nn::dropout(features, config_.gate_input_dropout, mode),
+                                   ProductDType::kSums);  // [N, E]
   ClassifierOutput output;
   output.gate.logits = nn::dropout(raw, config_.gate_logits_dropout, mode) / config_.temperature;
   output.gate.probabilities = softmax(output.gate.logits);

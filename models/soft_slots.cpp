@@ -2,6 +2,7 @@
 
 #include "engine/nn/init.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/shape.h"
 #include "engine/ops/softmax.h"
 #include "models/expert_stack.h"
@@ -54,7 +55,7 @@ SoftSlotsOutput SoftSlots::forward(const Tensor& images) const {
   const std::int64_t width = images.size(2);
   const std::int64_t slots = phi_.size(1);
   const Tensor x = reshape(images, {count * tokens, width});
-  const Tensor logits = matmul(x, phi_);  // [N·M, S]
+  const Tensor logits = matmul(x, phi_, false, false, ProductDType::kSums);  // [N·M, S]
   SoftSlotsOutput output;
   output.dispatch = transpose(softmax(transpose(reshape(logits, {count, tokens, slots}))));
   const Tensor combine = softmax(logits);
@@ -63,7 +64,8 @@ SoftSlotsOutput SoftSlots::forward(const Tensor& images) const {
   // Products of one matrix per image are grouped products whose segments are the images.
   const Tensor of_images = equal_segments(count, tokens, images.device());
   const Tensor inputs = grouped_matmul_weight_grad(
-      reshape(output.dispatch, {count * tokens, slots}), x, of_images);  // [N, S, D]
+      convert(reshape(output.dispatch, {count * tokens, slots}), x.dtype()), x,
+      of_images);  // [N, S, D]
   std::vector<std::int64_t> expert_of;
   for (std::int64_t row = 0; row < count * slots; ++row) {
     expert_of.push_back(row % slots / config_.slots);
@@ -74,7 +76,8 @@ SoftSlotsOutput SoftSlots::forward(const Tensor& images) const {
   const Tensor answers =
       moe(reshape(inputs, {count * slots, width}), ones, routing, experts_, activation_);
   const std::int64_t out = answers.size(1);
-  const Tensor y = grouped_matmul(combine, reshape(answers, {count, slots, out}), of_images);
+  const Tensor y =
+      grouped_matmul(convert(combine, x.dtype()), reshape(answers, {count, slots, out}), of_images);
   output.y = reshape(y, {count, tokens, out});
   return output;
 }

@@ -31,13 +31,13 @@ SparseGate::SparseGate(const HeadConfig& config, std::int64_t features, DType dt
 GateLogits SparseGate::forward(const Tensor& features, nn::Mode mode) const {
   const Tensor input = nn::dropout(features, input_dropout_, mode);
   GateLogits logits;
-  logits.raw = w_gate_.forward(input);
+  logits.raw = w_gate_.forward(input, ProductDType::kSums);
   logits.clean = standardise_rows(logits.raw);
   logits.draw.temperature = temperature_;
   if (!mode.training) return logits;
   const std::int64_t count = logits.clean.numel();
   Generator& random = nn::random_of(mode, "gate noise");
-  logits.draw.deviation = softplus(w_noise_.forward(input)) + kNoiseFloor;
+  logits.draw.deviation = softplus(w_noise_.forward(input, ProductDType::kSums)) + kNoiseFloor;
   logits.draw.noise = random.next(count);
   logits.draw.dropout = logits_dropout_;
   if (logits_dropout_ > 0.0) logits.draw.mask = random.next(count);

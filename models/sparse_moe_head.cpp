@@ -1,5 +1,6 @@
 #include "models/sparse_moe_head.h"
 
+#include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/softmax.h"
 #include "models/balance.h"
@@ -28,7 +29,7 @@ ClassifierOutput SparseMoeHead::forward(const Tensor& features, nn::Mode mode) {
                  .indices = choice.indices,
                  .weights = choice.weights,
                  .dropped = routing.dropped};
-  output.logits = experts_.route(features, choice.weights, routing, mode);
+  output.logits = widened(experts_.route(features, choice.weights, routing, mode));
   output.balance_loss = balance_loss(logits, output.gate);
   return output;
 }

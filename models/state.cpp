@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "engine/core/bfloat16.h"
 #include "engine/io/json.h"
 
 namespace switchyard {
@@ -15,7 +16,7 @@ using Layout = nn::NamedTensor::Layout;
 Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns,
                       const Shape& result_shape) {
   Tensor y = Tensor::empty(result_shape, x.dtype());
-  dispatch_floating(x.dtype(), "file layout", [&]<class T>() {
+  const auto swap = [&]<class T>() {
     const T* from = x.data<T>();
     T* to = y.data<T>();
     for (std::int64_t o = 0; o < outer; ++o) {
@@ -25,7 +26,12 @@ Tensor swap_last_axes(const Tensor& x, std::int64_t outer, std::int64_t rows, st
         }
       }
     }
-  });
+  };
+  if (x.dtype() == DType::kBFloat16) {
+    swap.template operator()<BFloat16>();
+  } else {
+    dispatch_floating(x.dtype(), "file layout", swap);
+  }
   return y;
 }
 
@@ -61,9 +67,8 @@ Tensor converted(const nn::PublishedTensor& target, const Tensor& tensor, const 
   const Shape expected = file_shape(model.shape(), target.layout);
   check(tensor.shape() == expected, "{}: {} must have shape {}, got {}", file, target.name,
         expected, tensor.shape());
-  const auto real = [](DType d) { return d == DType::kFloat32 || d == DType::kFloat64; };
-  const bool convertible =
-      tensor.dtype() == model.dtype() || (real(tensor.dtype()) && real(model.dtype()));
+  const bool convertible = tensor.dtype() == model.dtype() ||
+                           (is_floating(tensor.dtype()) && is_floating(model.dtype()));
   check(convertible, "{}: {} must be {}, got {}", file, target.name, name(model.dtype()),
         name(tensor.dtype()));
   Tensor result = from_file_layout(tensor, target.layout).to(model.dtype());

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/autograd/node.h"
+#include "engine/core/bfloat16.h"
 #include "engine/nn/init.h"
 #include "engine/nn/layers.h"
 #include "engine/ops/elementwise.h"
@@ -31,13 +32,13 @@ TokenGate::TokenGate(const MoeConfig& config, std::int64_t width, DType dtype, G
     : config_(config), weight_(nn::default_init({config.experts, width}, width, dtype, random)) {
   register_parameter("weight", weight_);
   if (!config.is_sigmoid()) return;
-  balancing_bias_ = Tensor::zeros({config.experts}, dtype);
+  balancing_bias_ = Tensor::zeros({config.experts}, sum_dtype(dtype));
   register_buffer("balancing_bias", balancing_bias_);
 }
 
 RoutedTokens TokenGate::forward(const Tensor& tokens, nn::Mode mode) {
-  const Tensor raw = linear(tokens, weight_, {}, ProductDType::kOperands,
-                            RowBits::kBatchInvariant);  // [T, E]
+  const Tensor raw =
+      linear(tokens, weight_, {}, ProductDType::kSums, RowBits::kBatchInvariant);  // [T, E]
   const GateDraw drawn = draw(raw, mode);
   if (config_.is_expert_choice()) return expert_choice(raw, drawn);
   auto [choice, routing] = choose(raw, drawn);

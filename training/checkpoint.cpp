@@ -1,5 +1,7 @@
 #include "training/checkpoint.h"
 
+#include <algorithm>
+
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "training/train_config.h"
@@ -10,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kStateEntry = "training";
-constexpr std::string_view kMomentumPrefix = "momentum.";  // nn::Sgd::state()
+constexpr std::string_view kOptimizerPrefixes[] = {"momentum.", "master."};  // nn::Sgd::state()
 
 json to_json(const TrainingState& state) {
   json object = {{"finished_epochs", state.finished_epochs},
@@ -114,8 +116,11 @@ TrainingState read_training_state(const std::filesystem::path& path) {
 
 TensorFile read_weights(const std::filesystem::path& path) {
   TensorFile file = read_safetensors(path);
-  std::erase_if(file.tensors,
-                [](const auto& entry) { return entry.first.starts_with(kMomentumPrefix); });
+  std::erase_if(file.tensors, [](const auto& entry) {
+    return std::ranges::any_of(kOptimizerPrefixes, [&](std::string_view prefix) {
+      return entry.first.starts_with(prefix);
+    });
+  });
   return file;
 }
 

@@ -29,9 +29,10 @@ struct TrainingState {
   double best_validation_accuracy = 0.0;
 };
 
-/// Writes parameters and buffers under PyTorch's names, momentum as "momentum.<parameter>" and the
-/// state as JSON in the metadata entry "training", all in one step: the file at `path` is the old
-/// one or the new one, never a part.
+/// Writes parameters and buffers under PyTorch's names, momentum as "momentum.<parameter>", the
+/// float32 masters of bfloat16 parameters as "master.<parameter>" and the state as JSON in the
+/// metadata entry "training", all in one step: the file at `path` is the old one or the new one,
+/// never a part.
 void save_checkpoint(const std::filesystem::path& path, Classifier& model, nn::Sgd& optimizer,
                      const TrainingState& state);
 
@@ -43,7 +44,7 @@ TrainingState load_checkpoint(const std::filesystem::path& path, Classifier& mod
 /// The state alone.
 TrainingState read_training_state(const std::filesystem::path& path);
 
-/// A weights or checkpoint file without the momentum of a checkpoint.
+/// A weights or checkpoint file without the momentum and the masters of a checkpoint.
 TensorFile read_weights(const std::filesystem::path& path);
 
 }  // namespace switchyard

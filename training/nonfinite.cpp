@@ -13,6 +13,7 @@ namespace switchyard {
 namespace {
 
 bool all_finite(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kBFloat16) return all_finite(tensor.to(DType::kFloat32));
   return dispatch_floating(tensor.dtype(), "all_finite", [&]<class T>() {
     constexpr T kLargest = std::numeric_limits<T>::max();
     int finite = 1;  // no early exit: the loop vectorises

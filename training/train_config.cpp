@@ -86,7 +86,7 @@ ScheduleConfig parse_schedule(JsonObject object) {
 }
 
 DType parse_training_dtype(JsonObject& object) {
-  return parse_dtype(object.choice("dtype", "float32", {"float32", "float64"}));
+  return parse_dtype(object.choice("dtype", "float32", {"float32", "float64", "bfloat16"}));
 }
 
 json schedule_json(const ScheduleConfig& schedule) {

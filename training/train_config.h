@@ -55,6 +55,8 @@ struct TrainConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   std::uint64_t seed = 1;  ///< of the initial values, the split, the order and the noise
+  /// Of images, activations and weights. In bfloat16 the optimiser's copy of the weights, running
+  /// statistics, gates and the loss are float32.
   DType dtype = DType::kFloat32;
   std::string device = "cpu";
   std::string conv = "own";   ///< whose convolutions: "own", or "cudnn" on a GPU

@@ -86,16 +86,18 @@ void Trainer::resume() {
   if (state_.finished_epochs < config_.epochs) check_disk_space(run_.path(), bytes_to_come());
 }
 
-/// Returns what the run's files still grow by at most: the best weights, the checkpoint with its
-/// momentum, and a second checkpoint while it replaces the first.
+/// Returns what the run's files still grow by at most: the best weights, the checkpoint with the
+/// optimiser's state, and a second checkpoint while it replaces the first.
 std::uintmax_t Trainer::bytes_to_come() {
   const auto weights =
       static_cast<std::uintmax_t>(parameter_count(*model_)) * size_of(model_->dtype());
+  std::uintmax_t checkpoint = weights;
+  for (const nn::NamedTensor& each : optimizer_.state()) checkpoint += each.tensor->bytes();
   const auto missing = [](const std::filesystem::path& file, std::uintmax_t bytes) {
     std::error_code ignored;
     return std::filesystem::exists(file, ignored) ? 0 : bytes;
   };
-  return 2 * weights + missing(run_.checkpoint_file(), 2 * weights) +
+  return checkpoint + missing(run_.checkpoint_file(), checkpoint) +
          missing(run_.best_file(), weights);
 }
 
@@ -265,7 +267,7 @@ void Trainer::check_finite() {
   std::erase_if(statistics,
                 [](const auto& buffer) { return !is_floating(buffer.tensor->dtype()); });
   check_part(statistics, "running statistics");
-  check_part(optimizer_.state(), "momentum buffers");
+  check_part(optimizer_.state(), "optimiser's numbers");
 }
 
 void Trainer::save(TrainingState next) {

@@ -9,6 +9,7 @@
 #include "analysis/moe_bench/variant_names.h"
 #include "engine/autograd/hvp.h"
 #include "engine/autograd/node.h"
+#include "engine/core/bfloat16.h"
 #include "engine/core/on_device.h"
 #include "engine/ops/reduction.h"
 #include "kernels/api/moe_double_backward.h"
@@ -247,6 +248,9 @@ std::vector<CandidateMaker> layer_candidates(const LayerProblem& problem, Order 
                                              const Reference& reference,
                                              const std::vector<std::string>& variants) {
   if (order != Order::kHvp) {
+    if (problem.dtype == DType::kBFloat16) {
+      return kernel_candidates<BFloat16>(problem, order, reference, variants);
+    }
     if (is_float64("bench", problem.dtype)) {
       return kernel_candidates<double>(problem, order, reference, variants);
     }

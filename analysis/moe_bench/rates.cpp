@@ -43,8 +43,9 @@ std::optional<Rates> measure_rates(const Workload& w, DType dtype, Device device
   const NoGrad no_grad;
   Rates rates;
   const std::int64_t bytes = copied_bytes(device);
+  const DType copied = dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;  // bytes are bytes
   const Tensor x =
-      Tensor::full({bytes / static_cast<std::int64_t>(size_of(dtype))}, 1.0, dtype, device);
+      Tensor::full({bytes / static_cast<std::int64_t>(size_of(copied))}, 1.0, copied, device);
   const double copy = seconds_of(device, timing, [&] { return void(x * 1.0); });
   rates.copy = 2.0 * static_cast<double>(bytes) / copy;
   const auto [rows, columns] = product_sizes(w);

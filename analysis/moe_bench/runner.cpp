@@ -135,9 +135,9 @@ std::vector<std::string> known_variants(const RunOptions& options) {
 
 std::vector<Row> run_workload(const Workload& workload, const RunOptions& options) {
   check_workload(workload);
-  check<UsageError>(options.dtype == DType::kFloat32 || options.dtype == DType::kFloat64,
-                    "--dtype: the layer is measured in float32 or float64, got {}",
-                    name(options.dtype));
+  check<UsageError>(
+      options.benchmark == "moe" || options.dtype != DType::kBFloat16,
+      "--dtype: routing is measured in float32 or float64, a gate's dtypes, got bfloat16");
   check_variants(options.variants, known_variants(options));
   const bool is_layer = options.benchmark == "moe";
   Workload sizes = workload;

@@ -65,15 +65,4 @@ void run_with_bfloat16(std::string_view operation, const Tensor& like,
   run(operation, like.device(), arguments.template operator()<BFloat16>());
 }
 
-/// The same for a kernel that the CPU alone has for bfloat16: the caller sees to it that a bfloat16
-/// `like` is there.
-template <class MakeArguments>
-void run_with_bfloat16_on_cpu(std::string_view operation, const Tensor& like,
-                              const MakeArguments& arguments) {
-  if (like.dtype() != DType::kBFloat16) return run(operation, like, arguments);
-  check(like.device() == Device::kCpu, "[{}] has no bfloat16 kernel on device {}", operation,
-        name(like.device()));
-  kernels::run(cpu_executor(), arguments.template operator()<BFloat16>());
-}
-
 }  // namespace switchyard

@@ -4,7 +4,6 @@
 #include "engine/nn/init.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/precision.h"
 
 namespace switchyard::nn {
@@ -16,7 +15,9 @@ Linear::Linear(std::int64_t in, std::int64_t out, DType dtype, Generator& random
   register_parameter("bias", bias_);
 }
 
-Tensor Linear::forward(const Tensor& x) const { return linear(x, weight_, bias_); }
+Tensor Linear::forward(const Tensor& x, ProductDType result) const {
+  return linear(x, weight_, bias_, result);
+}
 
 Conv2d::Conv2d(std::int64_t in, std::int64_t out, int kernel, ConvParams params, ConvInit init,
                DType dtype, Generator& random)

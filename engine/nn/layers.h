@@ -2,6 +2,7 @@
 
 #include "engine/nn/module.h"
 #include "engine/ops/conv2d.h"
+#include "engine/ops/matmul.h"
 #include "engine/ops/norm.h"
 
 namespace switchyard::nn {
@@ -11,7 +12,8 @@ class Linear : public Module {
  public:
   Linear(std::int64_t in, std::int64_t out, DType dtype, Generator& random);
 
-  Tensor forward(const Tensor& x) const;
+  /// `result` says in which dtype y comes where x is bfloat16.
+  Tensor forward(const Tensor& x, ProductDType result = ProductDType::kOperands) const;
   const Tensor& weight() const { return weight_; }
   const Tensor& bias() const { return bias_; }
 

@@ -2,7 +2,6 @@
 #include "engine/autograd/node.h"
 #include "engine/core/run.h"
 #include "engine/ops/matmul.h"
-#include "engine/ops/precision.h"
 
 namespace switchyard {
 namespace {
@@ -25,9 +24,6 @@ void check_offsets(std::string_view op, const Tensor& x, const Tensor& offsets, 
   }
 }
 
-/// Only the CPU has grouped products of bfloat16.
-bool has_no_kernel(const Tensor& x) { return is_bfloat16(x) && x.device() != Device::kCpu; }
-
 /// Checks the operands of a product of x with every expert's matrix.
 kernels::GroupedShape grouped_shape(std::string_view op, const Tensor& x, const Tensor& w,
                                     const Tensor& offsets, bool transpose_w) {
@@ -48,16 +44,8 @@ kernels::GroupedShape grouped_shape(std::string_view op, const Tensor& x, const 
 
 Tensor grouped_matmul(const Tensor& x, const Tensor& w, const Tensor& offsets, bool transpose_w) {
   const kernels::GroupedShape shape = grouped_shape("grouped_matmul", x, w, offsets, transpose_w);
-  if (has_no_kernel(x)) {
-    return in_float32(
-        "grouped_matmul",
-        [&](const Tensor& rows, const Tensor& matrices) {
-          return grouped_matmul(rows, matrices, offsets, transpose_w);
-        },
-        x, w);
-  }
   Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
-  run_with_bfloat16_on_cpu("grouped_matmul", x, [&]<class T>() {
+  run_with_bfloat16("grouped_matmul", x, [&]<class T>() {
     return kernels::GroupedMatmul<T>{.shape = shape,
                                      .offsets = offsets.data<std::int64_t>(),
                                      .x = x.data<T>(),
@@ -87,17 +75,9 @@ Tensor grouped_matmul_weight_grad(const Tensor& x, const Tensor& gy, const Tenso
         "[grouped_matmul_weight_grad] needs x [S, K] and gy [S, N], got {} and {}", x.shape(),
         gy.shape());
   check_offsets("grouped_matmul_weight_grad", x, offsets, x.size(0));
-  if (has_no_kernel(x)) {
-    return in_float32(
-        "grouped_matmul_weight_grad",
-        [&](const Tensor& rows, const Tensor& cotangents) {
-          return grouped_matmul_weight_grad(rows, cotangents, offsets);
-        },
-        x, gy);
-  }
   const kernels::GroupedShape shape = {x.size(0), offsets.numel() - 1, x.size(1), gy.size(1)};
   Tensor gw = Tensor::empty({shape.experts, shape.inner, shape.cols}, x.dtype(), x.device());
-  run_with_bfloat16_on_cpu("grouped_matmul_weight_grad", x, [&]<class T>() {
+  run_with_bfloat16("grouped_matmul_weight_grad", x, [&]<class T>() {
     return kernels::GroupedMatmulWeightGrad<T>{.shape = shape,
                                                .offsets = offsets.data<std::int64_t>(),
                                                .x = x.data<T>(),
@@ -122,16 +102,8 @@ Tensor grouped_linear(const Tensor& x, const Tensor& w, const Tensor& bias, cons
   check(bias.shape() == Shape{shape.experts, shape.cols},
         "[grouped_linear] bias is {}, expected [{}, {}] for w {}", bias.shape(), shape.experts,
         shape.cols, w.shape());
-  if (has_no_kernel(x)) {
-    return in_float32(
-        "grouped_linear",
-        [&](const Tensor& rows, const Tensor& matrices, const Tensor& biases) {
-          return grouped_linear(rows, matrices, biases, offsets);
-        },
-        x, w, bias);
-  }
   Tensor y = Tensor::empty({shape.rows, shape.cols}, x.dtype(), x.device());
-  run_with_bfloat16_on_cpu("grouped_linear", x, [&]<class T>() {
+  run_with_bfloat16("grouped_linear", x, [&]<class T>() {
     return kernels::GroupedMatmul<T>{.shape = shape,
                                      .offsets = offsets.data<std::int64_t>(),
                                      .x = x.data<T>(),
@@ -158,12 +130,8 @@ Tensor segment_sum(const Tensor& x, const Tensor& offsets) {
   check_same_kind("segment_sum", {&x});
   check(x.rank() == 2, "[segment_sum] needs x [S, N], got {}", x.shape());
   check_offsets("segment_sum", x, offsets, x.size(0));
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "segment_sum", [&](const Tensor& wide) { return segment_sum(wide, offsets); }, x);
-  }
   Tensor y = Tensor::empty({offsets.numel() - 1, x.size(1)}, x.dtype(), x.device());
-  run("segment_sum", x, [&]<class T>() {
+  run_with_bfloat16("segment_sum", x, [&]<class T>() {
     return kernels::SegmentSum<T>{.offsets = offsets.data<std::int64_t>(),
                                   .x = x.data<T>(),
                                   .y = y.data<T>(),
@@ -183,19 +151,15 @@ Tensor segment_broadcast(const Tensor& x, const Tensor& offsets, std::int64_t ro
         "[segment_broadcast] needs a row for each of the {} experts, got {}", offsets.numel() - 1,
         x.shape());
   check_offsets("segment_broadcast", x, offsets, rows);
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "segment_broadcast",
-        [&](const Tensor& wide) { return segment_broadcast(wide, offsets, rows); }, x);
-  }
   Tensor y = Tensor::empty({rows, x.size(1)}, x.dtype(), x.device());
-  run("segment_broadcast", x, [&]<class T>() {  // a product without an inner size leaves the bias
-    return kernels::GroupedMatmul<T>{
-        .shape = {.rows = rows, .experts = x.size(0), .inner = 0, .cols = x.size(1)},
-        .offsets = offsets.data<std::int64_t>(),
-        .bias = x.data<T>(),
-        .y = y.data<T>()};
-  });
+  run_with_bfloat16(
+      "segment_broadcast", x, [&]<class T>() {  // a product without an inner size leaves the bias
+        return kernels::GroupedMatmul<T>{
+            .shape = {.rows = rows, .experts = x.size(0), .inner = 0, .cols = x.size(1)},
+            .offsets = offsets.data<std::int64_t>(),
+            .bias = x.data<T>(),
+            .y = y.data<T>()};
+      });
   return record("segment_broadcast", y, {x, offsets}, Saved::inputs({1}),
                 [](const Vjp& v) -> std::vector<Tensor> {
                   return {segment_sum(v.cotangent(), v.input(1)), Tensor()};

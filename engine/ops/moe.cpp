@@ -164,7 +164,7 @@ std::vector<Tensor> fused_gradients(const Vjp& v, const Layer& layer,
                                     std::span<const Tensor> inputs) {
   std::vector<Tensor> gradients = wanted_gradients(v, inputs);
   const Tensor& gy = v.cotangent();
-  run_with_bfloat16_on_cpu("moe_backward", gy, [&]<class T>() {
+  run_with_bfloat16("moe_backward", gy, [&]<class T>() {
     kernels::MoeBackward<T> op;
     layer.set_operands<T>(op, inputs);
     op.gy = gy.data<T>();
@@ -277,9 +277,6 @@ Tensor moe_composed(const Tensor& x, const Tensor& weights, const Routing& routi
 
 Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
            const ExpertParameters& experts, ExpertActivation activation, MoeSaves saves) {
-  if (is_bfloat16(x) && x.device() != Device::kCpu) {
-    return moe_composed(x, weights, routing, experts, activation);
-  }
   if (is_bfloat16(weights)) return moe(x, widened(weights), routing, experts, activation, saves);
   check_moe(x, weights, routing, experts, activation);
   const kernels::MoeShape shape = moe_shape(x, routing, experts, activation);
@@ -292,7 +289,7 @@ Tensor moe(const Tensor& x, const Tensor& weights, const Routing& routing,
     u = Tensor::empty({shape.slots, shape.wide()}, x.dtype(), x.device());
   }
   Tensor y = Tensor::empty({shape.tokens, shape.out}, x.dtype(), x.device());
-  run_with_bfloat16_on_cpu("moe", x, [&]<class T>() {
+  run_with_bfloat16("moe", x, [&]<class T>() {
     return kernels::MoeForward<T>{.shape = shape,
                                   .routes = routes_of(routing),
                                   .experts = matrices_of<T>(experts),

@@ -215,18 +215,14 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
   check_same_device("dispatch", {&x, &routing.permutation});
   check_rows("dispatch", x, routing.tokens, "tokens");
   if (weights.defined()) check_weights("dispatch", weights, routing);
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "dispatch", [&](const Tensor& wide) { return dispatch(wide, routing, widened(weights)); },
-        x);
-  }
+  if (is_bfloat16(weights)) return dispatch(x, routing, widened(weights));
   const kernels::RouteShape shape = route_shape("dispatch", routing, x.size(1));
   Tensor y = Tensor::empty({shape.slots, shape.width}, x.dtype(), x.device());
-  run("dispatch", x, [&]<class T>() {
+  run_with_bfloat16("dispatch", x, [&]<class T>() {
     return kernels::Dispatch<T>{.shape = shape,
                                 .permutation = routing.permutation.data<std::int64_t>(),
                                 .x = x.data<T>(),
-                                .weights = data_or_null<T>(weights),
+                                .weights = data_or_null<kernels::ResultOf<T>>(weights),
                                 .y = y.data<T>()};
   });
   if (!weights.defined()) {
@@ -241,7 +237,9 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights) 
                   Tensor gx;
                   Tensor gweights;
                   if (v.needs(0)) gx = combine(gy, v.input(1), routing);
-                  if (v.needs(1)) gweights = combine_weight_grad(gy, v.input(0), routing);
+                  if (v.needs(1)) {
+                    gweights = combine_weight_grad(gy, v.input(0), routing, ProductDType::kSums);
+                  }
                   return {gx, gweights};
                 });
 }
@@ -251,17 +249,14 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
   check_same_device("combine", {&x, &routing.inverse});
   check_rows("combine", x, routing.permutation.numel(), "slots");
   if (weights.defined()) check_weights("combine", weights, routing);
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "combine", [&](const Tensor& wide) { return combine(wide, widened(weights), routing); }, x);
-  }
+  if (is_bfloat16(weights)) return combine(x, widened(weights), routing);
   const kernels::RouteShape shape = route_shape("combine", routing, x.size(1));
   Tensor y = Tensor::empty({shape.tokens, shape.width}, x.dtype(), x.device());
-  run("combine", x, [&]<class T>() {
+  run_with_bfloat16("combine", x, [&]<class T>() {
     return kernels::Combine<T>{.shape = shape,
                                .inverse = routing.inverse.data<std::int64_t>(),
                                .x = x.data<T>(),
-                               .weights = data_or_null<T>(weights),
+                               .weights = data_or_null<kernels::ResultOf<T>>(weights),
                                .y = y.data<T>()};
   });
   if (!weights.defined()) {
@@ -276,35 +271,31 @@ Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing) {
                   Tensor gx;
                   Tensor gweights;
                   if (v.needs(0)) gx = dispatch(gy, routing, v.input(1));
-                  if (v.needs(1)) gweights = combine_weight_grad(v.input(0), gy, routing);
+                  if (v.needs(1)) {
+                    gweights = combine_weight_grad(v.input(0), gy, routing, ProductDType::kSums);
+                  }
                   return {gx, gweights};
                 });
 }
 
-Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing) {
+Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing,
+                           ProductDType result) {
   check_same_kind("combine_weight_grad", {&x, &gy});
   check_same_device("combine_weight_grad", {&x, &routing.inverse});
   check_rows("combine_weight_grad", x, routing.permutation.numel(), "slots");
   check_rows("combine_weight_grad", gy, routing.tokens, "tokens");
   check(x.size(1) == gy.size(1), "[combine_weight_grad] widths differ: {} and {}", x.shape(),
         gy.shape());
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "combine_weight_grad",
-        [&](const Tensor& rows, const Tensor& cotangents) {
-          return combine_weight_grad(rows, cotangents, routing);
-        },
-        x, gy);
-  }
   const kernels::RouteShape shape = route_shape("combine_weight_grad", routing, x.size(1));
-  Tensor gweights = Tensor::empty({shape.tokens, shape.k}, x.dtype(), x.device());
-  run("combine_weight_grad", x, [&]<class T>() {
+  Tensor gweights = Tensor::empty({shape.tokens, shape.k}, sum_dtype(x.dtype()), x.device());
+  run_with_bfloat16("combine_weight_grad", x, [&]<class T>() {
     return kernels::CombineWeightGrad<T>{.shape = shape,
                                          .inverse = routing.inverse.data<std::int64_t>(),
                                          .x = x.data<T>(),
                                          .gy = gy.data<T>(),
-                                         .gweights = gweights.data<T>()};
+                                         .gweights = gweights.data<kernels::ResultOf<T>>()};
   });
+  if (result == ProductDType::kOperands) gweights = gweights.to(x.dtype());
   return record({"combine_weight_grad", {{"experts", routing.experts}, {"k", routing.k}}}, gweights,
                 {x, gy}, Saved::partners(x, gy), [routing](const Vjp& v) -> std::vector<Tensor> {
                   const Tensor& c = v.cotangent();  // [T, k], stands for the weights

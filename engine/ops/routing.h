@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/core/tensor.h"
+#include "engine/ops/matmul.h"
 
 namespace switchyard {
 
@@ -57,8 +58,8 @@ void check_intact(std::string_view op, const Routing& routing);
 
 // Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces,
 // each the derivative of the others. Undefined `weights` stand for ones; dropped assignments
-// contribute nothing. Weights of rows in bfloat16 may be float32. Errors: sizes that do not fit the
-// routing.
+// contribute nothing. Weights of rows in bfloat16 may be float32, and then so is their gradient.
+// Sums are float32 or wider. Errors: sizes that do not fit the routing.
 
 /// Gathers token rows into expert order: y[s] = x[token(s)], times weights[t, j] of the assignment
 /// if given. x [T, D], weights [T, k] -> [S, D].
@@ -67,6 +68,7 @@ Tensor dispatch(const Tensor& x, const Routing& routing, const Tensor& weights =
 Tensor combine(const Tensor& x, const Tensor& weights, const Routing& routing);
 /// Gradient of combine with respect to its weights: <gy[t], x[slot(t, j)]>, 0 where dropped.
 /// x [S, D], gy [T, D] -> [T, k].
-Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing);
+Tensor combine_weight_grad(const Tensor& x, const Tensor& gy, const Routing& routing,
+                           ProductDType result = ProductDType::kOperands);
 
 }  // namespace switchyard

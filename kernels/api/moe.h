@@ -8,8 +8,8 @@
 
 // The experts of a token MoE layer, from routed tokens to weighed sums, in one call each way. An
 // expert is u = W_in x + b_in, h = activation(u), y = W_out h + b_out; a token's result is the sum
-// of its experts' y, each times its weight. T = float and double; MoeForward and MoeBackward on the
-// host take bfloat16 too, with float32 weights and sums.
+// of its experts' y, each times its weight. T = float, double and bfloat16, the last with float32
+// weights and sums.
 //
 // Sizes: T tokens, E experts, k choices, S slots as in routing.h; D columns of a token, H hidden
 // units of an expert, C columns of a result. u has H' columns: H, or 2H where two of them make one
@@ -60,21 +60,26 @@ struct ActivateExpertsGrad {
   const std::int64_t* permutation = nullptr;  ///< [S]: slot -> token · k + choice
   /// [T, k], or null where all are of expert 0; read with bias_dots only.
   const std::int64_t* indices = nullptr;
-  const T* weights = nullptr;    ///< [T, k], or null for ones
-  const T* u = nullptr;          ///< [S, H']
-  const T* g = nullptr;          ///< [S, H]
-  const T* bias_dots = nullptr;  ///< [T, E] = gy b_outᵀ, or null for zeros
-  T* gu = nullptr;               ///< [S, H']
-  T* h = nullptr;                ///< [S, H], or null: nobody asks for it
-  T* gweights = nullptr;         ///< [T, k], or null; dropped ones are not written
+  const ResultOf<T>* weights = nullptr;    ///< [T, k], or null for ones
+  const T* u = nullptr;                    ///< [S, H']
+  const T* g = nullptr;                    ///< [S, H]
+  const ResultOf<T>* bias_dots = nullptr;  ///< [T, E] = gy b_outᵀ, or null for zeros
+  T* gu = nullptr;                         ///< [S, H']
+  T* h = nullptr;                          ///< [S, H], or null: nobody asks for it
+  ResultOf<T>* gweights = nullptr;         ///< [T, k], or null; dropped ones are not written
   Work work() const {
     const std::int64_t wide = pre_activations(activation, hidden);
     const std::int64_t numbers = (weights != nullptr ? 1 : 0) + (gweights != nullptr ? 1 : 0) +
                                  (bias_dots != nullptr ? 1 : 0);
-    return {.bytes = bytes_of<T>(rows * (2 * wide + (h != nullptr ? 2 : 1) * hidden + numbers)) +
-                     bytes_of<std::int64_t>(rows)};
+    return {.bytes = bytes_of<T>(rows * (2 * wide + (h != nullptr ? 2 : 1) * hidden)) +
+                     bytes_of<ResultOf<T>>(rows * numbers) + bytes_of<std::int64_t>(rows)};
   }
 };
+
+/// The activation and its way back, for every type.
+using ExpertActivations = TypeList<ActivateExperts<float>, ActivateExperts<double>,
+                                   ActivateExperts<BFloat16>, ActivateExpertsGrad<float>,
+                                   ActivateExpertsGrad<double>, ActivateExpertsGrad<BFloat16>>;
 
 /// Sizes of the layer.
 struct MoeShape {

@@ -4,6 +4,8 @@
 
 #include "kernels/api/fault.h"
 #include "kernels/api/kernel.h"
+#include "kernels/common/bfloat16.h"
+#include "kernels/common/type_list.h"
 
 namespace switchyard::kernels {
 
@@ -115,7 +117,8 @@ struct RouteShape {
 
 // Combining is one trilinear form Σ_{t,j} weights[t, j] · <gy[t], x[slot(t, j)]> with three faces:
 // combine, dispatch and the gradient of the weights. Dropped assignments contribute nothing.
-// `weights` may be null, which stands for ones.
+// `weights` may be null, which stands for ones. T is float, double or bfloat16; beside bfloat16
+// rows weights, their gradient and all sums are float32.
 
 /// y[s] = weights[permutation[s]] · x[permutation[s] / k].
 template <class T>
@@ -124,11 +127,12 @@ struct Dispatch {
   RouteShape shape;
   const std::int64_t* permutation = nullptr;  ///< [slots]
   const T* x = nullptr;                       ///< [tokens, width]
-  const T* weights = nullptr;                 ///< [tokens, k] or null
+  const ResultOf<T>* weights = nullptr;       ///< [tokens, k] or null
   T* y = nullptr;                             ///< [slots, width]
   Work work() const {
     const auto& [tokens, k, slots, width] = shape;
-    return {.bytes = bytes_of<T>((tokens + slots) * width + (weights != nullptr ? slots : 0)) +
+    return {.bytes = bytes_of<T>((tokens + slots) * width) +
+                     bytes_of<ResultOf<T>>(weights != nullptr ? slots : 0) +
                      bytes_of<std::int64_t>(slots)};
   }
 };
@@ -140,11 +144,12 @@ struct Combine {
   RouteShape shape;
   const std::int64_t* inverse = nullptr;  ///< [tokens, k]
   const T* x = nullptr;                   ///< [slots, width]
-  const T* weights = nullptr;             ///< [tokens, k] or null
+  const ResultOf<T>* weights = nullptr;   ///< [tokens, k] or null
   T* y = nullptr;                         ///< [tokens, width]
   Work work() const {
     const auto& [tokens, k, slots, width] = shape;
-    return {.bytes = bytes_of<T>((tokens + slots) * width + (weights != nullptr ? tokens * k : 0)) +
+    return {.bytes = bytes_of<T>((tokens + slots) * width) +
+                     bytes_of<ResultOf<T>>(weights != nullptr ? tokens * k : 0) +
                      bytes_of<std::int64_t>(tokens * k)};
   }
 };
@@ -157,11 +162,12 @@ struct AddRows {
   RouteShape shape;
   const std::int64_t* positions = nullptr;  ///< [slots]
   const T* x = nullptr;                     ///< [slots, width]
-  const T* weights = nullptr;               ///< [tokens, k] or null
+  const ResultOf<T>* weights = nullptr;     ///< [tokens, k] or null
   T* y = nullptr;                           ///< [tokens, width]
   Work work() const {
     const auto& [tokens, k, slots, width] = shape;
-    return {.bytes = bytes_of<T>(3 * slots * width + (weights != nullptr ? slots : 0)) +
+    return {.bytes = bytes_of<T>(3 * slots * width) +
+                     bytes_of<ResultOf<T>>(weights != nullptr ? slots : 0) +
                      bytes_of<std::int64_t>(slots)};
   }
 };
@@ -174,12 +180,17 @@ struct CombineWeightGrad {
   const std::int64_t* inverse = nullptr;  ///< [tokens, k]
   const T* x = nullptr;                   ///< [slots, width]
   const T* gy = nullptr;                  ///< [tokens, width]
-  T* gweights = nullptr;                  ///< [tokens, k]
+  ResultOf<T>* gweights = nullptr;        ///< [tokens, k]
   Work work() const {
     const auto& [tokens, k, slots, width] = shape;
-    return {.bytes = bytes_of<T>((tokens + slots) * width + tokens * k) +
+    return {.bytes = bytes_of<T>((tokens + slots) * width) + bytes_of<ResultOf<T>>(tokens * k) +
                      bytes_of<std::int64_t>(tokens * k)};
   }
 };
+
+/// The movements of rows between tokens and slots, and their weights' gradient, for every type.
+using RowMoves = TypeList<Dispatch<float>, Dispatch<double>, Dispatch<BFloat16>, Combine<float>,
+                          Combine<double>, Combine<BFloat16>, CombineWeightGrad<float>,
+                          CombineWeightGrad<double>, CombineWeightGrad<BFloat16>>;
 
 }  // namespace switchyard::kernels

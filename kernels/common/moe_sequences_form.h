@@ -6,6 +6,7 @@
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/matmul.h"
 #include "kernels/api/run.h"
+#include "kernels/api/shape.h"
 #include "kernels/common/device_array.h"
 #include "kernels/common/moe_sequences.h"
 #include "kernels/common/slot_moves.h"
@@ -32,16 +33,34 @@ void add_bias_rows(Exec& exec, std::int64_t rows, std::int64_t cols, const T* bi
       MapBinary<Add, T>{.a = y, .b = bias, .y = y, .plan = plan_broadcast(matrix, matrix, row)});
 }
 
+/// y [m, n] = a product of one expert, plus `bias` [n] if there is one. A product of bfloat16 is
+/// float32: it is rounded when all is added.
+template <class T, class Exec>
+void expert_product(Exec& exec, const MatmulShape& shape, const T* a, const T* b, const T* bias,
+                    T* y) {
+  if (shape.m == 0 || shape.n == 0) return;
+  using Sum = ResultOf<T>;
+  if constexpr (std::is_same_v<T, Sum>) {
+    run(exec, Matmul<T>{.shape = shape, .a = a, .b = b, .c = y});
+    if (bias != nullptr) add_bias_rows(exec, shape.m, shape.n, bias, y);
+  } else {
+    const std::int64_t count = shape.m * shape.n;
+    const DeviceArray<Exec, Sum> sums(exec, count);
+    const DeviceArray<Exec, Sum> wide_bias(exec, bias != nullptr ? shape.n : 0);
+    run(exec, Matmul<T>{.shape = shape, .a = a, .b = b, .c = sums.data()});
+    if (bias != nullptr) {
+      run(exec, Convert<T, Sum>{.x = bias, .y = wide_bias.data(), .count = shape.n});
+      add_bias_rows(exec, shape.m, shape.n, wide_bias.data(), sums.data());
+    }
+    run(exec, Convert<Sum, T>{.x = sums.data(), .y = y, .count = count});
+  }
+}
+
 /// y [rows, cols] = x [rows, inner] wᵀ + bias for one expert.
 template <class T, class Exec>
 void expert_linear(Exec& exec, std::int64_t rows, std::int64_t inner, std::int64_t cols, const T* x,
                    const T* w, const T* bias, T* y) {
-  if (rows == 0 || cols == 0) return;
-  run(exec, Matmul<T>{.shape = {.m = rows, .n = cols, .k = inner, .transpose_b = true},
-                      .a = x,
-                      .b = w,
-                      .c = y});
-  if (bias != nullptr) add_bias_rows(exec, rows, cols, bias, y);
+  expert_product<T>(exec, {.m = rows, .n = cols, .k = inner, .transpose_b = true}, x, w, bias, y);
 }
 
 /// The products over all segments as one kernel each.
@@ -99,19 +118,14 @@ class ProductPerExpert {
   }
   void product(std::int64_t inner, std::int64_t cols, const T* x, const T* w, T* y) const {
     for_each_expert([&](std::int64_t e, std::int64_t first, std::int64_t rows) {
-      if (rows == 0) return;
-      run(exec_, Matmul<T>{.shape = {.m = rows, .n = cols, .k = inner},
-                           .a = x + first * inner,
-                           .b = w + e * inner * cols,
-                           .c = y + first * cols});
+      expert_product<T>(exec_, {.m = rows, .n = cols, .k = inner}, x + first * inner,
+                        w + e * inner * cols, nullptr, y + first * cols);
     });
   }
   void weight_grad(std::int64_t inner, std::int64_t cols, const T* x, const T* gy, T* gw) const {
     for_each_expert([&](std::int64_t e, std::int64_t first, std::int64_t rows) {
-      run(exec_, Matmul<T>{.shape = {.m = inner, .n = cols, .k = rows, .transpose_a = true},
-                           .a = x + first * inner,
-                           .b = gy + first * cols,
-                           .c = gw + e * inner * cols});
+      expert_product<T>(exec_, {.m = inner, .n = cols, .k = rows, .transpose_a = true},
+                        x + first * inner, gy + first * cols, nullptr, gw + e * inner * cols);
     });
   }
 
@@ -153,7 +167,7 @@ template <class T, class Exec>
 void through_activation(Exec& exec, const MoeBackward<T>& a, const T* u, const T* g, T* gu, T* h) {
   const MoeShape& s = a.shape;
   const bool dots = a.gweights != nullptr && a.experts.b_out != nullptr;
-  const DeviceArray<Exec, T> bias_dots(exec, dots ? s.tokens * s.experts : 0);
+  const DeviceArray<Exec, ResultOf<T>> bias_dots(exec, dots ? s.tokens * s.experts : 0);
   if (dots) {
     run(exec, Matmul<T>{.shape = {.m = s.tokens, .n = s.experts, .k = s.out, .transpose_b = true},
                         .a = a.gy,
@@ -223,7 +237,7 @@ template <template <class, class> class Products, class Exec, class T>
 void moe_backward_sorted(Exec& exec, const MoeBackward<T>& a) {
   const MoeShape& s = a.shape;
   if (a.gweights != nullptr && s.slots < s.tokens * s.k) {
-    clear(exec, a.gweights, static_cast<std::size_t>(s.tokens * s.k) * sizeof(T));
+    clear(exec, a.gweights, static_cast<std::size_t>(s.tokens * s.k) * sizeof(ResultOf<T>));
   }
   const DeviceArray<Exec, T> gx(exec, a.gx != nullptr ? s.slots * s.width : 0);
   moe_backward_slots<Products>(exec, a, a.gx != nullptr ? gx.data() : nullptr);

@@ -10,7 +10,7 @@ namespace switchyard::kernels {
 /// y [S, width]: each slot's row of x [T, width], times its weight if there are any.
 template <class T, class Exec>
 void gather_slots(Exec& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-                  const T* x, const T* weights, T* y) {
+                  const T* x, const ResultOf<T>* weights, T* y) {
   run(exec, Dispatch<T>{.shape = {s.tokens, s.k, s.slots, width},
                         .permutation = routes.permutation,
                         .x = x,
@@ -22,7 +22,7 @@ void gather_slots(Exec& exec, const MoeShape& s, const MoeRoutes& routes, std::i
 /// times its weight if there are any.
 template <class T, class Exec>
 void sum_slots(Exec& exec, const MoeShape& s, const MoeRoutes& routes, std::int64_t width,
-               const T* x, const T* weights, T* y) {
+               const T* x, const ResultOf<T>* weights, T* y) {
   run(exec, Combine<T>{.shape = {s.tokens, s.k, s.slots, width},
                        .inverse = routes.inverse,
                        .x = x,

@@ -3,6 +3,7 @@
 #include "kernels/api/moe.h"
 #include "kernels/api/provide.h"
 #include "kernels/common/expert_activation.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
@@ -17,7 +18,9 @@ void activate_rows(const Unit& unit, const ActivateExperts<T>& a, std::int64_t b
     const T* const u = a.u + row * hidden * Unit::kInputs;
     const T* const second = Unit::kInputs == 2 ? u + hidden : u;
     T* const h = a.h + row * hidden;
-    for (std::int64_t j = 0; j < hidden; ++j) h[j] = unit.unit(u[j], second[j]);
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      h[j] = convert_element<T>(unit.unit(widen(u[j]), widen(second[j])));
+    }
   }
 }
 
@@ -27,7 +30,7 @@ double inner_product(const Unit& unit, const T* g, const T* u, const T* second,
                      std::int64_t hidden) {
   double sum = 0.0;
   for (std::int64_t j = 0; j < hidden; ++j) {
-    sum += double{g[j]} * double{unit.unit(u[j], second[j])};
+    sum += double{widen(g[j])} * double{unit.unit(widen(u[j]), widen(second[j]))};
   }
   return sum;
 }
@@ -35,10 +38,11 @@ double inner_product(const Unit& unit, const T* g, const T* u, const T* second,
 template <class Unit, class T>
 void activate_grad_rows(const Unit& unit, const ActivateExpertsGrad<T>& a, std::int64_t begin,
                         std::int64_t end) {
+  using Number = ResultOf<T>;
   const std::int64_t hidden = a.hidden;
   for (std::int64_t row = begin; row < end; ++row) {
     const std::int64_t assignment = a.permutation[row];
-    const T weight = a.weights == nullptr ? T(1) : a.weights[assignment];
+    const Number weight = a.weights == nullptr ? Number(1) : a.weights[assignment];
     const std::int64_t at = row * hidden * Unit::kInputs;
     const T* const u = a.u + at;
     const T* const second = Unit::kInputs == 2 ? u + hidden : u;
@@ -51,18 +55,20 @@ void activate_grad_rows(const Unit& unit, const ActivateExpertsGrad<T>& a, std::
         const std::int64_t expert = a.indices == nullptr ? 0 : a.indices[assignment];
         sum += double{a.bias_dots[assignment / a.k * a.experts + expert]};
       }
-      a.gweights[assignment] = static_cast<T>(sum);
+      a.gweights[assignment] = static_cast<Number>(sum);
     }
     if (a.h != nullptr) {
       T* const h = a.h + row * hidden;
-      for (std::int64_t j = 0; j < hidden; ++j) h[j] = weight * unit.unit(u[j], second[j]);
+      for (std::int64_t j = 0; j < hidden; ++j) {
+        h[j] = convert_element<T>(weight * unit.unit(widen(u[j]), widen(second[j])));
+      }
     }
     for (std::int64_t j = 0; j < hidden; ++j) {
-      T first_part = T{0};
-      T second_part = T{0};
-      unit.grad(weight * g[j], u[j], second[j], first_part, second_part);
-      if (Unit::kInputs == 2) gsecond[j] = second_part;
-      gu[j] = first_part;
+      Number first_part = Number{0};
+      Number second_part = Number{0};
+      unit.grad(weight * widen(g[j]), widen(u[j]), widen(second[j]), first_part, second_part);
+      if (Unit::kInputs == 2) gsecond[j] = convert_element<T>(second_part);
+      gu[j] = convert_element<T>(first_part);
     }
   }
 }
@@ -104,7 +110,6 @@ constexpr auto kRungs<Cpu, ActivateExpertsGrad<T>> =
         {{"activate_experts_grad_plain_loops", activate_grad_plain<T>},
          {"activate_experts_grad_threads", activate_grad_threads<T>}});
 
-template struct Provides<Cpu, ActivateExperts<float>, ActivateExperts<double>,
-                         ActivateExpertsGrad<float>, ActivateExpertsGrad<double>>;
+template struct Provides<Cpu, ExpertActivations>;
 
 }  // namespace switchyard::kernels

@@ -1,5 +1,6 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
@@ -22,10 +23,12 @@ void add_rows(const AddRows<T>& a, std::int64_t begin, std::int64_t end) {
   while (begin < end && begin > 0 && token(begin) == token(begin - 1)) ++begin;
   while (end > begin && end < s.slots && token(end) == token(end - 1)) ++end;
   for (std::int64_t slot = begin; slot < end; ++slot) {
-    const T weight = a.weights == nullptr ? T(1) : a.weights[a.positions[slot]];
+    const ResultOf<T> weight = a.weights == nullptr ? ResultOf<T>(1) : a.weights[a.positions[slot]];
     const T* const from = a.x + slot * s.width;
     T* const to = a.y + token(slot) * s.width;
-    for (std::int64_t d = 0; d < s.width; ++d) to[d] += weight * from[d];
+    for (std::int64_t d = 0; d < s.width; ++d) {
+      to[d] = convert_element<T>(widen(to[d]) + weight * widen(from[d]));
+    }
   }
 }
 
@@ -50,6 +53,7 @@ template <class T>
 constexpr auto kRungs<Cpu, AddRows<T>> = std::to_array<Rung<Cpu, AddRows<T>>>(
     {{"add_rows_plain_loops", add_rows_plain<T>}, {"add_rows_threads", add_rows_threads<T>}});
 
-template struct Provides<Cpu, SelectAssignments, AddRows<float>, AddRows<double>>;
+template struct Provides<Cpu, SelectAssignments, AddRows<float>, AddRows<double>,
+                         AddRows<BFloat16>>;
 
 }  // namespace switchyard::kernels

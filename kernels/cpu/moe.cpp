@@ -43,12 +43,20 @@ constexpr Rung<Cpu, Op> in_pairs(Rung<Cpu, Op> rung) {
 }
 
 template <>
-constexpr auto kRungs<Cpu, MoeForward<BFloat16>> = std::to_array<Rung<Cpu, MoeForward<BFloat16>>>(
-    {{"moe_forward_widened", moe_forward_widened}, in_pairs(kForwardFused<BFloat16>)});
+constexpr auto kRungs<Cpu, MoeForward<BFloat16>> =
+    std::to_array<Rung<Cpu, MoeForward<BFloat16>>>({MoeSequences<Cpu, BFloat16>::kForwardMaskLoop,
+                                                    MoeSequences<Cpu, BFloat16>::kForwardSortedLoop,
+                                                    MoeSequences<Cpu, BFloat16>::kForwardGrouped,
+                                                    {"moe_forward_widened", moe_forward_widened},
+                                                    in_pairs(kForwardFused<BFloat16>)});
 
 template <>
 constexpr auto kRungs<Cpu, MoeBackward<BFloat16>> = std::to_array<Rung<Cpu, MoeBackward<BFloat16>>>(
-    {{"moe_backward_widened", moe_backward_widened}, in_pairs(kBackwardFused<BFloat16>)});
+    {MoeSequences<Cpu, BFloat16>::kBackwardMaskLoop,
+     MoeSequences<Cpu, BFloat16>::kBackwardSortedLoop,
+     MoeSequences<Cpu, BFloat16>::kBackwardGrouped,
+     {"moe_backward_widened", moe_backward_widened},
+     in_pairs(kBackwardFused<BFloat16>)});
 
 template struct Provides<Cpu, MoeForward<float>, MoeForward<double>, MoeForward<BFloat16>,
                          MoeBackward<float>, MoeBackward<double>, MoeBackward<BFloat16>>;

@@ -5,12 +5,16 @@
 #include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/fault.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/routing_rows.h"
 
 namespace switchyard::kernels {
 namespace {
+
+/// Columns that are summed at a time: the sums stay in the first-level cache.
+constexpr std::int64_t kColumns = 512;
 
 // ---- rows over threads
 
@@ -56,38 +60,60 @@ void dispatch_threads(Cpu&, const Dispatch<T>& a) {
       if (a.weights == nullptr) {
         std::copy_n(from, s.width, to);
       } else {
-        const T weight = a.weights[assignment];
-        for (std::int64_t d = 0; d < s.width; ++d) to[d] = weight * from[d];
+        const ResultOf<T> weight = a.weights[assignment];
+        for (std::int64_t d = 0; d < s.width; ++d) {
+          to[d] = convert_element<T>(weight * widen(from[d]));
+        }
       }
     }
   });
 }
 
 template <class T>
+ResultOf<T> weight_of(const ResultOf<T>* weights, std::int64_t assignment) {
+  return weights == nullptr ? ResultOf<T>(1) : weights[assignment];
+}
+
+/// Columns [first, first + count) of a token's sum.
+template <class T>
+void combine_columns(const Combine<T>& a, std::int64_t token, std::int64_t first,
+                     std::int64_t count) {
+  const auto& [tokens, k, slots, width] = a.shape;
+  ResultOf<T> sums[kColumns] = {};
+  for (std::int64_t i = token * k; i < (token + 1) * k; ++i) {
+    if (a.inverse[i] < 0) continue;
+    const ResultOf<T> weight = weight_of<T>(a.weights, i);
+    const T* const from = a.x + a.inverse[i] * width + first;
+    for (std::int64_t d = 0; d < count; ++d) sums[d] += weight * widen(from[d]);
+  }
+  T* const to = a.y + token * width + first;
+  for (std::int64_t d = 0; d < count; ++d) to[d] = convert_element<T>(sums[d]);
+}
+
+template <class T>
 void combine_threads(Cpu&, const Combine<T>& a) {
   const RouteShape& s = a.shape;
   parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
-    std::fill(a.y + begin * s.width, a.y + end * s.width, T(0));
-    for (std::int64_t i = begin * s.k; i < end * s.k; ++i) {
-      if (a.inverse[i] < 0) continue;
-      const T weight = a.weights == nullptr ? T(1) : a.weights[i];
-      const T* from = a.x + a.inverse[i] * s.width;
-      T* to = a.y + i / s.k * s.width;
-      for (std::int64_t d = 0; d < s.width; ++d) to[d] += weight * from[d];
+    for (std::int64_t token = begin; token < end; ++token) {
+      for (std::int64_t first = 0; first < s.width; first += kColumns) {
+        combine_columns(a, token, first, std::min(kColumns, s.width - first));
+      }
     }
   });
 }
 
 /// Dot product in eight running sums, which lets it vectorise with a fixed order.
 template <class T>
-T dot(const T* a, const T* b, std::int64_t count) {
+ResultOf<T> dot(const T* a, const T* b, std::int64_t count) {
   constexpr std::int64_t kLanes = 8;
-  T lanes[kLanes] = {};
+  ResultOf<T> lanes[kLanes] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] += widen(a[i + lane]) * widen(b[i + lane]);
+    }
   }
-  for (; i < count; ++i) lanes[i % kLanes] += a[i] * b[i];
+  for (; i < count; ++i) lanes[i % kLanes] += widen(a[i]) * widen(b[i]);
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
          ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
@@ -98,7 +124,7 @@ void combine_weight_grad_threads(Cpu&, const CombineWeightGrad<T>& a) {
   parallel_for(s.tokens, rows_per_thread(s.k * s.width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin * s.k; i < end * s.k; ++i) {
       a.gweights[i] = a.inverse[i] < 0
-                          ? T(0)
+                          ? ResultOf<T>(0)
                           : dot(a.gy + i / s.k * s.width, a.x + a.inverse[i] * s.width, s.width);
     }
   });
@@ -164,17 +190,13 @@ void scatter_add_plain(Cpu&, const ScatterAdd<T>& a) {
 }
 
 template <class T>
-T weight_of(const T* weights, std::int64_t assignment) {
-  return weights == nullptr ? T(1) : weights[assignment];
-}
-
-template <class T>
 void dispatch_plain(Cpu&, const Dispatch<T>& a) {
   const auto& [tokens, k, slots, width] = a.shape;
   for (std::int64_t slot = 0; slot < slots; ++slot) {
     const std::int64_t assignment = a.permutation[slot];
     for (std::int64_t d = 0; d < width; ++d) {
-      a.y[slot * width + d] = weight_of(a.weights, assignment) * a.x[assignment / k * width + d];
+      const ResultOf<T> x = widen(a.x[assignment / k * width + d]);
+      a.y[slot * width + d] = convert_element<T>(weight_of<T>(a.weights, assignment) * x);
     }
   }
 }
@@ -188,9 +210,10 @@ void combine_plain(Cpu&, const Combine<T>& a) {
       const std::int64_t assignment = i / width * k + j;
       const std::int64_t slot = a.inverse[assignment];
       if (slot < 0) continue;
-      sum += double{weight_of(a.weights, assignment)} * double{a.x[slot * width + i % width]};
+      sum += double{weight_of<T>(a.weights, assignment)} *
+             double{widen(a.x[slot * width + i % width])};
     }
-    a.y[i] = static_cast<T>(sum);
+    a.y[i] = convert_element<T>(sum);
   }
 }
 
@@ -201,9 +224,9 @@ void combine_weight_grad_plain(Cpu&, const CombineWeightGrad<T>& a) {
     const std::int64_t slot = a.inverse[assignment];
     double sum = 0.0;
     for (std::int64_t d = 0; slot >= 0 && d < width; ++d) {
-      sum += double{a.gy[assignment / k * width + d]} * double{a.x[slot * width + d]};
+      sum += double{widen(a.gy[assignment / k * width + d])} * double{widen(a.x[slot * width + d])};
     }
-    a.gweights[assignment] = static_cast<T>(sum);
+    a.gweights[assignment] = static_cast<ResultOf<T>>(sum);
   }
 }
 
@@ -304,7 +327,6 @@ constexpr auto kRungs<Cpu, CombineWeightGrad<T>> = std::to_array<Rung<Cpu, Combi
 
 template struct Provides<Cpu, TopK<float>, TopK<double>, FirstOutOfRange, Gather<float>,
                          Gather<double>, ScatterAdd<float>, ScatterAdd<double>, SegmentOffsets,
-                         SortAssignments, Dispatch<float>, Dispatch<double>, Combine<float>,
-                         Combine<double>, CombineWeightGrad<float>, CombineWeightGrad<double>>;
+                         SortAssignments, RowMoves>;
 
 }  // namespace switchyard::kernels

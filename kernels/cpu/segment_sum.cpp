@@ -3,6 +3,7 @@
 
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -14,10 +15,11 @@ void sum_segment(const SegmentSum<T>& a, std::int64_t e) {
   std::vector<double> sums(static_cast<std::size_t>(a.cols));
   for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
     const T* const x = a.x + row * a.cols;
-    for (std::int64_t c = 0; c < a.cols; ++c) sums[static_cast<std::size_t>(c)] += double{x[c]};
+    for (std::int64_t c = 0; c < a.cols; ++c)
+      sums[static_cast<std::size_t>(c)] += double{widen(x[c])};
   }
   for (std::int64_t c = 0; c < a.cols; ++c) {
-    a.y[e * a.cols + c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
+    a.y[e * a.cols + c] = convert_element<T>(sums[static_cast<std::size_t>(c)]);
   }
 }
 
@@ -35,9 +37,9 @@ void segment_sum_plain_loops(Cpu&, const SegmentSum<T>& a) {
     for (std::int64_t c = 0; c < a.cols; ++c) {
       double sum = 0.0;
       for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
-        sum += double{a.x[row * a.cols + c]};
+        sum += double{widen(a.x[row * a.cols + c])};
       }
-      a.y[e * a.cols + c] = static_cast<T>(sum);
+      a.y[e * a.cols + c] = convert_element<T>(sum);
     }
   }
 }
@@ -51,6 +53,6 @@ constexpr auto kRungs<Cpu, SegmentSum<T>> = std::to_array<Rung<Cpu, SegmentSum<T
     {{"segment_sum_plain_loops", segment_sum_plain_loops<T>},
      {"segment_sum_vector_loops", segment_sum_vector_loops<T>}});
 
-template struct Provides<Cpu, SegmentSum<float>, SegmentSum<double>>;
+template struct Provides<Cpu, SegmentSum<float>, SegmentSum<double>, SegmentSum<BFloat16>>;
 
 }  // namespace switchyard::kernels

@@ -2,6 +2,7 @@
 #include "kernels/api/routing.h"
 #include "kernels/common/pack.h"
 #include "kernels/common/warp.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/product_rungs.cuh"
 
 // These kernels bring rows of tokens to the slots of their experts and back, and compute the
@@ -14,20 +15,24 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kRowsPerBlock = kThreads / kWarp;
 
-/// The operands of one call.
-template <class T>
+/// The operands of one call. Weights and their gradient are of type ResultOf<T>.
+template <class T, class Other, class Y>
 struct Route {
   std::int64_t tokens, k, slots;
   int width;
   const std::int64_t* map;  // permutation [slots] or inverse [tokens, k]
   const T* x;
-  const T* other;  // weights [tokens, k] or null; gy [tokens, width]
-  T* y;
+  const Other* other;  // weights [tokens, k] or null; gy [tokens, width]
+  Y* y;
 
-  __device__ T weight(std::int64_t assignment) const {
-    return other == nullptr ? T{1} : other[assignment];
+  __device__ Other weight(std::int64_t assignment) const {
+    return other == nullptr ? Other{1} : other[assignment];
   }
 };
+template <class T>
+using RowRoute = Route<T, ResultOf<T>, T>;
+template <class T>
+using WeightRoute = Route<T, T, ResultOf<T>>;
 
 __device__ __forceinline__ std::int64_t thread_index() {
   return std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
@@ -47,15 +52,16 @@ constexpr int kPerLane = kWide ? Wide<T>::kCount : 1;
 //   2. it reads the slot's assignment and divides to find the token;
 //   3. it copies the element, times the assignment's weight.
 // x [tokens, width], y [slots, width], map [slots]. Reads 4 and writes 4 bytes an element
-// (float32), and 8 bytes of map, shared by a warp. It takes two 64-bit divisions, some forty
-// instructions each.
+// (float32; bfloat16 half of all that moves), and 8 bytes of map, shared by a warp. It takes two
+// 64-bit divisions, some forty instructions each.
 template <class T>
-__global__ void dispatch_thread_per_element(Route<T> p) {
+__global__ void dispatch_thread_per_element(RowRoute<T> p) {
   const std::int64_t i = thread_index();
   if (i >= p.slots * p.width) return;
   const std::int64_t slot = i / p.width;
   const std::int64_t assignment = p.map[slot];
-  p.y[i] = p.weight(assignment) * p.x[assignment / p.k * p.width + (i - slot * p.width)];
+  const T x = p.x[assignment / p.k * p.width + (i - slot * p.width)];
+  p.y[i] = convert_element<T>(p.weight(assignment) * widen(x));
 }
 
 // dispatch_warp_per_slot, dispatch_warp_per_slot_wide (128-bit accesses)
@@ -64,18 +70,18 @@ __global__ void dispatch_thread_per_element(Route<T> p) {
 // It moves the same bytes; what is left of the arithmetic is a multiplication an element. The wide
 // rung makes a quarter of the requests and has four times the bytes in flight (float32).
 template <class T, bool kWide>
-__global__ void dispatch_warp_per_slot(Route<T> p) {
+__global__ void dispatch_warp_per_slot(RowRoute<T> p) {
   const std::int64_t slot = warp_row();
   if (slot >= p.slots) return;  // the whole warp
   const std::int64_t assignment = p.map[slot];
-  const T weight = p.weight(assignment);
+  const ResultOf<T> weight = p.weight(assignment);
   const T* const from = p.x + assignment / p.k * p.width;
   T* const to = p.y + slot * p.width;
   constexpr int kCount = kPerLane<T, kWide>;
   for (int d = lane_index() * kCount; d < p.width; d += kWarp * kCount) {
     Pack<T, kCount> elements = load_pack<kCount>(from + d);
     SWITCHYARD_UNROLL
-    for (T& value : elements.value) value *= weight;
+    for (T& value : elements.value) value = convert_element<T>(weight * widen(value));
     store_pack(to + d, elements);
   }
 }
@@ -88,17 +94,17 @@ __global__ void dispatch_warp_per_slot(Route<T> p) {
 // (float32); map and weights are shared by a warp. Every output has one writer, so no atomics are
 // needed.
 template <class T>
-__global__ void combine_thread_per_element(Route<T> p) {
+__global__ void combine_thread_per_element(RowRoute<T> p) {
   const std::int64_t i = thread_index();
   if (i >= p.tokens * p.width) return;
   const std::int64_t token = i / p.width;
   const std::int64_t column = i - token * p.width;
-  T sum{0};
+  ResultOf<T> sum{0};
   for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
     const std::int64_t slot = p.map[a];
-    if (slot >= 0) sum += p.weight(a) * p.x[slot * p.width + column];
+    if (slot >= 0) sum += p.weight(a) * widen(p.x[slot * p.width + column]);
   }
-  p.y[i] = sum;
+  p.y[i] = convert_element<T>(sum);
 }
 
 // combine_warp_per_token, combine_warp_per_token_wide (128-bit accesses)
@@ -107,21 +113,24 @@ __global__ void combine_thread_per_element(Route<T> p) {
 // It moves the same bytes without a division; slots and weights of the token are the same for the
 // whole warp.
 template <class T, bool kWide>
-__global__ void combine_warp_per_token(Route<T> p) {
+__global__ void combine_warp_per_token(RowRoute<T> p) {
   const std::int64_t token = warp_row();
   if (token >= p.tokens) return;  // the whole warp
   constexpr int kCount = kPerLane<T, kWide>;
   for (int d = lane_index() * kCount; d < p.width; d += kWarp * kCount) {
-    Pack<T, kCount> sums{};
+    ResultOf<T> sums[kCount] = {};
     for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
       const std::int64_t slot = p.map[a];
       if (slot < 0) continue;
-      const T weight = p.weight(a);
+      const ResultOf<T> weight = p.weight(a);
       const Pack<T, kCount> elements = load_pack<kCount>(p.x + slot * p.width + d);
       SWITCHYARD_UNROLL
-      for (int i = 0; i < kCount; ++i) sums.value[i] += weight * elements.value[i];
+      for (int i = 0; i < kCount; ++i) sums[i] += weight * widen(elements.value[i]);
     }
-    store_pack(p.y + token * p.width + d, sums);
+    Pack<T, kCount> rounded;
+    SWITCHYARD_UNROLL
+    for (int i = 0; i < kCount; ++i) rounded.value[i] = convert_element<T>(sums[i]);
+    store_pack(p.y + token * p.width + d, rounded);
   }
 }
 
@@ -130,13 +139,15 @@ __global__ void combine_warp_per_token(Route<T> p) {
 // x [slots, width], other = gy [tokens, width], y [tokens, k]. Reads 8 bytes for 2 flops (float32),
 // neighbouring threads a row apart: a 32-byte sector for each 4 bytes until the cache helps.
 template <class T>
-__global__ void combine_weight_grad_thread_per_choice(Route<T> p) {
+__global__ void combine_weight_grad_thread_per_choice(WeightRoute<T> p) {
   const std::int64_t a = thread_index();
   if (a >= p.tokens * p.k) return;
   const std::int64_t slot = p.map[a];
   const T* const gy = p.other + a / p.k * p.width;
-  T sum{0};
-  for (int d = 0; slot >= 0 && d < p.width; ++d) sum += gy[d] * p.x[slot * p.width + d];
+  ResultOf<T> sum{0};
+  for (int d = 0; slot >= 0 && d < p.width; ++d) {
+    sum += widen(gy[d]) * widen(p.x[slot * p.width + d]);
+  }
   p.y[a] = sum;
 }
 
@@ -147,12 +158,12 @@ __global__ void combine_weight_grad_thread_per_choice(Route<T> p) {
 // It moves the same bytes, coalesced; the k warps of a token lie beside each other and share its gy
 // in the cache.
 template <class T, bool kWide>
-__global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
+__global__ void combine_weight_grad_warp_per_choice(WeightRoute<T> p) {
   const std::int64_t a = warp_row();
   if (a >= p.tokens * p.k) return;  // the whole warp
   const std::int64_t slot = p.map[a];
   constexpr int kCount = kPerLane<T, kWide>;
-  Pack<T, kCount> sums{};
+  ResultOf<T> sums[kCount] = {};
   if (slot >= 0) {  // the same in all lanes
     const T* const x = p.x + slot * p.width;
     const T* const gy = p.other + a / p.k * p.width;
@@ -160,12 +171,12 @@ __global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
       const Pack<T, kCount> left = load_pack<kCount>(x + d);
       const Pack<T, kCount> right = load_pack<kCount>(gy + d);
       SWITCHYARD_UNROLL
-      for (int i = 0; i < kCount; ++i) sums.value[i] += left.value[i] * right.value[i];
+      for (int i = 0; i < kCount; ++i) sums[i] += widen(left.value[i]) * widen(right.value[i]);
     }
   }
-  T sum{0};
+  ResultOf<T> sum{0};
   SWITCHYARD_UNROLL
-  for (const T value : sums.value) sum += value;
+  for (const ResultOf<T> value : sums) sum += value;
   sum = warp_sum(sum);
   if (lane_index() == 0) p.y[a] = sum;
 }
@@ -175,21 +186,21 @@ __global__ void combine_weight_grad_warp_per_choice(Route<T> p) {
 // Each face says which operands its kernels get, how many rows it makes, and which operands' rows a
 // wide rung moves 16 bytes at a time.
 
-template <class T>
-Route<T> route(const char* name, const RouteShape& s, const std::int64_t* map, const T* x,
-               const T* other, T* y) {
+template <class T, class Other, class Y>
+Route<T, Other, Y> route(const char* name, const RouteShape& s, const std::int64_t* map, const T* x,
+                         const Other* other, Y* y) {
   return {s.tokens, s.k, s.slots, checked_extent(name, "width", s.width), map, x, other, y};
 }
 template <class T>
-Route<T> operands(const char* name, const Dispatch<T>& a) {
+RowRoute<T> operands(const char* name, const Dispatch<T>& a) {
   return route(name, a.shape, a.permutation, a.x, a.weights, a.y);
 }
 template <class T>
-Route<T> operands(const char* name, const Combine<T>& a) {
+RowRoute<T> operands(const char* name, const Combine<T>& a) {
   return route(name, a.shape, a.inverse, a.x, a.weights, a.y);
 }
 template <class T>
-Route<T> operands(const char* name, const CombineWeightGrad<T>& a) {
+WeightRoute<T> operands(const char* name, const CombineWeightGrad<T>& a) {
   return route(name, a.shape, a.inverse, a.x, a.gy, a.gweights);
 }
 
@@ -216,14 +227,14 @@ bool wide(const CombineWeightGrad<T>& a) {
 }
 
 /// Launches `kernel` with a warp for each row.
-template <class T, class Op>
-void warp_per_row(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>), const Op& a) {
+template <class Operands, class Op>
+void warp_per_row(KernelExecutor& exec, const char* name, void (*kernel)(Operands), const Op& a) {
   launch(exec, name, kernel, Line{{tiles_along(rows(a), kRowsPerBlock)}, kThreads},
          operands(name, a));
 }
 /// Launches `kernel` with a thread for each of `count` results.
-template <class T, class Op>
-void thread_per_result(KernelExecutor& exec, const char* name, void (*kernel)(Route<T>),
+template <class Operands, class Op>
+void thread_per_result(KernelExecutor& exec, const char* name, void (*kernel)(Operands),
                        std::int64_t count, const Op& a) {
   launch(exec, name, kernel, Line{{tiles_along(count, kThreads)}, kThreads}, operands(name, a));
 }
@@ -289,7 +300,6 @@ constexpr auto kRungs<KernelExecutor, CombineWeightGrad<T>> =
           weight_grad_rows<true, T>,
           {kWideNeeds, wide<T>}}});
 
-template struct Provides<KernelExecutor, Dispatch<float>, Dispatch<double>, Combine<float>,
-                         Combine<double>, CombineWeightGrad<float>, CombineWeightGrad<double>>;
+template struct Provides<KernelExecutor, RowMoves>;
 
 }  // namespace switchyard::kernels

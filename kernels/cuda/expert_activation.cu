@@ -5,6 +5,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/warp.h"
+#include "kernels/common/widen.h"
 
 // The hidden units of a token MoE layer's experts, and the way back through them.
 
@@ -24,7 +25,8 @@ __global__ void activate_experts_thread_per_unit(Unit unit, const T* u, T* h, st
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= rows * hidden) return;
   const std::int64_t at = i / hidden * hidden * Unit::kInputs + i % hidden;
-  h[i] = unit.unit(u[at], u[Unit::kInputs == 2 ? at + hidden : at]);
+  h[i] =
+      convert_element<T>(unit.unit(widen(u[at]), widen(u[Unit::kInputs == 2 ? at + hidden : at])));
 }
 
 /// ActivateExpertsGrad with a width of 32 bits.
@@ -32,8 +34,10 @@ template <class T>
 struct GradRows {
   const std::int64_t* permutation;
   const std::int64_t* indices;
-  const T *weights, *u, *g, *bias_dots;
-  T *gu, *h, *gweights;
+  const ResultOf<T>*weights, *bias_dots;
+  const T *u, *g;
+  T *gu, *h;
+  ResultOf<T>* gweights;
   std::int64_t rows, k, experts;
   int hidden;
 };
@@ -48,22 +52,23 @@ __global__ void activate_experts_grad_warp_per_slot(Unit unit, GradRows<T> p) {
   const std::int64_t row = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
   if (row >= p.rows) return;  // the whole warp
   const std::int64_t assignment = p.permutation[row];
-  const T weight = p.weights == nullptr ? T{1} : p.weights[assignment];
+  using Number = ResultOf<T>;
+  const Number weight = p.weights == nullptr ? Number{1} : p.weights[assignment];
   const auto lane = static_cast<int>(threadIdx.x) % kWarp;
   const std::int64_t at = row * p.hidden * Unit::kInputs;
   double sum = 0.0;
   for (int j = lane; j < p.hidden; j += kWarp) {
-    const T g = p.g[row * p.hidden + j];
-    const T u = p.u[at + j];
-    const T second = Unit::kInputs == 2 ? p.u[at + p.hidden + j] : u;
-    const T h = unit.unit(u, second);
-    T first_part{0};
-    T second_part{0};
+    const Number g = widen(p.g[row * p.hidden + j]);
+    const Number u = widen(p.u[at + j]);
+    const Number second = Unit::kInputs == 2 ? widen(p.u[at + p.hidden + j]) : u;
+    const Number h = unit.unit(u, second);
+    Number first_part{0};
+    Number second_part{0};
     unit.grad(weight * g, u, second, first_part, second_part);
     sum += double{g} * double{h};
-    p.gu[at + j] = first_part;
-    if (Unit::kInputs == 2) p.gu[at + p.hidden + j] = second_part;
-    if (p.h != nullptr) p.h[row * p.hidden + j] = weight * h;
+    p.gu[at + j] = convert_element<T>(first_part);
+    if (Unit::kInputs == 2) p.gu[at + p.hidden + j] = convert_element<T>(second_part);
+    if (p.h != nullptr) p.h[row * p.hidden + j] = convert_element<T>(weight * h);
   }
   if (p.gweights == nullptr) return;
   sum = warp_sum(sum);
@@ -72,7 +77,7 @@ __global__ void activate_experts_grad_warp_per_slot(Unit unit, GradRows<T> p) {
     const std::int64_t expert = p.indices == nullptr ? 0 : p.indices[assignment];
     sum += double{p.bias_dots[assignment / p.k * p.experts + expert]};
   }
-  p.gweights[assignment] = static_cast<T>(sum);
+  p.gweights[assignment] = static_cast<Number>(sum);
 }
 
 // ---- launchers
@@ -94,9 +99,9 @@ void warp_per_slot(KernelExecutor& exec, const ActivateExpertsGrad<T>& a) {
   const GradRows<T> rows = {.permutation = a.permutation,
                             .indices = a.indices,
                             .weights = a.weights,
+                            .bias_dots = a.bias_dots,
                             .u = a.u,
                             .g = a.g,
-                            .bias_dots = a.bias_dots,
                             .gu = a.gu,
                             .h = a.h,
                             .gweights = a.gweights,
@@ -124,7 +129,6 @@ constexpr auto kRungs<KernelExecutor, ActivateExpertsGrad<T>> =
     std::to_array<Rung<KernelExecutor, ActivateExpertsGrad<T>>>(
         {{"activate_experts_grad_warp_per_slot", warp_per_slot<T>}});
 
-template struct Provides<KernelExecutor, ActivateExperts<float>, ActivateExperts<double>,
-                         ActivateExpertsGrad<float>, ActivateExpertsGrad<double>>;
+template struct Provides<KernelExecutor, ExpertActivations>;
 
 }  // namespace switchyard::kernels

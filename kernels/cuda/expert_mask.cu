@@ -3,6 +3,7 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
 #include "kernels/common/launch.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/block_scan.cuh"
 
 // The two steps of a loop over experts with masks that sorted routing does not have: each expert
@@ -37,7 +38,7 @@ template <class T>
 struct Rows {
   const std::int64_t* positions;  // [slots]
   const T* x;                     // [slots, width]
-  const T* weights;               // [tokens, k] or null
+  const ResultOf<T>* weights;     // [tokens, k] or null
   T* y;                           // [tokens, width]
   std::int64_t slots, k;
   int width;
@@ -56,10 +57,12 @@ __global__ void add_rows_thread_per_element(Rows<T> p) {
   const std::int64_t token = p.positions[slot] / p.k;
   if (slot > 0 && p.positions[slot - 1] / p.k == token) return;
   T& y = p.y[token * p.width + i % p.width];
+  ResultOf<T> sum = widen(y);
   for (; slot < p.slots && p.positions[slot] / p.k == token; ++slot) {
-    const T weight = p.weights == nullptr ? T{1} : p.weights[p.positions[slot]];
-    y += weight * p.x[slot * p.width + i % p.width];
+    const ResultOf<T> weight = p.weights == nullptr ? ResultOf<T>{1} : p.weights[p.positions[slot]];
+    sum += weight * widen(p.x[slot * p.width + i % p.width]);
   }
+  y = convert_element<T>(sum);
 }
 
 // ---- launchers
@@ -93,6 +96,7 @@ template <class T>
 constexpr auto kRungs<KernelExecutor, AddRows<T>> = std::to_array<Rung<KernelExecutor, AddRows<T>>>(
     {{"add_rows_thread_per_element", thread_per_element<T>}});
 
-template struct Provides<KernelExecutor, SelectAssignments, AddRows<float>, AddRows<double>>;
+template struct Provides<KernelExecutor, SelectAssignments, AddRows<float>, AddRows<double>,
+                         AddRows<BFloat16>>;
 
 }  // namespace switchyard::kernels

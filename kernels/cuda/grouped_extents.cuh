@@ -2,7 +2,9 @@
 
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/common/sizes.h"
+#include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/register_tile.cuh"
+#include "kernels/cuda/tensor_core_tile.cuh"
 
 namespace switchyard::kernels {
 
@@ -30,5 +32,10 @@ inline GroupedExtents grouped_extents(const char* kernel, const GroupedShape& s,
 inline constexpr int kGroupedTile = 64;
 template <class T>
 using GroupedTile = RegisterTile<T, kGroupedTile, kGroupedTile>;
+/// The same on tensor cores, which take bfloat16 as it is.
+template <class T>
+using GroupedTensorCoreTile =
+    TensorCoreTile<std::conditional_t<std::is_same_v<T, BFloat16>, MmaBf16, MmaFor<T>>,
+                   kGroupedTile, kGroupedTile>;
 
 }  // namespace switchyard::kernels

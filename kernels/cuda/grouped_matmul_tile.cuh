@@ -40,7 +40,12 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
   Tile::template multiply<kWide>(shared, x, w, tile.first_row, first_col, 0, p.inner, sums);
   const T* const bias = p.bias_of(tile.expert);
   if (bias != nullptr) add_to_rows<Tile>(bias, p.cols, first_col, sums);
-  Tile::store(MatrixSink<T>{p.y, tile.end_row, p.cols, wide_y}, tile.first_row, first_col, sums);
+  const MatrixSink<T> y{p.y, tile.end_row, p.cols, wide_y};
+  if constexpr (std::is_same_v<T, typename Tile::Sum>) {
+    Tile::store(y, tile.first_row, first_col, sums);
+  } else {
+    store_outputs<Tile>(y, tile.first_row, first_col, sums);
+  }
 }
 
 /// Returns whether x and w may be read 16 bytes at a time: every row of either begins aligned.

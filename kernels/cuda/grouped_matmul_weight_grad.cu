@@ -1,6 +1,7 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/common/with_flag.h"
 #include "kernels/cuda/grouped_matmul_weight_grad_swizzled.cuh"
 #include "kernels/cuda/grouped_weight_grad_split.cuh"
@@ -33,11 +34,11 @@ __global__ void grouped_matmul_weight_grad_thread_per_output(Grouped<T> p) {
   const auto expert = static_cast<int>(i / p.weights());
   const auto row = static_cast<int>(i % p.weights() / p.cols);
   const auto col = static_cast<int>(i % p.cols);
-  T sum{0};
+  ResultOf<T> sum{0};
   for (std::int64_t s = p.offsets[expert]; s < p.offsets[expert + 1]; ++s) {
-    sum += p.x[s * p.inner + row] * p.gy[s * p.cols + col];
+    sum += widen(p.x[s * p.inner + row]) * widen(p.gy[s * p.cols + col]);
   }
-  p.gw[i] = sum;
+  p.gw[i] = convert_element<T>(sum);
 }
 
 // grouped_matmul_weight_grad_register_tile, ..._wide (128-bit loads) and ..._tensor_core are
@@ -118,7 +119,13 @@ constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<float>> =
                               kThreeTf32Name, tensor_core<MmaThreeTf32, float>),
                           SwizzledWeightGrad<MmaThreeTf32>::split_rung()}));
 
+template <>
+constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<BFloat16>> =
+    std::to_array<Rung<KernelExecutor, GroupedMatmulWeightGrad<BFloat16>>>(
+        {{"grouped_matmul_weight_grad_thread_per_output", thread_per_output<BFloat16>},
+         {kTensorCoreName<BFloat16>, tensor_core<MmaBf16, BFloat16>}});
+
 template struct Provides<KernelExecutor, GroupedMatmulWeightGrad<float>,
-                         GroupedMatmulWeightGrad<double>>;
+                         GroupedMatmulWeightGrad<double>, GroupedMatmulWeightGrad<BFloat16>>;
 
 }  // namespace switchyard::kernels

@@ -45,14 +45,17 @@ inline constexpr int kRowsPerSum = 2048;
 //   2. where an operand is read through the permutation, the block first puts the tokens of its
 //      next 2048 rows into shared memory;
 //   3. every 2048 rows the sums are added to gw [experts, inner, cols] and start again at zero: a
-//      long float32 sum would lose digits. One thread owns a weight, so that the order is fixed; no
+//      long float32 sum would lose digits. Those that bfloat16 keeps it does not lose: there the
+//      sums go on and are rounded once. One thread owns a weight, so that the order is fixed; no
 //      atomics;
 //   4. an empty expert's blocks write zeros.
 // Reads x once per 64 columns and gy once per 64 rows of an expert's weights.
 template <class Tile, bool kWide, class X, class Gy>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
-    grouped_weight_grad_tile(GroupedExtents p, X x, Gy gy, typename Tile::Sum* gw, int tiles,
+    grouped_weight_grad_tile(GroupedExtents p, X x, Gy gy, typename Tile::Operand* gw, int tiles,
                              int tiles_across, bool wide_gw) {
+  using T = typename Tile::Operand;
+  constexpr bool kStartsAgain = std::is_same_v<T, typename Tile::Sum>;
   constexpr bool kGathers = X::kGathered || Gy::kGathered;
   auto& shared = tile_shared<Tile>();
   __shared__ int tokens[kGathers ? kRowsPerSum : 1];
@@ -62,8 +65,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
   const int first_col = block % tiles % tiles_across * Tile::kCols;
   const auto begin = static_cast<int>(p.offsets[expert]);
   const auto end = static_cast<int>(p.offsets[expert + 1]);
-  const MatrixSink<typename Tile::Sum> sink{gw + expert * p.weights(), p.inner, p.cols, wide_gw};
+  const MatrixSink<T> sink{gw + expert * p.weights(), p.inner, p.cols, wide_gw};
   typename Tile::Sums sums;
+  if constexpr (!kStartsAgain) Tile::clear(sums);
   int from = begin;
   do {
     const int to = end - from > kRowsPerSum ? from + kRowsPerSum : end;
@@ -77,19 +81,28 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::blocks(false))
       }
       __syncthreads();
     }
-    Tile::template multiply<kWide>(shared, x.source(tokens, from, p.inner),
-                                   gy.source(tokens, from, p.cols), first_row, first_col, from, to,
-                                   sums);
-    store_outputs<Tile>(sink, computed_here(first_row), first_col, sums, from > begin);
+    const auto source_x = x.source(tokens, from, p.inner);
+    const auto source_gy = gy.source(tokens, from, p.cols);
+    if constexpr (kStartsAgain) {
+      Tile::template multiply<kWide>(shared, source_x, source_gy, first_row, first_col, from, to,
+                                     sums);
+      store_outputs<Tile>(sink, computed_here(first_row), first_col, sums, from > begin);
+    } else {
+      Tile::template accumulate<kWide>(shared, source_x, source_gy, first_row, first_col, from, to,
+                                       sums);
+    }
     from = to;
     __syncthreads();  // the next product overwrites the tiles
   } while (from < end);
+  if constexpr (!kStartsAgain) {
+    store_outputs<Tile>(sink, computed_here(first_row), first_col, sums);
+  }
 }
 
 /// Errors: Refusal naming `name` for more tiles than a grid has blocks.
 template <class Tile, bool kWide, class X, class Gy>
 void launch_weight_grad(KernelExecutor& exec, const char* name, const GroupedExtents& p, const X& x,
-                        const Gy& gy, typename Tile::Sum* gw) {
+                        const Gy& gy, typename Tile::Operand* gw) {
   const TileGrid tiles = tile_grid<Tile>(name, p.inner, p.cols);
   launch(exec, name, grouped_weight_grad_tile<Tile, kWide, X, Gy>,
          tile_line<Tile>(name, {p.experts, tiles.count}), p, x, gy, gw,

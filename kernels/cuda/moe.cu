@@ -34,7 +34,26 @@ constexpr auto kRungs<KernelExecutor, MoeBackward<T>> =
                                           std::is_same_v<T, float>,
                                           FusedMoe<T, TensorCoreProducts>::backward)});
 
-template struct Provides<KernelExecutor, MoeForward<float>, MoeForward<double>, MoeBackward<float>,
-                         MoeBackward<double>>;
+template <>
+constexpr auto kRungs<KernelExecutor, MoeForward<BFloat16>> =
+    std::to_array<Rung<KernelExecutor, MoeForward<BFloat16>>>(
+        {Sequences<BFloat16>::kForwardMaskLoop,
+         Sequences<BFloat16>::kForwardSortedLoop,
+         Sequences<BFloat16>::kForwardGrouped,
+         {.name = kTensorCoreForward<BFloat16>,
+          .run = FusedMoe<BFloat16, TensorCoreProducts>::forward}});
+
+template <>
+constexpr auto kRungs<KernelExecutor, MoeBackward<BFloat16>> =
+    std::to_array<Rung<KernelExecutor, MoeBackward<BFloat16>>>(
+        {Sequences<BFloat16>::kBackwardMaskLoop,
+         Sequences<BFloat16>::kBackwardSortedLoop,
+         Sequences<BFloat16>::kBackwardGrouped,
+         {.name = kTensorCoreBackward<BFloat16>,
+          .run = FusedMoe<BFloat16, TensorCoreProducts>::backward}});
+
+template struct Provides<KernelExecutor, MoeForward<float>, MoeForward<double>,
+                         MoeForward<BFloat16>, MoeBackward<float>, MoeBackward<double>,
+                         MoeBackward<BFloat16>>;
 
 }  // namespace switchyard::kernels

@@ -54,6 +54,7 @@ template <class Tile, bool kWide, class Unit, class T>
 __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstProduct<T>& p,
                                                  const RowTile& tile, int first_col,
                                                  typename Tile::Sums& sums) {
+  using Sum = typename Tile::Sum;
   constexpr int kInputs = Unit::kInputs, kCount = Tile::kGroup;
   constexpr int kGroups = Tile::kThreadGroups / kInputs;
   const std::int64_t wide = std::int64_t{p.cols} * kInputs;
@@ -61,18 +62,18 @@ __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstPr
   for (int g = 0; g < kGroups; ++g) {
     const int column = first_col + Tile::col(g);
     const int at = kInputs == 2 ? PairedRows<T, Tile::kPair>::unit_of(column) : column;
-    Pack<T, kCount> bias[kInputs] = {};
+    Pack<Sum, kCount> bias[kInputs] = {};
     if (p.bias != nullptr) {
       SWITCHYARD_UNROLL
       for (int part = 0; part < kInputs; ++part) {
-        bias[part] = read_group<kCount>(p.bias + tile.expert * wide + part * std::int64_t{p.cols},
-                                        at, p.cols, false);
+        bias[part] = rounded<Sum>(read_group<kCount>(
+            p.bias + tile.expert * wide + part * std::int64_t{p.cols}, at, p.cols, false));
       }
     }
     SWITCHYARD_UNROLL
     for (int i = 0; i < Tile::kThreadRows; ++i) {
       const int row = tile.first_row + Tile::row(i);
-      Pack<T, kCount> u[kInputs];
+      Pack<Sum, kCount> u[kInputs];
       SWITCHYARD_UNROLL
       for (int part = 0; part < kInputs; ++part) {
         SWITCHYARD_UNROLL
@@ -88,7 +89,7 @@ __device__ __forceinline__ void activate_outputs(const Unit& unit, const FirstPr
         }
       }
       if (p.h == nullptr) continue;
-      Pack<T, kCount> h;
+      Pack<Sum, kCount> h;
       SWITCHYARD_UNROLL
       for (int e = 0; e < kCount; ++e) {
         h.value[e] = unit.unit(u[0].value[e], u[kInputs - 1].value[e]);

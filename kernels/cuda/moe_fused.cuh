@@ -19,8 +19,8 @@ struct FusedMoe {
 /// Multiplies in registers (moe_fused.cu).
 struct RegisterProducts;
 
-/// Multiplies on tensor cores (moe_fused_tensor_core.cu): float64 as it is, float32 cut down to
-/// tf32, as the rungs' names say.
+/// Multiplies on tensor cores (moe_fused_tensor_core.cu): bfloat16 and float64 as they are, float32
+/// cut down to tf32, as the rungs' names say.
 struct TensorCoreProducts;
 template <class T>
 constexpr const char* kTensorCoreForward =

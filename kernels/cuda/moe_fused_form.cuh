@@ -96,7 +96,8 @@ class Backward {
     const Array own_u(exec_, a_.u == nullptr ? s.slots * s.wide() : 0);
     const Array gu(exec_, wants_gu ? s.slots * s.wide() : 0);
     const Array h(exec_, a_.gw_out != nullptr ? s.slots * s.hidden : 0);
-    const Array dots(exec_, a_.gweights != nullptr ? s.slots * parts : 0);
+    const DeviceArray<KernelExecutor, Sum> dots(exec_,
+                                                a_.gweights != nullptr ? s.slots * parts : 0);
     if (wants_gu || a_.gw_out != nullptr || a_.gweights != nullptr) {
       if (a_.u == nullptr) first_product<Tile, T>(exec_, kRung, e_, a_, own_u.data(), nullptr);
       hidden_grad(a_.u == nullptr ? own_u.data() : a_.u, wants_gu ? gu.data() : nullptr,
@@ -110,11 +111,12 @@ class Backward {
   }
 
  private:
+  using Sum = ResultOf<T>;
   using Array = DeviceArray<KernelExecutor, T>;
   using Tile = typename Products::template Tile<T>;
   static constexpr const char* kRung = Products::template kBackward<T>;
 
-  void hidden_grad(const T* u, T* gu, T* h, T* dots, int parts) const {
+  void hidden_grad(const T* u, T* gu, T* h, Sum* dots, int parts) const {
     const MoeShape& s = a_.shape;
     const std::int64_t row = s.wide() + 1 + (gu != nullptr ? s.wide() : 0) +
                              (h != nullptr ? s.hidden : 0) + (dots != nullptr ? parts : 0);
@@ -127,7 +129,7 @@ class Backward {
                             a_.experts.w_out, a_.weights, u, gu, h, dots, parts});
         });
   }
-  void weights_grad(const T* dots, int parts) const {
+  void weights_grad(const Sum* dots, int parts) const {
     const MoeShape& s = a_.shape;
     const bool biased = a_.experts.b_out != nullptr;
     const std::int64_t assignments = s.tokens * s.k;

@@ -1,15 +1,16 @@
 #include "kernels/api/run.h"
 #include "kernels/cuda/moe_fused_form.cuh"
-#include "kernels/cuda/tensor_core_tile.cuh"
 
 // The fused rungs of the token MoE layer on tensor cores, 64x64 outputs a block
-// (tensor_core_tile.cuh). They move the same bytes in the same kernels.
+// (tensor_core_tile.cuh). They move the same bytes in the same kernels. In bfloat16 they sum in
+// float32, and what they write is rounded once; weights, their gradient and the parts of inner
+// products stay float32.
 
 namespace switchyard::kernels {
 
 struct TensorCoreProducts {
   template <class T>
-  using Tile = TensorCoreTile<MmaFor<T>, 64, 64>;
+  using Tile = GroupedTensorCoreTile<T>;
   template <class T>
   static constexpr const char* kForward = kTensorCoreForward<T>;
   template <class T>
@@ -26,5 +27,6 @@ struct TensorCoreProducts {
 
 template struct FusedMoe<float, TensorCoreProducts>;
 template struct FusedMoe<double, TensorCoreProducts>;
+template struct FusedMoe<BFloat16, TensorCoreProducts>;
 
 }  // namespace switchyard::kernels

@@ -19,12 +19,12 @@ template <class T>
 struct HiddenGrad : GroupedExtents {
   const T* gy;  // [tokens, C]
   SlotTokens tokens;
-  const T* w;              // [experts, C, H]
-  const T* token_weights;  // [tokens, k]
-  const T* u;              // [S, H']
-  T* gu;                   // [S, H']
-  T* h;                    // [S, H]: weighed hidden units
-  T* dots;                 // [S, dot_parts]: parts of <g, h>
+  const T* w;                        // [experts, C, H]
+  const ResultOf<T>* token_weights;  // [tokens, k]
+  const T* u;                        // [S, H']
+  T* gu;                             // [S, H']
+  T* h;                              // [S, H]: weighed hidden units
+  ResultOf<T>* dots;                 // [S, dot_parts]: parts of <g, h>
   int dot_parts;
 };
 
@@ -39,31 +39,32 @@ template <class Tile, bool kWide, class Unit, class T>
 __device__ __forceinline__ void hidden_grad_outputs(const Unit& unit, const HiddenGrad<T>& p,
                                                     const RowTile& tile, int tile_col,
                                                     typename Tile::Sums& sums) {
+  using Sum = typename Tile::Sum;
   constexpr int kInputs = Unit::kInputs, kCount = Tile::kGroup;
   const std::int64_t wide = std::int64_t{p.cols} * kInputs;
   SWITCHYARD_UNROLL
   for (int i = 0; i < Tile::kThreadRows; ++i) {
     const int row = tile.first_row + Tile::row(i);
-    T dot{0};
+    Sum dot{0};
     if (row < tile.end_row) {
-      const T weight = p.token_weights[p.tokens.assignment(row)];
+      const Sum weight = p.token_weights[p.tokens.assignment(row)];
       SWITCHYARD_UNROLL
       for (int g = 0; g < Tile::kThreadGroups; ++g) {
         const int col = tile_col * Tile::kCols + Tile::col(g);
-        Pack<T, kCount> u[kInputs];
+        Pack<Sum, kCount> u[kInputs];
         SWITCHYARD_UNROLL
         for (int part = 0; part < kInputs; ++part) {
-          u[part] = read_group<kCount>(p.u + row * wide + part * std::int64_t{p.cols}, col, p.cols,
-                                       kWide);
+          u[part] = rounded<Sum>(read_group<kCount>(p.u + row * wide + part * std::int64_t{p.cols},
+                                                    col, p.cols, kWide));
         }
-        Pack<T, kCount> gu[2];
-        Pack<T, kCount> h;
+        Pack<Sum, kCount> gu[2];
+        Pack<Sum, kCount> h;
         SWITCHYARD_UNROLL
         for (int e = 0; e < kCount; ++e) {
-          const T first = u[0].value[e];
-          const T second = u[kInputs - 1].value[e];
-          const T cotangent = Tile::output(sums, i, g, e);
-          const T value = unit.unit(first, second);
+          const Sum first = u[0].value[e];
+          const Sum second = u[kInputs - 1].value[e];
+          const Sum cotangent = Tile::output(sums, i, g, e);
+          const Sum value = unit.unit(first, second);
           unit.grad(weight * cotangent, first, second, gu[0].value[e], gu[1].value[e]);
           h.value[e] = weight * value;
           if (col + e < p.cols) dot += cotangent * value;

@@ -5,5 +5,6 @@ namespace switchyard::kernels {
 
 template struct MoeSequences<KernelExecutor, float>;
 template struct MoeSequences<KernelExecutor, double>;
+template struct MoeSequences<KernelExecutor, BFloat16>;
 
 }  // namespace switchyard::kernels

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/common/launch.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/gathered_rows.cuh"
 #include "kernels/cuda/team.cuh"
 
@@ -12,9 +13,10 @@ namespace switchyard::kernels {
 /// The gradient of one bias: sums of rows over each expert's segment.
 template <class T>
 struct BiasGrad {
-  const T* rows;     // [S, cols], or [tokens, cols] if `weights` is not null
-  const T* weights;  // [tokens, k] or null: each slot reads its token's row, times its weight
-  T* sums;           // [experts, cols] or null: not wanted
+  const T* rows;  // [S, cols], or [tokens, cols] if `weights` is not null
+  /// [tokens, k] or null: each slot reads its token's row, times its weight
+  const ResultOf<T>* weights;
+  T* sums;  // [experts, cols] or null: not wanted
   int cols;
 };
 
@@ -43,18 +45,18 @@ __global__ void __launch_bounds__(kSlotSumThreads)
   double sum = 0.0;
   for (int slot = begin + warp; slot < end && col < p.cols; slot += kSlotSumWarps) {
     if (p.weights == nullptr) {
-      sum += double{p.rows[slot * std::int64_t{p.cols} + col]};
+      sum += double{widen(p.rows[slot * std::int64_t{p.cols} + col])};
     } else {
       const int assignment = tokens.assignment(slot);
       sum += double{p.weights[assignment]} *
-             double{p.rows[tokens.k.quotient(assignment) * std::int64_t{p.cols} + col]};
+             double{widen(p.rows[tokens.k.quotient(assignment) * std::int64_t{p.cols} + col])};
     }
   }
   sums[warp][lane] = sum;
   __syncthreads();
   if (warp > 0 || col >= p.cols) return;
   for (int w = 1; w < kSlotSumWarps; ++w) sum += sums[w][lane];
-  p.sums[std::int64_t{expert} * p.cols + col] = static_cast<T>(sum);
+  p.sums[std::int64_t{expert} * p.cols + col] = convert_element<T>(sum);
 }
 
 /// The operands of the weights' gradient.
@@ -62,10 +64,10 @@ template <class T>
 struct WeightGrad {
   const std::int64_t* indices;  // [tokens, k]
   const std::int64_t* inverse;  // [tokens, k], -1 where dropped
-  const T* dots;                // [S, parts]
+  const ResultOf<T>* dots;      // [S, parts]
   const T* gy;                  // [tokens, out]
   const T* bias;                // [experts, out] or null
-  T* gweights;                  // [tokens, k]
+  ResultOf<T>* gweights;        // [tokens, k]
   std::int64_t assignments;
   Divider k;
   int parts, out;
@@ -94,11 +96,11 @@ __global__ void __launch_bounds__(kSlotSumThreads)
     const T* const gy = p.gy + std::int64_t{p.k.quotient(assignment)} * p.out;
     const T* const bias = p.bias == nullptr ? nullptr : p.bias + p.indices[assignment] * p.out;
     for (int c = lane; bias != nullptr && c < p.out; c += kWarp) {
-      sum += double{gy[c]} * double{bias[c]};
+      sum += double{widen(gy[c])} * double{widen(bias[c])};
     }
   }
   sum = warp_sum(sum);
-  if (lane == 0) p.gweights[assignment] = static_cast<T>(sum);
+  if (lane == 0) p.gweights[assignment] = static_cast<ResultOf<T>>(sum);
 }
 
 // ---- launchers

@@ -3,6 +3,7 @@
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/provide.h"
 #include "kernels/common/warp.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/product_rungs.cuh"
 
 // These kernels sum each expert's rows of [rows, cols]: the gradient of a grouped product's bias.
@@ -34,9 +35,9 @@ __global__ void segment_sum_thread_per_output(Segments<T> p) {
   const auto col = static_cast<int>(i % p.cols);
   double sum = 0.0;
   for (std::int64_t row = p.offsets[expert]; row < p.offsets[expert + 1]; ++row) {
-    sum += double{p.x[row * p.cols + col]};
+    sum += double{widen(p.x[row * p.cols + col])};
   }
-  p.y[i] = static_cast<T>(sum);
+  p.y[i] = convert_element<T>(sum);
 }
 
 constexpr int kWarps = kThreads / kWarp;
@@ -56,14 +57,14 @@ __global__ void __launch_bounds__(kThreads) segment_sum_block_per_strip(Segments
   double sum = 0.0;
   if (col < p.cols) {
     for (std::int64_t row = p.offsets[expert] + warp; row < p.offsets[expert + 1]; row += kWarps) {
-      sum += double{p.x[row * p.cols + col]};
+      sum += double{widen(p.x[row * p.cols + col])};
     }
   }
   sums[warp][lane] = sum;
   __syncthreads();
   if (warp > 0 || col >= p.cols) return;
   for (int w = 1; w < kWarps; ++w) sum += sums[w][lane];
-  p.y[std::int64_t{expert} * p.cols + col] = static_cast<T>(sum);
+  p.y[std::int64_t{expert} * p.cols + col] = convert_element<T>(sum);
 }
 
 // ---- launchers
@@ -99,6 +100,7 @@ constexpr auto kRungs<KernelExecutor, SegmentSum<T>> =
         {{"segment_sum_thread_per_output", thread_per_output<T>},
          {"segment_sum_block_per_strip", block_per_strip<T>}});
 
-template struct Provides<KernelExecutor, SegmentSum<float>, SegmentSum<double>>;
+template struct Provides<KernelExecutor, SegmentSum<float>, SegmentSum<double>,
+                         SegmentSum<BFloat16>>;
 
 }  // namespace switchyard::kernels

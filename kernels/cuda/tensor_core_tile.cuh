@@ -38,6 +38,15 @@ struct TensorCoreTile : TensorCoreOutputs<Mma, kTileRows, kTileCols, kTileRows /
   static __device__ __forceinline__ void multiply(Shared& shared, const SourceA& a,
                                                   const SourceB& b, int first_row, int first_col,
                                                   int begin, int end, Sums& sums) {
+    Outputs::clear(sums);
+    accumulate<kWide>(shared, a, b, first_row, first_col, begin, end, sums);
+  }
+
+  /// sums += A · B, as multiply() otherwise.
+  template <bool kWide, class SourceA, class SourceB>
+  static __device__ __forceinline__ void accumulate(Shared& shared, const SourceA& a,
+                                                    const SourceB& b, int first_row, int first_col,
+                                                    int begin, int end, Sums& sums) {
     TileLoader<SourceA, kRows, kDepth, kThreads, kWide, true> loader_a(a, first_row, end);
     TileLoader<SourceB, kCols, kDepth, kThreads, kWide, true> loader_b(b, first_col, end);
     const auto slots_a = [&shared](int buffer) {
@@ -46,7 +55,6 @@ struct TensorCoreTile : TensorCoreOutputs<Mma, kTileRows, kTileCols, kTileRows /
     const auto slots_b = [&shared](int buffer) {
       return [to = shared.b[buffer]](int col, int depth) { return to + col * kLine + depth; };
     };
-    Outputs::clear(sums);
     double_buffered<kDepth>(loader_a, loader_b, slots_a, slots_b, begin, end, [&](int buffer) {
       multiply_step(shared.a[buffer], shared.b[buffer], sums);
     });

@@ -2,6 +2,7 @@
 
 #include "kernels/common/pack.h"
 #include "kernels/common/warp.h"
+#include "kernels/common/widen.h"
 
 // What happens to the outputs of a product between the sums and memory, for every kind of tile
 // (register_tile.cuh, tensor_core_tile.cuh). A tile says which outputs a thread holds: in each of
@@ -30,10 +31,20 @@ __device__ __forceinline__ Pack<T, kCount> read_group(const T* row, int col, int
   return group;
 }
 
-/// Writes what lies before the end of a row of `cols`.
-template <class T, int kCount>
+/// Numbers as a row of T holds them.
+template <class T, class Sum, int kCount>
+__device__ __forceinline__ Pack<T, kCount> rounded(const Pack<Sum, kCount>& group) {
+  Pack<T, kCount> numbers;
+  SWITCHYARD_UNROLL
+  for (int e = 0; e < kCount; ++e) numbers.value[e] = convert_element<T>(group.value[e]);
+  return numbers;
+}
+
+/// Rounds to T and writes what lies before the end of a row of `cols`.
+template <class T, class Sum, int kCount>
 __device__ __forceinline__ void write_group(T* row, int col, int cols, bool wide,
-                                            const Pack<T, kCount>& group) {
+                                            const Pack<Sum, kCount>& sums) {
+  const Pack<T, kCount> group = rounded<T>(sums);
   if (wide) {
     if (col < cols) store_pack(row + col, group);
     return;
@@ -61,16 +72,16 @@ __device__ __forceinline__ void add_to_rows(const T* row, int cols, int first_co
     SWITCHYARD_UNROLL
     for (int i = 0; i < Tile::kThreadRows; ++i) {
       SWITCHYARD_UNROLL
-      for (int e = 0; e < Tile::kGroup; ++e) Tile::output(sums, i, g, e) += group.value[e];
+      for (int e = 0; e < Tile::kGroup; ++e) Tile::output(sums, i, g, e) += widen(group.value[e]);
     }
   }
 }
 
-/// Writes a thread's sums to the sink's rows and columns from the given ones on, or adds them to
-/// what this thread wrote there before.
+/// Writes a thread's sums to the sink's rows and columns from the given ones on, rounded to what
+/// the sink holds, or adds them to what this thread wrote there before.
 template <class Tile, class Sink>
 __device__ __forceinline__ void store_outputs(const Sink& sink, int first_row, int first_col,
-                                              typename Tile::Sums& sums, bool add) {
+                                              typename Tile::Sums& sums, bool add = false) {
   constexpr int kCount = Tile::kGroup;
   SWITCHYARD_UNROLL
   for (int i = 0; i < Tile::kThreadRows; ++i) {
@@ -80,7 +91,8 @@ __device__ __forceinline__ void store_outputs(const Sink& sink, int first_row, i
     for (int g = 0; g < Tile::kThreadGroups; ++g) {
       const int col = first_col + Tile::col(g);
       Pack<typename Tile::Sum, kCount> group{};
-      if (add) group = read_group<kCount>(to, col, sink.cols, sink.wide);
+      if (add)
+        group = rounded<typename Tile::Sum>(read_group<kCount>(to, col, sink.cols, sink.wide));
       SWITCHYARD_UNROLL
       for (int e = 0; e < kCount; ++e) group.value[e] += Tile::output(sums, i, g, e);
       write_group(to, col, sink.cols, sink.wide, group);

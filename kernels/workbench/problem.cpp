@@ -212,5 +212,6 @@ template const Numbers& Problem::operand<std::int64_t>(Numbers);
 template Expected& Problem::result<std::int64_t>(Dims);
 template Expected& Problem::updated<float>(Dims);
 template Expected& Problem::updated<double>(Dims);
+template Expected& Problem::updated<BFloat16>(Dims);
 
 }  // namespace switchyard::kernels::workbench

@@ -51,6 +51,9 @@ TEST_F(BenchTest, EveryOrderAndRoutingRun) {
     expect_success(
         bench({"moe", "--order", order, "--dtype", "float64", "--activation", "swiglu"}));
   }
+  expect_success(bench({"moe", "--order", "training", "--dtype", "bfloat16"}));
+  expect_failure(bench({"routing", "--dtype", "bfloat16"}), 2,
+                 "--dtype: routing is measured in float32 or float64");
   const std::string out = expect_success(bench({"routing"}));
   for (const char* word :
        {"slots_and_back default", "route_separate_kernels", "tiles of 64 slots"}) {

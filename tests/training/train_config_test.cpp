@@ -66,7 +66,7 @@ TEST(TrainConfigTest, ErrorsNameTheField) {
   expect(R"({"schedule": {"kind": "cosine"}})", "schedule.kind: must be multi_step or one_cycle");
   expect(R"({"schedule": {"kind": "one_cycle", "factor": 1}})", "unknown field schedule.factor");
   expect(R"({"schedule": {"milestones": [40, 30]}})", "schedule.milestones: must be positive");
-  expect(R"({"dtype": "int64"})", "dtype: must be float32 or float64");
+  expect(R"({"dtype": "int64"})", "dtype: must be float32, float64 or bfloat16");
   expect(R"({"threads": -1})", "threads: must be at least 0");
   expect(R"({"threads": 4294967297})", "threads: must be at most 4096, got 4294967297");
   expect(R"({"epochs": 9223372036854775807, "schedule": {"kind": "one_cycle"}})",

@@ -1,5 +1,6 @@
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
+#include "kernels/workbench/rounded.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -30,7 +31,7 @@ struct Routed {
   static std::int64_t slots(const Sorted& sorted) { return sorted.offsets.back(); }
   template <class T>
   static Numbers weights(const Sizes& s, Problem& p) {
-    if (s.flag("weighted")) return p.normal<T>({s["tokens"], s["k"]});
+    if (s.flag("weighted")) return p.normal<ResultOf<T>>({s["tokens"], s["k"]});
     p.absent();
     return Numbers(static_cast<std::size_t>(s["tokens"] * s["k"]), 1.0);
   }
@@ -50,6 +51,8 @@ struct Routed {
 };
 
 struct DispatchCase : Routed {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [slots, width] = weight times x [tokens, width] of the slot's token";
   template <class T>
@@ -68,12 +71,14 @@ struct DispatchCase : Routed {
     return {.shape = shape(s, p),
             .permutation = p.at<const std::int64_t>(0),
             .x = p.at<const T>(1),
-            .weights = p.at<const T>(2),
+            .weights = p.at<const ResultOf<T>>(2),
             .y = p.at<T>(3)};
   }
 };
 
 struct CombineCase : Routed {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [tokens, width] = weighted sum of x [slots, width] over the token's slots";
   template <class T>
@@ -92,7 +97,7 @@ struct CombineCase : Routed {
     return {.shape = shape(s, p),
             .inverse = p.at<const std::int64_t>(0),
             .x = p.at<const T>(1),
-            .weights = p.at<const T>(2),
+            .weights = p.at<const ResultOf<T>>(2),
             .y = p.at<T>(3)};
   }
 };
@@ -107,7 +112,7 @@ struct WeightGradCase : Routed {
     p.indices(sorted.inverse);
     const Numbers& x = p.normal<T>({slots(sorted), s["width"]});
     const Numbers& gy = p.normal<T>({s["tokens"], s["width"]});
-    Expected& gweights = p.result<T>({s["tokens"], s["k"]});
+    Expected& gweights = p.result<ResultOf<T>>({s["tokens"], s["k"]});
     for_each_kept(s, sorted.permutation,
                   [&](std::int64_t a, std::int64_t token, std::int64_t slot) {
                     gweights[a] += gy[token] * x[slot];
@@ -119,7 +124,7 @@ struct WeightGradCase : Routed {
             .inverse = p.at<const std::int64_t>(0),
             .x = p.at<const T>(1),
             .gy = p.at<const T>(2),
-            .gweights = p.at<T>(3)};
+            .gweights = p.at<ResultOf<T>>(3)};
   }
 };
 
@@ -129,9 +134,9 @@ Family dispatch_family() {
   return {.name = "dispatch",
           .sources = {"kernels/cuda/dispatch.cu"},
           .page = "docs/kernels/dispatch.md",
-          .entry_points = {describe<DispatchCase, float, double>(),
-                           describe<CombineCase, float, double>(),
-                           describe<WeightGradCase, float, double>()}};
+          .entry_points = {describe<DispatchCase, float, double, BFloat16>(),
+                           describe<CombineCase, float, double, BFloat16>(),
+                           describe<WeightGradCase, float, double, BFloat16>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

@@ -1,6 +1,7 @@
 #include "kernels/api/moe.h"
 #include "kernels/workbench/describe.h"
 #include "kernels/workbench/moe_layer.h"
+#include "kernels/workbench/rounded.h"
 
 namespace switchyard::kernels::workbench {
 namespace {
@@ -41,6 +42,9 @@ struct SelectCase {
 };
 
 struct AddRowsCase {
+  /// A token that chose the expert twice is rounded twice.
+  template <class T>
+  static constexpr double kTolerance = 2.0 * kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [tokens, width] += weight times x [slots, width] of the token's slot";
   static std::vector<SizeParameter> parameters() {
@@ -65,7 +69,7 @@ struct AddRowsCase {
     const Numbers& x = p.normal<T>({slots, s["width"]});
     Numbers weights(static_cast<std::size_t>(s["tokens"] * s["k"]), 1.0);
     if (s.flag("weighted")) {
-      weights = p.normal<T>({s["tokens"], s["k"]});
+      weights = p.normal<ResultOf<T>>({s["tokens"], s["k"]});
     } else {
       p.absent();
     }
@@ -84,7 +88,7 @@ struct AddRowsCase {
     return {.shape = {s["tokens"], s["k"], p.value(), s["width"]},
             .positions = p.at<const std::int64_t>(0),
             .x = p.at<const T>(1),
-            .weights = p.at<const T>(2),
+            .weights = p.at<const ResultOf<T>>(2),
             .y = p.at<T>(3)};
   }
 };
@@ -92,6 +96,8 @@ struct AddRowsCase {
 // ---- the activation
 
 struct ActivateCase {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "h [rows, hidden] = activation (0 relu, 1 gelu, 2 swiglu) of u [rows, hidden or twice that]";
   static std::vector<SizeParameter> parameters() {
@@ -128,6 +134,8 @@ struct ActivateCase {
 };
 
 struct ActivateGradCase : Layer {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "gu [slots, hidden or twice that], h [slots, hidden] and gweights [tokens, k] of g [slots, "
       "hidden], u and the weights";
@@ -138,19 +146,19 @@ struct ActivateGradCase : Layer {
     const MoeShape m = shape(s, sorted.offsets.back());
     p.indices(sorted.permutation);
     p.indices(experts);
-    const Numbers& weights = p.normal<T>({m.tokens, m.k});
+    const Numbers& weights = p.normal<ResultOf<T>>({m.tokens, m.k});
     const Numbers& u = p.normal<T>({m.slots, m.wide()});
     const Numbers& g = p.normal<T>({m.slots, m.hidden});
     Numbers dots(static_cast<std::size_t>(m.tokens * m.experts));
     if (s.flag("biased")) {
-      dots = p.normal<T>({m.tokens, m.experts});
+      dots = p.normal<ResultOf<T>>({m.tokens, m.experts});
     } else {
       p.absent();
     }
     Expected& gu = p.result<T>({m.slots, m.wide()});
     Expected& h = p.result<T>({m.slots, m.hidden});
     // What is dropped is not written, so all are read first.
-    Expected& gweights = p.updated<T>({m.tokens, m.k});
+    Expected& gweights = p.updated<ResultOf<T>>({m.tokens, m.k});
     for (std::int64_t slot = 0; slot < m.slots; ++slot) {
       const std::int64_t a = sorted.permutation[slot];
       gweights[a] = Measured{};
@@ -176,13 +184,13 @@ struct ActivateGradCase : Layer {
             .experts = s["experts"],
             .permutation = p.at<const std::int64_t>(0),
             .indices = p.at<const std::int64_t>(1),
-            .weights = p.at<const T>(2),
+            .weights = p.at<const ResultOf<T>>(2),
             .u = p.at<const T>(3),
             .g = p.at<const T>(4),
-            .bias_dots = p.at<const T>(5),
+            .bias_dots = p.at<const ResultOf<T>>(5),
             .gu = p.at<T>(6),
             .h = p.at<T>(7),
-            .gweights = p.at<T>(8)};
+            .gweights = p.at<ResultOf<T>>(8)};
   }
 };
 
@@ -192,9 +200,10 @@ Family expert_steps_family() {
   return {.name = "expert_steps",
           .sources = {"kernels/cuda/expert_activation.cu", "kernels/cuda/expert_mask.cu"},
           .page = "docs/kernels/expert_steps.md",
-          .entry_points = {describe<SelectCase, float>(), describe<AddRowsCase, float, double>(),
-                           describe<ActivateCase, float, double>(),
-                           describe<ActivateGradCase, float, double>()}};
+          .entry_points = {describe<SelectCase, float>(),
+                           describe<AddRowsCase, float, double, BFloat16>(),
+                           describe<ActivateCase, float, double, BFloat16>(),
+                           describe<ActivateGradCase, float, double, BFloat16>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

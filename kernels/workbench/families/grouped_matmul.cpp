@@ -1,6 +1,7 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/workbench/describe.h"
+#include "kernels/workbench/rounded.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {
@@ -27,6 +28,8 @@ struct Segments {
 };
 
 struct ForwardCase : Segments {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [rows, cols] = x [rows, inner] times the matrix of each row's expert, plus its bias";
 
@@ -91,6 +94,8 @@ struct ForwardCase : Segments {
 };
 
 struct WeightGradCase : Segments {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "gw [experts, inner, cols] = transposed x [rows, inner] times gy [rows, cols], per expert";
 
@@ -131,6 +136,8 @@ struct WeightGradCase : Segments {
 };
 
 struct SegmentSumCase : Segments {
+  template <class T>
+  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [experts, cols] = the sum of each expert's rows of x [rows, cols]";
 
@@ -172,9 +179,9 @@ Family grouped_matmul_family() {
                       "kernels/cuda/grouped_matmul_weight_grad_swizzled.cu",
                       "kernels/cuda/segment_sum.cu"},
           .page = "docs/kernels/grouped_matmul.md",
-          .entry_points = {describe<ForwardCase, float, double>(),
-                           describe<WeightGradCase, float, double>(),
-                           describe<SegmentSumCase, float, double>()}};
+          .entry_points = {describe<ForwardCase, float, double, BFloat16>(),
+                           describe<WeightGradCase, float, double, BFloat16>(),
+                           describe<SegmentSumCase, float, double, BFloat16>()}};
 }
 
 }  // namespace switchyard::kernels::workbench

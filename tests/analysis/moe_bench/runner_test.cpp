@@ -46,7 +46,7 @@ std::string problems_of(const std::vector<Row>& rows) {
 class RunnerTest : public test::DeviceTest {};
 
 TEST_P(RunnerTest, EveryRungOfTheLayerAgreesInEveryOrderAndDtype) {
-  for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64, DType::kBFloat16}) {
     for (const std::string& order : order_names()) {
       for (const std::string& activation : activation_names()) {
         RunOptions options = quick(GetParam(), parse_order(order));
@@ -125,6 +125,14 @@ TEST(RunnerCpuTest, AVariantThatThereIsNotIsAnsweredWithTheList) {
   options.variants = {"mask_loop", "magic"};
   test::expect_error<UsageError>([&] { run_workload(small_workload(), options); },
                                  "no variant 'magic', there are: all, mask_loop, sorted_loop");
+}
+
+TEST(RunnerCpuTest, RoutingIsNotMeasuredInBFloat16) {
+  RunOptions options = quick(Device::kCpu);
+  options.benchmark = "routing";
+  options.dtype = DType::kBFloat16;
+  test::expect_error<UsageError>([&] { run_workload(small_workload(), options); },
+                                 "routing is measured in float32 or float64");
 }
 
 TEST(RunnerCpuTest, OneVariantAloneCanBeAskedFor) {
