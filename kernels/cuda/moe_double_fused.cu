@@ -56,7 +56,7 @@ class DoubleBackward {
                        (a_.gx != nullptr && v_.experts.w_in != nullptr);
     const bool out = a_.gw_out != nullptr || a_.ggy != nullptr;
     const bool h_out = a_.ggy != nullptr && v_.experts.w_out != nullptr;
-    const int parts = dot_parts<Tile>(s_.hidden);
+    const int parts = dot_parts<PairTile>(s_.hidden);
     const Array own_u(exec_, a_.u == nullptr ? s_.slots * s_.wide() : 0);
     const Array du(exec_, s_.slots * s_.wide());
     const Array gu2(exec_, in ? s_.slots * s_.wide() : 0);
@@ -90,6 +90,9 @@ class DoubleBackward {
  private:
   using Array = DeviceArray<KernelExecutor, T>;
   using Tile = GroupedTile<T>;
+  /// Of the steps that hold the sums of two products at once.
+  using PairTile = RegisterTile<T, kGroupedTile, kGroupedTile, sizeof(T) == sizeof(float) ? 4 : 8>;
+  static_assert(PairTile::kCols == Tile::kCols && PairTile::kRowParts == Tile::kRowParts);
 
   static int extent(const char* what, std::int64_t size) {
     return checked_extent(kDoubleFusedRung, what, size);
@@ -117,7 +120,7 @@ class DoubleBackward {
     const std::int64_t operands = rows * inner + s_.experts * std::int64_t{inner} * cols;
     step<fused_moe::kTwoProducts>(
         products * operands + s_.slots * cols, products * product_flops(s_, inner, cols), [&] {
-          launch_two_products<Tile, kGathered, kTransposeW>(
+          launch_two_products<PairTile, kGathered, kTransposeW>(
               exec_, kDoubleFusedRung,
               TwoProducts<T>{product(inner, cols), tokens_, {one, other}, {bias, other_bias}, y});
         });
@@ -131,7 +134,7 @@ class DoubleBackward {
     step<fused_moe::kHiddenTangent>(
         s_.tokens * s_.out + products * s_.experts * s_.out * s_.hidden + s_.slots * row,
         products * product_flops(s_, s_.out, s_.hidden), [&] {
-          launch_hidden_tangent<Tile>(
+          launch_hidden_tangent<PairTile>(
               exec_, kDoubleFusedRung, s_.activation,
               HiddenTangent<T>{product(out_, hidden_), a_.gy, tokens_, a_.experts.w_out,
                                v_.experts.w_out, a_.weights, v_.weights, u, du, to.gu2, to.gu, to.p,

@@ -19,7 +19,9 @@
 
 namespace switchyard::kernels {
 
-template <class T, int kTileRows, int kTileCols>
+/// A thread owns `kThreadDown` rows of outputs. Kernels that hold the sums of two products at once
+/// take four: twice 8x8 sums leave a thread no registers for the operands.
+template <class T, int kTileRows, int kTileCols, int kThreadDown = 8>
 struct RegisterTile {
   using Operand = T;
   using Sum = T;
@@ -27,7 +29,7 @@ struct RegisterTile {
   static constexpr int kCols = kTileCols;
   static constexpr int kDepth = 8;
   static constexpr int kVector = Wide<T>::kCount;
-  static constexpr int kDown = 8;  // outputs of a thread
+  static constexpr int kDown = kThreadDown;
   static constexpr int kAcross = sizeof(T) == 8 ? 4 : 8;
   static constexpr int kThreads = kRows * kCols / (kDown * kAcross);
   /// Blocks that a multiprocessor should hold at least: two hide each other's barriers.

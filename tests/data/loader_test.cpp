@@ -137,7 +137,7 @@ TEST(WholeBatch, RefusesWhatDoesNotExist) {
   expect_error<UsageError>([&] { whole_batch(set, Indices{5}, DType::kFloat32); },
                            "image 5 does not exist, data set random has 5");
   expect_error<UsageError>([&] { whole_batch(set, Indices{0}, DType::kInt64); },
-                           "float32 or float64, not int64");
+                           "float32, float64 or bfloat16, not int64");
 }
 
 TEST(BatchLoader, WithoutShufflingKeepsTheGivenOrder) {

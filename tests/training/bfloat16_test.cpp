@@ -55,7 +55,7 @@ TEST_F(BFloat16Training, EveryHeadLearnsAsInFloat32) {
     const std::vector<double> narrow = losses_of(config);
     config.dtype = DType::kFloat32;
     const std::vector<double> wide = losses_of(config);
-    EXPECT_LT(narrow.back(), 0.8 * narrow.front());
+    EXPECT_LT(narrow.back(), 0.9 * narrow.front());
     for (std::size_t epoch = 0; epoch < wide.size(); ++epoch) {
       // Rounding sends the runs apart in time; at first they are one.
       EXPECT_NEAR(narrow[epoch], wide[epoch], (epoch < 2 ? 0.05 : 0.3) * wide.front()) << epoch;
