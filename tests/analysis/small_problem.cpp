@@ -47,7 +47,8 @@ SmallProblem::SmallProblem(const std::string& head, std::int64_t images, DType d
     const Shape& shape = buffer.tensor->shape();
     const bool is_mean = buffer.name.ends_with("running_mean");
     const Tensor uniform = random_uniform(shape, dtype, random.next(shape.numel()));
-    buffer.tensor->copy_from(is_mean ? uniform : (uniform + 0.5).detach());
+    // Means around zero: with large ones no unit behind a norm would be active.
+    buffer.tensor->copy_from((is_mean ? 0.2 * (uniform - 0.5) : uniform + 0.5).detach());
   }
 }
 
