@@ -164,7 +164,7 @@ void add_request_options(CLI::App& command, HessianRequest& request) {
                   "Measure each of these blocks of parameters: names in files, with * and ?;\n"
                   "a module's name stands for all that it has")
       ->type_name("GLOB");
-  const auto count = whole_number(0, 10'000);
+  const auto count = whole_number(1, 10'000);
   command.add_option("--top", request.top, "Find so many of the largest eigenpairs")->check(count);
   command.add_option("--bottom", request.bottom, "Find so many of the smallest eigenpairs")
       ->check(count);
