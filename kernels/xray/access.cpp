@@ -152,6 +152,7 @@ void addresses(const Warp& warp, Slot slot, std::uint8_t bits, std::int64_t offs
 
 void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
              std::uint32_t lanes, Access& access) {
+  if (lanes == 0) return;
   if (space == Space::kGeneric) {
     return resolve_generic(warp, in, use, bytes, lanes, access);
   }

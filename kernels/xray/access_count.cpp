@@ -4,10 +4,10 @@
 #include <array>
 #include <bit>
 
+#include "kernels/xray/lanes.h"
+
 namespace switchyard::kernels::xray {
 namespace {
-
-constexpr std::uint32_t kAll = 0xFFFFFFFFU;
 
 /// Up to 64 different values; adding is a look-up in a table with open addressing.
 class SmallSet {
@@ -33,24 +33,18 @@ class SmallSet {
 
 /// Whether lane i's address is address[0] + i * step, for all 32 lanes.
 bool is_regular(const std::uint64_t* address, std::uint32_t lanes, std::uint64_t step) {
-  if (lanes != kAll) return false;
+  if (lanes != kAllLanes) return false;
   std::uint64_t difference = 0;
   for (std::uint32_t i = 0; i < 32; ++i) difference |= address[i] ^ (address[0] + i * step);
   return difference == 0;
 }
 
-template <class Body>
-void for_each_lane(std::uint32_t lanes, const Body& body) {
-  for (std::uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
-    body(static_cast<std::uint32_t>(std::countr_zero(rest)));
-  }
-}
 /// Calls body(address) for the active lanes, but for those that want what the lane before them
 /// does: most neighbours that share an address are found so.
 template <class Body>
 void for_each_address(const std::uint64_t* address, std::uint32_t lanes, const Body& body) {
   std::uint64_t before = ~std::uint64_t{0};
-  for_each_lane(lanes, [&](std::uint32_t lane) {
+  for_lanes(lanes, [&](std::uint32_t lane) {
     if (address[lane] == before) return;
     before = address[lane];
     body(before);
@@ -123,7 +117,7 @@ void count_shared(AccessCounts& counts, const std::uint64_t* address, std::uint3
   }
   const std::uint32_t size = 32 / parts;
   for (std::uint32_t part = 0; part < parts; ++part) {
-    const std::uint32_t members = (size == 32 ? kAll : (1U << size) - 1) << part * size;
+    const std::uint32_t members = (size == 32 ? kAllLanes : (1U << size) - 1) << part * size;
     if ((lanes & members) == 0) continue;
     counts.turns += turns_of(address, lanes & members, bytes);
     ++counts.ideal_turns;
@@ -132,7 +126,7 @@ void count_shared(AccessCounts& counts, const std::uint64_t* address, std::uint3
 
 void count_collisions(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes) {
   SmallSet addresses;
-  for_each_lane(lanes, [&](std::uint32_t lane) {
+  for_lanes(lanes, [&](std::uint32_t lane) {
     if (!addresses.add(address[lane])) ++counts.collisions;
   });
 }

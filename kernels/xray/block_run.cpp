@@ -29,8 +29,7 @@ std::byte* aligned(std::vector<std::byte>& memory) {
 
 Dim3 thread_of(const Warp& warp, std::uint32_t lane) {
   const Dim3& extent = warp.block->launch->shape.block;
-  const std::uint32_t thread = warp.index * kLanes + lane;
-  return {thread % extent.x, thread / extent.x % extent.y, thread / extent.x / extent.y};
+  return index_in(extent, warp.index * kLanes + lane);
 }
 
 std::string text(const Dim3& d) { return fmt::format("({}, {}, {})", d.x, d.y, d.z); }
@@ -81,6 +80,7 @@ void BlockRun::start(Dim3 index) {
   if (checker_) checker_->start();
   std::fill(registers_.begin(), registers_.end(), std::byte{0});
   std::fill(block_.shared.begin(), block_.shared.end(), std::byte{0});
+  std::fill(local_.begin(), local_.end(), std::byte{0});
   for (Warp& warp : block_.warps) {
     const std::uint32_t rest = threads - warp.index * kLanes;
     warp.alive = rest >= kLanes ? kAllLanes : (1U << rest) - 1;
@@ -92,7 +92,9 @@ void BlockRun::start(Dim3 index) {
   }
 }
 
-void BlockRun::run(Dim3 index) {
+void BlockRun::run(std::uint64_t block) {
+  number_ = block;
+  const Dim3 index = index_in(launch_.shape.grid, block);
   start(index);
   for (;;) {
     bool moved = false, alive = false;
@@ -100,7 +102,7 @@ void BlockRun::run(Dim3 index) {
       if (warp.alive != 0) moved |= run_warp(warp);
       alive |= warp.alive != 0;
     }
-    if (!alive || progress_.stop) return;
+    if (!alive || progress_.stops(number_)) return;
     moved |= release_all();
     if (!moved) {
       throw Error(fmt::format("{}: block {} cannot go on: {}", launch_.program.kernel->name,
@@ -190,7 +192,7 @@ bool BlockRun::run_warp(Warp& warp) {
 
 void BlockRun::spend(std::uint64_t instructions) {
   const std::uint64_t before = progress_.executed.fetch_add(instructions);
-  if (progress_.stop) throw Error("another block failed");
+  if (progress_.stops(number_)) throw Error("a block before this one failed");
   if (before + instructions <= progress_.limit) return;
   throw Error(fmt::format("{}: the limit of {} warp instructions is used up in block {}: {}",
                           launch_.program.kernel->name, progress_.limit, text(block_.index),

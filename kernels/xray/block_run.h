@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +16,11 @@ namespace switchyard::kernels::xray {
 struct Progress {
   std::atomic<std::uint64_t> executed{0};  ///< warp instructions
   std::uint64_t limit = 0;
-  std::atomic<bool> stop{false};  ///< another thread failed
+  /// The lowest block that failed. Blocks before it go on, so that the error reported is the same
+  /// however the host's threads ran; those behind it stop.
+  std::atomic<std::uint64_t> failed{std::numeric_limits<std::uint64_t>::max()};
+
+  bool stops(std::uint64_t block) const { return block > failed; }
 };
 
 /// Runs blocks of a launch, one after the other, on one host thread.
@@ -30,7 +35,7 @@ class BlockRun {
   /// Errors: Error naming kernel, block, thread and line for whatever the kernel does wrong, for a
   /// barrier or collective that some thread never reaches, and where the launch's limit of
   /// instructions is used up, with the places where the block's warps stand.
-  void run(Dim3 index);
+  void run(std::uint64_t block);
 
   const std::vector<AccessCounts>& counts() const { return counts_; }
 
@@ -63,6 +68,7 @@ class BlockRun {
 
   const Launch& launch_;
   Progress& progress_;
+  std::uint64_t number_ = 0;  ///< of the block under way
   BlockState block_;
   std::unique_ptr<Checker> checker_;  ///< where the launch is checked
   std::vector<AccessCounts> counts_;

@@ -25,9 +25,8 @@ void Checker::start() {
 }
 
 std::string Checker::thread_text(std::uint32_t thread) const {
-  const Dim3& extent = launch_.shape.block;
-  return fmt::format("({}, {}, {})", thread % extent.x, thread / extent.x % extent.y,
-                     thread / extent.x / extent.y);
+  const Dim3 at = index_in(launch_.shape.block, thread);
+  return fmt::format("({}, {}, {})", at.x, at.y, at.z);
 }
 
 /// "byte 128 of tile"; dynamic shared memory has no name of its own.

@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kMaxInstructions = 2'000'000;
 constexpr std::size_t kMaxLocalBytes = std::size_t{512} << 10;  // of a thread: CUDA's limit
 constexpr std::size_t kMaxSharedBytes = std::size_t{228} << 10;
+/// Of a warp's registers, and of constants: a slot's upper bits are flags.
+constexpr std::size_t kMaxSlotBytes = std::size_t{64} << 20;
 
 constexpr std::uint64_t rounded_up(std::uint64_t value, std::uint64_t to) {
   return (value + to - 1) / to * to;
@@ -38,9 +40,6 @@ Program Decoder::run(std::string_view kernel) {
   if (program_.kernel == nullptr || !program_.kernel->is_kernel || !program_.kernel->has_body) {
     throw Error(fmt::format("{}: there is no kernel {}; it has {}", module_->file(), kernel,
                             fmt::join(module_->kernels(), ", ")));
-  }
-  if (program_.kernel->has_register_parameters) {
-    fail(program_.kernel->line, "a kernel's parameters are .param");
   }
   std::vector<const Function*> visited;
   place_shared(*program_.kernel, visited);
@@ -94,12 +93,20 @@ void Decoder::place_one_shared(const Operand& operand, const Function& function)
       {one.name, static_cast<std::uint64_t>(place->second), one.bytes});
 }
 
+void Decoder::check_slots(std::size_t bytes) const {
+  static_assert(kMaxSlotBytes <= kInvertedSlot);
+  if (bytes <= kMaxSlotBytes) return;
+  fail(program_.kernel->line,
+       fmt::format("a warp's registers or constants exceed {} bytes", kMaxSlotBytes));
+}
+
 Slot Decoder::allocate(std::size_t bytes) {
   // Vectors begin on cache lines, predicates anywhere.
   const std::size_t align = bytes < 64 ? bytes : 64;
   program_.register_bytes = rounded_up(program_.register_bytes, align);
   const auto slot = static_cast<Slot>(program_.register_bytes);
   program_.register_bytes += bytes;
+  check_slots(program_.register_bytes);
   return slot;
 }
 
@@ -132,6 +139,7 @@ Slot Decoder::constant_slot(std::uint64_t bits, Type type) {
   const std::size_t count = width == 1 ? 1 : kLanes;
   std::vector<std::byte>& pool = program_.constants;
   const std::size_t at = rounded_up(pool.size(), 64);
+  check_slots(at + bytes * count);
   pool.resize(at + bytes * count);
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t b = 0; b < bytes; ++b) {

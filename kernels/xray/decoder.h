@@ -52,6 +52,7 @@ class Decoder {
   const Variable& variable(std::uint32_t index) const;
   std::int64_t place(std::uint32_t index, const Statement& statement);
   Slot allocate(std::size_t bytes);
+  void check_slots(std::size_t bytes) const;
   std::int64_t allocate_local(std::uint64_t bytes, std::uint32_t align);
   [[noreturn]] void fail(std::uint32_t line, std::string_view what) const;
 

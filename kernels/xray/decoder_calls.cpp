@@ -12,6 +12,8 @@ namespace switchyard::kernels::xray {
 namespace {
 
 constexpr int kMaxCalls = 64;
+/// Of all branches by table; far above what compilers make of a kernel.
+constexpr std::size_t kMaxTargets = 2'000'000;
 
 }  // namespace
 
@@ -50,6 +52,9 @@ void Decoder::lower_table(const Statement& statement) {
   in.slot[0] = register_slot(operands[0].index);
   in.extra = static_cast<std::uint32_t>(program_.targets.size());
   in.target = static_cast<std::uint32_t>(found->second.size());
+  if (program_.targets.size() + found->second.size() > kMaxTargets) {
+    fail(statement.line, fmt::format("branches by table have more than {} targets", kMaxTargets));
+  }
   for (const std::uint32_t target : found->second) {
     frame_->tables.emplace_back(program_.targets.size(), target);
     program_.targets.push_back(0);

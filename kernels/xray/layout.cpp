@@ -47,6 +47,11 @@ class Layout {
   std::vector<std::uint32_t> block_at_;  ///< of each first instruction; kNone for the others
   std::vector<std::uint32_t> group_;     ///< which part of the graph a block belongs to by now
   std::vector<std::uint32_t> sequence_;  ///< blocks in their new order
+
+  // components() uses these, by block. They are kept because it is called once for each loop.
+  std::vector<std::uint32_t> number_;
+  std::vector<std::uint32_t> lowest_;
+  std::vector<bool> is_open_;
 };
 
 void Layout::find_blocks() {
@@ -93,15 +98,13 @@ std::vector<std::vector<std::uint32_t>> Layout::components(const std::vector<std
     std::size_t at = 0;
   };
   std::vector<std::vector<std::uint32_t>> found;
-  std::vector<std::uint32_t> number(blocks_.size(), 0);
-  std::vector<std::uint32_t> lowest(blocks_.size(), 0);
-  std::vector<bool> is_open(blocks_.size(), false);
   std::vector<std::uint32_t> open;
   std::vector<Visit> path;
   std::uint32_t count = 0;
+  for (const std::uint32_t node : nodes) number_[node] = 0;
   const auto enter = [&](std::uint32_t block) {
-    number[block] = lowest[block] = ++count;
-    is_open[block] = true;
+    number_[block] = lowest_[block] = ++count;
+    is_open_[block] = true;
     open.push_back(block);
     path.push_back({block, {}});
     for_each_edge(block, [&](std::uint32_t& to) {
@@ -109,32 +112,32 @@ std::vector<std::vector<std::uint32_t>> Layout::components(const std::vector<std
     });
   };
   for (const std::uint32_t root : nodes) {
-    if (number[root] == 0) enter(root);
+    if (number_[root] == 0) enter(root);
     while (!path.empty()) {
       Visit& visit = path.back();
       const std::uint32_t block = visit.block;
       if (visit.at < visit.successors.size()) {
         const std::uint32_t to = visit.successors[visit.at++];
-        if (number[to] == 0) {
+        if (number_[to] == 0) {
           enter(to);
-        } else if (is_open[to]) {
-          lowest[block] = std::min(lowest[block], number[to]);
+        } else if (is_open_[to]) {
+          lowest_[block] = std::min(lowest_[block], number_[to]);
         }
         continue;
       }
-      if (lowest[block] == number[block]) {
+      if (lowest_[block] == number_[block]) {
         found.emplace_back();
         do {
           found.back().push_back(open.back());
-          is_open[open.back()] = false;
+          is_open_[open.back()] = false;
           open.pop_back();
         } while (found.back().back() != block);
         std::sort(found.back().begin(), found.back().end());
       }
       path.pop_back();
       if (!path.empty()) {
-        std::uint32_t& above = lowest[path.back().block];
-        above = std::min(above, lowest[block]);
+        std::uint32_t& above = lowest_[path.back().block];
+        above = std::min(above, lowest_[block]);
       }
     }
   }
@@ -175,6 +178,9 @@ void Layout::order() {
     bool is_ordered = false;  ///< write them down as they are
   };
   group_.assign(blocks_.size(), 0);
+  number_.resize(blocks_.size());
+  lowest_.resize(blocks_.size());
+  is_open_.resize(blocks_.size());
   std::vector<Task> tasks(1);
   for (std::uint32_t i = 0; i < blocks_.size(); ++i) tasks[0].nodes.push_back(i);
   std::uint32_t groups = 0;

@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::size_t kAlignment = 256;
 
+/// Returns the first allocation that begins behind `address`.
+template <class Allocations>
+auto first_after(Allocations& allocations, std::uint64_t address) {
+  return std::upper_bound(
+      allocations.begin(), allocations.end(), address,
+      [](std::uint64_t value, const Allocation& one) { return value < one.begin; });
+}
+
 }  // namespace
 
 void Memory::Free::operator()(std::byte* memory) const { std::free(memory); }
@@ -31,10 +39,7 @@ std::byte* Memory::allocate(std::size_t bytes, std::string name) {
 
 void Memory::add(void* begin, std::size_t bytes, std::string name) {
   const auto address = reinterpret_cast<std::uint64_t>(begin);
-  const auto at = std::upper_bound(
-      allocations_.begin(), allocations_.end(), address,
-      [](std::uint64_t value, const Allocation& one) { return value < one.begin; });
-  allocations_.insert(at, {address, bytes, std::move(name)});
+  allocations_.insert(first_after(allocations_, address), {address, bytes, std::move(name)});
 }
 
 void Memory::remove(const void* begin) {
@@ -44,18 +49,14 @@ void Memory::remove(const void* begin) {
 }
 
 const Allocation* Memory::find(std::uint64_t address, std::uint64_t bytes) const {
-  const auto after = std::upper_bound(
-      allocations_.begin(), allocations_.end(), address,
-      [](std::uint64_t value, const Allocation& one) { return value < one.begin; });
+  const auto after = first_after(allocations_, address);
   if (after == allocations_.begin()) return nullptr;
   const Allocation& one = *(after - 1);
   return one.holds(address, bytes) ? &one : nullptr;
 }
 
 std::string Memory::describe(std::uint64_t address) const {
-  const auto after = std::upper_bound(
-      allocations_.begin(), allocations_.end(), address,
-      [](std::uint64_t value, const Allocation& one) { return value < one.begin; });
+  const auto after = first_after(allocations_, address);
   // Of the neighbours the nearer one is what was meant, if it is near at all.
   constexpr std::uint64_t kNear = 1U << 20;
   std::uint64_t nearest = kNear;

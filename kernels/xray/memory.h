@@ -20,7 +20,7 @@ struct Allocation {
 };
 
 /// The global memory that a kernel sees. Every access of a kernel must lie in one allocation, so
-/// that no kernel can reach anything else of the process.
+/// that no kernel can reach anything else of the process. It must not change while a launch runs.
 class Memory {
  public:
   /// Takes `bytes` bytes, aligned to 256 as cudaMalloc aligns them, all zero. Returns their
@@ -28,7 +28,7 @@ class Memory {
   std::byte* allocate(std::size_t bytes, std::string name);
   /// Registers memory of the caller's, which must outlive every launch that uses it.
   void add(void* begin, std::size_t bytes, std::string name);
-  /// Forgets memory that was added; no launch may run.
+  /// Forgets memory that was added.
   void remove(const void* begin);
 
   /// The allocation that holds `bytes` bytes from `address` on; null if there is none.

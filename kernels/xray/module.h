@@ -47,14 +47,14 @@ struct Variable {
 
 struct Operand {
   enum class Kind : std::uint8_t {
-    kRegister,  ///< `index` into the function's registers
+    kRegister,  ///< `index` into the function's registers; `value` is an addend
     kSpecial,   ///< `text`, such as %tid.x
     kNumber,  ///< `value`: an integer's bits, or a double's if `is_double`, a float's if `is_float`
     kVariable,  ///< `index` into the function's scope of variables; `value` is an addend
     kName,      ///< `text`: a label or a function, `index` is a label's statement once resolved
     kNothing,   ///< _
     kVector,    ///< `list`
-    kAddress,   ///< list[0] in brackets, plus `value`
+    kAddress,   ///< list[0] in brackets
     kPair       ///< list[0] | list[1]
   };
   Kind kind = Kind::kNothing;

@@ -14,6 +14,9 @@ namespace {
 
 using U32 = std::uint32_t;
 
+/// How many copies of a warp may be on their way: more than shared memory has words.
+constexpr std::size_t kMaxCopies = std::size_t{1} << 16;
+
 void begin_copy(Warp& w, const Instruction& in) {
   Access to, from;
   addresses(w, in.slot[1], in.address_bits, in.offset, to.address);
@@ -23,12 +26,16 @@ void begin_copy(Warp& w, const Instruction& in) {
   if (given != nullptr) {
     for_lanes(w.active, [&](U32 lane) { reading &= ~((given[lane] == 0 ? 1U : 0U) << lane); });
   }
-  if (in.option != 0) {  // ignore-src: a predicate
+  if (in.slot[4] != kNoSlot) {  // ignore-src: a predicate
     reading &= ~w.predicate(in.slot[4]);
     given = nullptr;
   }
   addresses(w, in.slot[2], 64, static_cast<std::int32_t>(in.target), from.address);
   resolve(w, in, Space::kGlobal, Use::kLoad, in.bytes, reading, from);
+  if (w.copies.size() == kMaxCopies) {
+    fail(w, in, static_cast<U32>(__builtin_ctz(w.active)),
+         "begins a cp.async while 65536 of its warp have not been waited for");
+  }
   PendingCopy copy;
   copy.lanes = w.active;
   copy.bytes = in.bytes;
@@ -73,7 +80,6 @@ void decode_copy(Decoding& d) {
   if (d.operands() > (hinted ? 4U : 3U)) {
     const Operand& last = d.operand(3);
     if (d.register_bits(last) == 1) {
-      d.in.option = 1;
       d.in.slot[4] = d.source(last, {'p', 1});
     } else {
       d.in.slot[3] = d.source(last, type_of<U32>());

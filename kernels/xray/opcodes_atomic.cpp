@@ -64,9 +64,9 @@ void take_pair(Decoding& d, F) {
 template <class F>
 void take_float(Decoding& d, F function) {
   const Type type = d.op.type();
-  if (d.op.has("f16x2")) return take_pair<HalfFloat>(d, function);
-  if (d.op.has("bf16x2")) return take_pair<BrainFloat>(d, function);
+  if (type.kind == 'h' && type.bits == 32) return take_pair<BrainFloat>(d, function);
   if (type.kind == 'h') return take_number<BrainFloat>(d, function);
+  if (type.bits == 32 && d.op.has("f16x2")) return take_pair<HalfFloat>(d, function);
   if (type.bits == 16) return take_number<HalfFloat>(d, function);
   if (type.bits == 32) return take_number<float>(d, function);
   take_number<double>(d, function);

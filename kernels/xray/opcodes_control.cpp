@@ -1,7 +1,7 @@
 #include "kernels/xray/barrier_option.h"
 #include "kernels/xray/decoding.h"
 
-// Barriers and what ends a kernel. Branches and calls are the decoder's (decoder.cpp).
+// Barriers and what ends a kernel. Branches and calls are the decoder's (decoder_calls.cpp).
 
 namespace switchyard::kernels::xray {
 namespace {

@@ -57,7 +57,7 @@ template <std::size_t kOperands, class F>
 void decode_halves(Decoding& d, F, int flops) {
   const Type type = d.op.type();
   const bool is_brain = type.kind == 'h';
-  const bool is_pair = d.op.has("f16x2") || d.op.has("bf16x2");
+  const bool is_pair = type.bits == 32;
   d.expect_operands(kOperands + 1);
   d.in.slot[0] = d.destination(0, type);
   for (std::size_t i = 1; i <= kOperands; ++i) d.in.slot[i] = d.source(i, type);

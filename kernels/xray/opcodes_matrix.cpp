@@ -186,9 +186,13 @@ void decode_product(Decoding& d) {
   d.in.bytes = static_cast<std::uint8_t>(depth);
   d.in.option = static_cast<std::uint8_t>(static_cast<unsigned>(a) | static_cast<unsigned>(b) << 4);
   const Shape shape = shape_of(d.in, a);
-  const bool fits = (rows == 16 || rows == 8) && columns == 8 && depth <= kMostDepth &&
-                    depth % (4 * shape.per_register) == 0 && sum == d.op.types[3] &&
-                    d.op.has("row") && d.op.has("col") && !d.op.has("xor") && !d.op.has("and") &&
+  const bool bytes = d.op.types[1].bits == 8;
+  const bool types_fit =
+      d.op.types[1].bits == d.op.types[2].bits && bytes == (sum == Type{'s', 32});
+  const bool fits = types_fit && (rows == 16 || rows == 8) && columns == 8 && depth > 0 &&
+                    depth <= kMostDepth && depth % (4 * shape.per_register) == 0 &&
+                    sum == d.op.types[3] && d.op.has("row") && d.op.has("col") &&
+                    !d.op.has("xor") && !d.op.has("and") &&
                     !(rows == 8 && (a == Format::kHalf || a == Format::kBrain));
   if (!fits || d.op.base != "mma" || !d.op.has("sync") || d.op.has("sp") ||
       d.op.has("kind::mxf8f6f4")) {

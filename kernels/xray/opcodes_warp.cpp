@@ -3,7 +3,8 @@
 #include "kernels/xray/decoding.h"
 
 // What the lanes of a warp do together: shuffles, votes, matches, reductions, bar.warp.sync. When a
-// handler runs, all lanes of the mask that have not exited are active (block_run.cpp sees to it).
+// handler runs, all lanes of the mask that have not exited are active (block_control.cpp sees to
+// it).
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -144,6 +145,7 @@ void match_all(Warp& w, const Instruction& in) {
 void decode_match(Decoding& d) {
   d.expect_operands(3);
   const Type type = d.op.type();
+  if (type.bits != 32 && type.bits != 64) d.not_supported();
   destination_and_predicate(d, type_of<U32>());
   d.in.slot[1] = d.source(1, type);
   collective(d, 2);

@@ -36,10 +36,12 @@ class Parser {
     std::vector<std::pair<std::uint32_t, std::uint32_t>> pending;  ///< statement, operand
   };
 
-  // parser.cpp: the file's level and functions
+  // parser.cpp
   void parse_directive();
   void parse_file_directive();
   void skip_to_semicolon();
+
+  // parser_functions.cpp
   void parse_function(bool is_kernel);
   void parse_tuning(Function& function);
   void parse_parameters(Function& function, std::vector<std::uint32_t>& into);

@@ -76,6 +76,7 @@ void Parser::parse_parameters(Function& function, std::vector<std::uint32_t>& in
   do {
     const std::string_view space = expect_word(".param or .reg");
     if (space == ".reg") {
+      if (function.is_kernel) fail("a kernel's parameters are .param");
       function.has_register_parameters = true;
       Type type;
       if (!parse_type(expect_word("a type"), type)) fail("expected a type after .reg");

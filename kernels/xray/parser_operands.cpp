@@ -156,7 +156,6 @@ Operand Parser::parse_operand(int depth) {
     operand = parse_list(']', depth);
     if (operand.list.empty()) fail("an address is empty");
     operand.kind = Operand::Kind::kAddress;
-    operand.value = operand.list[0].kind == Operand::Kind::kNumber ? 0 : operand.list[0].value;
     return operand;
   }
   if (accept('!')) {
@@ -177,7 +176,8 @@ Operand Parser::parse_operand(int depth) {
   if (token_.kind == Token::Kind::kNumber) return parse_number();
   const std::string_view word = expect_word("an operand");
   operand = parse_name(word);
-  if (token_.is('+') || token_.is('-')) operand.value = parse_addend();
+  const bool is_name = operand.kind == Operand::Kind::kName;  // nothing is added to a label
+  if (!is_name && (token_.is('+') || token_.is('-'))) operand.value = parse_addend();
   if (token_.is('|')) {
     advance();
     Operand pair;

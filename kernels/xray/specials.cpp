@@ -82,11 +82,9 @@ bool is_special(std::string_view name) { return find(name) != nullptr; }
 void write_special(const Warp& warp, const Special& special) {
   const Launch& launch = *warp.block->launch;
   const Named* const named = find(special.name);
-  const Dim3& extent = launch.shape.block;
   U32* to = warp.lanes<U32>(special.slot);
   for (U32 lane = 0; lane < kLanes; ++lane) {
-    const U32 thread = warp.index * kLanes + lane;
-    const Dim3 at{thread % extent.x, thread / extent.x % extent.y, thread / extent.x / extent.y};
+    const Dim3 at = index_in(launch.shape.block, warp.index * kLanes + lane);
     to[lane] = named->value({launch, warp.block->index, at, lane, warp.index});
   }
 }

@@ -24,6 +24,13 @@ inline constexpr std::uint64_t kLocalWindow = std::uint64_t{2} << 56;
 inline constexpr std::uint64_t kParamWindow = std::uint64_t{3} << 56;
 inline constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 32;
 
+/// The index of a block or thread within a grid or block: x runs fastest.
+inline Dim3 index_in(const Dim3& extent, std::uint64_t number) {
+  return {static_cast<unsigned>(number % extent.x),
+          static_cast<unsigned>(number / extent.x % extent.y),
+          static_cast<unsigned>(number / extent.x / extent.y)};
+}
+
 /// What one launch is made of.
 struct Launch {
   const Program& program;

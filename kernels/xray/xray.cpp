@@ -16,11 +16,6 @@
 namespace switchyard::kernels::xray {
 namespace {
 
-Dim3 block_index(std::uint64_t number, const Dim3& grid) {
-  return {static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
-          static_cast<unsigned>(number / grid.x / grid.y)};
-}
-
 /// Runs all blocks in ascending order on the host's threads. Returns the counts per instruction.
 std::vector<AccessCounts> run_blocks(const Launch& launch, std::uint64_t limit) {
   const std::uint64_t blocks = launch.shape.grid.count();
@@ -34,17 +29,20 @@ std::vector<AccessCounts> run_blocks(const Launch& launch, std::uint64_t limit) 
       static_cast<std::int64_t>(std::min(blocks, static_cast<std::uint64_t>(thread_count())));
   parallel_for(workers, 1, [&](std::int64_t begin, std::int64_t end) {
     if (begin == end) return;
+    std::uint64_t block = 0;
     try {
       BlockRun run(launch, progress);
-      for (std::uint64_t block = next++; block < blocks && !progress.stop; block = next++) {
-        run.run(block_index(block, launch.shape.grid));
+      for (block = next++; block < blocks && !progress.stops(block); block = next++) {
+        run.run(block);
       }
       const std::lock_guard lock(mutex);
       for (std::size_t i = 0; i < total.size(); ++i) total[i] += run.counts()[i];
     } catch (...) {
       const std::lock_guard lock(mutex);
-      // What the others throw once they are told to stop says nothing.
-      if (!progress.stop.exchange(true)) error = std::current_exception();
+      // What a block throws once it is told to stop says nothing.
+      if (error && progress.stops(block)) return;
+      progress.failed = block;
+      error = std::current_exception();
     }
   });
   if (error) std::rethrow_exception(error);
