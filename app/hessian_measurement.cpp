@@ -18,12 +18,6 @@ using nlohmann::json;
 constexpr std::uint64_t kVectors = 16;
 constexpr std::uint64_t kExpertVectors = 17;
 
-std::int64_t image_count(const ImageSet& set) {
-  std::int64_t images = 0;
-  for (const Batch& batch : set.batches) images += batch.images.size(0);
-  return images;
-}
-
 json graph_memory_json(const GraphMemory& memory) {
   return {{"limit_bytes", memory.limit()}, {"rebuilt_graphs", memory.refused()}};
 }
@@ -113,6 +107,8 @@ std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& 
               {"quantities",
                {request_.top, request_.bottom, request_.trace, request_.xtrace, request_.density}},
               {"analysis", to_json(config_)},
+              {"model", to_json(model_.config())},
+              {"device", name(model_.device())},
               {"weights", fingerprint(nn::tensors_of(model_.parameters()))}};
   for (const nn::NamedTensor& buffer : model_.buffers()) {
     if (is_floating(buffer.tensor->dtype())) {
@@ -121,7 +117,8 @@ std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& 
   }
   for (const ImageSet& set : sets) {
     for (const Batch& batch : set.batches) {
-      key["images"].push_back(fingerprint(std::span(&batch.images, 1)));
+      const Tensor labels = batch.labels.to(Device::kCpu).to(DType::kFloat64);
+      key["images"].push_back(fingerprint(std::vector{batch.images, labels}));
     }
   }
   return std::filesystem::path(request_.state) /
@@ -142,7 +139,7 @@ json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
   section["complete"] = complete();
   section["graph_memory"] = graph_memory_json(*memory_);
   // How the top subspaces of two sets of images lie to each other.
-  if (tops_.size() == 2 * blocks_.size()) {
+  if (request_.top > 0 && tops_.size() == 2 * blocks_.size()) {
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       section["principal_cosines"].push_back(
           {{"block", blocks_[i].name},
@@ -158,7 +155,7 @@ json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
 }
 
 json HessianMeasurement::measure_set(const ImageSet& set) {
-  json result = {{"images", image_count(set)}, {"batches", set.batches.size()}};
+  json result = {{"images", image_count(set.batches)}, {"batches", set.batches.size()}};
   for (std::size_t i = 0; i < blocks_.size() && !stopped_; ++i) {
     BlockMeasurement block = measure_one(set, i);
     result["blocks"].push_back(to_json(block));
@@ -167,11 +164,14 @@ json HessianMeasurement::measure_set(const ImageSet& set) {
     for (EigenPair& pair : block.top->pairs) top.push_back(std::move(pair.vector));
   }
   if (request_.experts && !stopped_) {
-    result["experts"] = to_json(
-        expert_curvatures(kind_, model_, set.batches, Generator(config_.seed).fork(kExpertVectors),
-                          measurement_options(), [&](const EstimateSoFar& estimate) {
-                            return goes_on_after(set.name + ", experts", estimate);
-                          }));
+    const Watch watch = [&](const EstimateSoFar& estimate) {
+      return goes_on_after(set.name + ", experts", estimate);
+    };
+    const std::filesystem::path state =
+        state_.empty() ? state_ : state_ / fmt::format("{}-experts", set.name);
+    result["experts"] = to_json(expert_curvatures(kind_, model_, set.batches,
+                                                  Generator(config_.seed).fork(kExpertVectors),
+                                                  measurement_options(), watch, state, memory_));
     const std::vector<double> margins = choice_margins(model_, set.batches);
     if (!margins.empty()) result["boundary_mass"] = to_json(boundary_mass(margins));
   }

@@ -134,7 +134,7 @@ std::string hessian_text(const json& section) {
     }
   }
   const json& memory = section.at("graph_memory");
-  text += fmt::format("\ngradient graphs: at most {:.2f} GB kept, {} rebuilt for each block\n",
+  text += fmt::format("\ngradient graphs: at most {:.2f} GB kept, no room for one {} times\n",
                       number(memory.at("limit_bytes")) / 1e9,
                       memory.at("rebuilt_graphs").get<std::int64_t>());
   return text;

@@ -173,7 +173,7 @@ std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
     check<UsageError>(value.bytes.size() == parameter.bytes,
                       "--arg {}: '{}' has {} bytes, the parameter {}", i, arguments[i],
                       value.bytes.size(), parameter.bytes);
-    std::memcpy(&buffer[parameter.offset], value.bytes.data(), value.bytes.size());
+    std::memcpy(buffer.data() + parameter.offset, value.bytes.data(), value.bytes.size());
   }
   return buffer;
 }

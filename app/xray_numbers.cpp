@@ -66,6 +66,8 @@ void append_value(NumberType type, double value, std::string& bytes) {
   with_type(type, [&]<class T>() {
     if constexpr (sizeof(T) == 2 && !std::numeric_limits<T>::is_integer) {
       append_bytes(T(static_cast<float>(value)), bytes);
+    } else if constexpr (std::numeric_limits<T>::is_integer) {
+      append_bytes(static_cast<T>(static_cast<std::uint64_t>(value)), bytes);
     } else {
       append_bytes(static_cast<T>(value), bytes);
     }

@@ -27,7 +27,8 @@ bool parse_number_type(std::string_view name, NumberType& type);
 bool is_floating(NumberType type);
 /// Appends the bytes of a number that is written out. False where the type cannot hold it.
 bool append_number(NumberType type, std::string_view text, std::string& bytes);
-/// Appends a value that the type holds, rounded to it.
+/// Appends a value rounded to a floating type, or one that is not negative, modulo 2^N, to an
+/// integer type of N bits.
 void append_value(NumberType type, double value, std::string& bytes);
 
 }  // namespace switchyard

@@ -88,7 +88,8 @@ if(SWITCHYARD_CUDA)
   switchyard_test(training/gpu_step LIBRARIES switchyard_training)
   switchyard_test(analysis/gpu_bench LIBRARIES switchyard_analysis)
   foreach(target test_training_gpu_step test_analysis_gpu_bench)
-    target_sources(${target} PRIVATE tests/kernels/cuda_runtime/fake_cuda.cpp)
+    target_sources(${target} PRIVATE tests/kernels/cuda_runtime/fake_cuda.cpp
+                                     tests/kernels/cuda_runtime/fake_configuration.cpp)
     target_link_libraries(${target} PRIVATE fmt::fmt)
     switchyard_cuda_libraries(${target})
   endforeach()
@@ -140,7 +141,8 @@ set_tests_properties(workbench PROPERTIES TIMEOUT ${_timeout} LABELS kernels)
 if(SWITCHYARD_CUDA)
   add_executable(test_workbench_xray tests/workbench/agreement_test.cpp
                                      tests/workbench/xray/xray_launches.cpp
-                                     tests/kernels/cuda_runtime/fake_cuda.cpp)
+                                     tests/kernels/cuda_runtime/fake_cuda.cpp
+                                     tests/kernels/cuda_runtime/fake_configuration.cpp)
   target_link_libraries(test_workbench_xray PRIVATE switchyard_flags switchyard_workbench
                         switchyard_xray switchyard_cuda GTest::gtest fmt::fmt)
   set_target_properties(test_workbench_xray PROPERTIES

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
-#include "engine/core/check.h"
 
 namespace switchyard {
 namespace {

@@ -16,8 +16,7 @@ namespace {
 template <class F>
 std::vector<LogitsTerm> terms_of(Classifier& model, const std::vector<Batch>& batches,
                                  F logits_of) {
-  std::int64_t images = 0;
-  for (const Batch& batch : batches) images += batch.images.size(0);
+  const std::int64_t images = image_count(batches);
   check(images > 0, "[classifier loss] the subset has no images");
   std::vector<LogitsTerm> terms;
   for (const Batch& batch : batches) {
@@ -29,6 +28,12 @@ std::vector<LogitsTerm> terms_of(Classifier& model, const std::vector<Batch>& ba
 }
 
 }  // namespace
+
+std::int64_t image_count(const std::vector<Batch>& batches) {
+  std::int64_t images = 0;
+  for (const Batch& batch : batches) images += batch.images.size(0);
+  return images;
+}
 
 std::vector<LogitsTerm> logits_terms(Classifier& model, const std::vector<Batch>& batches) {
   return terms_of(model, batches, [&model](const Batch& batch) {

@@ -10,6 +10,9 @@
 
 namespace switchyard {
 
+/// Images of all batches.
+std::int64_t image_count(const std::vector<Batch>& batches);
+
 /// Logits of `model` for all images of `batches` in evaluation mode, one term per batch weighted by
 /// its share of the images. The terms refer to `model` and hold the batches on its device. Error
 /// when there is no image.

@@ -56,15 +56,21 @@ Operator curvature_operator(CurvatureKind kind, const std::vector<Tensor>& param
   throw Error("[curvature] an operator without a name");
 }
 
-Operator block_curvature(CurvatureKind kind, Classifier& model, const std::vector<Batch>& batches,
-                         const ParameterBlock& block, std::shared_ptr<GraphMemory> memory) {
+Operator block_curvature(CurvatureKind kind, Classifier& model,
+                         const std::vector<LogitsTerm>& terms, const ParameterBlock& block,
+                         std::shared_ptr<GraphMemory> memory) {
   const std::vector<Tensor> all = nn::tensors_of(model.parameters());
   std::vector<Tensor> parameters;
   for (const std::size_t i : block.touched()) parameters.push_back(all[i]);
-  const std::vector<LogitsTerm> terms =
-      block.lies_in("head.") ? head_terms(model, batches) : logits_terms(model, batches);
   Operator whole = curvature_operator(kind, parameters, terms, std::move(memory));
   return has_whole_parameters(block) ? whole : restricted(whole, block.among_touched());
+}
+
+Operator block_curvature(CurvatureKind kind, Classifier& model, const std::vector<Batch>& batches,
+                         const ParameterBlock& block, std::shared_ptr<GraphMemory> memory) {
+  const std::vector<LogitsTerm> terms =
+      block.lies_in("head.") ? head_terms(model, batches) : logits_terms(model, batches);
+  return block_curvature(kind, model, terms, block, std::move(memory));
 }
 
 }  // namespace switchyard

@@ -32,9 +32,14 @@ Operator curvature_operator(CurvatureKind kind, const std::vector<Tensor>& param
                             const std::vector<LogitsTerm>& terms,
                             std::shared_ptr<GraphMemory> memory = nullptr);
 
-/// That operator of a classifier on `batches` in evaluation mode, for the parameters in `block`;
-/// one group per batch. Only the parameters that the block touches are differentiated for, and a
-/// block of the head never touches the backbone again: its features are computed once.
+/// That operator of terms in the parameters of `model`, for those in `block`. Only the parameters
+/// that the block touches are differentiated for.
+Operator block_curvature(CurvatureKind kind, Classifier& model,
+                         const std::vector<LogitsTerm>& terms, const ParameterBlock& block,
+                         std::shared_ptr<GraphMemory> memory = nullptr);
+
+/// The same of a classifier on `batches` in evaluation mode, one group per batch. A block of the
+/// head never touches the backbone again: its features are computed once.
 Operator block_curvature(CurvatureKind kind, Classifier& model, const std::vector<Batch>& batches,
                          const ParameterBlock& block,
                          std::shared_ptr<GraphMemory> memory = nullptr);

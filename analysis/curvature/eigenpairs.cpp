@@ -5,27 +5,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "analysis/curvature/algebra.h"
 #include "analysis/curvature/krylov_space.h"
 #include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
 namespace {
-
-/// -A: its largest eigenvalues are A's smallest.
-class Negated : public SymmetricOperator {
- public:
-  explicit Negated(SymmetricOperator& a) : a_(a) {}
-  std::span<const Tensor> like() const override { return a_.like(); }
-  Products apply_block(std::span<const ParameterVector> v) override {
-    Products products = a_.apply_block(v);
-    for (ParameterVector& vector : products.vectors) scale(vector, -1.0);
-    return products;
-  }
-
- private:
-  SymmetricOperator& a_;
-};
 
 /// The search for the largest pairs, iteration by iteration from one start vector each.
 class Search {
@@ -110,7 +96,6 @@ class Search {
   }
 
   void lock(const KrylovSpace& space, int count) {
-    std::vector<ParameterVector> added;
     for (int i = 0; i < count; ++i) {
       const int at = space.products() - 1 - i;
       const auto place =
@@ -168,9 +153,10 @@ EigenpairResult eigenpairs(SymmetricOperator& a, Generator random, EigenpairOpti
   check<UsageError>(options.count >= 1 && options.count <= dimension(a.like()),
                     "[eigenpairs] {} of {} eigenpairs: there is one per parameter", options.count,
                     dimension(a.like()));
-  Negated negated(a);
+  // The smallest eigenvalues of A are the largest of -A. The pointer owns nothing: `a` outlives it.
+  const Operator negated = scaled(Operator(Operator(), &a), -1.0);
   const bool largest = options.end == SpectrumEnd::kLargest;
-  Search search(largest ? a : negated, random, options);
+  Search search(largest ? a : *negated, random, options);
   search.run();
   EigenpairResult result;
   for (const ParameterVector& y : search.vectors()) result.pairs.push_back(measured_pair(a, y));

@@ -28,8 +28,9 @@ FeatureBatch features_of(Classifier& model, const Batch& batch, std::int64_t exp
   const NoGrad no_grad;
   const nn::Mode mode = nn::Mode::evaluation();
   FeatureBatch result;
-  result.features = model.backbone().forward(batch.images.to(model.device()), mode).features;
-  result.labels = batch.labels.to(model.device());
+  const Batch there = to_device(batch, model.device());
+  result.features = model.backbone().forward(there.images, mode).features;
+  result.labels = there.labels;
   const auto n = static_cast<std::size_t>(batch.labels.numel());
   const Tensor indices = model.head().forward(result.features, mode).gate.indices;
   // Without a choice every expert answers every image.
@@ -81,19 +82,15 @@ std::vector<LogitsTerm> terms_served(Classifier& model, const std::vector<Featur
 
 }  // namespace
 
-std::vector<ExpertCurvature> expert_curvatures(CurvatureKind kind, Classifier& model,
-                                               const std::vector<Batch>& batches,
-                                               const Generator& random,
-                                               const MeasurementOptions& options,
-                                               const Watch& watch,
-                                               const std::filesystem::path& state) {
+std::vector<ExpertCurvature> expert_curvatures(
+    CurvatureKind kind, Classifier& model, const std::vector<Batch>& batches,
+    const Generator& random, const MeasurementOptions& options, const Watch& watch,
+    const std::filesystem::path& state, const std::shared_ptr<GraphMemory>& memory) {
   const HeadConfig& head = model.config().head;
   if (head.name == "dense") return {};
   std::vector<FeatureBatch> features;
   for (const Batch& batch : batches) features.push_back(features_of(model, batch, head.experts));
-  const std::vector<nn::NamedTensor> named = model.parameters();
-  const std::vector<Tensor> all = nn::tensors_of(named);
-  const ParameterBlock whole(named);
+  const ParameterBlock whole(model.parameters());
   std::vector<ExpertCurvature> result;
   bool over = false;
   const Watch watched = [&](const EstimateSoFar& estimate) {
@@ -110,11 +107,8 @@ std::vector<ExpertCurvature> expert_curvatures(CurvatureKind kind, Classifier& m
     if (entry.images == 0) continue;
     const std::string name = fmt::format("head.experts.{}", e);
     const ParameterBlock block = whole.matching(std::span(&name, 1));
-    std::vector<Tensor> parameters;
-    for (const std::size_t i : block.touched()) parameters.push_back(all[i]);
-    Operator a = restricted(
-        curvature_operator(kind, parameters, terms_served(model, features, expert, entry.images)),
-        block.among_touched());
+    Operator a = block_curvature(kind, model, terms_served(model, features, expert, entry.images),
+                                 block, memory);
     if (!state.empty()) a = std::make_shared<ProductJournal>(a, state / name);
     entry.curvature = measure_block(*a, name, block.by_itself(),
                                     random.fork(static_cast<std::uint64_t>(e)), options, watched);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
@@ -21,13 +22,11 @@ struct ExpertCurvature {
 
 /// Of every expert of the model's head, as far as the watch allows. Empty for a head without
 /// experts. The features are computed once for all of them. Products are kept in a directory of
-/// each expert below `state`, if one is given (product_journal.h).
-std::vector<ExpertCurvature> expert_curvatures(CurvatureKind kind, Classifier& model,
-                                               const std::vector<Batch>& batches,
-                                               const Generator& random,
-                                               const MeasurementOptions& options,
-                                               const Watch& watch = {},
-                                               const std::filesystem::path& state = {});
+/// each expert below `state`, if one is given (product_journal.h), graphs as in block_curvature().
+std::vector<ExpertCurvature> expert_curvatures(
+    CurvatureKind kind, Classifier& model, const std::vector<Batch>& batches,
+    const Generator& random, const MeasurementOptions& options, const Watch& watch = {},
+    const std::filesystem::path& state = {}, const std::shared_ptr<GraphMemory>& memory = nullptr);
 
 nlohmann::json to_json(const std::vector<ExpertCurvature>& experts);
 

@@ -20,7 +20,7 @@ class GraphMemory {
 
   std::size_t limit() const { return limit_; }
   std::size_t kept() const { return kept_; }
-  /// Graphs for which there was no room, so that they are built again for each block of vectors.
+  /// How often there was no room for a graph, so that it served one block of vectors alone.
   std::size_t refused() const { return refused_; }
 
  private:

@@ -87,18 +87,14 @@ ParameterVector KrylovSpace::vector(int i) const {
 
 double KrylovSpace::weight(int i) const { return vectors_(0, i) * vectors_(0, i); }
 
-double KrylovSpace::missed_above(double mu) const { return missed(mu, 1.0); }
-
-double KrylovSpace::missed_below(double mu) const { return missed(mu, -1.0); }
-
-double KrylovSpace::missed(double mu, double sign) const {
+double KrylovSpace::missed_above(double mu) const {
   if (exhausted()) return 0.0;
   // In logarithms: the products leave the range of a double.
   double log = 0.5 * std::log(2.0 * static_cast<double>(dimension_) / std::numbers::pi);
   log += std::log(next_beta_);
   for (const double beta : below_) log += std::log(beta);
   for (const double value : values_) {
-    const double distance = sign * (mu / unit_ - value);
+    const double distance = mu / unit_ - value;
     if (!(distance > 0.0)) return 1.0;
     log -= std::log(distance);
   }

@@ -46,11 +46,8 @@ class KrylovSpace {
   /// the complement, at most 1. It holds whatever the spectrum, apart from rounding in the
   /// products, and is one bound for all steps: the event does not depend on when one stops.
   double missed_above(double mu) const;
-  /// The same for an eigenvalue of `mu` or less.
-  double missed_below(double mu) const;
 
  private:
-  double missed(double mu, double sign) const;
   void orthogonalise(std::span<Tensor> w) const;
   void solve();
 

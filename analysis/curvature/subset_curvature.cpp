@@ -33,7 +33,7 @@ SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& b
   constexpr std::uint64_t kHutchinsonStream = 2;
   LossHessian hessian = cross_entropy_hessian(model, batches, options.graph_memory(model.device()));
   SubsetCurvature result;
-  for (const Batch& batch : batches) result.images += batch.images.size(0);
+  result.images = image_count(batches);
   result.loss = hessian.loss();
   result.largest_eigenvalue = lanczos(hessian, random.fork(kLanczosStream), options.lanczos);
   result.eigenvalue_error = measured_pair(hessian, result.largest_eigenvalue.vector).error;

@@ -13,8 +13,9 @@ struct EstimateSoFar {
   int products = 0;    ///< of this estimate
 };
 
-/// Is called after every product. Where it returns false the estimator stops and returns what it
-/// has, with its error bars and not converged. An empty one never stops anything.
+/// Is called after every product, or after the few that an estimator takes together. Where it
+/// returns false the estimator stops and returns what it has, with its error bars and not
+/// converged. An empty one never stops anything.
 using Watch = std::function<bool(const EstimateSoFar&)>;
 
 inline bool goes_on(const Watch& watch, const EstimateSoFar& estimate) {

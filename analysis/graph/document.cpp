@@ -163,17 +163,18 @@ json walk_json(const Slope& walk) {
   return result;
 }
 
-json named(const Problem& problem, const std::vector<Tensor>& values) {
+json named(const Problem& problem, const std::vector<Tensor>& values, const SnapshotSizes& sizes) {
   json result = json::object();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    result[problem.inputs[i].name] = shot_json(snapshot(values[i], {}));
+    result[problem.inputs[i].name] = shot_json(snapshot(values[i], sizes));
   }
   return result;
 }
 
 }  // namespace
 
-json document(const Problem& problem, int order, const TracedProblem& traced) {
+json document(const Problem& problem, int order, const TracedProblem& traced,
+              const SnapshotSizes& sizes) {
   const Trace& trace = traced.trace;
   const Groups groups = group_nodes(trace);
   Rules rules;
@@ -192,8 +193,8 @@ json document(const Problem& problem, int order, const TracedProblem& traced) {
                  {"nodes", nodes},         {"calls", calls},
                  {"rules", rules.list()},  {"groups", boxes},
                  {"passes", passes},       {"held_elsewhere", trace.held_elsewhere}};
-  if (order >= 1) result["gradient"] = named(problem, traced.gradient);
-  if (order >= 2) result["product"] = named(problem, traced.product);
+  if (order >= 1) result["gradient"] = named(problem, traced.gradient, sizes);
+  if (order >= 2) result["product"] = named(problem, traced.product, sizes);
   return result;
 }
 

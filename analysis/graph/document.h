@@ -10,8 +10,9 @@ namespace switchyard::graph {
 
 /// All that the page shows and --json prints: the boxes in their order of birth, the calls of
 /// rules, the rules' sources, what each pass cost, and the groups that fold. docs/design/graph.md
-/// lists the fields.
-nlohmann::json document(const Problem& problem, int order, const TracedProblem& traced);
+/// lists the fields. `sizes` says how much of the gradient and the product is kept.
+nlohmann::json document(const Problem& problem, int order, const TracedProblem& traced,
+                        const SnapshotSizes& sizes = {});
 
 /// Adds what the loss does along v (walk_along()), `product` being H v.
 void add_walk(nlohmann::json& document, const Problem& problem, const std::vector<Tensor>& product);

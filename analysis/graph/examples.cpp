@@ -124,9 +124,9 @@ Problem convolution(Device device) {
   Problem problem{
       .title = "A convolution and its three faces",
       .about =
-          "conv2d, conv2d_input_grad and conv2d_weight_grad are one trilinear form <conv(x, w), "
-          "g>, "
-          "differentiated by one of its three arguments: the rule of each consists of the others.",
+          "conv2d, conv2d_input_grad and conv2d_weight_grad are one trilinear form "
+          "<conv(x, w), g>, differentiated by one of its three arguments: the rule of each "
+          "consists of the others.",
       .inputs = {{"x", normal({1, 5, 5, 2}, random, device)},
                  {"w", normal({2, 3, 3, 2}, random, device, 0.3)}},
       .constants = {{"target", target}},

@@ -3,8 +3,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "analysis/graph/operations.h"
 #include "engine/core/check.h"
@@ -50,12 +52,15 @@ Tensor tensor_of(const json& value, const std::string& where, Device device) {
   return Tensor::from(Shape(std::span<const std::int64_t>(sizes)), numbers).to(device);
 }
 
+constexpr double kMostInteger = 0x1p53;  // beyond it a double does not have every integer
+
 Tensor integers_of(const json& value, const std::string& where, Device device) {
   const Tensor x = tensor_of(value, where, Device::kCpu);
   std::vector<std::int64_t> integers = {};
   for (const double number : x.span<double>()) {
-    check<UsageError>(number == static_cast<double>(static_cast<std::int64_t>(number)),
-                      "{}: expected whole numbers, got {}", where, number);
+    check<UsageError>(std::trunc(number) == number, "{}: expected whole numbers, got {}", where,
+                      number);
+    check<UsageError>(std::abs(number) <= kMostInteger, "{}: {} is more than 2^53", where, number);
     integers.push_back(static_cast<std::int64_t>(number));
   }
   return Tensor::from(x.shape(), integers).to(device);
@@ -113,7 +118,7 @@ class Sorter {
   enum class State : std::uint8_t { kUnseen, kOpen, kDone };
 
   void claim(const std::string& name) {
-    check<UsageError>(names_.insert({name, true}).second, "{}: the name {} is given twice", where_,
+    check<UsageError>(names_.insert(name).second, "{}: the name {} is given twice", where_,
                       printable(name));
   }
 
@@ -142,7 +147,7 @@ class Sorter {
   const std::vector<Step>& steps_;
   std::vector<std::string> known_;
   std::string where_;
-  std::map<std::string, bool> names_;
+  std::set<std::string> names_;
   std::map<std::string, std::size_t> place_;
   std::vector<State> state_;
   std::vector<std::string> path_;

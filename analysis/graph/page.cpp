@@ -71,6 +71,7 @@ constexpr std::array<std::initializer_list<const char*>, 4> kLeftOut = {{
 }};
 
 json shortened(json document, std::initializer_list<const char*> left_out) {
+  for (const char* const unread : {"gradient", "product"}) document.erase(unread);
   Pool shots(left_out);
   Pool kernels;
   for (json& node : document["nodes"]) {
@@ -107,8 +108,7 @@ std::string page(const json& document) {
   }
   throw Error(
       fmt::format("graph: the page of {} nodes would take {} bytes, more than {}, without any "
-                  "tensor's numbers: "
-                  "use a lower --order, a smaller model, or --json",
+                  "tensor's numbers: use a lower --order, a smaller model, or --json",
                   document.at("nodes").size(), size, kLargestPage));
 }
 

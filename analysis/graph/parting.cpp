@@ -53,7 +53,7 @@ std::string place_of(std::int64_t number, const Shape& shape) {
 }
 
 bool differ(double a, double b, double most) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) != std::isnan(b);
+  if (!std::isfinite(a) || !std::isfinite(b)) return a != b && !(std::isnan(a) && std::isnan(b));
   return a != b && !(std::abs(a - b) <= most);
 }
 
@@ -61,13 +61,16 @@ bool differ(double a, double b, double most) {
 bool numbers_part(const Snapshot& a, const Snapshot& b, std::size_t output, double tolerance,
                   Parting& parting) {
   double largest = 0.0;
-  for (const double x : b.values) largest = std::max(largest, std::abs(x));
+  for (const double x : b.values) {
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  }
   double off = 0.0;
   std::int64_t first = -1;
   for (std::size_t i = 0; i < a.values.size(); ++i) {
     if (!differ(a.values[i], b.values[i], tolerance * largest)) continue;
     if (first < 0) first = static_cast<std::int64_t>(i);
-    off = std::max(off, std::abs(a.values[i] - b.values[i]));
+    const double distance = std::abs(a.values[i] - b.values[i]);
+    off = std::isnan(distance) ? INFINITY : std::max(off, distance);
   }
   if (first < 0) return false;
   const auto at = static_cast<std::size_t>(first);

@@ -36,8 +36,9 @@ struct Parting {
 };
 
 /// The first step whose outputs differ, in their order of birth. Elements differ where |a - b| is
-/// more than `tolerance` times the largest |b| of that output; with 0 every bit counts, but NaN
-/// equals itself. Where a document kept no elements, norms are compared.
+/// more than `tolerance` times the largest finite |b| of that output; with 0 every bit counts.
+/// Infinities and NaN equal themselves alone. Where a document kept no elements, norms are
+/// compared.
 std::optional<Parting> first_parting(const std::vector<Step>& a, const std::vector<Step>& b,
                                      double tolerance);
 

@@ -6,19 +6,12 @@
 #include <cmath>
 
 #include "analysis/graph/recorder.h"
+#include "engine/autograd/contraction.h"
 #include "engine/autograd/grad.h"
 #include "engine/core/check.h"
 
 namespace switchyard::graph {
 namespace {
-
-std::vector<Tensor> leaves_of(const Problem& problem) {
-  std::vector<Tensor> leaves;
-  for (const NamedValue& input : problem.inputs) {
-    leaves.push_back(input.value.detach().set_requires_grad());
-  }
-  return leaves;
-}
 
 Device device_of(const Problem& problem) {
   return problem.inputs.empty() ? Device::kCpu : problem.inputs[0].value.device();
@@ -28,22 +21,6 @@ std::vector<Tensor> without_history(std::span<const Tensor> tensors) {
   std::vector<Tensor> plain;
   for (const Tensor& tensor : tensors) plain.push_back(tensor.detach());
   return plain;
-}
-
-/// Those of `gradient` that depend on something, with their parts of the direction.
-std::vector<Tensor> product_of(const Problem& problem, std::span<const Tensor> gradient,
-                               std::span<const Tensor> leaves, GradOptions options) {
-  std::vector<Tensor> outputs;
-  std::vector<Tensor> cotangents;
-  for (std::size_t i = 0; i < gradient.size(); ++i) {
-    if (!gradient[i].requires_grad()) continue;
-    outputs.push_back(gradient[i]);
-    cotangents.push_back(problem.direction[i]);
-  }
-  if (!outputs.empty()) return grad(outputs, leaves, cotangents, options);
-  std::vector<Tensor> zero;  // a linear loss
-  for (const Tensor& leaf : leaves) zero.push_back(zeros_like(leaf));
-  return zero;
 }
 
 /// x + t v, as leaves.
@@ -63,9 +40,7 @@ std::vector<Tensor> moved(const Problem& problem, double t) {
 double inner(std::span<const Tensor> a, std::span<const Tensor> b) {
   double sum = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const std::vector<double> x = a[i].to_doubles();
-    const std::vector<double> y = b[i].to_doubles();
-    for (std::size_t j = 0; j < x.size(); ++j) sum += x[j] * y[j];
+    sum += inner_product(a[i].to_doubles(), b[i].to_doubles());
   }
   return sum;
 }
@@ -89,6 +64,12 @@ double difference_error(std::span<const Tensor> above, std::span<const Tensor> b
 }
 
 }  // namespace
+
+std::vector<Tensor> leaves_of(const Problem& problem) {
+  std::vector<Tensor> values;
+  for (const NamedValue& input : problem.inputs) values.push_back(input.value);
+  return as_leaves(values);
+}
 
 std::string chosen_experts(const Tensor& indices) {
   constexpr std::size_t kShown = 8;
@@ -132,7 +113,7 @@ TracedProblem trace(const Problem& problem, int order, const SnapshotSizes& size
   }
   if (order >= 2) {
     recorder.begin_pass("double-backward");
-    product = product_of(problem, gradient, leaves, {.create_graph = true});
+    product = Contracted{gradient, problem.direction}.gradient(leaves, {.create_graph = true});
   }
   return {.trace = recorder.finish(),
           .loss = loss.item(),

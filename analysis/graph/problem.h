@@ -34,6 +34,9 @@ struct Problem {
 /// Problem::piece: the loss is smooth while they stay.
 std::string chosen_experts(const Tensor& indices);
 
+/// The inputs' values as new leaves.
+std::vector<Tensor> leaves_of(const Problem& problem);
+
 /// A graph and what came out of it.
 struct TracedProblem {
   Trace trace;

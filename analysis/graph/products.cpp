@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "analysis/graph/recorder.h"
-#include "engine/autograd/contraction.h"
 #include "engine/autograd/grad.h"
 #include "engine/autograd/hvp.h"
 #include "engine/autograd/jvp.h"
@@ -12,12 +11,6 @@ namespace switchyard::graph {
 namespace {
 
 using Tensors = std::vector<Tensor>;
-
-Tensors leaves_of(const Problem& problem) {
-  Tensors values;
-  for (const NamedValue& input : problem.inputs) values.push_back(input.value);
-  return as_leaves(values);
-}
 
 template <class Road>
 Tensors measured(const Problem& problem, const char* name, const Road& road, PassBill& bill) {

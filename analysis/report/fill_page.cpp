@@ -7,6 +7,13 @@
 namespace switchyard {
 namespace {
 
+/// What begins the head of every page. The policy forbids it to load anything.
+constexpr std::string_view kHead =
+    R"(<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<meta name="generator" content="Switchyard">)";
+
 /// JSON that may stand inside <script type="application/json">: without '<' nothing in it can end
 /// the element or open a comment. Invalid UTF-8 becomes U+FFFD, non-finite numbers null.
 std::string script_json(const nlohmann::json& value) {
@@ -71,6 +78,7 @@ std::string fill_page(std::string_view page, std::string_view title, const nlohm
                       std::map<std::string_view, std::string_view> parts) {
   const std::string text = script_json(data);
   const std::string heading = html_text(title);
+  parts["head"] = kHead;
   parts["title"] = heading;
   parts["data"] = text;
   return fill_template(page, parts);

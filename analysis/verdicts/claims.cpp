@@ -126,10 +126,7 @@ Verdict balanced_use(const std::vector<ModelGroup>& groups) {
     if (!group.is_moe() || group.setting.starts_with("no balance loss")) continue;
     append(questions,
            ask(group, nullptr, "least used expert's part of an even share", Scale::kDifference,
-               std::nullopt, lowest_share, [](double low, double high) {
-                 if (low > kCollapsed) return Finding::kSupports;
-                 return high < kCollapsed ? Finding::kContradicts : Finding::kCannotTell;
-               }));
+               std::nullopt, lowest_share, larger(kCollapsed, kCollapsed)));
   }
   Verdict verdict = judge(
       "balanced_use", "With its balance losses the gate uses all experts; none collapses.",

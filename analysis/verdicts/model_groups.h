@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +26,5 @@ std::vector<ModelGroup> group_runs(const nlohmann::json& study);
 /// The dense group that differs from `group` in nothing but the model's head (for patch_moe: in the
 /// backbone's last block); null where there is none.
 const ModelGroup* dense_twin(const std::vector<ModelGroup>& groups, const ModelGroup& group);
-
-/// A figure of a run, NaN where it is not finite, nothing where it was not measured.
-using Figure = std::function<std::optional<double>(const nlohmann::json& run)>;
 
 }  // namespace switchyard

@@ -1,12 +1,14 @@
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
-#include "analysis/verdicts/model_groups.h"
-
 namespace switchyard {
+
+/// A figure of a run, NaN where it is not finite, nothing where it was not measured.
+using Figure = std::function<std::optional<double>(const nlohmann::json& run)>;
 
 /// The number that `value` holds, NaN for null: JSON has no other way to say "not finite".
 double number(const nlohmann::json& value);

@@ -18,12 +18,15 @@ constexpr double kNoSpeedUp = 1.0 / 1.05;
 /// The share of the calls between the 20th and the 80th percentile, which results files hold.
 constexpr double kMiddleCalls = 0.6;
 
+bool has_run(const ModelGroup& group, const json& name) {
+  return std::ranges::any_of(group.runs,
+                             [&](const auto& run) { return run.second->at("name") == name; });
+}
+
 /// The group that holds the run called `name`, null where the study does not show it.
 const ModelGroup* group_of(const std::vector<ModelGroup>& groups, const json& name) {
   for (const ModelGroup& group : groups) {
-    for (const auto& [seed, run] : group.runs) {
-      if (run->at("name") == name) return &group;
-    }
+    if (has_run(group, name)) return &group;
   }
   return nullptr;
 }
@@ -31,9 +34,7 @@ const ModelGroup* group_of(const std::vector<ModelGroup>& groups, const json& na
 /// The entry of a dense group's run, null where there is none.
 const json* entry_of(const json& entries, const ModelGroup& group) {
   for (const json& entry : entries) {
-    for (const auto& [seed, run] : group.runs) {
-      if (run->at("name") == entry.at("name")) return &entry;
-    }
+    if (has_run(group, entry.at("name"))) return &entry;
   }
   return nullptr;
 }
@@ -57,9 +58,7 @@ Comparison latency_ratio(const ModelGroup& moe, const ModelGroup& dense, const s
   comparison.low = of(batch, "p20") / of(dense_batch, "p80");
   comparison.high = of(batch, "p80") / of(dense_batch, "p20");
   comparison.values = {*comparison.mean};
-  comparison.finding = *comparison.low > kNoSpeedUp ? Finding::kSupports
-                       : *comparison.high < 1.0     ? Finding::kContradicts
-                                                    : Finding::kCannotTell;
+  comparison.finding = larger(kNoSpeedUp, 1.0)(*comparison.low, *comparison.high);
   if (comparison.finding == Finding::kCannotTell) comparison.reason = "the calls overlap";
   return comparison;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/curvature/error_bars.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
@@ -49,7 +50,7 @@ SeedMean seed_mean(std::span<const double> values, double level) {
   result.deviation = deviation_of(values, result.mean);
   const double error = result.deviation / std::sqrt(static_cast<double>(values.size()));
   const StudentsT distribution(static_cast<double>(values.size() - 1));
-  const double t = boost::math::quantile(boost::math::complement(distribution, (1.0 - level) / 2));
+  const double t = student_t(level, distribution.degrees_of_freedom());
   result.low = result.mean - t * error;
   result.high = result.mean + t * error;
   result.p_value = p_value_of(distribution, result.mean, error);

@@ -103,7 +103,7 @@ int run_diff(const Options& options) {
         "#{} {}, {} pass: {} is {} with {} and {} with {}, an error of {:.1e}; the {} before "
         "it agree\n",
         parting->step + 1, parting->operation, graph::pass_name(parting->pass), parting->what,
-        parting->a, options.a, parting->b, options.b, parting->error, parting->step);
+        parting->a, options.a, parting->b, options.b, unsigned_nan(parting->error), parting->step);
   } else {
     print_text("all {} operations and results agree\n", a.size());
   }

@@ -68,14 +68,15 @@ int run_graph(const Options& options) {
   const Device device = start_computing(options.compute);
   const GraphSubject subject = graph_subject("graph", options.subject, device);
   const graph::Problem& problem = subject.problem;
-  const graph::TracedProblem traced = graph::trace(problem, options.order, sizes_for(options));
+  const graph::SnapshotSizes sizes = sizes_for(options);
+  const graph::TracedProblem traced = graph::trace(problem, options.order, sizes);
   if (!options.dot.empty() || !options.svg.empty()) {
     const std::string dot = graph::dot_text(traced.trace, problem.title, options.fold);
     if (!options.dot.empty()) write_file_atomic(options.dot, dot);
     if (!options.svg.empty()) graph::write_svg(options.svg, dot);
   }
   if (json_wanted() || !options.html.empty()) {
-    json document = graph::document(problem, options.order, traced);
+    json document = graph::document(problem, options.order, traced, sizes);
     if (options.order == 2 && options.subject.files.model.empty()) {
       graph::add_walk(document, problem, traced.product);
       graph::add_products(document, problem);

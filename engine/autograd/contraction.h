@@ -9,7 +9,7 @@
 
 namespace switchyard {
 
-/// φ = Σ <output, weight> over pairs of tensors.
+/// φ = Σ <output, weight> over pairs of tensors. An output without history is a constant.
 struct Contracted {
   std::vector<Tensor> outputs, weights;
 

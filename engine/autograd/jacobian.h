@@ -7,11 +7,18 @@
 
 namespace switchyard {
 
+/// J v from a recorded u ↦ Jᵀu, whose vector-Jacobian product with v it is: `transposed` has a
+/// tensor for each input, and `variables` are the u, whose values do not matter. Keeps the graph.
+/// The caller has checked the tangents.
+std::vector<Tensor> product_from_transpose(std::span<const Tensor> transposed,
+                                           std::span<const Tensor> variables,
+                                           std::span<const Tensor> tangents);
+
 /// The Jacobian J = ∂output/∂parameters of one tensor, at the parameters' present values, as a
 /// linear map whose products share one kept graph. Jᵀu is a vector-Jacobian product. It is linear
-/// in u, so that J v is the vector-Jacobian product of u ↦ Jᵀu, whose value at u does not matter
-/// (the "double backward trick", Townsend, 2017): forward mode without a rule of its own for any
-/// operation. jvp() is the same for a single product; this keeps the graph for many.
+/// in u, so that J v comes from u ↦ Jᵀu as above (the "double backward trick", Townsend, 2017):
+/// forward mode without a rule of its own for any operation. jvp() is the same for a single
+/// product; this keeps the graph for many.
 class JacobianOperator {
  public:
   /// `output` depends on `parameters` (leaves). Takes the gradient for a variable cotangent with

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/core/check.h"
@@ -101,7 +102,8 @@ NpyArray read_npy(const std::filesystem::path& path) {
       static_cast<std::size_t>(array.shape.numel()) * static_cast<std::size_t>(array.type[2] - '0');
   check(file.size() - header.data_begin == bytes, "{}: {} needs {} bytes of data, the file has {}",
         name, array.shape, bytes, file.size() - header.data_begin);
-  array.data = file.substr(header.data_begin);
+  file.erase(0, header.data_begin);
+  array.data = std::move(file);
   return array;
 }
 

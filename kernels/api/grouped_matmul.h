@@ -20,8 +20,8 @@ struct GroupedShape {
 };
 
 /// y[s] = x[s] · W_e + bias_e for each row s of expert e's segment, or x[s] · W_eᵀ + bias_e. T is
-/// float or double, on the host bfloat16 too.
-/// The bits of y do not depend on the thread count.
+/// float, double or bfloat16, whose sums are float32 and rounded once. The bits of y do not depend
+/// on the thread count.
 template <class T>
 struct GroupedMatmul {
   static constexpr std::string_view kName = "grouped_matmul";

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// Apart from profile.h, which every kernel's file includes through the door.
+// This stands apart from profile.h because every kernel's file includes that through the door.
 
 namespace switchyard::kernels {
 

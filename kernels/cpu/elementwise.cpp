@@ -17,8 +17,8 @@ constexpr std::int64_t kChunk = 16384;
 /// Whole vectors of any width that the compiler picks.
 constexpr std::int64_t kWholeVectors = 16;
 
-// A loop of which there is one copy in the program: neither unrolled for a count that is known, nor
-// otherwise made to another one, whose exp might be another.
+// Keeps a loop to one copy in the program: the compiler neither unrolls it for a count that it
+// knows nor makes another one of it otherwise, whose exp might be another.
 #if defined(__GNUC__) && !defined(__clang__)
 #define SWITCHYARD_ONE_COPY __attribute__((noinline, noclone))
 #else

@@ -35,6 +35,13 @@ inline std::vector<Block> blocks_of(std::int64_t experts, const std::int64_t* of
   return blocks;
 }
 
+/// Counts the experts that have rows; blocks read no other's matrices.
+inline std::int64_t busy_experts(std::int64_t experts, const std::int64_t* offsets) {
+  std::int64_t busy = 0;
+  for (std::int64_t e = 0; e < experts; ++e) busy += offsets[e] < offsets[e + 1] ? 1 : 0;
+  return busy;
+}
+
 /// Rows [row, row + rows) of one expert's gradient of a matrix.
 struct GradTask {
   std::int64_t expert, row, rows;

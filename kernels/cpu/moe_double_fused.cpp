@@ -192,9 +192,7 @@ Work blocks_work(const MoeDoubleBackward<T>& a, const Left<T>& left) {
   const MoeShape& s = a.shape;
   MoeDoubleBackward<T> pass = a;  // without the gradients of the matrices, which come later
   pass.gw_in = pass.gb_in = pass.gw_out = pass.gb_out = nullptr;
-  MoeShape read = s;  // an expert without slots is not read
-  read.experts = busy_experts(s, a.routes);
-  pass.shape = read;
+  pass.shape.experts = busy_experts(s.experts, a.routes.offsets);
   pass.ggy = pass.gx = nullptr;
   const std::int64_t numbers =
       s.slots * ((left.gu2 != nullptr ? s.wide() : 0) + (left.gu != nullptr ? s.wide() : 0) +

@@ -161,7 +161,7 @@ void sum_choices(Cpu& cpu, const MoeShape& s, const MoeRoutes& routes, std::int6
 template <class Op>
 std::int64_t parameters_read(const Op& a) {
   MoeShape busy = a.shape;
-  busy.experts = busy_experts(a.shape, a.routes);
+  busy.experts = busy_experts(a.shape.experts, a.routes.offsets);
   return busy.parameters(a.experts.b_in != nullptr, a.experts.b_out != nullptr);
 }
 

@@ -87,13 +87,4 @@ struct MatrixSums {
 template <class T>
 void run_matrix_gradients(Cpu& cpu, const char* rung, const MatrixSums<T>& a);
 
-/// How many experts have slots; no other's matrices are read.
-inline std::int64_t busy_experts(const MoeShape& s, const MoeRoutes& routes) {
-  std::int64_t busy = 0;
-  for (std::int64_t e = 0; e < s.experts; ++e) {
-    busy += routes.offsets[e] < routes.offsets[e + 1] ? 1 : 0;
-  }
-  return busy;
-}
-
 }  // namespace switchyard::kernels

@@ -79,7 +79,8 @@ template <class T>
 void combine_columns(const Combine<T>& a, std::int64_t token, std::int64_t first,
                      std::int64_t count) {
   const auto& [tokens, k, slots, width] = a.shape;
-  ResultOf<T> sums[kColumns] = {};
+  ResultOf<T> sums[kColumns];
+  std::fill_n(sums, count, ResultOf<T>{0});
   for (std::int64_t i = token * k; i < (token + 1) * k; ++i) {
     if (a.inverse[i] < 0) continue;
     const ResultOf<T> weight = weight_of<T>(a.weights, i);

@@ -15,8 +15,9 @@ void sum_segment(const SegmentSum<T>& a, std::int64_t e) {
   std::vector<double> sums(static_cast<std::size_t>(a.cols));
   for (std::int64_t row = a.offsets[e]; row < a.offsets[e + 1]; ++row) {
     const T* const x = a.x + row * a.cols;
-    for (std::int64_t c = 0; c < a.cols; ++c)
+    for (std::int64_t c = 0; c < a.cols; ++c) {
       sums[static_cast<std::size_t>(c)] += double{widen(x[c])};
+    }
   }
   for (std::int64_t c = 0; c < a.cols; ++c) {
     a.y[e * a.cols + c] = convert_element<T>(sums[static_cast<std::size_t>(c)]);

@@ -65,8 +65,9 @@ class DealtRowTiles {
 //   1. as many blocks as the multiprocessors hold at a time. The tiles of all segments are numbered
 //      expert by expert, within an expert down groups of 8 rows of tiles; block b takes tiles b,
 //      b + blocks, b + 2 blocks, ...;
-//   2. each warp finds the block's next tile from the offsets, going on where it ended: all its
-//      searches together read each offset once. Nobody waits for the host, no counter is shared;
+//   2. each warp finds the block's next tile from the offsets, going on where it ended: it reads
+//      each offset once for the copies and once for the products. Nobody waits for the host, no
+//      counter is shared;
 //   3. the copies of the next tile start while the present one is multiplied and written.
 // All tiles have the same depth, so that no block gets more than one tile more than another,
 // however uneven the segments are. No block is empty, where a grid by shape alone has one for each

@@ -91,8 +91,9 @@ __device__ __forceinline__ void store_outputs(const Sink& sink, int first_row, i
     for (int g = 0; g < Tile::kThreadGroups; ++g) {
       const int col = first_col + Tile::col(g);
       Pack<typename Tile::Sum, kCount> group{};
-      if (add)
+      if (add) {
         group = rounded<typename Tile::Sum>(read_group<kCount>(to, col, sink.cols, sink.wide));
+      }
       SWITCHYARD_UNROLL
       for (int e = 0; e < kCount; ++e) group.value[e] += Tile::output(sums, i, g, e);
       write_group(to, col, sink.cols, sink.wide, group);

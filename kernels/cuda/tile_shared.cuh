@@ -22,7 +22,8 @@ inline constexpr std::size_t kTileDynamicShared = sizeof(typename Tile::Shared) 
 template <class Tile>
 __device__ __forceinline__ typename Tile::Shared& tile_shared() {
   using Shared = typename Tile::Shared;
-  if constexpr (kTileDynamicShared < Tile >> 0) {
+  constexpr bool kIsDynamic = kTileDynamicShared<Tile> != 0;
+  if constexpr (kIsDynamic) {
     SWITCHYARD_DYNAMIC_SHARED(Shared, memory);
 #ifdef __CUDACC__
     // For `switchyard resources`, which reads the PTX.

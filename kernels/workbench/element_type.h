@@ -55,7 +55,14 @@ constexpr double tolerance(ElementType type) {
   return 0.0;
 }
 
-/// Returns what a correct result of this dtype may be off by beside that, relative to the
+/// The tolerance of a result that is of type T itself: bfloat16 rounds it once more than
+/// tolerance() knows of, by at most half a unit of its eighth and last digit, 2⁻⁸ of
+/// a number just above a power of two.
+template <class T>
+inline constexpr double kRoundedTolerance = tolerance(element_type<T>()) +
+                                            (std::is_same_v<T, BFloat16> ? 0x1p-8 : 0.0);
+
+/// Returns what a correct result of this dtype may be off by beside tolerance(), relative to the
 /// magnitudes of the terms that it is a sum of: some ten units of rounding of the arithmetic,
 /// float32 for bfloat16. It is all that is allowed where the terms cancel.
 constexpr double rounding(ElementType type) {

@@ -78,12 +78,7 @@ struct DoubleBackwardCase : Layer {
     const Numbers& gy = p.normal<T>({m.tokens, m.out});
     const Direction v = Direction::draw<T>(s, m, p);
     Expected& ggy = p.result<T>({m.tokens, m.out});
-    Expected& gx = p.result<T>({m.tokens, m.width});
-    Expected& gweights = p.result<T>({m.tokens, m.k});
-    Expected& gw_in = p.result<T>({m.experts, m.wide(), m.width});
-    Expected& gb_in = p.result<T>({m.experts, m.wide()});
-    Expected& gw_out = p.result<T>({m.experts, m.out, m.hidden});
-    Expected& gb_out = p.result<T>({m.experts, m.out});
+    const Gradients to = Gradients::add_to<T>(p, m);
     const auto along = [](const Numbers& numbers, const Numbers& direction, std::int64_t i) {
       return Along{numbers[i], direction[i]};
     };
@@ -106,8 +101,8 @@ struct DoubleBackwardCase : Layer {
         const Along b_out = along(o.b_out, v.b_out, expert * m.out + c);
         const Along cotangent = {gy[token * m.out + c], 0.0};
         ggy[token * m.out + c] += (weight * b_out).derivative;
-        gb_out[expert * m.out + c] += (weight * cotangent).derivative;
-        gweights[a] += (cotangent * b_out).derivative;
+        to.gb_out[expert * m.out + c] += (weight * cotangent).derivative;
+        to.gweights[a] += (cotangent * b_out).derivative;
       }
       const std::vector<Unit> units = o.units(std::span(u).subspan(slot * m.wide(), m.wide()));
       for (std::int64_t j = 0; j < m.hidden; ++j) {
@@ -126,15 +121,15 @@ struct DoubleBackwardCase : Layer {
           const Along cotangent = {gy[token * m.out + c], 0.0};
           g += w_out * cotangent;
           ggy[token * m.out + c] += (weight * w_out * h).derivative;
-          gw_out[at] += (weight * cotangent * h).derivative;
-          gweights[a] += (cotangent * w_out * h).derivative;
+          to.gw_out[at] += (weight * cotangent * h).derivative;
+          to.gweights[a] += (cotangent * w_out * h).derivative;
         }
         const auto through = [&](std::int64_t row, const Along& gu) {
-          gb_in[expert * m.wide() + row] += gu.derivative;
+          to.gb_in[expert * m.wide() + row] += gu.derivative;
           for (std::int64_t d = 0; d < m.width; ++d) {
             const std::int64_t at = (expert * m.wide() + row) * m.width + d;
-            gw_in[at] += (gu * along(o.x, v.x, token * m.width + d)).derivative;
-            gx[token * m.width + d] += (gu * along(o.w_in, v.w_in, at)).derivative;
+            to.gw_in[at] += (gu * along(o.x, v.x, token * m.width + d)).derivative;
+            to.gx[token * m.width + d] += (gu * along(o.w_in, v.w_in, at)).derivative;
           }
         };
         through(j, weight * g * by_first);
@@ -144,26 +139,15 @@ struct DoubleBackwardCase : Layer {
   }
   template <class T>
   static MoeDoubleBackward<T> arguments(const Sizes& s, Arguments& p) {
-    return {.shape = shape(s, p.value()),
-            .routes = Operands::routes<T>(p),
-            .experts = Operands::matrices<T>(p),
-            .x = p.at<const T>(8),
-            .weights = p.at<const T>(9),
-            .u = p.at<const T>(10),
-            .gy = p.at<const T>(11),
-            .direction = {.x = p.at<const T>(12),
-                          .weights = p.at<const T>(13),
-                          .experts = {.w_in = p.at<const T>(14),
-                                      .b_in = p.at<const T>(15),
-                                      .w_out = p.at<const T>(16),
-                                      .b_out = p.at<const T>(17)}},
-            .ggy = p.at<T>(18),
-            .gx = p.at<T>(19),
-            .gweights = p.at<T>(20),
-            .gw_in = p.at<T>(21),
-            .gb_in = p.at<T>(22),
-            .gw_out = p.at<T>(23),
-            .gb_out = p.at<T>(24)};
+    auto a = Operands::way_back<T, MoeDoubleBackward<T>>(s, p, 19);
+    a.direction = {.x = p.at<const T>(12),
+                   .weights = p.at<const T>(13),
+                   .experts = {.w_in = p.at<const T>(14),
+                               .b_in = p.at<const T>(15),
+                               .w_out = p.at<const T>(16),
+                               .b_out = p.at<const T>(17)}};
+    a.ggy = p.at<T>(18);
+    return a;
   }
 };
 

@@ -76,7 +76,6 @@ struct Operands {
     return units;
   }
 
-  template <class T>
   static MoeRoutes routes(Arguments& p) {
     return {.indices = p.at<const std::int64_t>(0),
             .offsets = p.at<const std::int64_t>(1),
@@ -89,6 +88,40 @@ struct Operands {
             .b_in = p.at<const T>(5),
             .w_out = p.at<const T>(6),
             .b_out = p.at<const T>(7)};
+  }
+  /// A call of the way back, of either order: arrays 0 ... 11, and Gradients from array `first` on.
+  template <class T, class Op>
+  static Op way_back(const Sizes& s, Arguments& p, std::size_t first) {
+    Op a;
+    a.shape = Layer::shape(s, p.value());
+    a.routes = routes(p);
+    a.experts = matrices<T>(p);
+    a.x = p.at<const T>(8);
+    a.weights = p.at<const ResultOf<T>>(9);
+    a.u = p.at<const T>(10);
+    a.gy = p.at<const T>(11);
+    a.gx = p.at<T>(first);
+    a.gweights = p.at<ResultOf<T>>(first + 1);
+    a.gw_in = p.at<T>(first + 2);
+    a.gb_in = p.at<T>(first + 3);
+    a.gw_out = p.at<T>(first + 4);
+    a.gb_out = p.at<T>(first + 5);
+    return a;
+  }
+};
+
+/// The last results of a problem of the way back, of either order.
+struct Gradients {
+  Expected &gx, &gweights, &gw_in, &gb_in, &gw_out, &gb_out;
+
+  template <class T>
+  static Gradients add_to(Problem& p, const MoeShape& m) {
+    return {.gx = p.result<T>({m.tokens, m.width}),
+            .gweights = p.result<ResultOf<T>>({m.tokens, m.k}),
+            .gw_in = p.result<T>({m.experts, m.wide(), m.width}),
+            .gb_in = p.result<T>({m.experts, m.wide()}),
+            .gw_out = p.result<T>({m.experts, m.out, m.hidden}),
+            .gb_out = p.result<T>({m.experts, m.out})};
   }
 };
 

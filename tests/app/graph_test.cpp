@@ -106,6 +106,18 @@ TEST_F(GraphTest, DiffFindsWhereTwoRungsPart) {
   expect_success({"graph", "cube", "--json", "--whole"});
   std::ofstream(path("a.json")) << expect_success({"graph", "cube", "--json", "--whole"});
   expect_success({"diff", path("a.json"), "cpu", "cube"});
+  // A gradient of more numbers than a page shows is there as a whole too.
+  std::vector<double> many(100);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = 0.01 * static_cast<double>(i);
+  const json large = {{"inputs", {{"x", many}}},
+                      {"operations",
+                       {{{"name", "y"}, {"op", "tanh"}, {"inputs", {"x"}}},
+                        {{"name", "l"}, {"op", "sum"}, {"inputs", {"y"}}}}},
+                      {"loss", "l"}};
+  std::ofstream(path("large.json")) << large;
+  std::ofstream(path("whole.json"))
+      << expect_success({"graph", path("large.json"), "--json", "--whole"});
+  expect_success({"diff", path("whole.json"), "cpu", path("large.json")});
   const ProgramResult other =
       run_switchyard({"diff", path("a.json"), "cpu", "micrograd", "--json"});
   EXPECT_EQ(other.exit_code, 1);

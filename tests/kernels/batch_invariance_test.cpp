@@ -8,7 +8,7 @@
 #include "kernels/simt/run_grid.h"
 #endif
 #include "tests/support/expect_error.h"
-#include "tests/support/tensors.h"
+#include "tests/support/random_numbers.h"
 #include "tests/support/thread_counts.h"
 
 // A product that asks for batch-invariant bits gives a row of its result the same ones whatever
@@ -31,21 +31,12 @@ const RowSizes kHostSizes = {{7, 37}, {16, 300}, {530, 20}};
 /// An odd gate, several parts of the depth.
 const RowSizes kExecutorSizes = {{7, 37}, {16, 130}};
 
-template <class T>
-std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
-  std::vector<T> result;
-  for (const double number : random_tensor({count}, seed).to_doubles()) {
-    result.push_back(static_cast<T>(static_cast<float>(number)));
-  }
-  return result;
-}
-
 /// Calls f(name, rows) for each rung that takes the call; rows(first, count) are the results of so
 /// many rows of `a`.
 template <class Exec, class T, class F>
 void for_each_invariant_rung(const RowSize& size, bool transpose_b, std::int64_t most, F&& f) {
-  const std::vector<T> a = numbers<T>(most * size.k, 1);
-  const std::vector<T> b = numbers<T>(size.k * size.n, 2);
+  const std::vector<T> a = random_numbers<T>(most * size.k, 1);
+  const std::vector<T> b = random_numbers<T>(size.k * size.n, 2);
   const auto call = [&](std::int64_t first, std::int64_t count) {
     return Matmul<T>{.shape = {count, size.n, size.k, false, transpose_b},
                      .a = a.data() + first * size.k,

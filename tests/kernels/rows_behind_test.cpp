@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "kernels/api/grouped_matmul.h"
 #include "kernels/api/run.h"
-#include "kernels/cpu/parallel.h"
 #ifdef SWITCHYARD_SIMT
 #include "kernels/simt/run_grid.h"
 #endif

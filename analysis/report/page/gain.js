@@ -68,10 +68,10 @@ function gainVerdict(scopes) {
   const holds = verdicts.filter(v => v.wins === 0);
   const fails = verdicts.filter(v => v.wins === v.tried);
   const mixed = verdicts.filter(v => v.wins > 0 && v.wins < v.tried);
-  return "That naive routing brings no speed-up " + listOf([].concat(
-    holds.length ? "holds here for the " + names(holds) : [],
-    mixed.length ? "holds at some batch sizes and not at others for the " + names(mixed) : [],
-    fails.length ? "does not hold for the " + names(fails) : [])) + ".";
+  return "Here naive routing is clearly faster " + listOf([].concat(
+    holds.length ? "at no batch size for the " + names(holds) : [],
+    mixed.length ? "at some batch sizes for the " + names(mixed) : [],
+    fails.length ? "at every batch size for the " + names(fails) : [])) + ".";
 }
 
 function gainFigure(section, study, groups) {

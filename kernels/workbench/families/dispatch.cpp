@@ -1,6 +1,5 @@
 #include "kernels/api/routing.h"
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/rounded.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {

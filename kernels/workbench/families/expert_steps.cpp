@@ -1,7 +1,6 @@
 #include "kernels/api/moe.h"
 #include "kernels/workbench/describe.h"
 #include "kernels/workbench/moe_layer.h"
-#include "kernels/workbench/rounded.h"
 
 namespace switchyard::kernels::workbench {
 namespace {

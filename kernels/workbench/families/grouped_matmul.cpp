@@ -1,7 +1,6 @@
 #include "kernels/api/grouped_matmul.h"
 
 #include "kernels/workbench/describe.h"
-#include "kernels/workbench/rounded.h"
 #include "kernels/workbench/routes.h"
 
 namespace switchyard::kernels::workbench {

@@ -46,7 +46,7 @@ struct ForwardCase : Layer {
   template <class T>
   static MoeForward<T> arguments(const Sizes& s, Arguments& p) {
     return {.shape = shape(s, p.value()),
-            .routes = Operands::routes<T>(p),
+            .routes = Operands::routes(p),
             .experts = Operands::matrices<T>(p),
             .x = p.at<const T>(8),
             .weights = p.at<const ResultOf<T>>(9),
@@ -67,12 +67,7 @@ struct BackwardCase : Layer {
     const MoeShape& m = o.shape;
     const Numbers u = o.pre_activations<T>(s, p);
     const Numbers& gy = p.normal<T>({m.tokens, m.out});
-    Expected& gx = p.result<T>({m.tokens, m.width});
-    Expected& gweights = p.result<ResultOf<T>>({m.tokens, m.k});
-    Expected& gw_in = p.result<T>({m.experts, m.wide(), m.width});
-    Expected& gb_in = p.result<T>({m.experts, m.wide()});
-    Expected& gw_out = p.result<T>({m.experts, m.out, m.hidden});
-    Expected& gb_out = p.result<T>({m.experts, m.out});
+    const Gradients to = Gradients::add_to<T>(p, m);
     for (std::int64_t slot = 0; slot < m.slots; ++slot) {
       const std::int64_t a = o.sorted.permutation[slot];
       const std::int64_t expert = o.experts[a];
@@ -80,23 +75,23 @@ struct BackwardCase : Layer {
       const double* const cotangent = &gy[a / m.k * m.out];
       const std::vector<Unit> units = o.units(std::span(u).subspan(slot * m.wide(), m.wide()));
       for (std::int64_t c = 0; c < m.out; ++c) {
-        gb_out[expert * m.out + c] += o.weights[a] * cotangent[c];
-        gweights[a] += cotangent[c] * o.b_out[expert * m.out + c];
+        to.gb_out[expert * m.out + c] += o.weights[a] * cotangent[c];
+        to.gweights[a] += cotangent[c] * o.b_out[expert * m.out + c];
       }
       for (std::int64_t j = 0; j < m.hidden; ++j) {
         double g = 0.0;
         for (std::int64_t c = 0; c < m.out; ++c) {
           const std::int64_t at = (expert * m.out + c) * m.hidden + j;
           g += o.w_out[at] * cotangent[c];
-          gw_out[at] += o.weights[a] * cotangent[c] * units[j].value;
-          gweights[a] += cotangent[c] * o.w_out[at] * units[j].value;
+          to.gw_out[at] += o.weights[a] * cotangent[c] * units[j].value;
+          to.gweights[a] += cotangent[c] * o.w_out[at] * units[j].value;
         }
         const auto through = [&](std::int64_t row, double gu) {
-          gb_in[expert * m.wide() + row] += gu;
+          to.gb_in[expert * m.wide() + row] += gu;
           for (std::int64_t d = 0; d < m.width; ++d) {
             const std::int64_t at = (expert * m.wide() + row) * m.width + d;
-            gw_in[at] += gu * token[d];
-            gx[a / m.k * m.width + d] += gu * o.w_in[at];
+            to.gw_in[at] += gu * token[d];
+            to.gx[a / m.k * m.width + d] += gu * o.w_in[at];
           }
         };
         through(j, o.weights[a] * g * units[j].by_first);
@@ -106,19 +101,7 @@ struct BackwardCase : Layer {
   }
   template <class T>
   static MoeBackward<T> arguments(const Sizes& s, Arguments& p) {
-    return {.shape = shape(s, p.value()),
-            .routes = Operands::routes<T>(p),
-            .experts = Operands::matrices<T>(p),
-            .x = p.at<const T>(8),
-            .weights = p.at<const ResultOf<T>>(9),
-            .u = p.at<const T>(10),
-            .gy = p.at<const T>(11),
-            .gx = p.at<T>(12),
-            .gweights = p.at<ResultOf<T>>(13),
-            .gw_in = p.at<T>(14),
-            .gb_in = p.at<T>(15),
-            .gw_out = p.at<T>(16),
-            .gb_out = p.at<T>(17)};
+    return Operands::way_back<T, MoeBackward<T>>(s, p, 12);
   }
 };
 

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
 #include "tests/analysis/curvature/matrix_operator.h"
 #include "tests/analysis/small_problem.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -55,6 +57,19 @@ TEST(ExpertCurvature, OfASoftHeadIsOnAllImages) {
   EXPECT_TRUE(
       expert_curvatures(CurvatureKind::kHessian, *dense.model, dense.batches(4), Generator(1), kTop)
           .empty());
+}
+
+TEST(ExpertCurvature, KeepsItsProductsInADirectoryOfEachExpert) {
+  const test::ScratchDirectory scratch;
+  SmallProblem problem("soft_moe", 4);
+  const auto measured = [&] {
+    return to_json(expert_curvatures(CurvatureKind::kHessian, *problem.model, problem.batches(2),
+                                     Generator(1), {.top = 1}, {}, scratch.path()))
+        .dump();
+  };
+  const std::string first = measured();
+  EXPECT_FALSE(std::filesystem::is_empty(scratch.path() / "head.experts.0"));
+  EXPECT_EQ(measured(), first);
 }
 
 TEST(BoundaryMass, IsTheShareOfMarginsWithinAWidth) {

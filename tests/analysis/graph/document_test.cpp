@@ -151,6 +151,7 @@ TEST(GraphFile, SaysInOneLineWhatIsWrong) {
   fails(with("[0.5, -1]", "[0.5]"), "g.json: inputs.x: its lists are not all of one length");
   fails(with("\"loss\": \"l\"", "\"loss\": \"q\""), "g.json: loss: nothing is called 'q'");
   fails(with("[0, 1]", "[0, 1.5]"), "g.json: integers.labels: expected whole numbers, got 1.5");
+  fails(with("[0, 1]", "[0, 1e300]"), "g.json: integers.labels: 1e+300 is more than 2^53");
   fails(with("\"transpose_b\"", "\"transpose_c\""), "transpose_c");
   fails(with("\"loss\": \"l\"", "\"loss\": \"l\", \"direction\": {\"z\": 1}"),
         "g.json: direction: no input is called 'z'");

@@ -71,6 +71,18 @@ TEST(Parting, TellsNanFromNumbersButNotFromItself) {
   EXPECT_TRUE(graph::first_parting(a, b, 1.0));
 }
 
+TEST(Parting, TellsInfinityFromNumbers) {
+  const std::vector<graph::Step> a = {
+      {"exp", 0, {{.defined = true, .shape = {2}, .values = {1.0, INFINITY}}}}};
+  std::vector<graph::Step> b = a;
+  EXPECT_FALSE(graph::first_parting(a, b, 0.1));
+  b[0].outputs[0].values[1] = 5.0;
+  EXPECT_EQ(graph::first_parting(b, a, 0.1)->error, INFINITY);
+  EXPECT_EQ(graph::first_parting(a, b, 0.1)->a, "inf");
+  b[0].outputs[0].values = {2.0, INFINITY};
+  EXPECT_TRUE(graph::first_parting(b, a, 0.1));
+}
+
 TEST(Parting, NamesOperationsAndShapesThatDiffer) {
   const std::vector<graph::Step> a = {
       {"exp", 0, {{.defined = true, .shape = {1}, .values = {1.0}}}}};

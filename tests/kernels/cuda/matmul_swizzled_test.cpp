@@ -9,6 +9,7 @@
 #include "kernels/cuda/tile_grid.cuh"
 #include "kernels/simt/run_grid.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/random_numbers.h"
 #include "tests/support/tensors.h"
 
 // The rungs on tensor cores with their large tiles and several tiles a block, which the workbench's
@@ -21,15 +22,6 @@ using kernels::BFloat16;
 using kernels::Matmul;
 using kernels::MatmulShape;
 using kernels::Simt;
-
-template <class T>
-std::vector<T> operand(std::int64_t count, std::uint64_t seed) {
-  std::vector<T> values;
-  for (const double value : random_tensor({count}, seed).to_doubles()) {
-    values.push_back(static_cast<T>(static_cast<kernels::ResultOf<T>>(value)));
-  }
-  return values;
-}
 
 template <class T>
 std::vector<double> reference(const MatmulShape& s, const std::vector<T>& a,
@@ -54,8 +46,8 @@ std::vector<double> reference(const MatmulShape& s, const std::vector<T>& a,
 /// Runs every rung on tensor cores on a device with `multiprocessors`.
 template <class T>
 void expect_rungs_agree(const MatmulShape& s, int multiprocessors, std::string_view part_of_name) {
-  const std::vector<T> a = operand<T>(s.m * s.k, 1);
-  const std::vector<T> b = operand<T>(s.k * s.n, 2);
+  const std::vector<T> a = random_numbers<T>(s.m * s.k, 1);
+  const std::vector<T> b = random_numbers<T>(s.k * s.n, 2);
   const std::vector<double> want = reference(s, a, b);
   std::map<bool, std::vector<double>> bits;
   int run = 0;

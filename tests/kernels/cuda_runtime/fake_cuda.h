@@ -46,8 +46,8 @@ class FakeCuda {
   int live_events = 0;
   int live_streams = 0;
   std::uint64_t release_threshold = 0;
-  double milliseconds =
-      0.0;  ///< the device's clock, which cudaMemset moves on: 1 ms for a megabyte
+  /// The device's clock, which cudaMemset moves on: 1 ms for a megabyte.
+  double milliseconds = 0.0;
 
   // ---- what the functions below use
   cudaError_t enter(const char* call);

@@ -123,14 +123,6 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
   return cudaSuccess;
 }
 
-/// The launch between <<<...>>> and the kernel's host function.
-struct Configuration {
-  dim3 grid, block;
-  std::size_t shared_bytes = 0;
-  cudaStream_t stream = nullptr;
-};
-Configuration pushed;
-
 }  // namespace
 
 extern "C" {
@@ -145,26 +137,6 @@ void __cudaRegisterFunction(void** handle, const char* host_function, char*,
                             const char* device_name, int, uint3*, uint3*, dim3*, dim3*, int*) {
   Machine::instance().kernels[host_function] = {static_cast<const FatBinaryWrapper*>(*handle),
                                                 device_name};
-}
-
-unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared_bytes,
-                                     cudaStream_t stream) {
-  pushed = {grid, block, shared_bytes, stream};
-  return 0;
-}
-
-cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::size_t* shared_bytes,
-                                       void* stream) {
-  *grid = pushed.grid;
-  *block = pushed.block;
-  *shared_bytes = pushed.shared_bytes;
-  *static_cast<cudaStream_t*>(stream) = pushed.stream;
-  return cudaSuccess;
-}
-
-cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* function) {
-  *kernel = reinterpret_cast<cudaKernel_t>(const_cast<void*>(function));
-  return cudaSuccess;
 }
 
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
