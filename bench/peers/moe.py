@@ -3,7 +3,7 @@
 
 The numbers are those of a file that `switchyard bench moe --write-problem` wrote, whose float64 results every mode is
 compared with. The work `training_DTYPE` is the way there and all gradients of the experts of routed tokens, the
-routing given; `routing_float32` is gate logits to slots and the rows back.
+routing given; `slots_float32` is gate logits to slots alone, `routing_float32` that, the rows there, and their sums back.
 """
 
 import os
@@ -18,7 +18,8 @@ from torch.nn import functional as F
 GROUPED = getattr(F, 'grouped_mm', None) or getattr(torch, '_grouped_mm', None)
 LAYER = ['mask_loop', 'sorted'] + (['grouped_mm', 'compile grouped_mm'] if GROUPED else [])
 ROUTING = ['index_add', 'gather', 'compile index_add', 'compile gather']
-MODES = {'training_float32': LAYER, 'training_bfloat16': LAYER, 'routing_float32': ROUTING}
+SLOTS = ['eager', 'compile']
+MODES = {'training_float32': LAYER, 'training_bfloat16': LAYER, 'slots_float32': SLOTS, 'routing_float32': ROUTING}
 ACTIVATIONS = {'relu': F.relu, 'gelu': F.gelu,
                'swiglu': lambda u: F.silu(u[:, :u.shape[1] // 2]) * u[:, u.shape[1] // 2:]}
 
@@ -43,6 +44,9 @@ class MoeProblem:
             return {name: a[name] for name in ('y', 'grad.x', 'grad.weights', 'grad.w_in', 'grad.w_out')}
         k = a['indices'].shape[1]
         order = np.argsort(a['indices'].reshape(-1), kind='stable')
+        if work.startswith('slots'):
+            return {'weights': a['weights'], 'order': order, 'inverse': np.argsort(order, kind='stable'),
+                    'ends': np.cumsum(np.bincount(a['indices'].reshape(-1), minlength=self.experts))}
         x = a['x'].astype(np.float64)
         return {'weights': a['weights'], 'rows': x[order // k], 'sums': x * a['weights'].sum(1, keepdims=True)}
 
@@ -118,6 +122,33 @@ def training(problem, dtype, words):
     return body, result
 
 
+def inverse_of(order):
+    inverse = torch.empty_like(order)
+    inverse[order] = torch.arange(len(order))
+    return inverse
+
+
+def slots(problem, words):
+    logits = problem.tensor('logits', torch.float32)
+    k = problem.arrays['indices'].shape[1]
+
+    def way(logits):
+        values, indices = torch.topk(logits, k)
+        routes = Routes(indices, problem.experts)
+        return torch.softmax(values, 1), routes.order, inverse_of(routes.order), routes.ends
+
+    return without_gradients(torch.compile(way) if 'compile' in words else way, (logits,)), \
+        lambda value: dict(zip(('weights', 'order', 'inverse', 'ends'), (each.cpu().numpy() for each in value)))
+
+
+def without_gradients(run, inputs):
+    def body():
+        with torch.inference_mode():
+            return run(*inputs)
+
+    return body
+
+
 def routing(problem, words):
     logits, x = problem.tensor('logits', torch.float32), problem.tensor('x', torch.float32)
     k = problem.arrays['indices'].shape[1]
@@ -129,22 +160,17 @@ def routing(problem, words):
         rows = x[routes.tokens]
         if 'index_add' in words:
             return weights, rows, routes.ends, weighed_sum(rows, weights, routes, x.shape[0])
-        inverse = torch.empty_like(routes.order)
-        inverse[routes.order] = torch.arange(len(inverse))
-        sums = (rows[inverse].view(x.shape[0], k, -1) * weights.unsqueeze(2)).sum(1)
+        sums = (rows[inverse_of(routes.order)].view(x.shape[0], k, -1) * weights.unsqueeze(2)).sum(1)
         return weights, rows, routes.ends, sums
 
-    run = torch.compile(way) if 'compile' in words else way
-
-    def body():
-        with torch.inference_mode():
-            return run(logits, x)
-
+    body = without_gradients(torch.compile(way) if 'compile' in words else way, (logits, x))
     return body, lambda value: {name: value[place].cpu().numpy() for name, place in
                                 (('weights', 0), ('rows', 1), ('sums', 3))}
 
 
 def prepare(problem, work, words):
+    if work.startswith('slots'):
+        return slots(problem, words)
     if work.startswith('routing'):
         return routing(problem, words)
     return training(problem, getattr(torch, work.split('_')[1]), words)

@@ -19,8 +19,10 @@ DISTRIBUTIONS = ['balanced', 'zipf']
 WORKS = {
     'training_float32': (['moe', '--order', 'training', '--dtype', 'float32'], 1e-2),
     'training_bfloat16': (['moe', '--order', 'training', '--dtype', 'bfloat16'], 1e-1),
+    'slots_float32': (['routing', '--dtype', 'float32'], 1e-5),
     'routing_float32': (['routing', '--dtype', 'float32'], 1e-5),
 }
+STAGES = {'slots_float32': 'route', 'routing_float32': 'slots_and_back'}  # of `bench routing`, the one that answers
 REPEATS = 2
 
 
@@ -31,9 +33,9 @@ def sizes_of(options):
 
 
 def our_rows(document, work):
-    """Rows of a run of ours that answer the work, the fastest first; of the routing the whole way alone."""
+    """Rows of a run of ours that answer the work, the fastest first."""
     rows = [row for row in document.get('benchmarks', []) if not row.get('error_occurred')
-            and (work != 'routing_float32' or row['stage'] == 'slots_and_back')]
+            and (work not in STAGES or row['stage'] == STAGES[work])]
     return sorted(rows, key=lambda row: row['real_time'])
 
 

@@ -99,7 +99,8 @@ def table(results):
 
 def moe_label(row):
     kind, dtype = row['work'].split('_')
-    what = {'training': 'experts, forward and backward', 'routing': 'gate logits to slots and back'}[kind]
+    what = {'training': 'experts, forward and backward', 'slots': 'gate logits to slots',
+            'routing': 'gate logits to slots, rows there and sums back'}[kind]
     return f'{what}, {dtype}, {row["experts"]} experts, {row["distribution"]}'
 
 

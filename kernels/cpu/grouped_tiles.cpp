@@ -33,7 +33,8 @@ void multiply_block(const GroupedMatmul<T>& a, const Block& block) {
     const std::int64_t count = std::min(stretch, cols - from);
     const MatrixView<T> left = {a.transpose_w ? w + from * inner : w + from,
                                 a.transpose_w ? inner : cols, !a.transpose_w};
-    tile_product<T>(count, padded, inner, left, x, kBlockSlots, y, kBlockSlots, false);
+    tile_product<T>(count, padded, inner, left, x, kBlockSlots, y, kBlockSlots,
+                    TileWrite::kReplace);
     for (std::int64_t j = 0; a.bias != nullptr && j < count; ++j) {
       const T bias = a.bias[block.expert * cols + from + j];
       for (std::int64_t i = 0; i < padded; ++i) y[j * kBlockSlots + i] += bias;
@@ -55,6 +56,7 @@ void sum_products(const GroupedMatmulWeightGrad<T>& a, const GradTask& task) {
   T* const gw = a.gw + (task.expert * inner + task.row) * cols;
   const std::int64_t begin = a.offsets[task.expert];
   const std::int64_t end = a.offsets[task.expert + 1];
+  const double bytes = bytes_of<T>(experts * inner * cols);
   if (begin == end) std::fill_n(gw, task.rows * cols, T{0});
   for (std::int64_t first = begin; first < end; first += kGradSlots) {
     const std::int64_t slots = std::min(kGradSlots, end - first);
@@ -63,7 +65,8 @@ void sum_products(const GroupedMatmulWeightGrad<T>& a, const GradTask& task) {
         [&, columns = cols](std::int64_t slot) { return a.gy + (first + slot) * columns; }, right,
         kGradSlots);
     tile_product_strips<T>(task.rows, cols, slots, {a.x + first * inner + task.row, inner, true},
-                           right, kGradSlots * width, gw, cols, first > begin);
+                           right, kGradSlots * width, gw, cols,
+                           write_summand(first == begin, first + slots == end, bytes));
   }
 }
 

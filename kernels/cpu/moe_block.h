@@ -218,7 +218,7 @@ class MoeBlock {
                std::int64_t rows, std::int64_t depth, const Element* b, Sum* c, bool add) const {
     if (matrix != nullptr) {
       tile_product<T>(rows, padded_, depth, {matrix + at, stride, transposed}, b, kBlockSlots, c,
-                      kBlockSlots, add);
+                      kBlockSlots, add ? TileWrite::kAdd : TileWrite::kReplace);
     } else if (!add) {
       std::fill_n(c, rows * kBlockSlots, Sum{0});
     }

@@ -25,6 +25,11 @@ class GradSums {
     }
   }
   SumOf<T>* data() const { return sums_; }
+  /// Bytes of memory behind data() in all tasks together: none where the sums are made beside the
+  /// gradient, and rounded from the cache.
+  static double bytes(std::int64_t numbers) {
+    return kTermsOf<T> == 1 ? bytes_of<T>(numbers) : 0.0;
+  }
   /// Rounds what was summed; zeros where there was nothing to sum.
   void finish(bool nothing) const {
     if (gradient_ == nullptr) return;
@@ -60,6 +65,8 @@ void grad_in(const MatrixSums<T>& a, const GradTask& task) {
   double sums[kGradRows<T>] = {};
   const std::int64_t begin = a.routes.offsets[task.expert];
   const std::int64_t end = a.routes.offsets[task.expert + 1];
+  const double bytes = GradSums<T>::bytes(s.experts * s.wide() * s.width);
+  const SlotsByTokens<T>* const last = a.in + (a.in[1].gu != nullptr ? 1 : 0);
   for (std::int64_t first = begin; first < end; first += kGradSlots) {
     const std::int64_t slots = std::min(kGradSlots, end - first);
     for (const SlotsByTokens<T>& term : a.in) {
@@ -78,8 +85,9 @@ void grad_in(const MatrixSums<T>& a, const GradTask& task) {
             return term.x + a.routes.permutation[first + slot] / s.k * s.width;
           },
           x, stride);
-      tile_product_strips<T>(task.rows, s.width, slots, {left, s.wide(), true}, x, stride * width,
-                             gw.data(), s.width, !is_first || first > begin);
+      tile_product_strips<T>(
+          task.rows, s.width, slots, {left, s.wide(), true}, x, stride * width, gw.data(), s.width,
+          write_summand(is_first && first == begin, &term == last && first + slots == end, bytes));
     }
   }
   gw.finish(begin == end);
@@ -114,7 +122,9 @@ void grad_out(const MatrixSums<T>& a, const GradTask& task) {
     const std::int64_t element =
         first_element<T>(task.expert, begin) + (first - begin) / kTermsOf<T>;
     tile_product_strips<T>(task.rows, s.hidden, slots, {gy, task.rows, true}, a.h + element * width,
-                           slot_elements<T>(s) * width, gw.data(), s.hidden, first > begin);
+                           slot_elements<T>(s) * width, gw.data(), s.hidden,
+                           write_summand(first == begin, first + slots == end,
+                                         GradSums<T>::bytes(s.experts * s.out * s.hidden)));
   }
   gw.finish(begin == end);
   if (a.gb_out != nullptr) round_to(sums, task.rows, a.gb_out + row);

@@ -67,12 +67,13 @@ void multiply(const BFloat16Pair* a, const BFloat16Pair* b, std::int64_t b_strid
   }
 }
 
+/// Neither fetches ahead nor streams: a step is 16 elements deep, and sums go to memory by tiles.
 template <int kVectors>
 void product(const BFloat16Pair* a, const BFloat16Pair* b, std::int64_t b_stride,
-             std::int64_t depth, float* c, std::int64_t c_stride, bool accumulate) {
+             std::int64_t depth, float* c, std::int64_t c_stride, TileWrite write, const Ahead&) {
   const auto stride = c_stride * static_cast<std::int64_t>(sizeof(float));
   memory_is_touched(a, b);
-  if (accumulate) {
+  if (write == TileWrite::kAdd) {
     _tile_loadd(0, c, stride);
     _tile_loadd(2, c + kSide * c_stride, stride);
     if constexpr (kVectors == 2) {

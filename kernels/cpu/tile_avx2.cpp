@@ -3,6 +3,10 @@
 
 #include "kernels/cpu/tile_product.h"
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 namespace switchyard::kernels::tile {
 namespace {
 

@@ -6,6 +6,9 @@
 // From here on the compiler may use AVX-512; who calls asks the processor first.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #pragma GCC target("avx512f,avx512vl,fma")
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <immintrin.h>
 #endif
 
 namespace switchyard::kernels::tile {

@@ -8,6 +8,8 @@
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512bf16,fma")
 #include <immintrin.h>
 #define SWITCHYARD_DOT_BFLOAT16
+#elif defined(__SSE2__)
+#include <immintrin.h>
 #endif
 
 namespace switchyard::kernels::tile {

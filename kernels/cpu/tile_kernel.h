@@ -37,11 +37,26 @@ inline __attribute__((always_inline)) void add_product(Vector<float>& sum, BFloa
 }
 #endif
 
+/// Writes a part of a line without reading the line first; all of them are written.
+template <class V>
+inline __attribute__((always_inline)) void store_past_caches(void* to, const V& numbers) {
+#ifdef __SSE2__
+  __m128i parts[sizeof(V) / sizeof(__m128i)];
+  std::memcpy(parts, &numbers, sizeof(V));
+  auto* const at = static_cast<__m128i*>(to);
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(__m128i); ++i) _mm_stream_si128(at + i, parts[i]);
+#else
+  std::memcpy(to, &numbers, sizeof(V));
+#endif
+}
+
 /// Holds kRows · kVectors sums in registers and adds one element's terms to all of them per step:
-/// kVectors loads of b and kRows broadcast elements of a.
+/// kVectors loads of b and kRows broadcast elements of a. What the next tile will read comes from
+/// memory in the meantime.
 template <class T, int kVectors, bool kByRows>
 void product(const ElementOf<T>* a, const ElementOf<T>* b, std::int64_t b_stride,
-             std::int64_t depth, ResultOf<T>* c, std::int64_t c_stride, bool accumulate) {
+             std::int64_t depth, ResultOf<T>* c, std::int64_t c_stride, TileWrite write,
+             const Ahead& ahead) {
   using V = Vector<ResultOf<T>>;
   constexpr std::int64_t kLanes = kVectorBytes / sizeof(ResultOf<T>);
   V sum[kRows][kVectors];
@@ -49,10 +64,18 @@ void product(const ElementOf<T>* a, const ElementOf<T>* b, std::int64_t b_stride
     for (int v = 0; v < kVectors; ++v) {
       sum[i][v] = V{};
       // The result comes from memory, or goes there, while the sums are made.
-      __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
+      if (write != TileWrite::kStream) __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
     }
   }
+  const char* line = ahead.at;
+  std::int64_t lines = ahead.lines;
   for (std::int64_t k = 0; k < depth; ++k) {
+    __builtin_prefetch(line);
+    line += ahead.line_bytes;
+    if (--lines == 0) {
+      line += ahead.skip;
+      lines = ahead.lines;
+    }
 #pragma GCC unroll 14
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -65,7 +88,11 @@ void product(const ElementOf<T>* a, const ElementOf<T>* b, std::int64_t b_stride
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectors; ++v) {
       ResultOf<T>* const to = c + i * c_stride + v * kLanes;
-      if (accumulate) {
+      if (write == TileWrite::kStream) {
+        store_past_caches(to, sum[i][v]);
+        continue;
+      }
+      if (write == TileWrite::kAdd) {
         V before;
         std::memcpy(&before, to, sizeof(V));
         sum[i][v] += before;

@@ -6,6 +6,10 @@
 #include "kernels/cpu/panel.h"
 #include "kernels/cpu/scratch.h"
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 namespace switchyard::kernels {
 namespace {
 
@@ -56,6 +60,8 @@ class KernelScope {
  private:
   const tile::Kernels<T>& kernels_;
 };
+
+constexpr std::int64_t kLine = 64;  // bytes of a cache line
 
 /// Elements between the packed left operands of neighbouring tiles.
 constexpr std::int64_t kPackedTile = tile::kMostRows * tile::kPackedRow;
@@ -190,25 +196,60 @@ template <class T>
 void one_tile(tile::Kernel<T> kernel, std::int64_t kernel_rows, std::int64_t kernel_columns,
               std::int64_t rows, std::int64_t columns, const ElementOf<T>* packed,
               const ElementOf<T>* b, std::int64_t b_stride, std::int64_t depth, ResultOf<T>* c,
-              std::int64_t c_stride, bool accumulate) {
+              std::int64_t c_stride, TileWrite write, const tile::Ahead& ahead) {
   if (rows == kernel_rows && columns == kernel_columns) {
-    return kernel(packed, b, b_stride, depth, c, c_stride, accumulate);
+    return kernel(packed, b, b_stride, depth, c, c_stride, write, ahead);
   }
-  alignas(64) ResultOf<T> whole[tile::kMostRows * 2 * tile::kMostLanes] = {};
-  for (std::int64_t i = 0; accumulate && i < rows; ++i) {
+  alignas(kLine) ResultOf<T> whole[tile::kMostRows * 2 * tile::kMostLanes] = {};
+  for (std::int64_t i = 0; write == TileWrite::kAdd && i < rows; ++i) {
     std::copy_n(c + i * c_stride, columns, whole + i * kernel_columns);
   }
-  kernel(packed, b, b_stride, depth, whole, kernel_columns, accumulate);
+  if (write == TileWrite::kStream) write = TileWrite::kReplace;
+  kernel(packed, b, b_stride, depth, whole, kernel_columns, write, ahead);
   for (std::int64_t i = 0; i < rows; ++i) {
     std::copy_n(whole + i * kernel_columns, columns, c + i * c_stride);
   }
 }
 
+/// One line that is in the cache.
+tile::Ahead nothing_ahead(const void* near) {
+  return {.at = static_cast<const char*>(near), .line_bytes = 0, .lines = 1, .skip = 0};
+}
+
+/// The rows that the next tile packs, of a left operand that lies by rows: as many lines as a
+/// kernel takes steps, or fewer. Without it the kernel waits for memory, and then memory for the
+/// kernel.
+template <class T>
+tile::Ahead rows_ahead(const MatrixView<T>& a, std::int64_t rows, std::int64_t next,
+                       std::int64_t from, std::int64_t depth) {
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  if (a.transposed || next >= rows) return nothing_ahead(&a);
+  const std::int64_t lines = (depth * kSize + kLine - 1) / kLine;
+  return {.at = reinterpret_cast<const char*>(a.data + next * a.stride + from),
+          .line_bytes = kLine,
+          .lines = lines,
+          .skip = a.stride * kSize - lines * kLine};
+}
+
 template <class T>
 void clear_without_terms(std::int64_t rows, std::int64_t columns, T* c, std::int64_t c_stride,
-                         bool accumulate) {
-  for (std::int64_t i = 0; !accumulate && i < rows; ++i)
+                         TileWrite write) {
+  for (std::int64_t i = 0; write != TileWrite::kAdd && i < rows; ++i)
     std::fill_n(c + i * c_stride, columns, T{0});
+}
+
+/// Whether rows of c begin with a cache line, as numbers that are streamed must.
+template <class T>
+bool takes_lines(const T* c, std::int64_t c_stride) {
+  return reinterpret_cast<std::uintptr_t>(c) % kLine == 0 &&
+         c_stride * static_cast<std::int64_t>(sizeof(T)) % kLine == 0;
+}
+
+/// What was streamed is in place before anything that this thread writes from now on.
+void end_of_stream() {
+#ifdef __SSE2__
+  _mm_sfence();
+#endif
 }
 
 }  // namespace
@@ -221,8 +262,8 @@ std::int64_t tile_lanes() {
 template <class T>
 void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, MatrixView<T> a,
                   const ElementOf<T>* b, std::int64_t b_stride, ResultOf<T>* c,
-                  std::int64_t c_stride, bool accumulate) {
-  if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, accumulate);
+                  std::int64_t c_stride, TileWrite write) {
+  if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, write);
   const tile::Kernels<T>& kernel = kernels<T>();
   const KernelScope<T> scope(kernel);
   const bool by_depth = a.transposed && kernel.by_depth[1] != nullptr;
@@ -237,13 +278,16 @@ void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, M
       if (tile == 0) {
         pack(kernel, a, first, std::min(together * kernel.rows, rows - first), from, terms, packed);
       }
+      tile::Ahead ahead = rows_ahead(a, rows, first + kernel.rows, from, terms);
       for (std::int64_t column = 0; column < columns;) {
         const bool two = columns - column > kernel.lanes;
         const std::int64_t width = two ? 2 * kernel.lanes : kernel.lanes;
         one_tile<T>(by_width[two], kernel.rows, width, std::min(kernel.rows, rows - first),
                     std::min(width, columns - column), packed + tile * kPackedTile,
                     b + from / kTermsOf<T> * b_stride + column, b_stride, elements_for<T>(terms),
-                    c + first * c_stride + column, c_stride, accumulate || from > 0);
+                    c + first * c_stride + column, c_stride, from > 0 ? TileWrite::kAdd : write,
+                    ahead);
+        ahead = nothing_ahead(packed);
         column += width;
       }
     }
@@ -253,14 +297,18 @@ void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, M
 template <class T>
 void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth,
                          MatrixView<T> a, const ElementOf<T>* b, std::int64_t strip_stride,
-                         ResultOf<T>* c, std::int64_t c_stride, bool accumulate) {
-  if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, accumulate);
+                         ResultOf<T>* c, std::int64_t c_stride, TileWrite write) {
+  if (depth == 0) return clear_without_terms(rows, columns, c, c_stride, write);
   const tile::Kernels<T>& kernel = kernels<T>();
   const KernelScope<T> scope(kernel);
   const bool by_depth = a.transposed && kernel.by_depth[1] != nullptr;
   const tile::Kernel<T> tile_kernel = by_depth ? kernel.by_depth[1] : kernel.by_rows[1];
   const std::int64_t width = 2 * kernel.lanes;
   const std::int64_t tiles = (rows + kernel.rows - 1) / kernel.rows;
+  const bool one_pass = depth <= kTileDepth * kTermsOf<T>;
+  if (write == TileWrite::kStream && !(one_pass && takes_lines(c, c_stride))) {
+    write = TileWrite::kReplace;
+  }
   auto* const packed =
       scratch<ElementOf<T>>(Scratch::kPackedTiles, static_cast<std::size_t>(tiles * kPackedTile));
   for (std::int64_t from = 0; from < depth; from += kTileDepth * kTermsOf<T>) {
@@ -278,10 +326,11 @@ void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t d
         one_tile<T>(tile_kernel, kernel.rows, width, std::min(kernel.rows, rows - first),
                     std::min(width, columns - column), packed + tile * kPackedTile, strip, width,
                     elements_for<T>(terms), c + first * c_stride + column, c_stride,
-                    accumulate || from > 0);
+                    from > 0 ? TileWrite::kAdd : write, nothing_ahead(packed));
       }
     }
   }
+  if (write == TileWrite::kStream) end_of_stream();
 }
 
 template std::int64_t tile_lanes<float>();
@@ -289,10 +338,11 @@ template std::int64_t tile_lanes<double>();
 template std::int64_t tile_lanes<BFloat16>();
 #define SWITCHYARD_TILE_PRODUCTS(T)                                                                \
   template void tile_product(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,              \
-                             const ElementOf<T>*, std::int64_t, ResultOf<T>*, std::int64_t, bool); \
+                             const ElementOf<T>*, std::int64_t, ResultOf<T>*, std::int64_t,        \
+                             TileWrite);                                                           \
   template void tile_product_strips(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,       \
                                     const ElementOf<T>*, std::int64_t, ResultOf<T>*, std::int64_t, \
-                                    bool)
+                                    TileWrite)
 SWITCHYARD_TILE_PRODUCTS(float);
 SWITCHYARD_TILE_PRODUCTS(double);
 SWITCHYARD_TILE_PRODUCTS(BFloat16);

@@ -19,7 +19,23 @@ namespace switchyard::kernels {
 /// depth stays in the first-level cache.
 inline constexpr std::int64_t kTileDepth = 256;
 
-/// c [rows, columns] = a [rows, depth] · b [depth, columns], plus c if `accumulate`. b holds an
+/// What becomes of the numbers that a product is written over.
+enum class TileWrite {
+  kReplace,
+  kAdd,
+  kStream,  ///< replaced, past the caches: whoever reads them next comes much later
+};
+
+/// How a product that is one of several summands writes to its part of a result of so many bytes in
+/// all. The only one streams where the result would not stay in the caches until it is read: a
+/// store that takes no line into the cache first moves half the bytes.
+inline TileWrite write_summand(bool is_first, bool is_last, double bytes) {
+  constexpr double kMayStay = 16 << 20;
+  if (!is_first) return TileWrite::kAdd;
+  return is_last && bytes > kMayStay ? TileWrite::kStream : TileWrite::kReplace;
+}
+
+/// c [rows, columns] = a [rows, depth] · b [depth, columns], or added to c. b holds an
 /// element for each kTermsOf<T> terms; what it holds beyond the depth is finite. Every sum runs
 /// over stretches of kTileDepth elements in ascending order, so its bits depend on its row of a and
 /// its column of b alone, not on what else is computed. Rows of b are readable up to `columns`
@@ -27,16 +43,17 @@ inline constexpr std::int64_t kTileDepth = 256;
 template <class T>
 void tile_product(std::int64_t rows, std::int64_t columns, std::int64_t depth, MatrixView<T> a,
                   const ElementOf<T>* b, std::int64_t b_stride, ResultOf<T>* c,
-                  std::int64_t c_stride, bool accumulate);
+                  std::int64_t c_stride, TileWrite write);
 
 /// The same for a right operand in strips of strip_columns<T>() columns, each a matrix of its own
 /// [depth, strip_columns] that lies whole in the first-level cache while all rows of a pass by;
 /// strips are `strip_stride` elements apart, and the last one is as wide as the others. For many
-/// columns, where the rows of an ordinary matrix lie a page apart.
+/// columns, where the rows of an ordinary matrix lie a page apart. Streams only a c whose rows
+/// begin with a cache line, a depth of one pass, and whole tiles; what is left is replaced.
 template <class T>
 void tile_product_strips(std::int64_t rows, std::int64_t columns, std::int64_t depth,
                          MatrixView<T> a, const ElementOf<T>* b, std::int64_t strip_stride,
-                         ResultOf<T>* c, std::int64_t c_stride, bool accumulate);
+                         ResultOf<T>* c, std::int64_t c_stride, TileWrite write);
 
 /// Sums of one vector of the widest kind that this processor computes with.
 template <class T>
@@ -82,10 +99,22 @@ void copy_to_strips(std::int64_t rows, std::int64_t columns, const RowAt& row_at
 
 namespace tile {
 
-/// Computes one tile: c [rows, vectors of columns] (+)= a · b, a packed.
+/// What a kernel fetches into the cache while it computes, a line a step: rows of `lines` lines
+/// that are `line_bytes` apart, the next row `skip` bytes behind a row's last line. With lines that
+/// are 0 bytes apart it is one line again and again, which costs nothing.
+struct Ahead {
+  const char* at;
+  std::int64_t line_bytes;
+  std::int64_t lines;
+  std::int64_t skip;
+};
+
+/// Computes one tile: c [rows, vectors of columns] (+)= a · b, a packed. Streams only to whole
+/// lines.
 template <class T>
 using Kernel = void (*)(const ElementOf<T>* a, const ElementOf<T>* b, std::int64_t b_stride,
-                        std::int64_t depth, ResultOf<T>* c, std::int64_t c_stride, bool accumulate);
+                        std::int64_t depth, ResultOf<T>* c, std::int64_t c_stride, TileWrite write,
+                        const Ahead& ahead);
 
 /// The kernels of one instruction set. A packed left operand lies by rows, kPackedRow elements
 /// apart, or by depth, `rows` elements for each step; [0] is one vector wide, [1] two. Where

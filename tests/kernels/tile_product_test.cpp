@@ -2,15 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <random>
 #include <vector>
 
+#include "kernels/cpu/aligned_buffer.h"
+
 namespace switchyard::test {
 namespace {
 
 using kernels::MatrixView;
+using kernels::TileWrite;
 
 struct Sizes {
   std::int64_t rows, columns, depth;
@@ -82,7 +86,8 @@ TYPED_TEST(TileProduct, EqualsPlainLoops) {
                                     wide.begin() + k * stride);
                       }
                       kernels::tile_product<T>(s.rows, s.columns, s.depth, a, wide.data(), stride,
-                                               c, c_stride, accumulate);
+                                               c, c_stride,
+                                               accumulate ? TileWrite::kAdd : TileWrite::kReplace);
                     });
       }
     }
@@ -104,11 +109,47 @@ TYPED_TEST(TileProduct, TakesStrips) {
                           (column / width * s.depth + i / s.columns) * width + column % width;
                       in_strips[static_cast<std::size_t>(at)] = b[static_cast<std::size_t>(i)];
                     }
-                    kernels::tile_product_strips<T>(s.rows, s.columns, s.depth, a, in_strips.data(),
-                                                    s.depth * width, c, c_stride, accumulate);
+                    kernels::tile_product_strips<T>(
+                        s.rows, s.columns, s.depth, a, in_strips.data(), s.depth * width, c,
+                        c_stride, accumulate ? TileWrite::kAdd : TileWrite::kReplace);
                   });
     }
   }
+}
+
+/// A result that is streamed has the same bits as one that is replaced, whole tiles and edges, in
+/// lines of the cache and beside them, in one pass and in two.
+TYPED_TEST(TileProduct, StreamsTheSameBits) {
+  using T = TypeParam;
+  const std::int64_t width = kernels::strip_columns<T>();
+  for (const Sizes& s :
+       {Sizes{14, 64, 5}, {29, 70, 27}, {46, 128, 256}, {28, 64, 257}, {6, 64, 1}}) {
+    const std::int64_t strips = (s.columns + width - 1) / width;
+    const std::vector<T> a = random_numbers<T>(s.depth * s.rows, 1);
+    const std::vector<T> b = random_numbers<T>(strips * s.depth * width, 2);
+    const std::int64_t c_stride = strips * width;
+    for (const std::int64_t offset : {0, 1}) {
+      std::vector<T> results[2];
+      for (const TileWrite write : {TileWrite::kReplace, TileWrite::kStream}) {
+        const kernels::AlignedBuffer memory(static_cast<std::size_t>(s.rows * c_stride + offset) *
+                                            sizeof(T));
+        T* const c = static_cast<T*>(memory.data()) + offset;
+        std::fill_n(c, s.rows * c_stride, T{7});
+        kernels::tile_product_strips<T>(s.rows, s.columns, s.depth, {a.data(), s.rows, true},
+                                        b.data(), s.depth * width, c, c_stride, write);
+        results[write == TileWrite::kStream].assign(c, c + s.rows * c_stride);
+      }
+      EXPECT_EQ(results[0], results[1]) << s.rows << " x " << s.columns << " x " << s.depth;
+    }
+  }
+}
+
+TEST(TileWrites, OnlyALargeResultOfOneSummandIsStreamed) {
+  constexpr double kLarge = 1 << 30;
+  EXPECT_EQ(kernels::write_summand(true, true, kLarge), TileWrite::kStream);
+  EXPECT_EQ(kernels::write_summand(true, true, 1024), TileWrite::kReplace);
+  EXPECT_EQ(kernels::write_summand(true, false, kLarge), TileWrite::kReplace);
+  EXPECT_EQ(kernels::write_summand(false, true, kLarge), TileWrite::kAdd);
 }
 
 /// One whole tile by each kernel of an instruction set that this processor has, chosen or not.
@@ -155,8 +196,11 @@ void check_kernels(const char* name, const kernels::tile::Kernels<T>& set) {
         const std::int64_t width = (vectors + 1) * set.lanes;
         std::vector<kernels::ResultOf<T>> c(static_cast<std::size_t>(set.rows * width), 2);
         if (set.begin != nullptr) set.begin();
+        // Two rows of two lines to fetch, again and again: what is fetched changes no number.
+        const kernels::tile::Ahead ahead = {
+            .at = reinterpret_cast<const char*>(b.data()), .line_bytes = 64, .lines = 2, .skip = 8};
         kernel(rows ? by_rows.data() : by_depth.data(), b.data(), columns, depth, c.data(), width,
-               true);
+               TileWrite::kAdd, ahead);
         if (set.end != nullptr) set.end();
         for (std::int64_t i = 0; i < set.rows * width; ++i) {
           double want = 2.0;

@@ -20,10 +20,12 @@ class OurRows(unittest.TestCase):
                                                     entry('broken', 0.0, error_occurred=True)]}, 'training_float32')
         self.assertEqual([row['variant'] for row in rows], ['fused', 'mask_loop'])
 
-    def test_of_the_routing_the_whole_way_alone(self):
-        rows = moe_compare.our_rows({'benchmarks': [entry('gate_threads', 1.0, 'gate'),
-                                                    entry('default', 2.0, 'slots_and_back')]}, 'routing_float32')
-        self.assertEqual([row['variant'] for row in rows], ['default'])
+    def test_of_the_routing_the_stage_that_answers(self):
+        document = {'benchmarks': [entry('gate_threads', 1.0, 'gate'), entry('one_kernel', 1.5, 'route'),
+                                   entry('default', 2.0, 'slots_and_back')]}
+        for work, variant in (('routing_float32', 'default'), ('slots_float32', 'one_kernel')):
+            rows = moe_compare.our_rows(document, work)
+            self.assertEqual([row['variant'] for row in rows], [variant])
 
     def test_no_benchmarks(self):
         self.assertEqual(moe_compare.our_rows({}, 'training_float32'), [])

@@ -79,7 +79,7 @@ class MoeTable(unittest.TestCase):
             '| experts, forward and backward, float32, 8 experts, zipf | 0.1 s (`fused`) | 0.3 s (`grouped_mm`) | 3.00x '
             '| `mask_loop` 1.5 s, `sorted` failed |',
             '| experts, forward and backward, bfloat16, 64 experts, balanced | - | 2 s (`mask_loop`) | - | - |',
-            '| gate logits to slots and back, float32, 64 experts, balanced | 1.0 ms (`default`) | - | - | - |'])
+            '| gate logits to slots, rows there and sums back, float32, 64 experts, balanced | 1.0 ms (`default`) | - | - | - |'])
 
     def test_results_of_the_layer_alone_leave_the_other_table(self):
         self.assertEqual(list(readme_table.tables(MOE)), ['moe'])
