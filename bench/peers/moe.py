@@ -16,7 +16,7 @@ import worker
 from torch.nn import functional as F
 
 GROUPED = getattr(F, 'grouped_mm', None) or getattr(torch, '_grouped_mm', None)
-LAYER = ['mask_loop', 'sorted'] + (['grouped_mm', 'compile grouped_mm'] if GROUPED else [])
+LAYER = (['grouped_mm', 'compile grouped_mm'] if GROUPED else []) + ['sorted', 'mask_loop']  # the fastest first
 ROUTING = ['index_add', 'gather', 'compile index_add', 'compile gather']
 SLOTS = ['eager', 'compile']
 MODES = {'training_float32': LAYER, 'training_bfloat16': LAYER, 'slots_float32': SLOTS, 'routing_float32': ROUTING}

@@ -76,6 +76,7 @@ def print_line(**fields):
     os.write(OUTPUT, (json.dumps(fields) + '\n').encode())
 
 
+LONG_CALL_SECONDS = 2  # a call from which on the first one serves as warm-up
 OUTPUT = os.dup(1)
 
 
@@ -101,14 +102,18 @@ def serve(prepare, options, problem_type=Problem):
     try:
         problem = problem_type(options.problem)
         body, result = prepare(problem, options.work, options.mode.split())
-        error = relative_error(result(body()), problem.expected(options.work))
+        start = time.perf_counter()
+        value = body()
+        first_call = time.perf_counter() - start
+        error = relative_error(result(value), problem.expected(options.work))
     except Exception as failure:  # whatever a library throws: the mode is reported as failed
         lines = str(failure).strip().splitlines() or ['']
         print_line(failed=f'{type(failure).__name__}: {lines[0][:200]}')
         sys.exit(1)
     print_line(error=error)
-    del problem
-    body()
+    del problem, value
+    if first_call < LONG_CALL_SECONDS:
+        body()
     forget_peak()
     for line in sys.stdin:
         seconds = []
