@@ -156,6 +156,23 @@ if(SWITCHYARD_CUDA)
   set_tests_properties(workbench.xray PROPERTIES TIMEOUT 3600 LABELS nightly)
 endif()
 
+# What every rung of every family costs, counted by the X-ray, against the budgets beside the kernels'
+# pages; skipped with another nvcc than theirs.
+if(TARGET switchyard AND SWITCHYARD_CUDA)
+  foreach(file ${_families})
+    get_filename_component(family "${file}" NAME_WE)
+    add_test(NAME xray.budget.${family}
+             COMMAND switchyard xray ${family}
+                     --budget "${PROJECT_SOURCE_DIR}/docs/kernels/budgets/${family}.json")
+    set_tests_properties(xray.budget.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
+                         SKIP_RETURN_CODE 77)
+  endforeach()
+  add_test(NAME xray.wrapped
+           COMMAND "${PROJECT_SOURCE_DIR}/tests/kernels/xray_runtime/check_wrapped.sh"
+                   "${PROJECT_SOURCE_DIR}/cmake/xray_runtime.cmake"
+                   "$<TARGET_FILE:switchyard_cuda>" "$<TARGET_FILE:switchyard_cuda_runtime>")
+endif()
+
 # Compares what the compiled kernels ask of a GPU with the checked-in table; skipped without nvcc.
 if(TARGET switchyard)
   add_test(NAME resources COMMAND switchyard resources

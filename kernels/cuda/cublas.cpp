@@ -28,12 +28,7 @@ CublasFunctions load_cublas() {
   return f;
 }
 
-bool is_left_out = false;
-
 }  // namespace
-
-void leave_out_cublas() { is_left_out = true; }
-bool has_cublas() { return !is_left_out; }
 
 const CublasFunctions& cublas_functions() {
   static const CublasFunctions functions = load_cublas();

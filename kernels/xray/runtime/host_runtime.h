@@ -9,35 +9,13 @@
 #include <map>
 
 #include "kernels/xray/runtime/kernel_table.h"
+#include "kernels/xray/runtime/recording.h"
 
 // Stands in for the CUDA runtime: what the engine asks of a GPU then happens on the host. A program
 // that links this (cmake/xray_runtime.cmake) has both runtimes in it. Its calls of the CUDA runtime
 // go to the real one until a HostRuntime is put in its place.
 
 namespace switchyard::kernels::xray {
-
-/// Copies of one direction.
-struct Copies {
-  std::uint64_t count = 0;
-  std::uint64_t bytes = 0;
-
-  void add(std::size_t more) {
-    ++count;
-    bytes += more;
-  }
-};
-
-/// What a program has asked of the runtime since its start, launches apart.
-struct HostTraffic {
-  Copies allocations;
-  Copies to_device;
-  Copies to_host;
-  Copies within_device;
-  Copies sets;              ///< cudaMemset
-  std::uint64_t waits = 0;  ///< of the host, for a stream or for an event that was not there yet
-  std::size_t live_bytes = 0;
-  std::size_t peak_bytes = 0;  ///< the most that were live at a time; the owner may lower it
-};
 
 /// Memory, streams, events and copies of a GPU, on the host. Device memory is host memory. A stream
 /// does nothing until somebody waits for it: what does not wait where it must reads bytes that are

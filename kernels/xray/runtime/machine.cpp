@@ -5,7 +5,7 @@
 #include <exception>
 #include <utility>
 
-#include "kernels/cuda/matmul_library.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -29,25 +29,31 @@ HostTraffic since(const HostTraffic& now, const HostTraffic& before) {
 
 Machine::Machine() {
   gpu_name = "X-ray";
+  multiprocessors = 132;  // an H100's, whose cache it has too
+  cache_bytes = 50 << 20;
   total_bytes = std::size_t{1} << 40;  // the host's own memory is the limit
 }
 
 Machine& Machine::install() {
   static auto* const machine = new Machine;  // never destroyed: executors may end after it
   use(*machine);
-  leave_out_cublas();
+  forbid_library_calls();
   return *machine;
 }
 
-void Machine::record(const std::string& name, const std::function<void()>& program) {
+void Machine::begin(const std::string& name) {
   run_all();
   traffic.peak_bytes = traffic.live_bytes;
   before_ = traffic;
   recording_.passes.push_back({name, recording_.launches.size(), 0, {}});
   is_recording_ = true;
+}
+
+void Machine::record(const std::string& name, const std::function<void()>& program) {
+  begin(name);
   try {
     program();
-    end_pass();
+    end();
     run_all();
   } catch (...) {
     is_recording_ = false;
@@ -57,7 +63,7 @@ void Machine::record(const std::string& name, const std::function<void()>& progr
   }
 }
 
-void Machine::end_pass() {
+void Machine::end() {
   is_recording_ = false;
   Pass& pass = recording_.passes.back();
   pass.traffic = since(traffic, before_);

@@ -6,26 +6,13 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "kernels/xray/memory.h"
 #include "kernels/xray/runtime/host_runtime.h"
+#include "kernels/xray/runtime/recording.h"
 #include "kernels/xray/xray.h"
 
 namespace switchyard::kernels::xray {
-
-/// What a program did on the machine between two moments, its launches apart.
-struct Pass {
-  std::string name;
-  std::size_t first_launch = 0;  ///< number of its first launch in Recording::launches
-  std::size_t launches = 0;
-  HostTraffic traffic;  ///< of this pass alone; peak_bytes with what was live before it
-};
-
-struct Recording {
-  std::vector<Pass> passes;
-  std::vector<LaunchReport> launches;  ///< in the order of their launch
-};
 
 /// A GPU on the host: the device cuda, whose kernels the X-ray runs from the PTX that nvcc left in
 /// this program. Every access is checked against the blocks that the device has handed out.
@@ -41,6 +28,10 @@ class Machine : public HostRuntime {
   /// causes. Its waits are its own: this waits before it begins and after it has ended, uncounted.
   /// Errors: those of the program and of the kernels (Code::launch), after which take() has no use.
   void record(const std::string& name, const std::function<void()>& program);
+  /// The same in two parts, for a program that calls back between them. begin() waits; end() does
+  /// not, and so what the pass has launched may not have run yet.
+  void begin(const std::string& name);
+  void end();
   /// Hands over what was recorded so far and starts anew.
   Recording take();
 
@@ -54,7 +45,6 @@ class Machine : public HostRuntime {
  private:
   Machine();
   Code& code_of(const CompiledKernel& kernel);
-  void end_pass();
   void forget_queue();
 
   bool is_recording_ = false;
