@@ -78,7 +78,9 @@ std::string mix(const Tally& total) {
   return text;
 }
 
-nlohmann::json tally_json(const Tally& tally) {
+}  // namespace
+
+nlohmann::json xray_counts(const Tally& tally) {
   const AccessCounts& a = tally.access;
   nlohmann::json kinds = nlohmann::json::object();
   for (std::size_t i = 0; i < kKinds; ++i) {
@@ -107,10 +109,8 @@ nlohmann::json tally_json(const Tally& tally) {
           {"tensor_flops", tally.tensor_flops}};
 }
 
-}  // namespace
-
 std::vector<XrayLine> xray_lines(const LaunchReport& report, const std::filesystem::path& ptx) {
-  std::map<std::string, std::vector<std::string>> sources;
+  static std::map<std::string, std::vector<std::string>> sources;  // of all launches, read once
   std::vector<XrayLine> lines;
   for (const LineTally& one : report.lines) {
     auto [source, is_new] = sources.try_emplace(one.file);
@@ -175,7 +175,7 @@ std::string xray_text(const LaunchReport& report, const std::vector<XrayLine>& l
 nlohmann::json xray_json(const LaunchReport& report, const std::vector<XrayLine>& lines) {
   nlohmann::json rows = nlohmann::json::array();
   for (const XrayLine& line : lines) {
-    nlohmann::json row = tally_json(line.counts.tally);
+    nlohmann::json row = xray_counts(line.counts.tally);
     row["file"] = line.counts.file;
     row["line"] = line.counts.line;
     row["text"] = line.text;
@@ -188,7 +188,7 @@ nlohmann::json xray_json(const LaunchReport& report, const std::vector<XrayLine>
           {"dynamic_shared_bytes", report.shape.dynamic_shared_bytes},
           {"threads", report.threads},
           {"warps", report.warps},
-          {"total", tally_json(report.total)},
+          {"total", xray_counts(report.total)},
           {"lines", std::move(rows)}};
 }
 

@@ -24,6 +24,8 @@ std::vector<XrayLine> xray_lines(const kernels::xray::LaunchReport& report,
 /// What a person reads: totals, the mix of instructions, and the first `count` lines.
 std::string xray_text(const kernels::xray::LaunchReport& report, const std::vector<XrayLine>& lines,
                       std::size_t count);
+/// The fields of a tally in the document (docs/design/xray.md).
+nlohmann::json xray_counts(const kernels::xray::Tally& tally);
 /// The same, complete, for machines.
 nlohmann::json xray_json(const kernels::xray::LaunchReport& report,
                          const std::vector<XrayLine>& lines);

@@ -70,8 +70,8 @@ switchyard_test(kernels EXCLUDE "tests/kernels${_not_kernels}"
 # Tests of counts that a page shows read the page.
 target_compile_definitions(test_kernels PRIVATE SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(SWITCHYARD_CUDA)
-  # It brings a CUDA runtime of its own, a fake, and so is linked without the real one's users.
-  switchyard_test(kernels/cuda_runtime STANDALONE LIBRARIES switchyard_cuda_runtime fmt::fmt)
+  # On a stand-in for the CUDA runtime that notes every call.
+  switchyard_test(kernels/cuda_runtime STANDALONE LIBRARIES switchyard_xray_runtime fmt::fmt)
   switchyard_cuda_libraries(test_kernels_cuda_runtime)
   switchyard_test(kernels/cuda_device STANDALONE LABEL gpu
                   LIBRARIES switchyard_cuda_runtime fmt::fmt)
@@ -84,13 +84,12 @@ switchyard_test(models LIBRARIES switchyard_models)
 switchyard_test(training EXCLUDE "/gpu_step/" LIBRARIES switchyard_training)
 switchyard_test(analysis EXCLUDE "/gpu_bench/" LIBRARIES switchyard_analysis Eigen3::Eigen)
 if(SWITCHYARD_CUDA)
-  # The whole engine on a GPU that only counts: the stand-ins' objects come before the real runtime.
+  # The whole engine on a GPU that only counts.
   switchyard_test(training/gpu_step LIBRARIES switchyard_training)
   switchyard_test(analysis/gpu_bench LIBRARIES switchyard_analysis)
   foreach(target test_training_gpu_step test_analysis_gpu_bench)
-    target_sources(${target} PRIVATE tests/kernels/cuda_runtime/fake_cuda.cpp
-                                     tests/kernels/cuda_runtime/fake_configuration.cpp)
-    target_link_libraries(${target} PRIVATE fmt::fmt)
+    target_sources(${target} PRIVATE tests/kernels/cuda_runtime/fake_cuda.cpp)
+    target_link_libraries(${target} PRIVATE switchyard_xray_runtime fmt::fmt)
     switchyard_cuda_libraries(${target})
   endforeach()
   target_sources(test_analysis_gpu_bench PRIVATE tests/training/gpu_step/fake_launches.cpp)
@@ -136,15 +135,13 @@ endforeach()
 add_test(NAME workbench COMMAND test_workbench "--gtest_filter=-Cpu.*:Simt.*:Cuda.*")
 set_tests_properties(workbench PROPERTIES TIMEOUT ${_timeout} LABELS kernels)
 
-# The same on the device cuda without a GPU: a stand-in for the CUDA runtime hands every launch to the
-# X-ray, which runs the PTX that nvcc made. Products by NVIDIA's libraries have no PTX here.
+# The same on the device cuda without a GPU, on the X-ray's machine, which runs the PTX that nvcc
+# made. Products by NVIDIA's libraries have no PTX here.
 if(SWITCHYARD_CUDA)
   add_executable(test_workbench_xray tests/workbench/agreement_test.cpp
-                                     tests/workbench/xray/xray_launches.cpp
-                                     tests/kernels/cuda_runtime/fake_cuda.cpp
-                                     tests/kernels/cuda_runtime/fake_configuration.cpp)
+                                     tests/workbench/xray/xray_machine.cpp)
   target_link_libraries(test_workbench_xray PRIVATE switchyard_flags switchyard_workbench
-                        switchyard_xray switchyard_cuda GTest::gtest fmt::fmt)
+                        switchyard_xray_runtime switchyard_cuda GTest::gtest fmt::fmt)
   set_target_properties(test_workbench_xray PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   foreach(family softmax top_k gather shape)  # the rest: nightly
@@ -157,6 +154,23 @@ if(SWITCHYARD_CUDA)
            COMMAND test_workbench_xray --gtest_brief=1
                    "--gtest_filter=Cuda.*-*/standard:*cublas*:*cudnn*:*_loop/*:Cuda.moe/*_grouped/*:Cuda.m*/*/entry_point/*")
   set_tests_properties(workbench.xray PROPERTIES TIMEOUT 3600 LABELS nightly)
+endif()
+
+# What every rung of every family costs, counted by the X-ray, against the budgets beside the kernels'
+# pages; skipped with another nvcc than theirs.
+if(TARGET switchyard AND SWITCHYARD_CUDA)
+  foreach(file ${_families})
+    get_filename_component(family "${file}" NAME_WE)
+    add_test(NAME xray.budget.${family}
+             COMMAND switchyard xray ${family}
+                     --budget "${PROJECT_SOURCE_DIR}/docs/kernels/budgets/${family}.json")
+    set_tests_properties(xray.budget.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
+                         SKIP_RETURN_CODE 77)
+  endforeach()
+  add_test(NAME xray.wrapped
+           COMMAND "${PROJECT_SOURCE_DIR}/tests/kernels/xray_runtime/check_wrapped.sh"
+                   "${PROJECT_SOURCE_DIR}/cmake/xray_runtime.cmake"
+                   "$<TARGET_FILE:switchyard_cuda>" "$<TARGET_FILE:switchyard_cuda_runtime>")
 endif()
 
 # Compares what the compiled kernels ask of a GPU with the checked-in table; skipped without nvcc.

@@ -10,7 +10,7 @@ target_link_libraries(switchyard_workbench PUBLIC switchyard_kernels
                       PRIVATE switchyard_flags fmt::fmt $<TARGET_NAME_IF_EXISTS:switchyard_simt>
                               $<TARGET_NAME_IF_EXISTS:switchyard_cuda>)
 
-if(SWITCHYARD_CUDA)  # `switchyard resources` says which compiler its figures are of
-  set_source_files_properties(app/commands/resources.cpp PROPERTIES COMPILE_DEFINITIONS
-    "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
+if(SWITCHYARD_CUDA)  # `resources` and the budgets of `xray` say which compiler their figures are of
+  set_source_files_properties(app/commands/resources.cpp app/xray/budget_file.cpp
+    PROPERTIES COMPILE_DEFINITIONS "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
 endif()

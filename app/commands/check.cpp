@@ -27,44 +27,6 @@ struct Options {
 
 constexpr int kTimedCalls = 5;
 
-/// Runs `call`, and turns what it says of its arguments into bad usage.
-template <class Call>
-auto as_usage(const Call& call) {
-  try {
-    return call();
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(fmt::format("check: {}", error.what()));
-  }
-}
-
-std::pair<std::string, std::int64_t> parse_size(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  const std::string number = equals == std::string::npos ? "" : text.substr(equals + 1);
-  const bool is_negative = number.starts_with('-');
-  const auto value = parse_whole_number(is_negative ? number.substr(1) : number);
-  check<UsageError>(equals != 0 && value && *value <= kAnySigned,
-                    "check: sizes are given as NAME=INTEGER, got '{}'", text);
-  const auto size = static_cast<std::int64_t>(*value);
-  return {text.substr(0, equals), is_negative ? -size : size};
-}
-
-/// Returns the given sizes for every entry point that has them. A name that none has is bad usage.
-std::vector<Sizes> parse_sizes(const std::vector<ChosenEntry>& chosen, const Options& options) {
-  std::vector<Sizes> list;
-  for (const ChosenEntry& each : chosen) list.emplace_back(each.entry->parameters);
-  for (const std::string& text : options.sizes) {
-    const auto [name, value] = parse_size(text);
-    bool is_known = false;
-    for (Sizes& sizes : list) {
-      if (!sizes.has(name)) continue;
-      as_usage([&] { sizes.set(name, value); });
-      is_known = true;
-    }
-    if (!is_known) as_usage([&] { list.front().set(name, value); });
-  }
-  return list;
-}
-
 /// One of the implementations that the options name.
 struct Chosen {
   const EntryPoint* entry;
@@ -75,7 +37,7 @@ struct Chosen {
 
 std::vector<Chosen> choose(const Options& options) {
   const std::vector<ChosenEntry> entries = choose_entries(options.family);
-  const std::vector<Sizes> sizes = parse_sizes(entries, options);
+  const std::vector<Sizes> sizes = parse_sizes("check", entries, options.sizes);
   std::vector<Chosen> chosen;
   std::vector<std::string> variants, dtypes;
   const auto note = [](std::vector<std::string>& names, std::string_view name) {
@@ -104,7 +66,8 @@ std::vector<Chosen> choose(const Options& options) {
 
 CheckRow run_one(BenchDevice& device, const Chosen& chosen, const Sizes& sizes, std::int64_t shift,
                  const Options& options) {
-  const Problem problem = as_usage([&] { return chosen.typed->problem(sizes, options.seed); });
+  const Problem problem =
+      as_usage("check", [&] { return chosen.typed->problem(sizes, options.seed); });
   const kernels::Work work = chosen.typed->work(sizes, problem);
   const int timed_calls = shift == 0 ? kTimedCalls : 0;
   return {.entry_point = chosen.entry->name,
@@ -133,7 +96,8 @@ void check_odd_sizes(BenchDevice& device, const Chosen& chosen, const Options& o
 int run_check(Options options) {
   const std::string usual = usual_kernel_device();
   options.device = name(start_computing(options.compute, usual));
-  const std::unique_ptr<BenchDevice> device = as_usage([&] { return open_device(options.device); });
+  const std::unique_ptr<BenchDevice> device =
+      as_usage("check", [&] { return open_device(options.device); });
   const std::vector<Chosen> chosen = choose(options);
   CheckReport report(options.device);
   for (const Chosen& each : chosen) {

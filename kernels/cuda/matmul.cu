@@ -200,7 +200,7 @@ constexpr auto kRungsInTiles = std::to_array<Rung<KernelExecutor, Matmul<T>>>({
 #ifdef __CUDACC__
 template <class T>
 constexpr std::array<Rung<KernelExecutor, Matmul<T>>, 1> kLibraryRung = {
-    {{"matmul_cublas", matmul_cublas<T>, {kAnyBits, any_bits<T>}}}};
+    {{"matmul_cublas", matmul_cublas<T>, {kCublasNeeds, cublas_takes<T>}}}};
 #else
 template <class T>
 constexpr std::array<Rung<KernelExecutor, Matmul<T>>, 0> kLibraryRung = {};

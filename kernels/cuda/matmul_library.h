@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/api/matmul.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace switchyard::kernels {
 
@@ -8,5 +9,12 @@ namespace switchyard::kernels {
 /// cuBLAS is missing or fails.
 template <class T>
 void matmul_cublas(Cuda& cuda, const Matmul<T>& a);
+
+inline constexpr std::string_view kCublasNeeds =
+    "cuBLAS, and a call that does not ask for batch-invariant bits";
+template <class T>
+bool cublas_takes(const Matmul<T>& a) {
+  return library_calls_allowed() && any_bits(a);
+}
 
 }  // namespace switchyard::kernels

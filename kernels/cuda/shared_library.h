@@ -4,12 +4,18 @@
 
 namespace switchyard::kernels {
 
+/// From now on no library of the toolkit is opened: where the device is none of NVIDIA's GPUs
+/// (kernels/xray/runtime) they have nothing to run on.
+void forbid_library_calls();
+bool library_calls_allowed();
+
 /// A library of the CUDA toolkit, opened at its first use and never closed. cuBLAS and cuDNN bring
 /// hundreds of megabytes that a program which runs on the CPU should not map at its start.
 class SharedLibrary {
  public:
   /// Looks for `file` ("libcublas.so.13") where the loader looks, then in `folder`, where the build
-  /// found it. Errors: CudaError with `title` ("cuBLAS") and the loader's reason.
+  /// found it. Errors: CudaError with `title` ("cuBLAS") and the loader's reason; Refusal after
+  /// forbid_library_calls().
   SharedLibrary(std::string title, std::string file, const std::string& folder);
 
   /// Sets `function` to the symbol `name`. Its type comes from the library's header. Errors:

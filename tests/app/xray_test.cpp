@@ -27,10 +27,14 @@ TEST_F(XrayTest, ShowsTheWorstLineFirstWithItsText) {
 
   const ProgramResult made = run_switchyard(run + Arguments{"--json"});
   const auto document = nlohmann::json::parse(made.out);
-  EXPECT_EQ(document["total"]["shared"]["turns"], 4 * 32 * 33);
-  EXPECT_EQ(document["total"]["global"]["sectors"], 4 * 32 * 8);
-  EXPECT_EQ(document["grid"], (std::vector<int>{2, 2, 1}));
-  EXPECT_EQ(document["lines"][0]["text"], "y[to] = tile[tx][kSwizzled ? ty ^ tx : ty];");
+  EXPECT_EQ(document["target"]["kind"], "file");
+  const auto& run = document["ladder"][0];
+  EXPECT_EQ(run["total"]["shared"]["turns"], 4 * 32 * 33);
+  EXPECT_EQ(run["total"]["global"]["sectors"], 4 * 32 * 8);
+  EXPECT_EQ(run["total"]["moved_bytes"], 4 * 32 * 8 * 32);
+  const auto& launch = run["launches"][0];
+  EXPECT_EQ(launch["grid"], (std::vector<int>{2, 2, 1}));
+  EXPECT_EQ(launch["lines"][0]["text"], "y[to] = tile[tx][kSwizzled ? ty ^ tx : ty];");
 }
 
 TEST_F(XrayTest, TakesBuffersOfFilesAndTypedNumbers) {
@@ -42,7 +46,7 @@ TEST_F(XrayTest, TakesBuffersOfFilesAndTypedNumbers) {
                                                  "--json"};
   const ProgramResult made = run_switchyard(run);
   EXPECT_EQ(made.exit_code, 0) << made.err;
-  EXPECT_EQ(nlohmann::json::parse(made.out)["total"]["global"]["bytes"], 24);
+  EXPECT_EQ(nlohmann::json::parse(made.out)["ladder"][0]["total"]["global"]["bytes"], 24);
 }
 
 TEST_F(XrayTest, ChecksAndSaysSo) {
@@ -89,6 +93,10 @@ TEST_F(XrayTest, BadInputIsOneClearLine) {
         "the limit of 50 warp instructions is used up in block (0, 0, 0): ");
   fails({"xray", path("none.ptx")}, 1, "none.ptx");
   fails({"xray", path("none.cu")}, 2, "expected a .ptx file");
+  fails(xray("copy") + Arguments{"--order", "1"}, 2, "--order does not concern");
+  fails({"xray", "softmax", "--grid", "2"}, 2, "--grid does not concern softmax");
+  fails({"xray", "softmax", "--gpu", "h10"}, 2, "--gpu: no GPU 'h10'; did you mean 'h100'?");
+  fails({"xray", "softmax", "--diff", path("none.json")}, 1, "none.json");
 }
 
 }  // namespace

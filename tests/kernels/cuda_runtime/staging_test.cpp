@@ -92,9 +92,9 @@ TEST_F(CudaCopyTest, SeveralCopiesToTheHostAreOneWait) {
                              {nullptr, from, 0},
                              {second.data(), from + 4000, 1},
                              {third.data(), from + 4993, 7}};
-  fake_.waits = 0;
+  fake_.traffic.waits = 0;
   EXPECT_EQ(read_back(cuda, copies), kNoFault);
-  EXPECT_EQ(fake_.waits, 1);
+  EXPECT_EQ(fake_.traffic.waits, 1U);
   EXPECT_TRUE(std::equal(first.begin(), first.end(), sent.begin()));
   EXPECT_EQ(second[0], sent[4000]);
   EXPECT_TRUE(std::equal(third.begin(), third.end(), sent.begin() + 4993));

@@ -16,13 +16,6 @@
 namespace switchyard::test {
 namespace {
 
-/// The names of the kernels by the host functions that stand for them. Filled by initialisers of
-/// the kernels' files, which may run before this file's.
-std::map<const void*, std::string>& kernel_names() {
-  static auto* const names = new std::map<const void*, std::string>;
-  return *names;
-}
-
 /// "matmul_tile" of the mangled name of switchyard::kernels::(anonymous
 /// namespace)::matmul_tile<...>.
 std::string short_name(const char* mangled) {
@@ -37,14 +30,6 @@ std::string short_name(const char* mangled) {
   name = name.substr(0, name.find_first_of("<("));
   const std::size_t scope = name.rfind("::");
   return scope == std::string::npos ? name : name.substr(scope + 2);
-}
-
-cudaError_t launched(const void* function) {
-  FakeLaunches& launches = FakeLaunches::instance();
-  const auto found = kernel_names().find(function);
-  if (found == kernel_names().end()) return cudaErrorInvalidDeviceFunction;
-  launches.note(found->second);
-  return cudaSuccess;
 }
 
 template <class T>
@@ -72,6 +57,13 @@ const kernels::CublasFunctions& counting_cublas() {
       .status_text = [](cublasStatus_t) { return "a status"; }};
   return functions;
 }
+
+const bool kCounted = [] {
+  FakeCuda::instance().on_launch = [](const kernels::xray::CompiledKernel& kernel) {
+    FakeLaunches::instance().note(short_name(kernel.name));
+  };
+  return true;
+}();
 
 }  // namespace
 
@@ -107,31 +99,3 @@ void install_fake_cublas() {
 }
 
 }  // namespace switchyard::test
-
-// ---- the functions of the CUDA runtime that nvcc's code calls to register and launch kernels
-
-extern "C" {
-
-void** __cudaRegisterFatBinary(void*) {
-  static void* handle = nullptr;
-  return &handle;
-}
-
-void __cudaRegisterFatBinaryEnd(void**) {}
-
-void __cudaUnregisterFatBinary(void**) {}
-
-void __cudaRegisterFunction(void**, const char* host_function, char*, const char* device_name, int,
-                            uint3*, uint3*, dim3*, dim3*, int*) {
-  switchyard::test::kernel_names()[host_function] = switchyard::test::short_name(device_name);
-}
-
-cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3, dim3, void**, std::size_t, cudaStream_t) {
-  return switchyard::test::launched(kernel);
-}
-
-cudaError_t cudaLaunchKernel(const void* function, dim3, dim3, void**, std::size_t, cudaStream_t) {
-  return switchyard::test::launched(function);
-}
-
-}  // extern "C"

@@ -21,7 +21,7 @@ constexpr std::int64_t kImages = 8;
 /// Holds what the host did between two moments.
 struct Counts {
   int launches = 0;
-  int waits = 0;
+  std::uint64_t waits = 0;
   std::string table;
 };
 
@@ -37,11 +37,11 @@ class GpuStep : public testing::Test {
 
   void begin() {
     FakeLaunches::instance().by_kernel.clear();
-    fake_.waits = 0;
+    fake_.traffic.waits = 0;
   }
   Counts counts() const {
     const FakeLaunches& launches = FakeLaunches::instance();
-    return {launches.count(), fake_.waits, launches.table()};
+    return {launches.count(), fake_.traffic.waits, launches.table()};
   }
 
   static TrainConfig config() {
@@ -83,7 +83,7 @@ TEST_F(GpuStep, ATrainingStep) {
   int steps = 0;
   trainer.run([&] { return ++steps == 3; });  // the first one also opens and fills what it needs
   EXPECT_LE(step.launches, 250) << step.table;
-  EXPECT_LE(step.waits, 2);
+  EXPECT_LE(step.waits, 2U);
   RecordProperty("launches", step.launches);
   RecordProperty("waits", step.waits);
 }
@@ -101,7 +101,7 @@ TEST_F(GpuStep, AHessianVectorProduct) {
   const HessianOperator hessian(cross_entropy(output.logits, labels), parameters);
   const std::vector<Tensor> product = hessian.apply(direction);
   const Counts counted = counts();
-  EXPECT_EQ(counted.waits, 0) << counted.table;
+  EXPECT_EQ(counted.waits, 0U) << counted.table;
   RecordProperty("launches", counted.launches);
 }
 

@@ -1,0 +1,96 @@
+#include "analysis/xray/measures.h"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace switchyard::xray {
+namespace {
+
+using nlohmann::json;
+
+double compulsory_bytes(const json& run) {
+  return run.at("compulsory").is_null() ? 0.0 : run.at("compulsory").at("bytes").get<double>();
+}
+double waits(const json& run) {
+  double sum = 0.0;
+  for (const json& pass : run.at("passes")) sum += pass.at("waits").get<double>();
+  return sum;
+}
+double total(const json& run, const char* path) {
+  return run.at("total").at(json::json_pointer(path)).get<double>();
+}
+
+/// Each measure's name and what it is of a run.
+struct Measure {
+  std::string name;
+  double (*of)(const json& run);
+};
+const std::vector<Measure>& measures() {
+  static const std::vector<Measure> all = {
+      {"launches", [](const json& run) { return run.at("launched").get<double>(); }},
+      {"waits", waits},
+      {"warp_instructions", [](const json& run) { return total(run, "/warp_instructions"); }},
+      {"sectors", [](const json& run) { return total(run, "/global/sectors"); }},
+      {"ideal_sectors", [](const json& run) { return total(run, "/global/ideal_sectors"); }},
+      {"turns", [](const json& run) { return total(run, "/shared/turns"); }},
+      {"ideal_turns", [](const json& run) { return total(run, "/shared/ideal_turns"); }},
+      {"collisions", [](const json& run) { return total(run, "/atomics/collisions"); }},
+      {"local_bytes", [](const json& run) { return total(run, "/local/bytes"); }},
+      {"flops", [](const json& run) { return total(run, "/flops"); }},
+      {"tensor_flops", [](const json& run) { return total(run, "/tensor_flops"); }},
+      {"moved_bytes", [](const json& run) { return total(run, "/moved_bytes"); }},
+      {"compulsory_bytes", compulsory_bytes}};
+  return all;
+}
+
+}  // namespace
+
+Measures measures_of(const json& run) {
+  Measures values;
+  for (const Measure& each : measures()) values.emplace_back(each.name, each.of(run));
+  return values;
+}
+
+const std::vector<std::string>& measure_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Measure& each : measures()) all.push_back(each.name);
+    return all;
+  }();
+  return names;
+}
+
+double measure(const Measures& measures, const std::string& name) {
+  for (const auto& [each, value] : measures) {
+    if (each == name) return value;
+  }
+  throw std::out_of_range("no measure " + name);
+}
+
+std::map<std::string, json> by_kernel(const json& run) {
+  std::map<std::string, json> kernels;
+  for (const json& launch : run.at("launches")) {
+    json& kernel = kernels[launch.at("name")];
+    if (kernel.is_null()) {
+      kernel = {{"launched", 1},
+                {"passes", json::array()},
+                {"compulsory", nullptr},
+                {"total", launch.at("total")}};
+      continue;
+    }
+    kernel["launched"] = kernel["launched"].get<int>() + 1;
+    for (const auto& [path, value] : launch.at("total").flatten().items()) {
+      if (!value.is_number()) continue;  // an object without fields
+      json& sum = kernel["total"][json::json_pointer(path)];
+      sum = (sum.is_null() ? 0 : sum.get<std::uint64_t>()) + value.get<std::uint64_t>();
+    }
+  }
+  return kernels;
+}
+
+double moved_over_compulsory(const Measures& measures) {
+  const double compulsory = measure(measures, "compulsory_bytes");
+  return compulsory == 0.0 ? 0.0 : measure(measures, "moved_bytes") / compulsory;
+}
+
+}  // namespace switchyard::xray
