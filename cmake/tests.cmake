@@ -199,11 +199,18 @@ add_test(NAME bench.gpu COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/gpu/measure_t
 add_test(NAME layers COMMAND "${PROJECT_SOURCE_DIR}/tests/layers/check_layers.sh"
                              "${PROJECT_SOURCE_DIR}")
 
-# The guide's commands, typed in order. Not with sanitizers: app tests cover the same commands there.
+# The commands of the guide, typed in order, and of the labs. Not with sanitizers: app tests cover the
+# same commands there.
 if(TARGET switchyard AND NOT SWITCHYARD_SANITIZE)
-  add_test(NAME guide COMMAND "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"
-                              "$<TARGET_FILE_DIR:switchyard>" "${PROJECT_SOURCE_DIR}/docs/guide")
+  set(_type_commands "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"
+                     "$<TARGET_FILE_DIR:switchyard>")
+  file(GLOB _chapters CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/guide/[0-9]*.md")
+  add_test(NAME guide COMMAND ${_type_commands} ${_chapters})
   set_tests_properties(guide PROPERTIES TIMEOUT 900 RUN_SERIAL ON)
+  file(GLOB _pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/labs/*.md"
+                                     "${PROJECT_SOURCE_DIR}/docs/labs/*/*.md")
+  add_test(NAME labs.commands COMMAND ${_type_commands} ${_pages})
+  set_tests_properties(labs.commands PROPERTIES LABELS labs)
 endif()
 
 # The exported package: install it, then configure, build and run a program outside the tree. Not
@@ -235,3 +242,5 @@ foreach(file ${_examples})
   switchyard_light_optimisation(example_${name})
   add_test(NAME example.${name} COMMAND example_${name})
 endforeach()
+
+include(cmake/labs.cmake)  # the exercises of docs/labs, unsolved and solved

@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# Runs every ```sh block of docs/guide, chapter by chapter, in one empty folder, as a reader would who
-# types them in order. Blocks fenced as ```text or ```console are only shown.
-# usage: run_guide.sh PROGRAM_FOLDER GUIDE_FOLDER
+# Runs every ```sh block of some pages, page by page, in one empty folder, as a reader would who types
+# them in order. Blocks fenced as ```text or ```console are only shown.
+# usage: run_guide.sh PROGRAM_FOLDER PAGE...
 set -euo pipefail
 program_folder=$(cd "$1" && pwd)
-guide_folder=$(cd "$2" && pwd)
+pages=()
+for page in "${@:2}"; do pages+=("$(realpath "$page")"); done
 workplace=$(mktemp -d)
 trap 'rm -rf "$workplace"' EXIT
 cd "$workplace"
 export PATH="$program_folder:$PATH"
 
-blocks=0
-for chapter in "$guide_folder"/[0-9]*.md; do
-  awk -v prefix="$(basename "$chapter" .md)" '
+number=0
+for page in "${pages[@]}"; do
+  number=$((number + 1))
+  # "05-labs-questions-01.sh": the page's place, folder and name, then the block's place on it.
+  prefix=$(printf '%02d-%s-%s' "$number" "$(basename "$(dirname "$page")")" "$(basename "$page" .md)")
+  awk -v prefix="$prefix" '
     /^```sh$/ { inside = 1; count++; file = sprintf("%s-%02d.sh", prefix, count); next }
     /^```$/ && inside { inside = 0; close(file); next }
-    inside { print > file }' "$chapter"
+    inside { print > file }' "$page"
 done
+blocks=0
 for block in [0-9]*.sh; do
   [[ -e $block ]] || break
   blocks=$((blocks + 1))
@@ -29,5 +34,5 @@ for block in [0-9]*.sh; do
   }
   echo "--- $block took $((SECONDS - started)) s"
 done
-((blocks > 0)) || { echo "run_guide: no sh block found in $guide_folder" >&2; exit 1; }
+((blocks > 0)) || { echo "run_guide: no sh block found in ${pages[*]}" >&2; exit 1; }
 echo "run_guide: $blocks blocks ran"
