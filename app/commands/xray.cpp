@@ -9,6 +9,7 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/xray_arguments.h"
+#include "app/xray_expect.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
@@ -24,7 +25,8 @@ using kernels::xray::Module;
 
 struct Options {
   std::string file, kernel, grid = "1", block = "32";
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments, expectations;
+  double tolerance = 0;
   std::uint64_t shared = 0;
   std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
   std::uint64_t lines = 12;
@@ -91,14 +93,17 @@ int xray(const Options& options) {
   launch.instruction_limit = options.limit;
   launch.check = options.check;
   const auto report = code.launch(kernel, shape, parameters, launch);
+  check_xray_expectations(kernel, memory, options.expectations, options.tolerance);
   const auto lines = xray_lines(report, options.file);
   if (json_wanted()) {
     nlohmann::json document = xray_json(report, lines);
-    document["checked"] = options.check;  // a finding would have ended the run
+    document["checked"] = options.check;                 // a finding would have ended the run
+    document["compared"] = options.expectations.size();  // so would a difference
     print_json(document);
   } else {
     print_text(xray_text(report, lines, options.lines));
     if (options.check) print_text("  check: nothing found\n");
+    if (!options.expectations.empty()) print_text("  results: as expected\n");
   }
   return kSuccess;
 }
@@ -124,6 +129,16 @@ Action add_xray(CLI::App& command) {
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  command.add_option("--expect", options->expectations, kXrayExpectHelp)
+      ->type_name("N=BUFFER")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      .add_option("--tolerance", options->tolerance,
+                  "How far a floating result x may lie from an expected y, times max(1, |y|)")
+      ->check(positive_number())
+      ->capture_default_str();
   command.add_option("--shared", options->shared, "Bytes of dynamic shared memory")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();
