@@ -184,6 +184,13 @@ if(_python)
                                     --start-directory "${PROJECT_SOURCE_DIR}/tests/bench/peers")
 endif()
 
+# Kernels that Triton, Liger and NVRTC make, under the X-ray. Skipped where nothing can make any.
+if(TARGET switchyard)
+  add_test(NAME xray.elsewhere COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/peers/elsewhere_test.sh"
+                                       "$<TARGET_FILE:switchyard>" "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(xray.elsewhere PROPERTIES TIMEOUT 1200 LABELS nightly SKIP_RETURN_CODE 77)
+endif()
+
 # What `./run gpu` does, on stand-ins for its programs and tools.
 add_test(NAME bench.gpu COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/gpu/measure_test.sh"
                                 "${PROJECT_SOURCE_DIR}")
