@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every ```sh block of docs/guide, chapter by chapter, in one empty folder, as a reader would who
-# types them in order. Blocks fenced as ```text or ```console are only shown.
+# Runs every ```sh block of docs/guide, chapter by chapter, in one folder, as a reader would who types them in order.
+# The folder has the repository's docs and bench, and is empty otherwise. Blocks fenced as ```text or ```console are only shown.
 # usage: run_guide.sh PROGRAM_FOLDER GUIDE_FOLDER
 set -euo pipefail
 program_folder=$(cd "$1" && pwd)
@@ -8,6 +8,8 @@ guide_folder=$(cd "$2" && pwd)
 workplace=$(mktemp -d)
 trap 'rm -rf "$workplace"' EXIT
 cd "$workplace"
+ln -s "$guide_folder/.." docs
+ln -s "$guide_folder/../../bench" bench
 export PATH="$program_folder:$PATH"
 
 blocks=0
