@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <random>
 #include <string_view>
 
-#include "app/option_values.h"
+#include "app/xray_buffer.h"
 #include "app/xray_numbers.h"
 #include "engine/core/check.h"
-#include "engine/io/npy.h"
-#include "engine/io/safetensors.h"
-#include "engine/io/safetensors_format.h"
 
 namespace switchyard {
 namespace {
@@ -40,11 +36,10 @@ class Reader {
 
   Value read(std::string_view text, const kernels::xray::Type* declared) {
     if (text.starts_with('{')) return read_structure(text);
-    if (text.ends_with(".npy")) return read_npy_file(std::string(text));
-    if (text.find(".safetensors:") != std::string_view::npos) return read_tensor(text);
+    const auto buffer = read_xray_buffer(text, "--arg " + std::to_string(position_));
+    if (buffer) return pointer(*buffer);
     std::string_view rest = text;
     const std::string_view form = next_part(rest);
-    if (form == "zeros" || form == "iota" || form == "random") return make_buffer(form, rest);
     NumberType type;
     if (parse_number_type(form, type)) return number(type, rest);
     require(rest.empty(), "is no TYPE:VALUE, buffer or file");
@@ -71,64 +66,11 @@ class Reader {
     return {bytes, bytes.size()};
   }
 
-  Value pointer(std::string_view data) {
-    std::byte* buffer = memory_.allocate(data.size(), name());
-    if (!data.empty()) std::memcpy(buffer, data.data(), data.size());
-    const auto address = reinterpret_cast<std::uint64_t>(buffer);
+  Value pointer(const XrayBuffer& buffer) {
+    std::byte* memory = memory_.allocate(buffer.bytes(), xray_buffer_name(position_, ++buffers_));
+    if (!buffer.data.empty()) std::memcpy(memory, buffer.data.data(), buffer.data.size());
+    const auto address = reinterpret_cast<std::uint64_t>(memory);
     return {std::string(reinterpret_cast<const char*>(&address), sizeof address), sizeof address};
-  }
-
-  std::string name() {
-    ++buffers_;
-    return "argument " + std::to_string(position_) +
-           (buffers_ == 1 ? "" : " (buffer " + std::to_string(buffers_) + ")");
-  }
-
-  Value make_buffer(std::string_view form, std::string_view rest) {
-    NumberType type;
-    require(parse_number_type(next_part(rest), type), "has an unknown type");
-    const auto count = parse_whole_number(next_part(rest));
-    require(count && *count <= kMostElements, "needs a count of at most 2^30");
-    std::uint64_t seed = 1, below = 100;
-    if (form == "random") {
-      for (std::uint64_t* one : {&seed, &below}) {
-        if (rest.empty()) break;
-        const auto given = parse_whole_number(next_part(rest));
-        require(given.has_value(), "has a seed or limit that is no number");
-        *one = *given;
-      }
-      require(below > 0, "needs a limit above 0");
-    }
-    require(rest.empty(), "has parts too many");
-    std::string data;
-    std::mt19937_64 random(seed);
-    for (std::uint64_t i = 0; i < *count; ++i) {
-      const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
-      const double value =
-          form == "zeros"  ? 0.0
-          : form == "iota" ? static_cast<double>(i)
-          : is_floating(type)
-              ? 2 * unit - 1
-              : static_cast<double>(static_cast<std::uint64_t>(unit * static_cast<double>(below)));
-      append_value(type, value, data);
-    }
-    return pointer(data);
-  }
-
-  Value read_npy_file(const std::string& path) { return pointer(read_npy(path).data); }
-
-  Value read_tensor(std::string_view text) {
-    const std::size_t colon = text.rfind(':');
-    const std::string path(text.substr(0, colon)), tensor(text.substr(colon + 1));
-    const TensorFile file = read_safetensors(path, StoredBFloat16::kKept);
-    const auto found = file.tensors.find(tensor);
-    check(found != file.tensors.end(), "{}: the tensor {} is missing", path, tensor);
-    Value value;
-    const Tensor& numbers = found->second;
-    safetensors::with_elements(numbers, [&](const auto* from) {
-      value = pointer({reinterpret_cast<const char*>(from), numbers.bytes()});
-    });
-    return value;
   }
 
   Value read_structure(std::string_view text) {
@@ -149,15 +91,18 @@ class Reader {
     return all;
   }
 
-  static constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
-
   Memory& memory_;
   std::size_t position_;
   const std::string& argument_;
-  int buffers_ = 0;
+  std::uint64_t buffers_ = 0;
 };
 
 }  // namespace
+
+std::string xray_buffer_name(std::uint64_t argument, std::uint64_t buffer) {
+  return buffer == 1 ? fmt::format("argument {}", argument)
+                     : fmt::format("argument {} (buffer {})", argument, buffer);
+}
 
 std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
                                        const std::vector<std::string>& arguments, Memory& memory) {

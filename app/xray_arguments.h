@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,19 @@ inline constexpr const char* kXrayArgumentHelp =
   zeros:TYPE:COUNT               a buffer of zeros
   iota:TYPE:COUNT                0, 1, 2 ...
   random:TYPE:COUNT[:SEED[:BELOW]]   floating: from -1 to 1; integers: from 0 to BELOW - 1 (100)
+  values:TYPE:A,B*COUNT,C ...    these numbers, one of them COUNT times
   FILE.npy                       a buffer with the file's numbers
   FILE.safetensors:TENSOR        a buffer with a tensor
   {ARGUMENT, ARGUMENT ...}       a structure passed by value, each field aligned to its size
 TYPE is one of i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64.)";
 
-/// Makes a kernel's parameter buffer of what the user wrote, and its buffers in `memory`, named by
-/// their position: "argument 2". Errors: UsageError for a number of arguments, a form, a type or a
-/// size that does not fit; Error for a file that cannot be read.
+/// What the buffers of arguments are named in messages: "argument 2", and from the second buffer of
+/// a structure on "argument 2 (buffer 2)".
+std::string xray_buffer_name(std::uint64_t argument, std::uint64_t buffer);
+
+/// Makes a kernel's parameter buffer of what the user wrote, and its buffers in `memory`. Errors:
+/// UsageError for a number of arguments, a form, a type or a size that does not fit; Error for a
+/// file that cannot be read.
 std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
                                        const std::vector<std::string>& arguments,
                                        kernels::xray::Memory& memory);

@@ -1,10 +1,13 @@
 #include "app/xray_numbers.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
+#include <cstring>
 #include <iterator>
 #include <limits>
 
-#include "engine/core/bfloat16.h"
+#include "app/output.h"
 #include "kernels/common/half.h"
 
 namespace switchyard {
@@ -61,6 +64,34 @@ bool parse_number_type(std::string_view name, NumberType& type) {
 }
 
 bool is_floating(NumberType type) { return type >= NumberType::kFloat16; }
+
+std::size_t number_bytes(NumberType type) {
+  return with_type(type, []<class T>() { return sizeof(T); });
+}
+
+double number_at(NumberType type, const char* from) {
+  return with_type(type, [&]<class T>() {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    if constexpr (sizeof(T) == 2 && !std::numeric_limits<T>::is_integer) {
+      return static_cast<double>(static_cast<float>(value));
+    } else {
+      return static_cast<double>(value);
+    }
+  });
+}
+
+std::string number_text(NumberType type, const char* from) {
+  if (is_floating(type)) return fmt::format("{:.9g}", unsigned_nan(number_at(type, from)));
+  return with_type(type, [&]<class T>() -> std::string {
+    if constexpr (std::numeric_limits<T>::is_integer) {
+      T value;
+      std::memcpy(&value, from, sizeof value);
+      return std::to_string(value);
+    }
+    return {};
+  });
+}
 
 void append_value(NumberType type, double value, std::string& bytes) {
   with_type(type, [&]<class T>() {

@@ -180,6 +180,13 @@ if(TARGET switchyard)
   set_tests_properties(resources PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
+# The museum: each broken kernel is caught as its page says, each mended one passes. Skipped without nvcc.
+if(TARGET switchyard)
+  add_test(NAME museum COMMAND ${CMAKE_COMMAND} -E env "SWITCHYARD=$<TARGET_FILE:switchyard>"
+                               "${PROJECT_SOURCE_DIR}/docs/museum/check" all)
+  set_tests_properties(museum PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
+
 # Style: skipped where clang-format 14 is missing.
 add_test(NAME format COMMAND "${PROJECT_SOURCE_DIR}/run" format --check)
 set_tests_properties(format PROPERTIES SKIP_RETURN_CODE 77)
@@ -189,6 +196,13 @@ find_program(_python python3)
 if(_python)
   add_test(NAME bench.peers COMMAND "${_python}" -m unittest discover --pattern "*_test.py"
                                     --start-directory "${PROJECT_SOURCE_DIR}/tests/bench/peers")
+endif()
+
+# Kernels that Triton, Liger and NVRTC make, under the X-ray. Skipped where nothing can make any.
+if(TARGET switchyard)
+  add_test(NAME xray.elsewhere COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/peers/elsewhere_test.sh"
+                                       "$<TARGET_FILE:switchyard>" "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(xray.elsewhere PROPERTIES TIMEOUT 1200 LABELS nightly SKIP_RETURN_CODE 77)
 endif()
 
 # What `./run gpu` does, on stand-ins for its programs and tools.

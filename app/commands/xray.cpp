@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -13,22 +12,18 @@
 #include "app/output.h"
 #include "app/xray/budget_file.h"
 #include "app/xray/document.h"
+#include "app/xray/file_target.h"
 #include "app/xray/targets.h"
 #include "app/xray/text.h"
 #include "app/xray_arguments.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
-#include "engine/io/files.h"
 #include "engine/io/json.h"
-#include "kernels/workbench/resources.h"
 #include "kernels/xray/xray.h"
 
 namespace switchyard {
 namespace {
-
-using kernels::Dim3;
-using kernels::xray::Module;
 
 constexpr const char* kTargetHelp =
     R"(TARGET is one of
@@ -45,9 +40,7 @@ All but the first are of the kernels that nvcc compiled into this program.
 
 struct Options {
   XrayTarget target;
-  std::string kernel, grid = "1", block = "32";  // of a file
-  std::vector<std::string> arguments;
-  std::uint64_t shared = 0;
+  XrayFile file;
   std::optional<std::string> gpu;
   std::string budget, write_budget, diff;
   std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
@@ -55,49 +48,6 @@ struct Options {
   std::optional<int> threads;
   bool check = false;
 };
-
-/// Reads "X", "X,Y" or "X,Y,Z".
-Dim3 parse_extent(const std::string& option, const std::string& text) {
-  unsigned parts[3] = {1, 1, 1};
-  std::string_view rest = text;
-  for (int i = 0; i < 3; ++i) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const auto value = parse_whole_number(part);
-    check<UsageError>(value && *value >= 1 && *value <= 2147483647,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to 2147483647, got '{}'",
-                      option, text);
-    parts[i] = static_cast<unsigned>(*value);
-    rest.remove_prefix(part.size());
-    if (rest.empty()) return {parts[0], parts[1], parts[2]};
-    rest.remove_prefix(1);
-  }
-  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
-}
-
-/// The kernel that is meant: its name in the file, its name as people write it, or a part of that
-/// which only one has; without any, the only one.
-std::string choose_kernel(const Module& module, const std::string& wanted) {
-  const std::vector<std::string> all = module.kernels();
-  std::vector<std::string> names, found;
-  for (const std::string& kernel : all) {
-    const std::string name = kernels::workbench::short_kernel_name(kernel);
-    if (kernel == wanted || name == wanted) return kernel;
-    names.push_back(name);
-    if (name.find(wanted) != std::string::npos) found.push_back(kernel);
-  }
-  if (found.size() == 1) return found[0];
-  constexpr std::size_t kShown = 20;
-  const std::size_t count = names.size();
-  if (count > kShown) names.resize(kShown);
-  const std::string list =
-      fmt::format("{}{}", fmt::join(names, ", "),
-                  count > kShown ? fmt::format(" and {} more", count - kShown) : "");
-  check(count > 0, "{}: there is no kernel in it", module.file());
-  check<UsageError>(!wanted.empty(), "--kernel: {} has several, name one of {}", module.file(),
-                    list);
-  throw UsageError(fmt::format("--kernel: '{}' names {} kernels of {}; it has {}", wanted,
-                               found.size(), module.file(), list));
-}
 
 /// The options that concern some kinds of targets alone.
 struct Concern {
@@ -110,6 +60,8 @@ const std::vector<Concern>& concerns() {
                                            {"--grid", {kFile}},
                                            {"--block", {kFile}},
                                            {"--arg", {kFile}},
+                                           {"--expect", {kFile}},
+                                           {"--tolerance", {kFile}},
                                            {"--shared", {kFile}},
                                            {"NAME=VALUE", {kKernels, kLayer}},
                                            {"--dtype", {kKernels, kOperation, kLayer, kStep}},
@@ -144,28 +96,12 @@ int print_difference(const nlohmann::json& before, const nlohmann::json& documen
   return kSuccess;
 }
 
-/// The kernel of a file, run once.
-XrayRun xray_file(const Options& options) {
-  const std::string& file = options.target.name;
-  const kernels::LaunchShape shape{.grid = parse_extent("--grid", options.grid),
-                                   .block = parse_extent("--block", options.block),
-                                   .dynamic_shared_bytes = options.shared};
-  kernels::xray::Memory memory;
-  kernels::xray::Code code(Module::parse(read_file(file), file), memory);
-  const std::string kernel = choose_kernel(code.module(), options.kernel);
-  const std::vector<std::byte> parameters =
-      xray_parameters(*code.module().function(kernel), options.arguments, memory);
-  kernels::xray::LaunchOptions launch;
-  launch.instruction_limit = options.limit;
-  launch.check = options.check;
-  XrayRun run{.name = fmt::format("{}:{}", file, kernel)};
-  run.recording.launches.push_back(code.launch(kernel, shape, parameters, launch));
-  return run;
-}
-
 std::vector<XrayRun> run_target(const Options& options, const std::optional<xray::Gpu>& gpu) {
   const XrayTargetKind kind = kind_of(options.target.name);
-  if (kind == XrayTargetKind::kFile) return {xray_file(options)};
+  if (kind == XrayTargetKind::kFile) {
+    return {xray_file(options.target.name, options.file,
+                      {.instruction_limit = options.limit, .check = options.check})};
+  }
   XrayMachineOptions of_machine{.instruction_limit = options.limit, .check = options.check};
   if (gpu) {
     of_machine.multiprocessors = gpu->multiprocessors;
@@ -194,6 +130,7 @@ void print_document(const Options& options, const nlohmann::json& document, cons
     print_text(document_text(document, options.lines));
   }
   if (options.check) print_text("  check: nothing found\n");
+  if (!options.file.expectations.empty()) print_text("  results: as expected\n");
 }
 
 /// Whether every run of the document ran, to the right result. Errors: Error with the first that
@@ -277,24 +214,7 @@ Action add_xray(CLI::App& command) {
       ->type_name("FILE")
       ->excludes(diff)
       ->excludes(budget);
-  command
-      .add_option("--kernel", options->kernel,
-                  "Name of the kernel, or a part that only one has; needed where there are several")
-      ->type_name("NAME");
-  command.add_option("--grid", options->grid, "Blocks: X, X,Y or X,Y,Z")
-      ->type_name("X,Y,Z")
-      ->capture_default_str();
-  command.add_option("--block", options->block, "Threads of a block: X, X,Y or X,Y,Z")
-      ->type_name("X,Y,Z")
-      ->capture_default_str();
-  command.add_option("--arg", options->arguments, "The kernel's next argument, see below")
-      ->type_name("ARGUMENT")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
-  command.add_option("--shared", options->shared, "Bytes of dynamic shared memory")
-      ->check(whole_number(0, kAnySigned))
-      ->capture_default_str();
+  add_xray_file_options(command, options->file);
   command
       .add_option("--limit", options->limit,
                   "Warp instructions after which the kernel counts as one that never ends")

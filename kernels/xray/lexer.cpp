@@ -31,7 +31,7 @@ void Lexer::skip_blanks() {
     } else if (c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v') {
       ++at_;
     } else if (text_.substr(at_, 2) == "//") {
-      at_ = std::min(text_.find('\n', at_), text_.size());
+      skip_line_comment();
     } else if (text_.substr(at_, 2) == "/*") {
       const std::size_t end = text_.find("*/", at_ + 2);
       if (end == std::string_view::npos) fail("a comment has no end");
@@ -43,13 +43,21 @@ void Lexer::skip_blanks() {
   }
 }
 
+void Lexer::skip_line_comment() {
+  const std::size_t end = std::min(text_.find('\n', at_), text_.size());
+  const std::string_view comment = text_.substr(at_, end - at_);
+  if (comment.starts_with("// begin inline asm")) inline_asm_ = ++asm_statements_;
+  if (comment.starts_with("// end inline asm")) inline_asm_ = 0;
+  at_ = end;
+}
+
 bool Lexer::at_double_colon(std::size_t at) const {
   return at + 2 < text_.size() && text_[at] == ':' && text_[at + 1] == ':' &&
          is_name(text_[at + 2]);
 }
 
 Token Lexer::take(Token::Kind kind, std::size_t end) {
-  const Token token{kind, text_.substr(at_, end - at_), line_};
+  const Token token{kind, text_.substr(at_, end - at_), line_, inline_asm_};
   at_ = end;
   return token;
 }

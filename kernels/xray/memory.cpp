@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include "kernels/api/error.h"
@@ -28,11 +27,13 @@ void Memory::Free::operator()(std::byte* memory) const { std::free(memory); }
 
 std::byte* Memory::allocate(std::size_t bytes, std::string name) {
   if (bytes > SIZE_MAX - 2 * kAlignment) throw OutOfMemory(bytes, "the host");
-  const std::size_t taken = (bytes / kAlignment + 1) * kAlignment;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, taken));
-  if (memory == nullptr) throw OutOfMemory(bytes, "the host");
-  owned_.emplace_back(memory);
-  std::memset(memory, 0, taken);
+  // calloc leaves pages of large buffers untouched until a kernel uses them, so that a buffer
+  // beyond 2^31 elements costs nothing where few of them are used.
+  auto* taken = static_cast<std::byte*>(std::calloc(bytes / kAlignment + 2, kAlignment));
+  if (taken == nullptr) throw OutOfMemory(bytes, "the host");
+  owned_.emplace_back(taken);
+  const auto address = reinterpret_cast<std::uintptr_t>(taken);
+  std::byte* memory = taken + (kAlignment - address % kAlignment) % kAlignment;
   add(memory, bytes, std::move(name));
   return memory;
 }
@@ -53,6 +54,12 @@ const Allocation* Memory::find(std::uint64_t address, std::uint64_t bytes) const
   if (after == allocations_.begin()) return nullptr;
   const Allocation& one = *(after - 1);
   return one.holds(address, bytes) ? &one : nullptr;
+}
+
+const Allocation* Memory::find(std::string_view name) const {
+  const auto found = std::find_if(allocations_.begin(), allocations_.end(),
+                                  [&](const Allocation& one) { return one.name == name; });
+  return found == allocations_.end() ? nullptr : &*found;
 }
 
 std::string Memory::describe(std::uint64_t address) const {

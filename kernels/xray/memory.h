@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace switchyard::kernels::xray {
@@ -33,6 +34,8 @@ class Memory {
 
   /// The allocation that holds `bytes` bytes from `address` on; null if there is none.
   const Allocation* find(std::uint64_t address, std::uint64_t bytes) const;
+  /// The allocation of that name; null if there is none.
+  const Allocation* find(std::string_view name) const;
   /// Says where an address lies that is in none: "4 bytes after the end of input (4096 bytes)".
   std::string describe(std::uint64_t address) const;
 

@@ -49,7 +49,7 @@ class Parser {
   void parse_body(Function& function);
   void parse_body_directive(Function& function);
   using Position = std::array<std::uint32_t, 3>;  ///< file, line, column
-  void parse_location();
+  void parse_location(std::uint32_t inline_asm);
   Position parse_position();
   std::uint32_t source_at(const Position& position, std::uint32_t outer);
   void parse_registers(Function& function);
@@ -89,6 +89,7 @@ class Parser {
   std::uint64_t variable_bytes_ = 0;                              ///< of the file's own variables
   std::map<Position, std::uint32_t> positions_;  ///< of this function: numbers of places
   std::uint32_t source_ = 0;
+  std::uint32_t placed_asm_ = 0;  ///< the asm statement that had a place last
 };
 
 }  // namespace switchyard::kernels::xray

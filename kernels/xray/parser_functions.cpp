@@ -157,7 +157,7 @@ void Parser::parse_body_directive(Function& function) {
   if (word == ".reg") {
     parse_registers(function);
   } else if (word == ".loc") {
-    parse_location();
+    parse_location(first.inline_asm);
   } else if (word == ".shared" || word == ".local" || word == ".param") {
     parse_variables(word == ".shared"  ? Space::kShared
                     : word == ".local" ? Space::kLocal
@@ -178,7 +178,9 @@ Parser::Position Parser::parse_position() {
 }
 
 /// .loc FILE LINE COLUMN [, function_name LABEL [+ N], inlined_at FILE LINE COLUMN]
-void Parser::parse_location() {
+/// In an asm statement of several lines LLVM counts on from the statement's line, as if each were a
+/// line of the source (Triton's loads are such), so only the first place in it is one.
+void Parser::parse_location(std::uint32_t inline_asm) {
   const Position here = parse_position();
   std::uint32_t outer = 0;
   if (accept(',')) {
@@ -190,7 +192,8 @@ void Parser::parse_location() {
     if (expect_word("inlined_at") != "inlined_at") fail("expected inlined_at");
     outer = source_at(parse_position(), 0);
   }
-  source_ = source_at(here, outer);
+  if (inline_asm == 0 || inline_asm != placed_asm_) source_ = source_at(here, outer);
+  placed_asm_ = inline_asm;
 }
 
 /// The number of a place; a new one where it was not seen in this function, or inlined elsewhere.

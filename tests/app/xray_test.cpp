@@ -71,6 +71,49 @@ TEST_F(XrayTest, ChecksAndSaysSo) {
   EXPECT_NE(wrong.err.find("a race: "), std::string::npos) << wrong.err;
 }
 
+TEST_F(XrayTest, ComparesResultsWithWhatIsExpected) {
+  const Arguments run = xray("copy") + Arguments{"--arg",   "values:f32:1,nan,-2.5*2",
+                                                 "--arg",   "zeros:f32:4",
+                                                 "--arg",   "4",
+                                                 "--expect"};
+  const ProgramResult right = run_switchyard(run + Arguments{"1=values:f32:1,nan,-2.5,-2.5"});
+  EXPECT_EQ(right.exit_code, 0) << right.err;
+  EXPECT_NE(right.out.find("results: as expected"), std::string::npos) << right.out;
+
+  const ProgramResult wrong = run_switchyard(run + Arguments{"1=values:f32:1,0,-2.5,-2.6"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.err.find("copy: argument 1: element 1 is nan, expected 0; 2 of 4 differ"),
+            std::string::npos)
+      << wrong.err;
+  const Arguments near{"1=values:f32:1,nan,-2.5,-2.6", "--tolerance", "0.05"};
+  EXPECT_EQ(run_switchyard(run + near).exit_code, 0);
+  const Arguments farther{"1=values:f32:1,nan,-2.5,-2.7", "--tolerance", "0.05"};
+  EXPECT_EQ(run_switchyard(run + farther).exit_code, 1);
+}
+
+TEST_F(XrayTest, BadExpectationsAreOneClearLine) {
+  const auto fails = [&](const std::string& expectation, const std::string& part) {
+    const ProgramResult result =
+        run_switchyard(xray("copy") + Arguments{"--arg", "zeros:f32:4", "--arg", "zeros:f32:4",
+                                                "--arg", "4", "--expect", expectation});
+    EXPECT_EQ(result.exit_code, 2) << expectation << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  };
+  fails("zeros:f32:4", "is not N=BUFFER");
+  fails("x=zeros:f32:4", "is not N=BUFFER");
+  fails("1.0=zeros:f32:4", "is not N=BUFFER");
+  fails("2=zeros:f32:4", "names an argument that is no buffer");
+  fails("1.2=zeros:f32:4", "names an argument that is no buffer");
+  fails("1=4", "names no buffer to compare with");
+  fails("1=", "names no buffer to compare with");
+  fails("1=zeros:f32:3", "has 12 bytes, argument 1 has 16");
+  fails("1=values:f32:1,x", "--expect: 'values:f32:1,x' holds what is no number of its type");
+  fails("1=values:i8:300", "holds what is no number of its type");
+  fails("1=values:i8:", "needs at least one number");
+  fails("1=values:i8:1*99999999999", "repeats a number too often");
+}
+
 TEST_F(XrayTest, BadInputIsOneClearLine) {
   const auto fails = [&](const Arguments& arguments, int code, const std::string& part) {
     const ProgramResult result = run_switchyard(arguments);

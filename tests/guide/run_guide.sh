@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Runs every ```sh block of some pages, page by page, in one empty folder, as a reader would who types
-# them in order. Blocks fenced as ```text or ```console are only shown.
+# Runs every ```sh block of some pages, page by page, in one folder, as a reader would who types them in
+# order. The folder has the repository's docs and bench, and is empty otherwise. Blocks fenced as ```text
+# or ```console are only shown.
 # usage: run_guide.sh PROGRAM_FOLDER PAGE...
 set -euo pipefail
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 program_folder=$(cd "$1" && pwd)
 pages=()
 for page in "${@:2}"; do pages+=("$(realpath "$page")"); done
 workplace=$(mktemp -d)
 trap 'rm -rf "$workplace"' EXIT
 cd "$workplace"
+ln -s "$repository/docs" docs
+ln -s "$repository/bench" bench
 export PATH="$program_folder:$PATH"
 
 number=0

@@ -59,6 +59,32 @@ TEST(XrayParser, ReadsEveryNotationOfNumbers) {
             static_cast<std::int64_t>(0xBFF0000000000000U));
 }
 
+TEST(XrayParser, AnAsmStatementHasOnePlace) {
+  const auto module = parse(R"(.file 1 "a.py"
+.visible .entry k() {
+  .loc 1 14 3
+  // begin inline asm
+  .loc 1 14 3
+  bar.sync 0;
+  .loc 1 15 3
+  bar.sync 0;
+  // end inline asm
+  // begin inline asm
+  .loc 1 20 3
+  bar.sync 0;
+  .loc 1 21 3
+  bar.sync 0;
+  // end inline asm
+  .loc 1 30 3
+  ret;
+})");
+  std::vector<std::uint32_t> lines;
+  for (const Statement& one : module->function("k")->statements) {
+    lines.push_back(module->sources()[one.source].line);
+  }
+  EXPECT_EQ(lines, (std::vector<std::uint32_t>{14, 14, 20, 20, 30}));
+}
+
 TEST(XrayParser, SaysWhatIsWrongAndWhere) {
   struct Bad {
     std::string text, message;

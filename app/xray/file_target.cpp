@@ -1,0 +1,112 @@
+#include "app/xray/file_target.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "app/option_values.h"
+#include "app/xray_arguments.h"
+#include "app/xray_expect.h"
+#include "engine/core/check.h"
+#include "engine/io/files.h"
+#include "kernels/workbench/resources.h"
+
+namespace switchyard {
+namespace {
+
+using kernels::Dim3;
+using kernels::xray::Module;
+
+/// Reads "X", "X,Y" or "X,Y,Z".
+Dim3 parse_extent(const std::string& option, const std::string& text) {
+  unsigned parts[3] = {1, 1, 1};
+  std::string_view rest = text;
+  for (int i = 0; i < 3; ++i) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    const auto value = parse_whole_number(part);
+    check<UsageError>(value && *value >= 1 && *value <= 2147483647,
+                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to 2147483647, got '{}'",
+                      option, text);
+    parts[i] = static_cast<unsigned>(*value);
+    rest.remove_prefix(part.size());
+    if (rest.empty()) return {parts[0], parts[1], parts[2]};
+    rest.remove_prefix(1);
+  }
+  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
+}
+
+/// The kernel that is meant: its name in the file, its name as people write it, or a part of that
+/// which only one has; without any, the only one.
+std::string choose_kernel(const Module& module, const std::string& wanted) {
+  const std::vector<std::string> all = module.kernels();
+  std::vector<std::string> names, found;
+  for (const std::string& kernel : all) {
+    const std::string name = kernels::workbench::short_kernel_name(kernel);
+    if (kernel == wanted || name == wanted) return kernel;
+    names.push_back(name);
+    if (name.find(wanted) != std::string::npos) found.push_back(kernel);
+  }
+  if (found.size() == 1) return found[0];
+  constexpr std::size_t kShown = 20;
+  const std::size_t count = names.size();
+  if (count > kShown) names.resize(kShown);
+  const std::string list =
+      fmt::format("{}{}", fmt::join(names, ", "),
+                  count > kShown ? fmt::format(" and {} more", count - kShown) : "");
+  check(count > 0, "{}: there is no kernel in it", module.file());
+  check<UsageError>(!wanted.empty(), "--kernel: {} has several, name one of {}", module.file(),
+                    list);
+  throw UsageError(fmt::format("--kernel: '{}' names {} kernels of {}; it has {}", wanted,
+                               found.size(), module.file(), list));
+}
+
+}  // namespace
+
+void add_xray_file_options(CLI::App& command, XrayFile& options) {
+  command
+      .add_option("--kernel", options.kernel,
+                  "Name of the kernel, or a part that only one has; needed where there are several")
+      ->type_name("NAME");
+  command.add_option("--grid", options.grid, "Blocks: X, X,Y or X,Y,Z")
+      ->type_name("X,Y,Z")
+      ->capture_default_str();
+  command.add_option("--block", options.block, "Threads of a block: X, X,Y or X,Y,Z")
+      ->type_name("X,Y,Z")
+      ->capture_default_str();
+  command.add_option("--arg", options.arguments, "The kernel's next argument, see below")
+      ->type_name("ARGUMENT")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command.add_option("--expect", options.expectations, kXrayExpectHelp)
+      ->type_name("N=BUFFER")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      .add_option("--tolerance", options.tolerance,
+                  "How far a floating result x may lie from an expected y, times max(1, |y|)")
+      ->check(positive_number())
+      ->capture_default_str();
+  command.add_option("--shared", options.shared, "Bytes of dynamic shared memory")
+      ->check(whole_number(0, kAnySigned))
+      ->capture_default_str();
+}
+
+XrayRun xray_file(const std::string& file, const XrayFile& options,
+                  const kernels::xray::LaunchOptions& launch) {
+  const kernels::LaunchShape shape{.grid = parse_extent("--grid", options.grid),
+                                   .block = parse_extent("--block", options.block),
+                                   .dynamic_shared_bytes = options.shared};
+  kernels::xray::Memory memory;
+  kernels::xray::Code code(Module::parse(read_file(file), file), memory);
+  const std::string kernel = choose_kernel(code.module(), options.kernel);
+  const std::vector<std::byte> parameters =
+      xray_parameters(*code.module().function(kernel), options.arguments, memory);
+  XrayRun run{.name = fmt::format("{}:{}", file, kernel)};
+  run.recording.launches.push_back(code.launch(kernel, shape, parameters, launch));
+  check_xray_expectations(kernel, memory, options.expectations, options.tolerance);
+  run.about["compared"] = options.expectations.size();  // a difference would have ended the run
+  return run;
+}
+
+}  // namespace switchyard
