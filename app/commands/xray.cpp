@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,17 +10,16 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/xray_arguments.h"
+#include "app/xray_options.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
-#include "engine/io/files.h"
 #include "kernels/workbench/resources.h"
 #include "kernels/xray/xray.h"
 
 namespace switchyard {
 namespace {
 
-using kernels::Dim3;
 using kernels::xray::Module;
 
 struct Options {
@@ -30,25 +30,9 @@ struct Options {
   std::uint64_t lines = 12;
   std::optional<int> threads;
   bool check = false;
+  XrayPageOptions page;
+  std::string architecture = kXrayArchitecture;
 };
-
-/// Reads "X", "X,Y" or "X,Y,Z".
-Dim3 parse_extent(const std::string& option, const std::string& text) {
-  unsigned parts[3] = {1, 1, 1};
-  std::string_view rest = text;
-  for (int i = 0; i < 3; ++i) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const auto value = parse_whole_number(part);
-    check<UsageError>(value && *value >= 1 && *value <= 2147483647,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to 2147483647, got '{}'",
-                      option, text);
-    parts[i] = static_cast<unsigned>(*value);
-    rest.remove_prefix(part.size());
-    if (rest.empty()) return {parts[0], parts[1], parts[2]};
-    rest.remove_prefix(1);
-  }
-  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
-}
 
 /// The kernel that is meant: its name in the file, its name as people write it, or a part of that
 /// which only one has; without any, the only one.
@@ -76,22 +60,27 @@ std::string choose_kernel(const Module& module, const std::string& wanted) {
 }
 
 int xray(const Options& options) {
-  check<UsageError>(options.file.ends_with(".ptx"),
-                    "{}: expected a .ptx file, as 'nvcc -ptx -lineinfo' makes it", options.file);
   if (options.threads) set_thread_count(*options.threads);
   const kernels::LaunchShape shape{.grid = parse_extent("--grid", options.grid),
                                    .block = parse_extent("--block", options.block),
                                    .dynamic_shared_bytes = options.shared};
   kernels::xray::Memory memory;
-  kernels::xray::Code code(Module::parse(read_file(options.file), options.file), memory);
+  const std::string ptx_file =
+      std::filesystem::path(options.file).replace_extension(".ptx").string();
+  kernels::xray::Code code(
+      Module::parse(read_ptx(options.file, options.architecture), ptx_file), memory);
   const std::string kernel = choose_kernel(code.module(), options.kernel);
   const std::vector<std::byte> parameters =
       xray_parameters(*code.module().function(kernel), options.arguments, memory);
   kernels::xray::LaunchOptions launch;
   launch.instruction_limit = options.limit;
   launch.check = options.check;
+  launch.film = film_options(options.page);
   const auto report = code.launch(kernel, shape, parameters, launch);
   const auto lines = xray_lines(report, options.file);
+  if (!options.page.html.empty()) {
+    write_xray_page(options.page, options.file, report, lines, options.check);
+  }
   if (json_wanted()) {
     nlohmann::json document = xray_json(report, lines);
     document["checked"] = options.check;  // a finding would have ended the run
@@ -106,8 +95,10 @@ int xray(const Options& options) {
 Action add_xray(CLI::App& command) {
   command.footer(kXrayArgumentHelp);
   const auto options = std::make_shared<Options>();
-  command.add_option("file", options->file, "PTX of the kernel: nvcc -ptx -lineinfo FILE.cu")
-      ->type_name("FILE.ptx")
+  command
+      .add_option("file", options->file,
+                  "The kernel's source, or the PTX that 'nvcc -ptx -lineinfo' makes of it")
+      ->type_name("FILE.cu|FILE.ptx")
       ->required();
   command
       .add_option("--kernel", options->kernel,
@@ -135,6 +126,8 @@ Action add_xray(CLI::App& command) {
   command.add_flag("--check", options->check,
                    "Look for races in shared memory, divergent barriers and cp.async that is not "
                    "waited for; the first finding ends the run with exit code 1");
+  add_architecture_option(command, options->architecture);
+  add_page_options(command, options->page);
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

@@ -164,6 +164,8 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   report.shape = shape;
   report.threads = shape.grid.count() * shape.block.count();
   report.warps = shape.grid.count() * ((shape.block.count() + kLanes - 1) / kLanes);
+  report.module = module_;
+  report.filmed = options.film;
   if (film) report.film = film->frames();
   report.lines = tally_lines(code, counts);
   for (const LineTally& line : report.lines) report.total += line.tally;

@@ -57,7 +57,9 @@ struct LaunchReport {
   std::uint64_t warps = 0;
   Tally total;
   std::vector<LineTally> lines;  ///< by file and line
-  std::vector<Frame> film;       ///< where LaunchOptions::film asks for one
+  std::shared_ptr<const Module> module;
+  std::optional<FilmOptions> filmed;  ///< LaunchOptions::film
+  std::vector<Frame> film;            ///< what that warp did
 };
 
 struct LaunchOptions {
