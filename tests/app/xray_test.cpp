@@ -88,7 +88,8 @@ TEST_F(XrayTest, BadInputIsOneClearLine) {
   fails(xray("conditional") + large + Arguments{"--arg", "100", "--limit", "50"}, 1,
         "the limit of 50 warp instructions is used up in block (0, 0, 0): ");
   fails({"xray", path("none.ptx")}, 1, "none.ptx");
-  fails({"xray", path("none.cu")}, 2, "expected a .ptx file");
+  fails({"xray", path("none.cu")}, 1, "none.cu");
+  fails({"xray", path("none.txt")}, 2, "expected a .cu or a .ptx file");
 }
 
 }  // namespace
