@@ -6,8 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "engine/core/check.h"
-#include "engine/io/files.h"
+#include "app/xray_source.h"
 
 namespace switchyard {
 namespace {
@@ -19,32 +18,6 @@ using kernels::xray::kKinds;
 using kernels::xray::LaunchReport;
 using kernels::xray::LineTally;
 using kernels::xray::Tally;
-
-constexpr std::uint64_t kMostSourceBytes = std::uint64_t{16} << 20;
-
-/// The lines of a source file, without the blanks at their ends; none where it cannot be read.
-std::vector<std::string> read_source(const std::string& file, const std::filesystem::path& ptx) {
-  const std::filesystem::path beside = ptx.parent_path() / std::filesystem::path(file).filename();
-  for (const std::filesystem::path& path : {std::filesystem::path(file), beside}) {
-    try {
-      if (file_type_at(path) != std::filesystem::file_type::regular) continue;
-      const std::string text = read_file(path, kMostSourceBytes);
-      std::vector<std::string> lines;
-      for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::size_t first = text.find_first_not_of(" \t", at);
-        const std::size_t last = text.find_last_not_of(" \t\r", end == at ? at : end - 1);
-        const bool is_blank = first == std::string::npos || first >= end;
-        lines.push_back(is_blank ? "" : text.substr(first, last + 1 - first));
-        at = end + 1;
-      }
-      return lines;
-    } catch (const Error&) {
-      continue;  // a source that cannot be read is one that is not at hand
-    }
-  }
-  return {};
-}
 
 std::uint64_t transactions(const Tally& tally) {
   return tally.access.sectors + tally.access.turns + tally.access.collisions;
@@ -114,9 +87,9 @@ std::vector<XrayLine> xray_lines(const LaunchReport& report, const std::filesyst
   std::vector<XrayLine> lines;
   for (const LineTally& one : report.lines) {
     auto [source, is_new] = sources.try_emplace(one.file);
-    if (is_new) source->second = read_source(one.file, ptx);
+    if (is_new) source->second = xray_source(one.file, ptx);
     const bool is_there = one.line > 0 && one.line <= source->second.size();
-    lines.push_back({one, is_there ? source->second[one.line - 1] : ""});
+    lines.push_back({one, is_there ? without_blanks(source->second[one.line - 1]) : ""});
   }
   std::stable_sort(lines.begin(), lines.end(), [](const XrayLine& a, const XrayLine& b) {
     const auto cost = [](const XrayLine& line) {

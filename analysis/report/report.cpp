@@ -13,11 +13,12 @@ namespace switchyard {
 namespace fs = std::filesystem;
 
 std::string render_page(std::string_view title, const nlohmann::json& data,
-                        const std::vector<std::string_view>& build) {
+                        const std::vector<std::string_view>& build, std::string_view style) {
+  const std::string styles = std::string(report_assets::style_css) + std::string(style);
   std::string scripts;
   for (const std::string_view script : build) scripts += std::string(script) + "\n";
   return fill_page(report_assets::template_html, title, data,
-                   {{"style", report_assets::style_css},
+                   {{"style", styles},
                     {"d3", report_assets::d3_js},
                     {"statistics", report_assets::statistics_js},
                     {"charts", report_assets::charts_js},

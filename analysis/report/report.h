@@ -19,8 +19,9 @@ void write_report(const std::filesystem::path& study_dir);
 std::string render_report(const nlohmann::json& study);
 
 /// A page of the same template with other contents: `build` holds what draws them, scripts after
-/// those for numbers and charts; the last defines buildReport(root, data).
+/// those for numbers and charts; the last defines buildReport(root, data). `style` follows the
+/// template's own.
 std::string render_page(std::string_view title, const nlohmann::json& data,
-                        const std::vector<std::string_view>& build);
+                        const std::vector<std::string_view>& build, std::string_view style = {});
 
 }  // namespace switchyard

@@ -13,6 +13,7 @@
 #include "app/xray/budget_file.h"
 #include "app/xray/document.h"
 #include "app/xray/file_target.h"
+#include "app/xray/page_options.h"
 #include "app/xray/targets.h"
 #include "app/xray/text.h"
 #include "app/xray_arguments.h"
@@ -27,7 +28,7 @@ namespace {
 
 constexpr const char* kTargetHelp =
     R"(TARGET is one of
-  FILE.ptx                       a kernel that 'nvcc -ptx -lineinfo' or another compiler made
+  FILE.cu, FILE.ptx              a kernel's source, or PTX, as 'nvcc -ptx -lineinfo' makes it
   softmax, all                   a kernel family or all: every rung, see 'switchyard kernels'
   softmax_forward                the ladder of one kernel
   softmax_forward:RUNG           one rung of it
@@ -41,6 +42,7 @@ All but the first are of the kernels that nvcc compiled into this program.
 struct Options {
   XrayTarget target;
   XrayFile file;
+  XrayPageOptions page;
   std::optional<std::string> gpu;
   std::string budget, write_budget, diff;
   std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
@@ -57,6 +59,7 @@ struct Concern {
 const std::vector<Concern>& concerns() {
   using enum XrayTargetKind;
   static const std::vector<Concern> all = {{"--kernel", {kFile}},
+                                           {"--arch", {kFile}},
                                            {"--grid", {kFile}},
                                            {"--block", {kFile}},
                                            {"--arg", {kFile}},
@@ -75,9 +78,8 @@ const std::vector<Concern>& concerns() {
 /// Bad usage where an option was given that does not concern the target.
 void check_options(const CLI::App& command, const std::string& target) {
   const XrayTargetKind kind = kind_of(target);
-  check<UsageError>(kind != XrayTargetKind::kKernels ||
-                        (target.find('/') == std::string::npos && !target.ends_with(".cu")),
-                    "{}: expected a .ptx file, as 'nvcc -ptx -lineinfo' makes it", target);
+  check<UsageError>(kind != XrayTargetKind::kKernels || target.find('/') == std::string::npos,
+                    "{}: expected a .cu or a .ptx file", target);
   for (const Concern& each : concerns()) {
     const bool is_one = std::find(each.kinds.begin(), each.kinds.end(), kind) != each.kinds.end();
     check<UsageError>(is_one || command.count(each.option) == 0, "xray: {} does not concern {}",
@@ -98,11 +100,13 @@ int print_difference(const nlohmann::json& before, const nlohmann::json& documen
 
 std::vector<XrayRun> run_target(const Options& options, const std::optional<xray::Gpu>& gpu) {
   const XrayTargetKind kind = kind_of(options.target.name);
+  const kernels::xray::LaunchOptions launch{.instruction_limit = options.limit,
+                                            .check = options.check,
+                                            .film = film_options(options.page)};
   if (kind == XrayTargetKind::kFile) {
-    return {xray_file(options.target.name, options.file,
-                      {.instruction_limit = options.limit, .check = options.check})};
+    return {xray_file(options.target.name, options.file, launch)};
   }
-  XrayMachineOptions of_machine{.instruction_limit = options.limit, .check = options.check};
+  XrayMachineOptions of_machine{.launch = launch};
   if (gpu) {
     of_machine.multiprocessors = gpu->multiprocessors;
     of_machine.cache_bytes = static_cast<std::uint64_t>(gpu->cache_bytes);
@@ -163,6 +167,9 @@ int run_xray(const Options& options) {
   if (gpu) xray::add_bounds(document, *gpu);
   if (!options.budget.empty()) return compare_with_budget(document, options.budget);
   require_results(document);
+  if (!options.page.html.empty()) {
+    write_xray_page(options.page.html, document, runs, ptx);
+  }
   if (before) return print_difference(*before, document, options.diff);
   if (!options.write_budget.empty()) return write_budget(document, options.write_budget);
   print_document(options, document, runs.front());
@@ -215,6 +222,7 @@ Action add_xray(CLI::App& command) {
       ->excludes(diff)
       ->excludes(budget);
   add_xray_file_options(command, options->file);
+  add_xray_page_options(command, options->page);
   command
       .add_option("--limit", options->limit,
                   "Warp instructions after which the kernel counts as one that never ends")

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "app/option_values.h"
 #include "app/xray_arguments.h"
 #include "app/xray_expect.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "kernels/workbench/resources.h"
+#include "kernels/xray/compile.h"
 
 namespace switchyard {
 namespace {
@@ -16,22 +20,23 @@ namespace {
 using kernels::Dim3;
 using kernels::xray::Module;
 
-/// Reads "X", "X,Y" or "X,Y,Z".
-Dim3 parse_extent(const std::string& option, const std::string& text) {
-  unsigned parts[3] = {1, 1, 1};
-  std::string_view rest = text;
-  for (int i = 0; i < 3; ++i) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const auto value = parse_whole_number(part);
-    check<UsageError>(value && *value >= 1 && *value <= 2147483647,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to 2147483647, got '{}'",
-                      option, text);
-    parts[i] = static_cast<unsigned>(*value);
-    rest.remove_prefix(part.size());
-    if (rest.empty()) return {parts[0], parts[1], parts[2]};
-    rest.remove_prefix(1);
-  }
-  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
+/// Says what is wrong with the name of an architecture; empty if nothing is.
+std::string architecture_problem(const std::string& text) {
+  const std::string digits = text.starts_with("sm_") ? text.substr(3) : "";
+  const bool is_number =
+      !digits.empty() &&
+      std::all_of(digits.begin(), digits.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
+  const char last = digits.empty() ? ' ' : digits.back();
+  const bool may_end = (last >= '0' && last <= '9') || (digits.size() > 1 && last == 'a');
+  if (is_number && may_end) return "";
+  return "expected an architecture such as sm_80, got '" + text + "'";
+}
+
+/// The PTX that a .ptx file holds, or that NVIDIA's compiler makes of a .cu file.
+std::string read_ptx(const std::string& file, const std::string& architecture) {
+  const bool is_source = file.ends_with(".cu");
+  const std::string text = read_file(file);
+  return is_source ? kernels::xray::compile_cuda(text, file, architecture) : text;
 }
 
 /// The kernel that is meant: its name in the file, its name as people write it, or a part of that
@@ -61,11 +66,34 @@ std::string choose_kernel(const Module& module, const std::string& wanted) {
 
 }  // namespace
 
+kernels::Dim3 parse_extent(const std::string& option, const std::string& text, unsigned least) {
+  unsigned parts[3] = {least, least, least};
+  std::string_view rest = text;
+  for (int i = 0; i < 3; ++i) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    const auto value = parse_whole_number(part);
+    check<UsageError>(value && *value >= least && *value <= 2147483647,
+                      "{}: expected X, X,Y or X,Y,Z of numbers from {} to 2147483647, got '{}'",
+                      option, least, text);
+    parts[i] = static_cast<unsigned>(*value);
+    rest.remove_prefix(part.size());
+    if (rest.empty()) return {parts[0], parts[1], parts[2]};
+    rest.remove_prefix(1);
+  }
+  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
+}
+
 void add_xray_file_options(CLI::App& command, XrayFile& options) {
   command
       .add_option("--kernel", options.kernel,
                   "Name of the kernel, or a part that only one has; needed where there are several")
       ->type_name("NAME");
+  command
+      .add_option("--arch", options.architecture,
+                  "Compile FILE.cu for this options.architecture, by NVRTC or nvcc")
+      ->type_name("sm_NUMBER")
+      ->check(CLI::Validator([](std::string& text) { return architecture_problem(text); }, ""))
+      ->capture_default_str();
   command.add_option("--grid", options.grid, "Blocks: X, X,Y or X,Y,Z")
       ->type_name("X,Y,Z")
       ->capture_default_str();
@@ -98,7 +126,8 @@ XrayRun xray_file(const std::string& file, const XrayFile& options,
                                    .block = parse_extent("--block", options.block),
                                    .dynamic_shared_bytes = options.shared};
   kernels::xray::Memory memory;
-  kernels::xray::Code code(Module::parse(read_file(file), file), memory);
+  const std::string ptx_file = std::filesystem::path(file).replace_extension(".ptx").string();
+  kernels::xray::Code code(Module::parse(read_ptx(file, options.architecture), ptx_file), memory);
   const std::string kernel = choose_kernel(code.module(), options.kernel);
   const std::vector<std::byte> parameters =
       xray_parameters(*code.module().function(kernel), options.arguments, memory);

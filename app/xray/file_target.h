@@ -10,9 +10,14 @@
 
 namespace switchyard {
 
+/// Reads "X", "X,Y" or "X,Y,Z", whole numbers of at least `least`, which those have that are not
+/// said. Errors: UsageError naming `option`.
+kernels::Dim3 parse_extent(const std::string& option, const std::string& text, unsigned least = 1);
+
 /// What a user says of a kernel that comes in a file, and of its launch.
 struct XrayFile {
-  std::string kernel;  ///< its name or a part; empty: the only one
+  std::string architecture = "sm_90";  ///< that a source is compiled for
+  std::string kernel;                  ///< its name or a part; empty: the only one
   std::string grid = "1", block = "32";
   std::vector<std::string> arguments;     ///< xray_arguments.h
   std::vector<std::string> expectations;  ///< xray_expect.h

@@ -13,8 +13,7 @@ using kernels::xray::Machine;
 
 XrayMachine::XrayMachine(const XrayMachineOptions& options) {
   Machine& machine = Machine::install();
-  machine.options.instruction_limit = options.instruction_limit;
-  machine.options.check = options.check;
+  machine.options = options.launch;
   if (options.multiprocessors > 0) machine.multiprocessors = options.multiprocessors;
   if (options.cache_bytes > 0) machine.cache_bytes = static_cast<int>(options.cache_bytes);
 }

@@ -9,8 +9,7 @@
 namespace switchyard {
 
 struct XrayMachineOptions {
-  std::uint64_t instruction_limit = kernels::xray::LaunchOptions{}.instruction_limit;
-  bool check = false;
+  kernels::xray::LaunchOptions launch;
   int multiprocessors = 0;  ///< 0: the machine's own, an H100's
   std::uint64_t cache_bytes = 0;
 };

@@ -3,7 +3,7 @@
 namespace switchyard {
 
 XrayTargetKind kind_of(const std::string& target) {
-  if (target.ends_with(".ptx")) return XrayTargetKind::kFile;
+  if (target.ends_with(".ptx") || target.ends_with(".cu")) return XrayTargetKind::kFile;
   if (target.starts_with("op:")) return XrayTargetKind::kOperation;
   if (target.starts_with("layer:")) return XrayTargetKind::kLayer;
   if (target.starts_with("step:")) return XrayTargetKind::kStep;

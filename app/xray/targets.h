@@ -22,7 +22,7 @@ struct XrayTarget {
 
 enum class XrayTargetKind { kFile, kKernels, kOperation, kLayer, kStep };
 
-/// By the name alone: "FILE.ptx", "op:...", "layer:...", "step:..."; kernels otherwise.
+/// By the name alone: "FILE.cu", "FILE.ptx", "op:...", "layer:...", "step:..."; kernels otherwise.
 XrayTargetKind kind_of(const std::string& target);
 
 /// Runs the target. Errors: UsageError naming what there is for an unknown name; those of the

@@ -5,17 +5,19 @@
 #include <type_traits>
 
 #include "kernels/api/device.h"
+#include "kernels/common/shared_library.h"
 #include "kernels/cuda/gemm_call.h"
+#include "kernels/cuda/library_calls.h"
 #include "kernels/cuda/matmul_library.h"
 #include "kernels/cuda/parts.h"
-#include "kernels/cuda/shared_library.h"
 
 namespace switchyard::kernels {
 namespace {
 
 CublasFunctions load_cublas() {
-  const SharedLibrary library("cuBLAS", fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR),
-                              SWITCHYARD_CUBLAS_DIR);
+  require_library_calls("cuBLAS");
+  const std::string file = fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR);
+  const SharedLibrary library("cuBLAS", {file, SWITCHYARD_CUBLAS_DIR "/" + file});
   CublasFunctions f{};
   library.load(f.create, "cublasCreate_v2");
   library.load(f.destroy, "cublasDestroy_v2");

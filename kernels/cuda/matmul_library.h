@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/api/matmul.h"
-#include "kernels/cuda/shared_library.h"
+#include "kernels/cuda/library_calls.h"
 
 namespace switchyard::kernels {
 

@@ -182,6 +182,10 @@ void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std:
       break;
   }
   count(warp, in, space, bytes, lanes, access);
+  Film* const film = warp.block->film;
+  if (film != nullptr && film->options().warp == warp.index) {
+    film->add(warp, in, space, use, bytes, lanes, access);
+  }
   if (space == Space::kShared && warp.block->checker != nullptr) {
     warp.block->checker->access(warp, in, use, bytes, lanes, access);
   }

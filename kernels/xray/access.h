@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/xray/film.h"
 #include "kernels/xray/warp.h"
 
 namespace switchyard::kernels::xray {
@@ -12,9 +13,6 @@ struct Access {
   std::uint64_t address[kLanes] = {};  ///< within the space
   std::byte* host[kLanes] = {};        ///< null for lanes that are not active
 };
-
-/// What an access does, for the counts and for messages.
-enum class Use : std::uint8_t { kLoad, kStore, kAtomic };
 
 /// The addresses that a register (or none: `bits` 0) and an offset give.
 void addresses(const Warp& warp, Slot slot, std::uint8_t bits, std::int64_t offset,

@@ -76,6 +76,8 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress)
 void BlockRun::start(Dim3 index) {
   const auto threads = static_cast<std::uint32_t>(launch_.shape.block.count());
   block_.index = index;
+  Film* const film = launch_.film;
+  block_.film = film != nullptr && film->options().block == index ? film : nullptr;
   block_.barriers = {};
   if (checker_) checker_->start();
   std::fill(registers_.begin(), registers_.end(), std::byte{0});

@@ -65,8 +65,9 @@ const Source& Module::shown(std::uint32_t source) const {
   std::uint32_t at = source;
   for (int depth = 0; depth < 16; ++depth) {
     const std::string& path = source_file(sources_[at].file);
-    const bool is_toolkit =
-        path.find("cuda") != std::string::npos && path.find("/include/") != std::string::npos;
+    const bool is_nvidias = path.find("cuda") != std::string::npos ||
+                            path.find("/nvidia/") != std::string::npos;  // as PyPI installs it
+    const bool is_toolkit = is_nvidias && path.find("/include/") != std::string::npos;
     if (!is_toolkit || sources_[at].outer == 0) return sources_[at];
     at = sources_[at].outer;
   }

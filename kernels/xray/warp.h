@@ -31,13 +31,16 @@ inline Dim3 index_in(const Dim3& extent, std::uint64_t number) {
           static_cast<unsigned>(number / extent.x / extent.y)};
 }
 
+class Film;
+
 /// What one launch is made of.
 struct Launch {
   const Program& program;
   LaunchShape shape;
   std::vector<std::byte> parameters;
   const Memory& memory;
-  bool check = false;  ///< look for races and their like
+  bool check = false;    ///< look for races and their like
+  Film* film = nullptr;  ///< what keeps accesses of one warp, if any does
 };
 
 /// A copy that cp.async began and whose bytes have not landed yet.
@@ -116,6 +119,7 @@ struct BlockState {
   AccessCounts* counts = nullptr;       ///< of this host thread, one per instruction
   const Allocation** recent = nullptr;  ///< the allocation that each instruction used last
   Checker* checker = nullptr;           ///< where the launch is checked
+  Film* film = nullptr;                 ///< where this block is the one that is filmed
   std::uint64_t executed = 0;           ///< warp instructions, the block's clock
 };
 

@@ -59,6 +59,45 @@ Tally tally_of(const Instruction& in, const AccessCounts& counts) {
   return tally;
 }
 
+/// Sums the counts by line of the source, or of the PTX file where that names no source.
+std::vector<LineTally> tally_lines(const Program& code, const std::vector<AccessCounts>& counts) {
+  const Module& module = *code.module;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::map<std::uint32_t, Tally>> lines;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const Instruction& in = code.code[i];
+    if (in.flow == Flow::kJoin || counts[i].warps == 0) continue;
+    const Source& source = module.shown(in.source);
+    const bool is_known = !module.source_file(source.file).empty();
+    const auto place = is_known ? std::pair{source.file, source.line} : std::pair{0U, in.line};
+    lines[place][in.line] += tally_of(in, counts[i]);
+  }
+  std::vector<LineTally> all;
+  for (const auto& [place, ptx] : lines) {
+    LineTally& line = all.emplace_back();
+    line.file = place.first == 0 ? module.file() : module.source_file(place.first);
+    line.line = place.second;
+    for (const auto& [number, tally] : ptx) {
+      line.ptx.push_back({number, tally});
+      line.tally += tally;
+    }
+  }
+  return all;
+}
+
+/// Errors: Error for a block or warp that the launch does not have.
+const FilmOptions& checked_film(const FilmOptions& film, std::string_view kernel,
+                                const LaunchShape& shape) {
+  const std::uint64_t warps = (shape.block.count() + kLanes - 1) / kLanes;
+  if (film.block.x >= shape.grid.x || film.block.y >= shape.grid.y ||
+      film.block.z >= shape.grid.z || film.warp >= warps) {
+    throw Error(fmt::format(
+        "{}: no warp {} of block ({}, {}, {}) to film: the grid has {}x{}x{} blocks of {} warps",
+        kernel, film.warp, film.block.x, film.block.y, film.block.z, shape.grid.x, shape.grid.y,
+        shape.grid.z, warps));
+  }
+  return film;
+}
+
 }  // namespace
 
 Tally& Tally::operator+=(const Tally& other) {
@@ -110,7 +149,14 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
     throw Error(fmt::format("{}: it was compiled for blocks of {}{} threads, got {}", kernel,
                             code.kernel->needs_most_threads ? "" : "at most ", most, threads));
   }
-  const Launch launch{code, shape, std::move(parameters), memory_, options.check};
+  std::optional<Film> film;
+  if (options.film) film.emplace(code, checked_film(*options.film, kernel, shape));
+  const Launch launch{.program = code,
+                      .shape = shape,
+                      .parameters = std::move(parameters),
+                      .memory = memory_,
+                      .check = options.check,
+                      .film = film ? &*film : nullptr};
   const std::vector<AccessCounts> counts = run_blocks(launch, options.instruction_limit);
 
   LaunchReport report;
@@ -118,20 +164,11 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   report.shape = shape;
   report.threads = shape.grid.count() * shape.block.count();
   report.warps = shape.grid.count() * ((shape.block.count() + kLanes - 1) / kLanes);
-  std::map<std::pair<std::uint32_t, std::uint32_t>, Tally> lines;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    const Instruction& in = code.code[i];
-    if (in.flow == Flow::kJoin || counts[i].warps == 0) continue;
-    const Tally tally = tally_of(in, counts[i]);
-    const Source& source = module_->shown(in.source);
-    const bool is_known = !module_->source_file(source.file).empty();
-    lines[is_known ? std::pair{source.file, source.line} : std::pair{0U, in.line}] += tally;
-    report.total += tally;
-  }
-  for (const auto& [place, tally] : lines) {
-    report.lines.push_back({place.first == 0 ? module_->file() : module_->source_file(place.first),
-                            place.second, tally});
-  }
+  report.module = module_;
+  report.filmed = options.film;
+  if (film) report.film = film->frames();
+  report.lines = tally_lines(code, counts);
+  for (const LineTally& line : report.lines) report.total += line.tally;
   return report;
 }
 

@@ -6,12 +6,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernels/common/dim3.h"
 #include "kernels/xray/access_count.h"
+#include "kernels/xray/film.h"
 #include "kernels/xray/kind.h"
 #include "kernels/xray/memory.h"
 #include "kernels/xray/module.h"
@@ -33,11 +35,18 @@ struct Tally {
   Tally& operator+=(const Tally& other);
 };
 
+/// The tally of the instructions of one line of the PTX file.
+struct PtxTally {
+  std::uint32_t line = 0;
+  Tally tally;
+};
+
 /// The tally of one line of a source file, or of the PTX file where that names no source.
 struct LineTally {
   std::string file;  ///< its path as the compiler wrote it
   std::uint32_t line = 0;
   Tally tally;
+  std::vector<PtxTally> ptx;  ///< what the compiler made of it, in the order of the PTX file
 };
 
 /// What one launch did. The numbers do not depend on the host's threads.
@@ -48,6 +57,9 @@ struct LaunchReport {
   std::uint64_t warps = 0;
   Tally total;
   std::vector<LineTally> lines;  ///< by file and line
+  std::shared_ptr<const Module> module;
+  std::optional<FilmOptions> filmed;  ///< LaunchOptions::film
+  std::vector<Frame> film;            ///< what that warp did
 };
 
 struct LaunchOptions {
@@ -56,6 +68,8 @@ struct LaunchOptions {
   /// Look for races in shared memory, barriers that only some lanes of a warp reach, and cp.async
   /// that is not waited for (Checker). The first finding ends the launch with an Error.
   bool check = false;
+  /// Keep accesses of one warp, lane by lane.
+  std::optional<FilmOptions> film = std::nullopt;
   /// As a GPU of compute capability 9.0 has it.
   LaunchLimits limits{.dynamic_shared_bytes = std::size_t{227} << 10};
 };

@@ -135,11 +135,12 @@ TEST_F(XrayTest, BadInputIsOneClearLine) {
   fails(xray("conditional") + large + Arguments{"--arg", "100", "--limit", "50"}, 1,
         "the limit of 50 warp instructions is used up in block (0, 0, 0): ");
   fails({"xray", path("none.ptx")}, 1, "none.ptx");
-  fails({"xray", path("none.cu")}, 2, "expected a .ptx file");
   fails(xray("copy") + Arguments{"--order", "1"}, 2, "--order does not concern");
   fails({"xray", "softmax", "--grid", "2"}, 2, "--grid does not concern softmax");
   fails({"xray", "softmax", "--gpu", "h10"}, 2, "--gpu: no GPU 'h10'; did you mean 'h100'?");
   fails({"xray", "softmax", "--diff", path("none.json")}, 1, "none.json");
+  fails({"xray", path("none.cu")}, 1, "none.cu");
+  fails({"xray", path("none.txt")}, 2, "expected a .cu or a .ptx file");
 }
 
 }  // namespace

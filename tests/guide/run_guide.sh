@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every ```sh block of some pages, page by page, in one folder, as a reader would who types them in
 # order. The folder has the repository's docs and bench, and is empty otherwise. Blocks fenced as ```text
-# or ```console are only shown.
+# or ```console are only shown. Blocks with a CUDA source need one of NVIDIA's compilers, and are left out where
+# there is none.
 # usage: run_guide.sh PROGRAM_FOLDER PAGE...
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -15,6 +16,13 @@ ln -s "$repository/docs" docs
 ln -s "$repository/bench" bench
 export PATH="$program_folder:$PATH"
 
+# Whether the program finds a compiler for CUDA sources.
+has_cuda_compiler() {
+  echo '__global__ void empty() {}' >empty.cu
+  switchyard xray empty.cu >messages 2>&1 || true
+  ! grep -q 'no compiler for CUDA here' messages
+}
+
 number=0
 for page in "${pages[@]}"; do
   number=$((number + 1))
@@ -26,8 +34,14 @@ for page in "${pages[@]}"; do
     inside { print > file }' "$page"
 done
 blocks=0
+skipped=0
 for block in [0-9]*.sh; do
   [[ -e $block ]] || break
+  if grep -qE '\.cu( |$)' "$block" && ! has_cuda_compiler; then
+    echo "--- $block skipped: no NVRTC and no nvcc"
+    skipped=$((skipped + 1))
+    continue
+  fi
   blocks=$((blocks + 1))
   echo "--- $block"
   cat "$block"
@@ -39,4 +53,4 @@ for block in [0-9]*.sh; do
   echo "--- $block took $((SECONDS - started)) s"
 done
 ((blocks > 0)) || { echo "run_guide: no sh block found in ${pages[*]}" >&2; exit 1; }
-echo "run_guide: $blocks blocks ran"
+echo "run_guide: $blocks blocks ran, $skipped skipped"

@@ -6,20 +6,25 @@ const charts = [];  // {container, draw(svg, width) -> height, spec}
 
 // Adds a place for a chart to `parent`; drawCharts() draws it, and draws it again when the width changes.
 function addChart(parent, draw, spec) {
-  charts.push({container: parent.append("div").attr("class", "chart"), draw, spec});
+  const chart = {container: parent.append("div").attr("class", "chart"), draw, spec, number: charts.length};
+  charts.push(chart);
+  return chart;
+}
+
+function drawChart(chart) {
+  const box = chart.container;
+  const width = Math.max(240, Math.floor(box.node().getBoundingClientRect().width));
+  const title = "title-" + chart.number, desc = "desc-" + chart.number;
+  box.select("svg").remove();
+  const svg = box.append("svg").attr({role: "img", "aria-labelledby": title + " " + desc});
+  svg.append("title").attr("id", title).text(chart.spec.title);
+  svg.append("desc").attr("id", desc).text(chart.spec.description);
+  const height = chart.draw(svg, width, chart.spec);
+  svg.attr({viewBox: "0 0 " + width + " " + height, width, height});
 }
 
 function drawCharts() {
-  charts.forEach((chart, i) => {
-    const box = chart.container;
-    const width = Math.max(240, Math.floor(box.node().getBoundingClientRect().width));
-    box.select("svg").remove();
-    const svg = box.append("svg").attr({role: "img", "aria-labelledby": "title-" + i + " desc-" + i});
-    svg.append("title").attr("id", "title-" + i).text(chart.spec.title);
-    svg.append("desc").attr("id", "desc-" + i).text(chart.spec.description);
-    const height = chart.draw(svg, width, chart.spec);
-    svg.attr({viewBox: "0 0 " + width + " " + height, width, height});
-  });
+  charts.forEach(drawChart);
   document.documentElement.dataset.charts = charts.length;
 }
 

@@ -2,14 +2,16 @@
 
 #include <fmt/format.h>
 
-#include "kernels/cuda/shared_library.h"
+#include "kernels/common/shared_library.h"
+#include "kernels/cuda/library_calls.h"
 
 namespace switchyard::kernels {
 namespace {
 
 CudnnFunctions load_cudnn() {
-  const SharedLibrary library("cuDNN", fmt::format("libcudnn.so.{}", CUDNN_MAJOR),
-                              SWITCHYARD_CUDNN_DIR);
+  require_library_calls("cuDNN");
+  const std::string file = fmt::format("libcudnn.so.{}", CUDNN_MAJOR);
+  const SharedLibrary library("cuDNN", {file, SWITCHYARD_CUDNN_DIR "/" + file});
   CudnnFunctions f{};
   library.load(f.version, "cudnnGetVersion");
   library.load(f.status_text, "cudnnGetErrorString");

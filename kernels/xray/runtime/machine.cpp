@@ -5,7 +5,7 @@
 #include <exception>
 #include <utility>
 
-#include "kernels/cuda/shared_library.h"
+#include "kernels/cuda/library_calls.h"
 
 namespace switchyard::kernels::xray {
 namespace {
