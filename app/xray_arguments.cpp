@@ -16,6 +16,7 @@
 namespace switchyard {
 namespace {
 
+using kernels::xray::Contents;
 using kernels::xray::Memory;
 using kernels::xray::Variable;
 
@@ -44,7 +45,9 @@ class Reader {
     if (text.find(".safetensors:") != std::string_view::npos) return read_tensor(text);
     std::string_view rest = text;
     const std::string_view form = next_part(rest);
-    if (form == "zeros" || form == "iota" || form == "random") return make_buffer(form, rest);
+    for (const char* known : {"zeros", "iota", "random", "empty", "out"}) {
+      if (form == known) return make_buffer(form, rest);
+    }
     NumberType type;
     if (parse_number_type(form, type)) return number(type, rest);
     require(rest.empty(), "is no TYPE:VALUE, buffer or file");
@@ -71,8 +74,8 @@ class Reader {
     return {bytes, bytes.size()};
   }
 
-  Value pointer(std::string_view data) {
-    std::byte* buffer = memory_.allocate(data.size(), name());
+  Value pointer(std::string_view data, Contents contents = Contents::kValues) {
+    std::byte* buffer = memory_.allocate(data.size(), name(), contents);
     if (!data.empty()) std::memcpy(buffer, data.data(), data.size());
     const auto address = reinterpret_cast<std::uint64_t>(buffer);
     return {std::string(reinterpret_cast<const char*>(&address), sizeof address), sizeof address};
@@ -100,6 +103,7 @@ class Reader {
       require(below > 0, "needs a limit above 0");
     }
     require(rest.empty(), "has parts too many");
+    if (form == "empty" || form == "out") return make_empty(type, *count, form == "out");
     std::string data;
     std::mt19937_64 random(seed);
     for (std::uint64_t i = 0; i < *count; ++i) {
@@ -113,6 +117,19 @@ class Reader {
       append_value(type, value, data);
     }
     return pointer(data);
+  }
+
+  Value make_empty(NumberType type, std::uint64_t count, bool is_result) {
+    std::string element;
+    append_value(type, 0, element);
+    const Value value = pointer(std::string(count * element.size(), '\0'), Contents::kUndefined);
+    std::uint64_t address = 0;
+    std::memcpy(&address, value.bytes.data(), sizeof address);
+    if (is_result) {
+      memory_.expect_result(reinterpret_cast<const void*>(address),
+                            static_cast<std::uint32_t>(element.size()));
+    }
+    return value;
   }
 
   Value read_npy_file(const std::string& path) { return pointer(read_npy(path).data); }
@@ -131,14 +148,27 @@ class Reader {
     return value;
   }
 
+  /// Where the first field ends: at a comma that no inner structure encloses.
+  static std::size_t end_of_field(std::string_view text) {
+    int depth = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '{') ++depth;
+      if (text[i] == '}') --depth;
+      if (text[i] == ',' && depth == 0) return i;
+    }
+    return text.size();
+  }
+
   Value read_structure(std::string_view text) {
+    while (text.ends_with(' ')) text.remove_suffix(1);
     require(text.ends_with('}'), "has no closing brace");
+    require(++depth_ <= kMostDepth, "has structures nested too deeply");
     text = text.substr(1, text.size() - 2);
     Value all;
     while (!text.empty()) {
       const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
       text.remove_prefix(begin);
-      const std::size_t end = std::min(text.find(','), text.size());
+      const std::size_t end = end_of_field(text);
       const Value field = read(text.substr(0, end), nullptr);
       text.remove_prefix(std::min(end + 1, text.size()));
       all.align = std::max(all.align, field.align);
@@ -146,15 +176,18 @@ class Reader {
       all.bytes += field.bytes;
     }
     all.bytes.resize((all.bytes.size() + all.align - 1) / all.align * all.align);
+    --depth_;
     return all;
   }
 
   static constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
+  static constexpr int kMostDepth = 32;
 
   Memory& memory_;
   std::size_t position_;
   const std::string& argument_;
   int buffers_ = 0;
+  int depth_ = 0;  ///< of the structure that is read
 };
 
 }  // namespace

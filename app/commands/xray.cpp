@@ -9,6 +9,7 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/xray_arguments.h"
+#include "app/xray_findings.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
@@ -30,6 +31,7 @@ struct Options {
   std::uint64_t lines = 12;
   std::optional<int> threads;
   bool check = false;
+  std::uint64_t findings = kernels::xray::LaunchOptions{}.most_findings;
 };
 
 /// Reads "X", "X,Y" or "X,Y,Z".
@@ -90,17 +92,19 @@ int xray(const Options& options) {
   kernels::xray::LaunchOptions launch;
   launch.instruction_limit = options.limit;
   launch.check = options.check;
+  launch.most_findings = static_cast<std::size_t>(options.findings);
   const auto report = code.launch(kernel, shape, parameters, launch);
   const auto lines = xray_lines(report, options.file);
   if (json_wanted()) {
     nlohmann::json document = xray_json(report, lines);
-    document["checked"] = options.check;  // a finding would have ended the run
+    document["checked"] = options.check;
+    document["findings"] = findings_json(report.findings);
     print_json(document);
   } else {
     print_text(xray_text(report, lines, options.lines));
-    if (options.check) print_text("  check: nothing found\n");
+    if (options.check) print_text(findings_text(report.findings));
   }
-  return kSuccess;
+  return report.findings.empty() ? kSuccess : kFailed;
 }
 
 Action add_xray(CLI::App& command) {
@@ -133,8 +137,11 @@ Action add_xray(CLI::App& command) {
       ->check(whole_number(1, kAnySigned))
       ->capture_default_str();
   command.add_flag("--check", options->check,
-                   "Look for races in shared memory, divergent barriers and cp.async that is not "
-                   "waited for; the first finding ends the run with exit code 1");
+                   "Look for accesses out of bounds, values that were never written, races, "
+                   "divergent barriers and more; exit code 1 if anything is found");
+  command.add_option("--findings", options->findings, "With --check: end after so many findings")
+      ->check(whole_number(1, kAnySigned))
+      ->capture_default_str();
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

@@ -118,7 +118,8 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     note_memory(blocks);
     xray::LaunchOptions options;
     options.check = true;
-    code.launch(name, shape, parameters, options);
+    const xray::LaunchReport report = code.launch(name, shape, parameters, options);
+    if (!report.findings.empty()) throw xray::Fault(report.findings[0]);
   });
   return cudaSuccess;
 }
