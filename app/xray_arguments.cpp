@@ -12,6 +12,7 @@
 namespace switchyard {
 namespace {
 
+using kernels::xray::Contents;
 using kernels::xray::Memory;
 using kernels::xray::Variable;
 
@@ -67,20 +68,38 @@ class Reader {
   }
 
   Value pointer(const XrayBuffer& buffer) {
-    std::byte* memory = memory_.allocate(buffer.bytes(), xray_buffer_name(position_, ++buffers_));
+    const bool is_empty = buffer.contents != XrayContents::kValues;
+    std::byte* memory = memory_.allocate(buffer.bytes(), xray_buffer_name(position_, ++buffers_),
+                                         is_empty ? Contents::kUndefined : Contents::kValues);
     if (!buffer.data.empty()) std::memcpy(memory, buffer.data.data(), buffer.data.size());
+    if (buffer.contents == XrayContents::kResult) {
+      memory_.expect_result(memory, static_cast<std::uint32_t>(number_bytes(buffer.type)));
+    }
     const auto address = reinterpret_cast<std::uint64_t>(memory);
     return {std::string(reinterpret_cast<const char*>(&address), sizeof address), sizeof address};
   }
 
+  /// Where the first field ends: at a comma that no inner structure encloses.
+  static std::size_t end_of_field(std::string_view text) {
+    int depth = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '{') ++depth;
+      if (text[i] == '}') --depth;
+      if (text[i] == ',' && depth == 0) return i;
+    }
+    return text.size();
+  }
+
   Value read_structure(std::string_view text) {
+    while (text.ends_with(' ')) text.remove_suffix(1);
     require(text.ends_with('}'), "has no closing brace");
+    require(++depth_ <= kMostDepth, "has structures nested too deeply");
     text = text.substr(1, text.size() - 2);
     Value all;
     while (!text.empty()) {
       const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
       text.remove_prefix(begin);
-      const std::size_t end = std::min(text.find(','), text.size());
+      const std::size_t end = end_of_field(text);
       const Value field = read(text.substr(0, end), nullptr);
       text.remove_prefix(std::min(end + 1, text.size()));
       all.align = std::max(all.align, field.align);
@@ -88,13 +107,17 @@ class Reader {
       all.bytes += field.bytes;
     }
     all.bytes.resize((all.bytes.size() + all.align - 1) / all.align * all.align);
+    --depth_;
     return all;
   }
+
+  static constexpr int kMostDepth = 32;
 
   Memory& memory_;
   std::size_t position_;
   const std::string& argument_;
   std::uint64_t buffers_ = 0;
+  int depth_ = 0;  ///< of the structure that is read
 };
 
 }  // namespace

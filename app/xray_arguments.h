@@ -18,6 +18,8 @@ inline constexpr const char* kXrayArgumentHelp =
   iota:TYPE:COUNT                0, 1, 2 ...
   random:TYPE:COUNT[:SEED[:BELOW]]   floating: from -1 to 1; integers: from 0 to BELOW - 1 (100)
   values:TYPE:A,B*COUNT,C ...    these numbers, one of them COUNT times
+  empty:TYPE:COUNT               a buffer that holds nothing: --check finds reads of it
+  out:TYPE:COUNT                 the same, and --check finds what the kernel leaves unwritten
   FILE.npy                       a buffer with the file's numbers
   FILE.safetensors:TENSOR        a buffer with a tensor
   {ARGUMENT, ARGUMENT ...}       a structure passed by value, each field aligned to its size

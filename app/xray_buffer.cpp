@@ -26,7 +26,9 @@ class Reader {
     if (text_.ends_with(".npy")) return read_npy_file();
     if (text_.find(".safetensors:") != std::string_view::npos) return read_tensor();
     const std::string_view form = next_part(':');
-    if (form == "zeros") return zeros();
+    if (form == "zeros") return zeros(XrayContents::kValues);
+    if (form == "empty") return zeros(XrayContents::kEmpty);
+    if (form == "out") return zeros(XrayContents::kResult);
     if (form == "iota") return iota();
     if (form == "random") return random();
     if (form == "values") return values();
@@ -65,8 +67,8 @@ class Reader {
     return *found;
   }
 
-  XrayBuffer zeros() {
-    XrayBuffer buffer{type(), count(kMostZeros), {}};
+  XrayBuffer zeros(XrayContents contents) {
+    XrayBuffer buffer{type(), count(kMostZeros), {}, contents};
     require(rest_.empty(), "has parts too many");
     return buffer;
   }

@@ -64,7 +64,8 @@ void check_xray_expectations(std::string_view kernel, const Memory& memory,
     const auto form = std::string_view(text).substr(std::min(equals + 1, text.size()));
     const Allocation& buffer = buffer_of(memory, std::string_view(text).substr(0, equals), text);
     const auto expected = read_xray_buffer(form, "--expect");
-    check<UsageError>(expected.has_value(), "--expect: '{}' names no buffer to compare with", text);
+    check<UsageError>(expected && expected->contents == XrayContents::kValues,
+                      "--expect: '{}' names no buffer to compare with", text);
     check<UsageError>(expected->bytes() == buffer.bytes, "--expect: '{}' has {} bytes, {} has {}",
                       text, expected->bytes(), buffer.name, buffer.bytes);
     compare(kernel, buffer, *expected, tolerance);

@@ -102,7 +102,8 @@ std::vector<XrayRun> run_target(const Options& options, const std::optional<xray
   const XrayTargetKind kind = kind_of(options.target.name);
   const kernels::xray::LaunchOptions launch{.instruction_limit = options.limit,
                                             .check = options.check,
-                                            .film = film_options(options.page)};
+                                            .film = film_options(options.page),
+                                            .most_findings = options.findings};
   if (kind == XrayTargetKind::kFile) {
     return {xray_file(options.target.name, options.file, launch)};
   }
@@ -124,16 +125,28 @@ std::vector<XrayRun> run_target(const Options& options, const std::optional<xray
   }
 }
 
+/// What the checker found in all launches.
+std::vector<kernels::xray::Finding> findings_of(const std::vector<XrayRun>& runs) {
+  std::vector<kernels::xray::Finding> all;
+  for (const XrayRun& run : runs) {
+    for (const kernels::xray::LaunchReport& launch : run.recording.launches) {
+      all.insert(all.end(), launch.findings.begin(), launch.findings.end());
+    }
+  }
+  return all;
+}
+
 /// Prints what was counted; for people a file's launch in more detail.
-void print_document(const Options& options, const nlohmann::json& document, const XrayRun& first) {
+void print_document(const Options& options, const nlohmann::json& document,
+                    const std::vector<XrayRun>& runs) {
   if (json_wanted()) return print_json(document);
   if (kind_of(options.target.name) == XrayTargetKind::kFile && !options.gpu) {
-    const auto& report = first.recording.launches.front();
+    const auto& report = runs.front().recording.launches.front();
     print_text(xray_text(report, xray_lines(report, options.target.name), options.lines));
   } else {
     print_text(document_text(document, options.lines));
   }
-  if (options.check) print_text("  check: nothing found\n");
+  if (options.check) print_text(findings_text(findings_of(runs)));
   if (!options.file.expectations.empty()) print_text("  results: as expected\n");
 }
 
@@ -172,8 +185,8 @@ int run_xray(const Options& options) {
   }
   if (before) return print_difference(*before, document, options.diff);
   if (!options.write_budget.empty()) return write_budget(document, options.write_budget);
-  print_document(options, document, runs.front());
-  return kSuccess;
+  print_document(options, document, runs);
+  return findings_of(runs).empty() ? kSuccess : kFailed;
 }
 
 Action add_xray(CLI::App& command) {

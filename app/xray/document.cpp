@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/xray_findings.h"
 #include "app/xray_report.h"
 #include "kernels/workbench/resources.h"
 
@@ -60,6 +61,7 @@ json launch_json(const LaunchReport& report, const std::filesystem::path& ptx,
   launch["name"] = kernels::workbench::short_kernel_name(report.kernel);
   launch["pass"] = pass;
   launch["total"] = counts_json(report.total);
+  launch["findings"] = findings_json(report.findings);
   return launch;
 }
 

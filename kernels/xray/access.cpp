@@ -4,6 +4,7 @@
 
 #include "kernels/xray/checker.h"
 #include "kernels/xray/lanes.h"
+#include "kernels/xray/memory_place.h"
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -27,26 +28,57 @@ const char* verb(Use use) {
   return use == Use::kLoad ? "reads" : use == Use::kStore ? "writes" : "updates";
 }
 
-[[noreturn]] void fail_outside(const Warp& warp, const Instruction& in, std::uint32_t lane,
-                               Space space, Use use, std::uint32_t bytes, std::uint64_t address,
-                               std::string_view where) {
-  fail(warp, in, lane,
-       fmt::format("{} {} bytes of {} memory at 0x{:x}, {}", verb(use), bytes, name(space), address,
-                   where));
+/// What is wrong with an access of a lane's.
+struct Wrong {
+  Detector detector;
+  std::string what;
+  MemoryPlace place;
+};
+
+/// Ends the launch; or, where it is checked, notes the finding and leads the lane astray.
+/// `describe` returns a Wrong, or is not called because such a finding is known.
+template <class Describe>
+void refuse(const Warp& warp, const Instruction& in, std::uint32_t lane, Detector detector,
+            std::uint32_t& good, Access& access, const Describe& describe) {
+  Checker* const checker = warp.block->checker;
+  if (checker == nullptr) {
+    const Wrong wrong = describe();
+    fail(warp, in, lane, wrong.what, wrong.detector);
+  }
+  good &= ~(1U << lane);
+  access.host[lane] = checker->sink(lane);
+  if (checker->is_known(in, detector)) return;
+  const Wrong wrong = describe();
+  if (wrong.detector != detector && checker->is_known(in, wrong.detector)) return;
+  checker->note(warp, in, lane, wrong.detector, wrong.what, wrong.place);
 }
 
-void check_alignment(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
-                     std::uint32_t lanes, const Access& access) {
+std::string outside_text(Space space, Use use, std::uint32_t bytes, std::uint64_t address,
+                         std::string_view where) {
+  return fmt::format("{} {} bytes of {} memory at 0x{:x}, {}", verb(use), bytes, name(space),
+                     address, where);
+}
+
+void check_alignment(const Warp& warp, const Instruction& in, Space space, Use use,
+                     std::uint32_t bytes, std::uint32_t& good, Access& access) {
   std::uint64_t any = 0;
   for (std::uint32_t i = 0; i < kLanes; ++i) {
-    any |= (lanes >> i & 1) != 0 ? access.address[i] & (bytes - 1) : 0;
+    any |= (good >> i & 1) != 0 ? access.address[i] & (bytes - 1) : 0;
   }
   if (any == 0) return;
-  for_lanes(lanes, [&](std::uint32_t lane) {
-    if ((access.address[lane] & (bytes - 1)) == 0) return;
-    fail(warp, in, lane,
-         fmt::format("{} {} bytes at 0x{:x}, which is no multiple of {}", verb(use), bytes,
-                     access.address[lane], bytes));
+  for_lanes(good, [&](std::uint32_t lane) {
+    const std::uint64_t address = access.address[lane];
+    if ((address & (bytes - 1)) == 0) return;
+    refuse(warp, in, lane, Detector::kMisaligned, good, access, [&] {
+      const MemoryPlace place = place_of(*warp.block->launch, space, address, 1);
+      return Wrong{
+          Detector::kMisaligned,
+          fmt::format(
+              "{} {} bytes at 0x{:x}{}, which is no multiple of {}", verb(use), bytes, address,
+              place.array.empty() ? "" : fmt::format(", byte {} of {}", place.byte, place.array),
+              bytes),
+          place};
+    });
   });
 }
 
@@ -64,35 +96,73 @@ std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t b
 /// Global and constant memory: every lane's bytes lie in one allocation, mostly the one that this
 /// instruction used last.
 void resolve_global(const Warp& warp, const Instruction& in, Space space, Use use,
-                    std::uint32_t bytes, std::uint32_t lanes, Access& access) {
+                    std::uint32_t bytes, std::uint32_t& good, Access& access) {
   const Launch& launch = *warp.block->launch;
   const Allocation*& recent = warp.block->recent[&in - launch.program.code.data()];
   const std::uint32_t elsewhere =
-      recent == nullptr ? lanes : outside(access, lanes, bytes, recent->begin, recent->bytes);
+      recent == nullptr ? good : outside(access, good, bytes, recent->begin, recent->bytes);
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    if ((good >> i & 1) != 0) access.host[i] = reinterpret_cast<std::byte*>(access.address[i]);
+  }
   for_lanes(elsewhere, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
     if (recent != nullptr && recent->holds(address, bytes)) return;
-    recent = launch.memory.find(address, bytes);
-    if (recent == nullptr) {
-      fail_outside(warp, in, lane, space, use, bytes, address, launch.memory.describe(address));
+    const Allocation* const found = launch.memory.find(address, bytes);
+    if (found != nullptr) {
+      recent = found;
+      return;
     }
+    refuse(warp, in, lane, Detector::kOutOfBounds, good, access, [&] {
+      const Outside where = launch.memory.describe(address);
+      return Wrong{where.is_freed ? Detector::kFreed : Detector::kOutOfBounds,
+                   outside_text(space, use, bytes, address, where.text),
+                   {where.array, static_cast<std::uint64_t>(where.byte),
+                    static_cast<std::uint64_t>(where.byte / static_cast<std::int64_t>(bytes))}};
+    });
   });
-  for (std::uint32_t i = 0; i < kLanes; ++i) {
-    if ((lanes >> i & 1) != 0) access.host[i] = reinterpret_cast<std::byte*>(access.address[i]);
-  }
 }
 
 /// Spaces that are one array of `size` bytes, a separate one for each lane if `stride` is not 0.
 void resolve_array(const Warp& warp, const Instruction& in, Space space, Use use,
-                   std::uint32_t bytes, std::uint32_t lanes, std::byte* base, std::size_t size,
+                   std::uint32_t bytes, std::uint32_t& good, std::byte* base, std::size_t size,
                    std::size_t stride, Access& access) {
-  for_lanes(outside(access, lanes, bytes, 0, size), [&](std::uint32_t lane) {
-    fail_outside(warp, in, lane, space, use, bytes, access.address[lane],
-                 fmt::format("of which there are {} bytes", size));
-  });
   for (std::uint32_t i = 0; i < kLanes; ++i) {
-    if ((lanes >> i & 1) != 0) access.host[i] = base + i * stride + access.address[i];
+    if ((good >> i & 1) != 0) access.host[i] = base + i * stride + access.address[i];
   }
+  for_lanes(outside(access, good, bytes, 0, size), [&](std::uint32_t lane) {
+    refuse(warp, in, lane, Detector::kOutOfBounds, good, access, [&] {
+      const std::uint64_t address = access.address[lane];
+      return Wrong{Detector::kOutOfBounds,
+                   outside_text(space, use, bytes, address,
+                                fmt::format("of which there are {} bytes", size)),
+                   {"the " + std::string(name(space)) + " memory", address, address / bytes}};
+    });
+  });
+}
+
+/// An address that a kernel forms from one shared array must lie in that array.
+void check_arrays(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
+                  std::uint32_t lanes, const Access& access) {
+  const Launch& launch = *warp.block->launch;
+  std::uint32_t elsewhere = lanes;
+  const ArraySet meant = launch.program.array_sets[in.arrays];
+  for (ArraySet rest = meant; rest != 0 && elsewhere != 0; rest &= rest - 1) {
+    const SharedVariable& one =
+        launch.program.shared_variables[static_cast<std::size_t>(__builtin_ctzll(rest))];
+    elsewhere &= outside(access, elsewhere, bytes, one.offset, bytes_of(launch, one));
+  }
+  if (elsewhere == 0 || warp.block->checker->is_known(in, Detector::kOtherArray)) return;
+  const auto lane = static_cast<std::uint32_t>(__builtin_ctz(elsewhere));
+  const SharedVariable& named =
+      launch.program.shared_variables[static_cast<std::size_t>(__builtin_ctzll(meant))];
+  const auto offset = static_cast<std::int64_t>(access.address[lane] - named.offset);
+  const MemoryPlace reached = place_of(launch, Space::kShared, access.address[lane], bytes);
+  warp.block->checker->note(
+      warp, in, lane, Detector::kOtherArray,
+      fmt::format("{} byte {} of the array {}, which has {} bytes, and so reaches {}", verb(use),
+                  offset, named.name, bytes_of(launch, named), text(reached)),
+      {named.name, static_cast<std::uint64_t>(offset),
+       static_cast<std::uint64_t>(offset / static_cast<std::int64_t>(bytes))});
 }
 
 void count(const Warp& warp, const Instruction& in, Space space, std::uint32_t bytes,
@@ -117,19 +187,32 @@ Space space_of(std::uint64_t generic) {
 }
 
 /// A generic address says by its window which space it means; each lane may mean another one.
-void resolve_generic(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
-                     std::uint32_t lanes, Access& access) {
+std::uint32_t resolve_generic(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
+                              std::uint32_t lanes, Access& access) {
   std::uint32_t of_space[6] = {};
   for_lanes(lanes, [&](std::uint32_t lane) {
     const Space space = space_of(access.address[lane]);
     if (space != Space::kGlobal) access.address[lane] &= kWindowBytes - 1;
     of_space[static_cast<std::size_t>(space)] |= 1U << lane;
   });
+  std::uint32_t good = 0;
   for (std::size_t i = 0; i < 6; ++i) {
     if (of_space[i] != 0) {
-      resolve(warp, in, static_cast<Space>(i), use, bytes, of_space[i], access);
+      good |= resolve(warp, in, static_cast<Space>(i), use, bytes, of_space[i], access);
     }
   }
+  return good;
+}
+
+void check(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+           std::uint32_t lanes, Access& access) {
+  if (space != Space::kShared && space != Space::kGlobal) return;
+  Checker& checker = *warp.block->checker;
+  if (space == Space::kShared && in.arrays != 0) {
+    check_arrays(warp, in, use, bytes, lanes, access);
+  }
+  checker.undefined().access(warp, in, space, use, bytes, lanes, access);
+  checker.access(warp, in, space, use, bytes, lanes, access);
 }
 
 }  // namespace
@@ -150,21 +233,22 @@ void addresses(const Warp& warp, Slot slot, std::uint8_t bits, std::int64_t offs
   }
 }
 
-void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
-             std::uint32_t lanes, Access& access) {
-  if (lanes == 0) return;
+std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use use,
+                      std::uint32_t bytes, std::uint32_t lanes, Access& access) {
+  if (lanes == 0) return 0;
   if (space == Space::kGeneric) {
     return resolve_generic(warp, in, use, bytes, lanes, access);
   }
-  check_alignment(warp, in, use, bytes, lanes, access);
+  std::uint32_t good = lanes;
   const Launch& launch = *warp.block->launch;
+  check_alignment(warp, in, space, use, bytes, good, access);
   switch (space) {
     case Space::kShared:
-      resolve_array(warp, in, space, use, bytes, lanes, warp.block->shared.data(),
+      resolve_array(warp, in, space, use, bytes, good, warp.block->shared.data(),
                     warp.block->shared.size(), 0, access);
       break;
     case Space::kLocal:
-      resolve_array(warp, in, space, use, bytes, lanes, warp.local, launch.program.local_bytes,
+      resolve_array(warp, in, space, use, bytes, good, warp.local, launch.program.local_bytes,
                     launch.program.local_bytes, access);
       break;
     case Space::kParam:
@@ -173,28 +257,27 @@ void resolve(const Warp& warp, const Instruction& in, Space space, Use use, std:
              "writes a parameter of the kernel");
       }
       // Nothing is written through this pointer: parameters are read.
-      resolve_array(warp, in, space, use, bytes, lanes,
+      resolve_array(warp, in, space, use, bytes, good,
                     const_cast<std::byte*>(launch.parameters.data()), launch.parameters.size(), 0,
                     access);
       break;
     default:
-      resolve_global(warp, in, space, use, bytes, lanes, access);
+      resolve_global(warp, in, space, use, bytes, good, access);
       break;
   }
-  count(warp, in, space, bytes, lanes, access);
+  count(warp, in, space, bytes, good, access);
   Film* const film = warp.block->film;
   if (film != nullptr && film->options().warp == warp.index) {
-    film->add(warp, in, space, use, bytes, lanes, access);
+    film->add(warp, in, space, use, bytes, good, access);
   }
-  if (space == Space::kShared && warp.block->checker != nullptr) {
-    warp.block->checker->access(warp, in, use, bytes, lanes, access);
-  }
+  if (warp.block->checker != nullptr) check(warp, in, space, use, bytes, good, access);
+  return good;
 }
 
-void resolve(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
-             Access& access) {
+std::uint32_t resolve(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
+                      Access& access) {
   addresses(warp, in.slot[1], in.address_bits, in.offset, access.address);
-  resolve(warp, in, in.space, use, bytes, warp.active, access);
+  return resolve(warp, in, in.space, use, bytes, warp.active, access);
 }
 
 }  // namespace switchyard::kernels::xray

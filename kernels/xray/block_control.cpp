@@ -69,7 +69,8 @@ bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
   for_lanes(lanes, [&](std::uint32_t lane) {
     if ((masks[lane] >> lane & 1) == 0) {
       fail(warp, in, lane,
-           fmt::format("its mask 0x{:08x} does not name the thread itself", masks[lane]));
+           fmt::format("its mask 0x{:08x} does not name the thread itself", masks[lane]),
+           Detector::kMask);
     }
     here |= (masks[lane] == mask ? 1U : 0U) << lane;
   });
@@ -79,15 +80,15 @@ bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
               [&](std::uint32_t lane) { at |= (warp.pc[lane] == group.pc ? 1U : 0U) << lane; });
     return at;
   }();
+  check_masks(warp, in, lanes | waiting);
   const std::uint32_t arrived = (here | waiting) & mask;
   const std::uint32_t others = group.lanes & ~here;
   if ((mask & warp.alive & ~arrived) != 0) {
     leave(warp, here, group.pc);
     warp.at_collective |= here;
   } else {
-    warp.active = arrived;
-    in.run(warp, in);
-    if (checker_ && in.kind == Kind::kBarrier) checker_->warp_barrier(warp);
+    run_instruction(warp, in, arrived);
+    if (checker_ && in.kind == Kind::kBarrier) checker_->order().warp_barrier(warp.index);
     warp.at_collective &= ~arrived;
     if (others == 0 && arrived == group.lanes) {
       group.pc = in.next;
@@ -98,6 +99,27 @@ bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
   leave(warp, others & lanes, group.pc);  // with another mask: their turn comes next
   leave(warp, others & ~lanes, in.next);  // whom the guard lets pass by
   return false;
+}
+
+/// Lanes that meet at a collective must name the same lanes, or none of each other's: whoever is
+/// named twice can be with one of them alone.
+void BlockRun::check_masks(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
+  const std::uint32_t* masks = warp.lanes<std::uint32_t>(in.slot[4]);
+  const auto first = static_cast<std::uint32_t>(std::countr_zero(lanes));
+  std::uint32_t same = 0;
+  for (std::uint32_t i = 0; i < kLanes; ++i) same |= (masks[i] == masks[first] ? 1U : 0U) << i;
+  if ((lanes & ~same) == 0) return;
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    for_lanes(lanes, [&](std::uint32_t other) {
+      const std::uint32_t both = masks[lane] & masks[other] & warp.alive;
+      if (masks[lane] == masks[other] || both == 0) return;
+      fail(warp, in, lane,
+           fmt::format("its mask is 0x{:08x}, that of lane {} at the same place 0x{:08x}: both "
+                       "name lane {}",
+                       masks[lane], other, masks[other], std::countr_zero(both)),
+           Detector::kMask);
+    });
+  });
 }
 
 /// Lets lanes go on whose mask names only lanes that wait or have exited by now: at one
@@ -121,7 +143,7 @@ bool BlockRun::wake_collectives(Warp& warp) const {
         warp.pc[other] = launch_.program.code[warp.pc[other]].next;
       });
       ready |= needed;
-      if (checker_) checker_->warp_barrier(warp);
+      if (checker_) checker_->order().warp_barrier(warp.index);
     } else if (all_same) {
       ready |= needed;
     }
@@ -140,8 +162,14 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
   if (number >= block_.barriers.size()) {
     fail(warp, in, first, fmt::format("there are 16 barriers, this is number {}", number));
   }
+  if (decisions_ && in.count == kAlignedBarrier && lanes != warp.alive && !group.is_gathered) {
+    leave(warp, lanes, group.pc);
+    leave(warp, group.lanes & ~lanes, in.next);
+    warp.parked |= lanes;
+    return false;
+  }
   check_arrival(warp, in, lanes);
-  if (checker_) checker_->arrive(warp, number);
+  if (checker_) checker_->order().arrive(warp.index, number);
   Barrier& barrier = block_.barriers[number];
   const auto count = static_cast<std::uint32_t>(std::popcount(lanes));
   const bool is_counted = in.slot[2] != kNoSlot;
@@ -174,17 +202,21 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
 /// A bar.sync is for whole warps: what lanes of a parted warp do at one is not defined.
 void BlockRun::check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
   if (!checker_ || in.count != kAlignedBarrier || lanes == warp.alive) return;
-  fail(warp, in, static_cast<std::uint32_t>(std::countr_zero(lanes)),
-       fmt::format("a divergent barrier: {} of the warp's {} threads are here together",
-                   std::popcount(lanes), std::popcount(warp.alive)));
+  if (checker_->is_known(in, Detector::kDivergentBarrier)) return;
+  checker_->note(warp, in, static_cast<std::uint32_t>(std::countr_zero(lanes)),
+                 Detector::kDivergentBarrier,
+                 fmt::format("a divergent barrier: {} of the warp's {} threads are here together",
+                             std::popcount(lanes), std::popcount(warp.alive)),
+                 {});
 }
 
 void BlockRun::check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
   if (!checker_) return;
   for (const PendingCopy& copy : warp.copies) {
-    if ((copy.lanes & lanes) == 0) continue;
-    fail(warp, in, static_cast<std::uint32_t>(std::countr_zero(copy.lanes & lanes)),
-         "leaves while a cp.async of its own has not been waited for");
+    if ((copy.lanes & lanes) == 0 || checker_->is_known(in, Detector::kAsyncCopy)) continue;
+    checker_->note(warp, in, static_cast<std::uint32_t>(std::countr_zero(copy.lanes & lanes)),
+                   Detector::kAsyncCopy,
+                   "leaves while a cp.async of its own has not been waited for", {});
   }
 }
 
@@ -194,14 +226,16 @@ bool BlockRun::release(std::uint32_t number) {
   const std::uint32_t expected = barrier.expected != 0 ? barrier.expected : alive_threads();
   if (barrier.arrived == 0 || barrier.arrived < expected) return false;
   for (Warp& warp : block_.warps) {
+    bool passes = false;
     for_lanes(warp.at_barrier, [&](std::uint32_t lane) {
       if (warp.barrier[lane] != number) return;
+      passes = true;
       warp.at_barrier &= ~(1U << lane);
       if (barrier.voters != 0) write_votes(warp, lane, barrier);
-      if (checker_) checker_->pass(warp, number);
     });
+    if (passes && checker_) checker_->order().pass(warp.index, number);
   }
-  if (checker_) checker_->open(number);
+  if (checker_) checker_->order().open(number);
   barrier = {};
   return true;
 }

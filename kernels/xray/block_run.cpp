@@ -14,8 +14,6 @@ namespace switchyard::kernels::xray {
 namespace {
 
 constexpr std::uint32_t kNowhere = std::numeric_limits<std::uint32_t>::max();
-/// Warp instructions after which another warp gets its turn.
-constexpr std::uint64_t kSlice = 16384;
 /// Loads and exchanges that lanes may repeat while others of their warp could go on.
 constexpr std::uint32_t kSpins = 64;
 /// For how many instructions lanes that spin stand back.
@@ -36,15 +34,28 @@ std::string text(const Dim3& d) { return fmt::format("({}, {}, {})", d.x, d.y, d
 
 }  // namespace
 
-void fail(const Warp& warp, const Instruction& in, std::uint32_t lane, std::string_view what) {
+Finding finding_of(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                   std::string_view what, Detector detector) {
   const Program& program = warp.block->launch->program;
-  throw Error(fmt::format("{}: block {}, thread {}, {}: {}", program.kernel->name,
-                          text(warp.block->index), text(thread_of(warp, lane)), program.place(in),
-                          what));
+  const Source& source = program.module->shown(in.source);
+  const std::string& file = program.module->source_file(source.file);
+  Finding finding;
+  finding.detector = detector;
+  finding.kernel = program.kernel->name;
+  finding.at = {warp.block->index, thread_of(warp, lane), program.place(in)};
+  finding.file = file.empty() ? program.module->file() : file;
+  finding.line = file.empty() ? in.line : source.line;
+  finding.what = what;
+  return finding;
 }
 
-BlockRun::BlockRun(const Launch& launch, Progress& progress)
-    : launch_(launch), progress_(progress) {
+void fail(const Warp& warp, const Instruction& in, std::uint32_t lane, std::string_view what,
+          Detector detector) {
+  throw Fault(finding_of(warp, in, lane, what, detector));
+}
+
+BlockRun::BlockRun(const Launch& launch, Progress& progress, const Schedule& schedule)
+    : launch_(launch), progress_(progress), schedule_(schedule) {
   const Program& program = launch.program;
   const auto threads = static_cast<std::size_t>(launch.shape.block.count());
   const std::size_t warps = (threads + kLanes - 1) / kLanes;
@@ -58,8 +69,8 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress)
   block_.recent = recent_.data();
   block_.shared.resize(program.shared_bytes + launch.shape.dynamic_shared_bytes);
   block_.warps.resize(warps);
-  if (launch.check) {
-    checker_ = std::make_unique<Checker>(launch);
+  if (launch.checked != nullptr) {
+    checker_ = std::make_unique<Checker>(launch, *launch.checked);
     block_.checker = checker_.get();
   }
   for (std::size_t i = 0; i < warps; ++i) {
@@ -73,48 +84,53 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress)
   }
 }
 
-void BlockRun::start(Dim3 index) {
+void BlockRun::start(std::uint64_t block) {
   const auto threads = static_cast<std::uint32_t>(launch_.shape.block.count());
-  block_.index = index;
+  number_ = block_.number = block;
+  block_.index = index_in(launch_.shape.grid, block);
   Film* const film = launch_.film;
-  block_.film = film != nullptr && film->options().block == index ? film : nullptr;
+  block_.film = film != nullptr && film->options().block == block_.index ? film : nullptr;
   block_.barriers = {};
-  if (checker_) checker_->start();
+  if (checker_) checker_->start(block);
+  if (schedule_.order != Order::kTogether) decisions_.emplace(schedule_, block);
   std::fill(registers_.begin(), registers_.end(), std::byte{0});
   std::fill(block_.shared.begin(), block_.shared.end(), std::byte{0});
   std::fill(local_.begin(), local_.end(), std::byte{0});
   for (Warp& warp : block_.warps) {
     const std::uint32_t rest = threads - warp.index * kLanes;
     warp.alive = rest >= kLanes ? kAllLanes : (1U << rest) - 1;
-    warp.at_barrier = warp.at_collective = warp.deferred = warp.carry = 0;
+    warp.at_barrier = warp.at_collective = warp.parked = warp.deferred = warp.carry = 0;
     warp.pc.fill(launch_.program.entry);
     warp.copies.clear();
+    warp.taints.clear();
     warp.committed = {};
     for (const Special& special : launch_.program.specials) write_special(warp, special);
   }
 }
 
-void BlockRun::run(std::uint64_t block) {
-  number_ = block;
-  const Dim3 index = index_in(launch_.shape.grid, block);
-  start(index);
-  for (;;) {
-    bool moved = false, alive = false;
-    for (Warp& warp : block_.warps) {
-      if (warp.alive != 0) moved |= run_warp(warp);
-      alive |= warp.alive != 0;
-    }
-    if (!alive || progress_.stops(number_)) return;
-    moved |= release_all();
-    if (!moved) {
-      throw Error(fmt::format("{}: block {} cannot go on: {}", launch_.program.kernel->name,
-                              text(index), positions()));
-    }
+bool BlockRun::run_round() {
+  bool moved = false, alive = false;
+  const std::size_t count = block_.warps.size();
+  const std::size_t shift = decisions_ && decisions_->is_random()
+                                ? decisions_->below(static_cast<std::uint32_t>(count))
+                                : 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool is_backwards =
+        decisions_ && (!decisions_->is_random() || (decisions_->bits() & 1) != 0);
+    const std::size_t at = (i + shift) % count;
+    Warp& warp = block_.warps[is_backwards ? count - 1 - at : at];
+    if (warp.alive != 0) moved |= run_warp(warp);
   }
+  for (const Warp& warp : block_.warps) alive |= warp.alive != 0;
+  if (!alive || progress_.stops(number_)) return true;
+  moved |= release_all();
+  if (!moved) stop(fmt::format("block {} cannot go on: {}", text(block_.index), positions()));
+  return false;
 }
 
 /// Chooses the lanes that run next. False where none can.
-bool BlockRun::regroup(Warp& warp, Group& group) const {
+bool BlockRun::regroup(Warp& warp, Group& group) {
+  if (decisions_) return regroup_split(warp, group);
   std::uint32_t ready = warp.alive & ~warp.at_barrier & ~warp.at_collective;
   if ((ready & ~warp.deferred) == 0) warp.deferred = 0;
   ready &= ~warp.deferred;
@@ -127,12 +143,13 @@ bool BlockRun::regroup(Warp& warp, Group& group) const {
     const std::uint32_t pc = (ready >> i & 1) != 0 ? warp.pc[i] : kNowhere;
     lowest = std::min(lowest, pc);
   }
-  group = {0, lowest, kNowhere};
+  group = {0, lowest, kNowhere, false, false};
   for (std::uint32_t i = 0; i < kLanes; ++i) {
     const std::uint32_t pc = (ready >> i & 1) != 0 ? warp.pc[i] : kNowhere;
     group.lanes |= (pc == lowest ? 1U : 0U) << i;
     group.meet = std::min(group.meet, pc == lowest ? kNowhere : pc);
   }
+  group.has_others = group.meet != kNowhere;
   return true;
 }
 
@@ -146,7 +163,7 @@ bool BlockRun::run_warp(Warp& warp) {
   const Instruction* const code = launch_.program.code.data();
   Group group;
   if (!regroup(warp, group)) return false;
-  std::uint64_t left = kSlice, slice = kSlice;
+  std::uint64_t slice = next_slice(), left = slice;
   std::uint32_t spins = 0;
   for (;;) {
     const Instruction& in = code[group.pc];
@@ -159,9 +176,8 @@ bool BlockRun::run_warp(Warp& warp) {
     bool together = true;  // whether the group still stands at one place
     if (in.flow == Flow::kNext) {
       if (lanes != 0) {
-        warp.active = lanes;
-        in.run(warp, in);
-        if (in.waits && group.meet != kNowhere && ++spins > kSpins) {
+        run_instruction(warp, in, lanes);
+        if (in.waits && group.has_others && ++spins > kSpins) {
           spins = 0;
           warp.deferred |= group.lanes;
           leave(warp, group.lanes, in.next);
@@ -179,7 +195,8 @@ bool BlockRun::run_warp(Warp& warp) {
       spend(slice);
       if (warp.deferred == 0) return true;
       warp.deferred = 0;
-      left = slice = kSlice;
+      if (decisions_) return true;
+      left = slice = next_slice();
       together = false;
     } else if (together && group.pc >= group.meet) {
       leave(warp, group.lanes, group.pc);
@@ -192,13 +209,21 @@ bool BlockRun::run_warp(Warp& warp) {
   }
 }
 
+void BlockRun::stop(std::string what) const {
+  Finding finding;
+  finding.detector = Detector::kNoProgress;
+  finding.kernel = launch_.program.kernel->name;
+  finding.at.block = block_.index;
+  finding.what = std::move(what);
+  throw Fault(std::move(finding));
+}
+
 void BlockRun::spend(std::uint64_t instructions) {
   const std::uint64_t before = progress_.executed.fetch_add(instructions);
   if (progress_.stops(number_)) throw Error("a block before this one failed");
   if (before + instructions <= progress_.limit) return;
-  throw Error(fmt::format("{}: the limit of {} warp instructions is used up in block {}: {}",
-                          launch_.program.kernel->name, progress_.limit, text(block_.index),
-                          positions()));
+  stop(fmt::format("the limit of {} warp instructions is used up in block {}: {}", progress_.limit,
+                   text(block_.index), positions()));
 }
 
 std::uint32_t BlockRun::alive_threads() const {

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/xray/checker.h"
+#include "kernels/xray/schedule.h"
 #include "kernels/xray/warp.h"
 
 namespace switchyard::kernels::xray {
@@ -31,11 +33,19 @@ struct Progress {
 /// so that locks between threads work.
 class BlockRun {
  public:
-  BlockRun(const Launch& launch, Progress& progress);
-  /// Errors: Error naming kernel, block, thread and line for whatever the kernel does wrong, for a
+  BlockRun(const Launch& launch, Progress& progress, const Schedule& schedule = {});
+  /// Errors: Fault naming kernel, block, thread and line for whatever the kernel does wrong, for a
   /// barrier or collective that some thread never reaches, and where the launch's limit of
   /// instructions is used up, with the places where the block's warps stand.
-  void run(std::uint64_t block);
+  void run(std::uint64_t block) {
+    start(block);
+    while (!run_round()) {
+    }
+  }
+  /// The same in parts: each round gives every warp its turn. run_round() returns whether the block
+  /// has ended.
+  void start(std::uint64_t block);
+  bool run_round();
 
   const std::vector<AccessCounts>& counts() const { return counts_; }
 
@@ -44,12 +54,22 @@ class BlockRun {
   struct Group {
     std::uint32_t lanes = 0;
     std::uint32_t pc = 0;
-    std::uint32_t meet = 0;  ///< the next address at which other lanes stand
+    std::uint32_t meet = 0;    ///< the next address at which other lanes stand
+    bool has_others = false;   ///< whether others of the warp could go on
+    bool is_gathered = false;  ///< they were parked, and no more will come
   };
 
-  void start(Dim3 index);
   bool run_warp(Warp& warp);
-  bool regroup(Warp& warp, Group& group) const;
+  bool regroup(Warp& warp, Group& group);
+  bool regroup_split(Warp& warp, Group& group);
+  std::uint32_t pick(const Warp& warp, std::uint32_t ready);
+  std::uint64_t next_slice();
+  void land_some(Warp& warp);
+  void run_instruction(Warp& warp, const Instruction& in, std::uint32_t lanes) const {
+    warp.active = lanes;
+    if (!warp.taints.empty()) Undefined::before(warp, in);
+    in.run(warp, in);
+  }
   static void leave(Warp& warp, std::uint32_t lanes, std::uint32_t pc);
   bool control(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes);
   bool branch(Warp& warp, Group& group, const Instruction& in, std::uint32_t lanes) const;
@@ -59,16 +79,20 @@ class BlockRun {
   bool wake_collectives(Warp& warp) const;
   bool release(std::uint32_t number);
   bool release_all();
+  void check_masks(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void write_votes(Warp& warp, std::uint32_t lane, const Barrier& barrier) const;
   void spend(std::uint64_t instructions);
+  [[noreturn]] void stop(std::string what) const;
   std::string positions() const;
   std::uint32_t alive_threads() const;
 
   const Launch& launch_;
   Progress& progress_;
-  std::uint64_t number_ = 0;  ///< of the block under way
+  Schedule schedule_;
+  std::optional<Decisions> decisions_;  ///< of a schedule that is not the usual one
+  std::uint64_t number_ = 0;            ///< of the block under way
   BlockState block_;
   std::unique_ptr<Checker> checker_;  ///< where the launch is checked
   std::vector<AccessCounts> counts_;

@@ -5,154 +5,195 @@
 #include <algorithm>
 
 #include "kernels/xray/lanes.h"
+#include "kernels/xray/memory_place.h"
 
 namespace switchyard::kernels::xray {
+namespace {
 
-Checker::Checker(const Launch& launch)
+constexpr std::size_t kSinkBytes = 32;  // the widest access of a lane
+
+std::string text(const Dim3& d) { return fmt::format("({}, {}, {})", d.x, d.y, d.z); }
+
+const char* verb(Use use) {
+  return use == Use::kLoad ? "reads" : use == Use::kStore ? "writes" : "updates";
+}
+
+}  // namespace
+
+Checker::Checker(const Launch& launch, CheckedLaunch& shared)
     : launch_(launch),
-      bytes_((launch.program.shared_bytes + launch.shape.dynamic_shared_bytes + 3) / 4 * 4),
-      is_split_(bytes_.size() / 4) {
-  start();
+      common_(shared),
+      undefined_(launch),
+      shared_(launch.program.shared_bytes + launch.shape.dynamic_shared_bytes),
+      pending_((launch.program.shared_bytes + launch.shape.dynamic_shared_bytes + 3) / 4),
+      sink_(kSinkBytes * (kLanes + 1)) {}
+
+void Checker::start(std::uint64_t block) {
+  order_.start(static_cast<std::uint32_t>(block));
+  undefined_.start();
+  shared_.clear();
+  pending_.assign(pending_.size(), {});
+  pending_count_ = 0;
 }
 
-void Checker::start() {
-  std::fill(bytes_.begin(), bytes_.end(), Byte{});
-  std::fill(is_split_.begin(), is_split_.end(), false);
-  known_ = {};
-  for (std::uint32_t warp = 0; warp < kWarps; ++warp) known_[warp][warp] = 1;
-  syncs_ = {};
-  arrived_ = {};
+std::uint32_t Checker::pc_of(const Instruction& in) const {
+  return static_cast<std::uint32_t>(&in - launch_.program.code.data());
 }
 
-std::string Checker::thread_text(std::uint32_t thread) const {
-  const Dim3 at = index_in(launch_.shape.block, thread);
-  return fmt::format("({}, {}, {})", at.x, at.y, at.z);
+Event Checker::event(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                     bool is_strong) const {
+  return {static_cast<std::uint32_t>(warp.block->number),
+          order_.clock(warp.index),
+          order_.sync(warp.index),
+          pc_of(in),
+          static_cast<std::uint32_t>(warp.block->executed),
+          static_cast<std::uint16_t>(thread_number(warp, lane) + 1),
+          is_strong};
 }
 
-/// "byte 128 of tile"; dynamic shared memory has no name of its own.
-std::string Checker::place_text(std::uint64_t address) const {
-  for (const SharedVariable& one : launch_.program.shared_variables) {
-    if (address >= one.offset && address - one.offset < one.bytes) {
-      return fmt::format("byte {} of {}", address - one.offset, one.name);
+std::byte* Checker::sink(std::uint32_t lane) {
+  const auto address = reinterpret_cast<std::uintptr_t>(sink_.data());
+  std::byte* const mine =
+      sink_.data() + (kSinkBytes - address % kSinkBytes) % kSinkBytes + kSinkBytes * lane;
+  std::fill_n(mine, kSinkBytes, std::byte{0});
+  return mine;
+}
+
+bool Checker::is_known(const Instruction& in, Detector detector, const Event* other) {
+  return common_.findings.is_known(detector, pc_of(in), other == nullptr ? 0 : other->pc);
+}
+
+void Checker::note(const Warp& warp, const Instruction& in, std::uint32_t lane, Detector detector,
+                   std::string_view what, const MemoryPlace& place, const Event* other) {
+  Finding finding = finding_of(warp, in, lane, what, detector);
+  finding.array = place.array;
+  finding.byte = place.byte;
+  finding.index = place.index;
+  if (other != nullptr) {
+    finding.other = Party{index_in(launch_.shape.grid, other->block),
+                          index_in(launch_.shape.block, other->thread - 1U),
+                          launch_.program.place(launch_.program.code[other->pc])};
+  }
+  common_.findings.add(std::move(finding), pc_of(in), other == nullptr ? 0 : other->pc);
+}
+
+void Checker::race(const Warp& warp, const Instruction& in, std::uint32_t lane, Use use,
+                   const Event& other, bool other_wrote, const MemoryPlace& place) {
+  const bool is_same_block = other.block == static_cast<std::uint32_t>(warp.block->number);
+  const std::string who =
+      (is_same_block ? "" : "block " + text(index_in(launch_.shape.grid, other.block)) + ", ") +
+      "thread " + text(index_in(launch_.shape.block, other.thread - 1U));
+  note(warp, in, lane, is_same_block ? Detector::kRace : Detector::kBlockRace,
+       fmt::format("a race{}: {} {}, which {} {} at {} without {} between them",
+                   is_same_block ? "" : " between blocks", verb(use), text(place), who,
+                   other_wrote ? "wrote" : "read",
+                   launch_.program.place(launch_.program.code[other.pc]),
+                   is_same_block ? "a barrier" : "a fence and an atomic"),
+       place, &other);
+}
+
+const Event* Checker::conflict_of_read(const Warp& warp, const Event& now, Cell& cell) const {
+  const Event& before = cell.write;
+  const bool conflicts = before.is_there() && !is_same_thread(before, now) &&
+                         !(before.is_strong && now.is_strong) &&
+                         !order_.is_ordered(warp.index, before);
+  Event& last = cell.reads[0];
+  const bool same_warp = last.block == now.block && last.warp() == warp.index;
+  if (last.is_there() && !same_warp) cell.reads[1] = last;
+  last = now;
+  return conflicts ? &before : nullptr;
+}
+
+const Event* Checker::conflict_of_write(const Warp& warp, const Event& now, Cell& cell) const {
+  for (const Event* before : {&cell.write, &cell.reads[0], &cell.reads[1]}) {
+    const bool same_instruction =
+        before->executed == now.executed && before->pc == now.pc && before->block == now.block;
+    if (before->is_there() && !is_same_thread(*before, now) && !same_instruction &&
+        !(before->is_strong && now.is_strong) && !order_.is_ordered(warp.index, *before)) {
+      return before;
     }
   }
-  if (address >= launch_.program.shared_bytes) {
-    return fmt::format("byte {} of the dynamic shared memory",
-                       address - launch_.program.shared_bytes);
-  }
-  return fmt::format("byte {} of the shared memory", address);
+  return nullptr;
 }
 
-bool Checker::is_ordered(const Warp& warp, const Event& before) const {
-  const std::uint32_t other = (before.thread - 1) / kLanes;
-  if (other == warp.index) return before.sync < syncs_[warp.index];
-  return known_[warp.index][other] >= before.clock;
-}
-
-Checker::Event Checker::event(const Warp& warp, const Instruction& in, std::uint32_t lane,
-                              bool is_atomic) const {
-  return {warp.index * kLanes + lane + 1,
-          known_[warp.index][warp.index],
-          syncs_[warp.index],
-          static_cast<std::uint32_t>(&in - launch_.program.code.data()),
-          warp.block->executed,
-          is_atomic};
-}
-
-void Checker::race(const Warp& warp, const Instruction& in, std::uint32_t lane, const char* verb,
-                   const Event& other, const char* other_verb, std::uint64_t address) const {
-  fail(warp, in, lane,
-       fmt::format("a race: {} {}, which thread {} {} at {} without a barrier between them", verb,
-                   place_text(address), thread_text(other.thread - 1), other_verb,
-                   launch_.program.place(launch_.program.code[other.pc])));
-}
-
-/// Calls body(byte, address) for the bytes of an access, or for the one that stands for its word.
-template <class Body>
-void Checker::for_bytes(std::uint64_t address, std::uint32_t bytes, const Body& body) {
-  for (std::uint64_t at = address; at < address + bytes;) {
-    const std::uint64_t word = at / 4 * 4;
-    if (bytes >= 4 && !is_split_[at / 4]) {
-      body(bytes_[word], word);
-      at = word + 4;
-      continue;
-    }
-    if (!is_split_[at / 4]) {
-      is_split_[at / 4] = true;
-      for (std::uint64_t i = word + 1; i < word + 4; ++i) bytes_[i] = bytes_[word];
-    }
-    body(bytes_[at], at);
-    ++at;
+void Checker::check_pending(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                            std::uint64_t address, std::uint32_t bytes) {
+  for (std::uint64_t word = address / 4; word <= (address + bytes - 1) / 4; ++word) {
+    Pending& pending = pending_[word];
+    if (pending.thread == 0) continue;
+    Event other;
+    other.block = static_cast<std::uint32_t>(warp.block->number);
+    other.thread = static_cast<std::uint16_t>(pending.thread);
+    other.pc = pending.pc;
+    if (is_known(in, Detector::kAsyncCopy, &other)) return;
+    const MemoryPlace place = place_of(launch_, Space::kShared, address, bytes);
+    return note(warp, in, lane, Detector::kAsyncCopy,
+                fmt::format("uses {}, which the cp.async of thread {} at {} has not been waited "
+                            "for",
+                            text(place), text(index_in(launch_.shape.block, pending.thread - 1)),
+                            launch_.program.place(launch_.program.code[pending.pc])),
+                place, &other);
   }
 }
 
-void Checker::read(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
-                   Byte& byte, std::uint64_t address) {
-  const Event& before = byte.write;
-  const bool conflicts =
-      before.thread != 0 && before.thread != now.thread && !is_ordered(warp, before);
-  if (conflicts) race(warp, in, lane, "reads", before, "wrote", address);
-  const bool same_warp = (byte.reads[0].thread - 1) / kLanes == warp.index;
-  if (byte.reads[0].thread != 0 && !same_warp) byte.reads[1] = byte.reads[0];
-  byte.reads[0] = now;
-}
-
-void Checker::write(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
-                    Byte& byte, std::uint64_t address) {
-  const auto conflicts = [&](const Event& before) {
-    const bool same_instruction = before.executed == now.executed && before.pc == now.pc;
-    return before.thread != 0 && before.thread != now.thread && !same_instruction &&
-           !(before.is_atomic && now.is_atomic) && !is_ordered(warp, before);
-  };
-  if (conflicts(byte.write)) race(warp, in, lane, "writes", byte.write, "wrote", address);
-  for (const Event& one : byte.reads) {
-    if (conflicts(one)) race(warp, in, lane, "writes", one, "read", address);
-  }
-  byte.write = now;
-  byte.reads[0] = byte.reads[1] = {};
-}
-
-void Checker::access(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
-                     std::uint32_t lanes, const Access& access) {
-  for_lanes(lanes, [&](std::uint32_t lane) {
-    const Event now = event(warp, in, lane, use == Use::kAtomic);
-    for_bytes(access.address[lane], bytes, [&](Byte& byte, std::uint64_t address) {
-      if (byte.pending != 0) {
-        fail(warp, in, lane,
-             fmt::format("uses {}, which the cp.async of thread {} at {} has not been waited for",
-                         place_text(address), thread_text(byte.pending - 1),
-                         launch_.program.place(launch_.program.code[byte.pending_pc])));
+void Checker::access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
+                          std::uint32_t bytes, std::uint32_t lane, std::uint64_t address) {
+  const bool is_strong =
+      use == Use::kAtomic || (space == Space::kGlobal && (in.order & kStrong) != 0);
+  const std::uint64_t key = address | (space == Space::kShared ? kSharedWindow : 0);
+  if (is_strong && use != Use::kStore) order_.acquire(warp.index, key, common_.releases);
+  const Event now = event(warp, in, lane, is_strong);
+  bool is_reported = false;  // one finding of an access is enough
+  const auto visit = [&](Cell& cell, std::uint64_t at) {
+    const Event* conflict =
+        use == Use::kLoad ? conflict_of_read(warp, now, cell) : conflict_of_write(warp, now, cell);
+    if (conflict != nullptr && !is_reported) {
+      is_reported = true;
+      const bool is_same_block = conflict->block == now.block;
+      if (!is_known(in, is_same_block ? Detector::kRace : Detector::kBlockRace, conflict)) {
+        race(warp, in, lane, use, *conflict, conflict == &cell.write,
+             place_of(launch_, space, at, std::min(bytes, 4U)));
       }
-      if (use == Use::kLoad) return read(warp, in, lane, now, byte, address);
-      write(warp, in, lane, now, byte, address);
-      if (in.kind != Kind::kAsyncCopy) return;
-      byte.pending = now.thread;
-      byte.pending_pc = now.pc;
-    });
+    }
+    if (use != Use::kLoad) cell = {now, {}};
+  };
+  if (space == Space::kShared) {
+    shared_.for_cells(address, bytes, visit);
+  } else {
+    common_.global.for_cells(address, bytes, visit);
+  }
+  if (is_strong && use != Use::kLoad) {
+    if ((in.order & kReleasing) != 0) {
+      order_.fence(warp.index, 1U << lane, (in.order & kBlockScope) == 0);
+    }
+    order_.release(warp.index, lane, key, common_.releases);
+  }
+}
+
+void Checker::access(const Warp& warp, const Instruction& in, Space space, Use use,
+                     std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    const std::uint64_t address = access.address[lane];
+    const bool is_shared = space == Space::kShared;
+    if (is_shared && pending_count_ != 0) check_pending(warp, in, lane, address, bytes);
+    access_lane(warp, in, space, use, bytes, lane, address);
+    if (!is_shared || in.kind != Kind::kAsyncCopy) return;
+    for (std::uint64_t word = address / 4; word < (address + bytes) / 4; ++word) {
+      pending_count_ += pending_[word].thread == 0 ? 1 : 0;
+      pending_[word] = {thread_number(warp, lane) + 1, pc_of(in)};
+    }
   });
 }
 
 void Checker::land(const Warp& warp, const Instruction& in, std::uint32_t lane, std::uint32_t to,
-                   std::uint32_t bytes) {
+                   std::uint32_t bytes, bool is_undefined) {
   const Event now = event(warp, in, lane, false);
-  for_bytes(to, bytes, [&](Byte& byte, std::uint64_t) {
-    byte.pending = 0;
-    byte.write = now;
-  });
-}
-
-void Checker::arrive(const Warp& warp, std::uint32_t barrier) {
-  Clocks& mine = known_[warp.index];
-  for (std::uint32_t i = 0; i < kWarps; ++i) {
-    arrived_[barrier][i] = std::max(arrived_[barrier][i], mine[i]);
+  shared_.for_cells(to, bytes, [&](Cell& cell, std::uint64_t) { cell.write = now; });
+  for (std::uint32_t word = to / 4; word < (to + bytes) / 4; ++word) {
+    pending_count_ -= pending_[word].thread != 0 ? 1 : 0;
+    pending_[word] = {};
   }
-  ++mine[warp.index];
-}
-
-void Checker::pass(const Warp& warp, std::uint32_t barrier) {
-  Clocks& mine = known_[warp.index];
-  for (std::uint32_t i = 0; i < kWarps; ++i) mine[i] = std::max(mine[i], arrived_[barrier][i]);
-  ++syncs_[warp.index];
+  undefined_.shared().set(to, bytes, !is_undefined);
 }
 
 }  // namespace switchyard::kernels::xray

@@ -1,82 +1,85 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "kernels/xray/access.h"
+#include "kernels/xray/finding.h"
+#include "kernels/xray/order.h"
+#include "kernels/xray/shadow.h"
+#include "kernels/xray/undefined.h"
 
 namespace switchyard::kernels::xray {
 
-/// Finds races in a block's shared memory and reads of what cp.async has not brought yet, by what
-/// was ordered and not by what happened: it keeps for each byte who wrote and read it last. Two
-/// accesses of one byte by different threads, not both reads and not both atomic, must have a
-/// barrier between them: bar.sync (or what arrives at one) between warps, that or bar.warp.sync
-/// within a warp. Shuffles and votes order nothing. Lanes that write one byte with one instruction
-/// are let pass.
-///
-/// Every finding is an Error that names kernel, block, thread, place, the bytes, and the other
-/// party.
+/// What the checkers of a launch's blocks share. The blocks of such a launch run on one host
+/// thread.
+struct CheckedLaunch {
+  explicit CheckedLaunch(std::size_t most_findings) : findings(most_findings) {}
+
+  Findings findings;
+  Releases releases;
+  SparseShadow global;
+};
+
+/// Finds races and reads of what cp.async has not brought yet, by what was ordered and not by what
+/// happened: it keeps for each byte who wrote and read it last. Two accesses of one byte by
+/// different threads, not both reads and not both strong, must be ordered (order.h). Shuffles and
+/// votes order nothing. Lanes that write one byte with one instruction are let pass.
 class Checker {
  public:
-  explicit Checker(const Launch& launch);
-  /// Forgets all: another block begins.
-  void start();
+  Checker(const Launch& launch, CheckedLaunch& shared);
+  /// Another block begins.
+  void start(std::uint64_t block);
 
-  /// The lanes access `bytes` bytes of shared memory each.
-  void access(const Warp& warp, const Instruction& in, Use use, std::uint32_t bytes,
+  /// The lanes access `bytes` bytes of shared or global memory each.
+  void access(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
               std::uint32_t lanes, const Access& access);
-  /// A copy of a lane's has landed: from now on its bytes are the lane's own writes.
+  /// A copy of a lane's was waited for: from now on its bytes are the lane's own writes.
   void land(const Warp& warp, const Instruction& in, std::uint32_t lane, std::uint32_t to,
-            std::uint32_t bytes);
-  void warp_barrier(const Warp& warp) { ++syncs_[warp.index]; }
-  void arrive(const Warp& warp, std::uint32_t barrier);
-  void pass(const Warp& warp, std::uint32_t barrier);
-  void open(std::uint32_t barrier) { arrived_[barrier] = {}; }
+            std::uint32_t bytes, bool is_undefined);
+  void fence(const Warp& warp, bool is_device_wide) {
+    order_.fence(warp.index, warp.active, is_device_wide);
+  }
+  BlockOrder& order() { return order_; }
+  Undefined& undefined() { return undefined_; }
+
+  /// Whether such a finding is known by now. It counts one more then, and need not be described.
+  bool is_known(const Instruction& in, Detector detector, const Event* other = nullptr);
+  /// Notes a finding of the lane's. Throws Findings::Enough where there are enough.
+  void note(const Warp& warp, const Instruction& in, std::uint32_t lane, Detector detector,
+            std::string_view what, const MemoryPlace& place, const Event* other = nullptr);
+  /// Bytes for lanes whose access must not reach memory; zeros when the lanes' instruction begins.
+  std::byte* sink(std::uint32_t lane);
 
  private:
-  static constexpr std::uint32_t kWarps = 32;
-  using Clocks = std::array<std::uint32_t, kWarps>;
-
-  /// An access that is remembered; `thread` counts from 1, 0 means none.
-  struct Event {
-    std::uint32_t thread = 0;
-    std::uint32_t clock = 0;  ///< of its warp
-    std::uint32_t sync = 0;   ///< bar.warp.sync and barriers of its warp so far
-    std::uint32_t pc = 0;
-    std::uint64_t executed = 0;
-    bool is_atomic = false;
-  };
-  struct Byte {
-    Event write;
-    Event reads[2];                ///< the last one, and the last one of another warp than that
-    std::uint32_t pending = 0;     ///< the thread whose copy has not landed, from 1
-    std::uint32_t pending_pc = 0;  ///< where it began
+  struct Pending {
+    std::uint32_t thread = 0;  ///< whose copy has not landed, from 1
+    std::uint32_t pc = 0;      ///< where it began
   };
 
-  template <class Body>
-  void for_bytes(std::uint64_t address, std::uint32_t bytes, const Body& body);
-  void read(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
-            Byte& byte, std::uint64_t address);
-  void write(const Warp& warp, const Instruction& in, std::uint32_t lane, const Event& now,
-             Byte& byte, std::uint64_t address);
-  bool is_ordered(const Warp& warp, const Event& before) const;
-  Event event(const Warp& warp, const Instruction& in, std::uint32_t lane, bool is_atomic) const;
-  [[noreturn]] void race(const Warp& warp, const Instruction& in, std::uint32_t lane,
-                         const char* verb, const Event& other, const char* other_verb,
-                         std::uint64_t address) const;
-  std::string thread_text(std::uint32_t thread) const;
-  std::string place_text(std::uint64_t address) const;
+  void access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
+                   std::uint32_t bytes, std::uint32_t lane, std::uint64_t address);
+  void check_pending(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                     std::uint64_t address, std::uint32_t bytes);
+  const Event* conflict_of_read(const Warp& warp, const Event& now, Cell& cell) const;
+  const Event* conflict_of_write(const Warp& warp, const Event& now, Cell& cell) const;
+  void race(const Warp& warp, const Instruction& in, std::uint32_t lane, Use use,
+            const Event& other, bool other_wrote, const MemoryPlace& place);
+  bool is_same_thread(const Event& a, const Event& b) const {
+    return a.thread == b.thread && a.block == b.block;
+  }
+  Event event(const Warp& warp, const Instruction& in, std::uint32_t lane, bool is_strong) const;
+  std::uint32_t pc_of(const Instruction& in) const;
 
   const Launch& launch_;
-  std::vector<Byte> bytes_;
-  /// Whether a word's bytes differ, because something narrower touched it. Until then the first of
-  /// its bytes stands for all four, which makes most accesses four times cheaper.
-  std::vector<bool> is_split_;
-  std::array<Clocks, kWarps> known_{};  ///< what each warp knows of each warp's clock
-  std::array<std::uint32_t, kWarps> syncs_{};
-  std::array<Clocks, 16> arrived_{};  ///< what those at a barrier know
+  CheckedLaunch& common_;
+  BlockOrder order_;
+  Undefined undefined_;
+  Shadow shared_;
+  std::vector<Pending> pending_;  ///< by words of shared memory
+  std::uint32_t pending_count_ = 0;
+  std::vector<std::byte> sink_;
 };
 
 }  // namespace switchyard::kernels::xray

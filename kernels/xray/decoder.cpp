@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/api/error.h"
+#include "kernels/xray/arrays.h"
 #include "kernels/xray/decoding.h"
 #include "kernels/xray/layout.h"
 #include "kernels/xray/specials.h"
@@ -44,6 +45,9 @@ Program Decoder::run(std::string_view kernel) {
   std::vector<const Function*> visited;
   place_shared(*program_.kernel, visited);
   program_.shared_bytes = rounded_up(program_.shared_bytes, 16);
+  for (SharedVariable& one : program_.shared_variables) {
+    if (one.is_dynamic) one.offset = program_.shared_bytes;
+  }
   if (program_.shared_bytes > kMaxSharedBytes) {
     fail(program_.kernel->line, fmt::format("{} bytes of shared memory exceed {}",
                                             program_.shared_bytes, kMaxSharedBytes));
@@ -58,6 +62,7 @@ Program Decoder::run(std::string_view kernel) {
   program_.code.push_back(end);
   for (std::uint32_t i = 0; i < program_.code.size(); ++i) program_.code[i].next = i + 1;
   program_.local_bytes = rounded_up(program_.local_bytes, 16);
+  find_arrays(program_, named_);
   lay_out(program_);
   return std::move(program_);
 }
@@ -83,14 +88,24 @@ void Decoder::place_one_shared(const Operand& operand, const Function& function)
   const bool of_file = (operand.index & kModuleVariable) != 0;
   const std::uint32_t index = operand.index & ~kModuleVariable;
   const Variable& one = of_file ? module_->variables()[index] : function.variables[index];
-  if (one.space != Space::kShared || one.bytes == 0) return;
-  const auto [place, is_new] = shared_.try_emplace({of_file ? nullptr : &function, index}, 0);
-  if (!is_new) return;
-  place->second =
-      static_cast<std::int64_t>(rounded_up(program_.shared_bytes, std::max(one.align, 1U)));
-  program_.shared_bytes = static_cast<std::size_t>(place->second) + one.bytes;
-  program_.shared_variables.push_back(
-      {one.name, static_cast<std::uint64_t>(place->second), one.bytes});
+  if (one.space != Space::kShared) return;
+  const std::size_t number = program_.shared_variables.size();
+  if (!shared_.try_emplace({of_file ? nullptr : &function, index}, number).second) return;
+  if (one.bytes == 0) {
+    program_.shared_variables.push_back({one.name, 0, 0, true});
+    return;
+  }
+  const std::uint64_t place = rounded_up(program_.shared_bytes, std::max(one.align, 1U));
+  program_.shared_bytes = place + one.bytes;
+  program_.shared_variables.push_back({one.name, place, one.bytes});
+}
+
+ArraySet Decoder::array(std::uint32_t index) const {
+  const bool of_file = (index & kModuleVariable) != 0;
+  const auto found = shared_.find({of_file ? nullptr : frame_->function, index & ~kModuleVariable});
+  if (found == shared_.end()) return 0;
+  // The last bit stands for all that have none of their own.
+  return ArraySet{1} << std::min<std::size_t>(found->second, 63);
 }
 
 void Decoder::check_slots(std::size_t bytes) const {
@@ -170,8 +185,9 @@ std::int64_t Decoder::place(std::uint32_t index, const Statement& statement) {
   if (one.space == Space::kShared) {
     const auto found =
         shared_.find({of_file ? nullptr : frame_->function, index & ~kModuleVariable});
-    return found != shared_.end() ? found->second
-                                  : static_cast<std::int64_t>(program_.shared_bytes);
+    return static_cast<std::int64_t>(found != shared_.end()
+                                         ? program_.shared_variables[found->second].offset
+                                         : program_.shared_bytes);
   }
   if (of_file) {
     const std::uint64_t address = image_.address(index & ~kModuleVariable);
@@ -199,6 +215,7 @@ void Decoder::add(Instruction in, const Statement& statement) {
     fail(statement.line, fmt::format("the kernel has more than {} instructions", kMaxInstructions));
   }
   program_.code.push_back(in);
+  named_.resize(program_.code.size(), 0);
 }
 
 void Decoder::lower(Frame& frame, int depth) {
@@ -235,7 +252,22 @@ void Decoder::lower_statement(const Statement& statement, int depth) {
   }
   Decoding decoding(*this, statement, opcode);
   row->second(decoding);
+  note_uses(decoding);
   add(decoding.in, statement);
+  named_.back() = decoding.named_;
+}
+
+/// Writes down which registers an instruction reads and writes. A list that does not fit is left
+/// out; no instruction has so many.
+void Decoder::note_uses(Decoding& decoding) {
+  constexpr std::size_t kMost = 255;
+  if (decoding.reads_.size() > kMost || decoding.writes_.size() > kMost) return;
+  std::vector<Slot>& uses = program_.uses;
+  decoding.in.uses = static_cast<std::uint32_t>(uses.size());
+  decoding.in.reads = static_cast<std::uint8_t>(decoding.reads_.size());
+  decoding.in.writes = static_cast<std::uint8_t>(decoding.writes_.size());
+  uses.insert(uses.end(), decoding.reads_.begin(), decoding.reads_.end());
+  uses.insert(uses.end(), decoding.writes_.begin(), decoding.writes_.end());
 }
 
 }  // namespace switchyard::kernels::xray

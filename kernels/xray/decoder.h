@@ -12,6 +12,7 @@
 namespace switchyard::kernels::xray {
 
 struct Opcode;
+class Decoding;
 
 /// Turns the statements of a kernel, and of the functions that it calls, into instructions.
 class Decoder {
@@ -37,6 +38,7 @@ class Decoder {
   void place_one_shared(const Operand& operand, const Function& function);
   void lower(Frame& frame, int depth);
   void lower_statement(const Statement& statement, int depth);
+  void note_uses(Decoding& decoding);
   void lower_branch(const Statement& statement);
   void lower_table(const Statement& statement);
   void lower_return(const Statement& statement, int depth);
@@ -51,6 +53,8 @@ class Decoder {
   Slot special_slot(std::string_view name, const Statement& statement);
   const Variable& variable(std::uint32_t index) const;
   std::int64_t place(std::uint32_t index, const Statement& statement);
+  /// The shared array that a variable is; 0 where it is none.
+  ArraySet array(std::uint32_t index) const;
   Slot allocate(std::size_t bytes);
   void check_slots(std::size_t bytes) const;
   std::int64_t allocate_local(std::uint64_t bytes, std::uint32_t align);
@@ -63,7 +67,9 @@ class Decoder {
   std::vector<const Function*> calls_;  ///< functions whose bodies are being put in place
   std::map<std::pair<std::uint64_t, std::uint8_t>, Slot> constants_;
   std::map<std::string, Slot, std::less<>> specials_;
-  std::map<std::pair<const Function*, std::uint32_t>, std::int64_t> shared_;  ///< null: the file's
+  /// Indices into Program::shared_variables; null: the file's variables.
+  std::map<std::pair<const Function*, std::uint32_t>, std::size_t> shared_;
+  std::vector<ArraySet> named_;  ///< the shared arrays that each instruction names
 };
 
 }  // namespace switchyard::kernels::xray

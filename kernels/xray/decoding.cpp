@@ -90,6 +90,11 @@ std::uint64_t bits_of(const Operand& number, Type type, bool is_float) {
 
 }  // namespace
 
+Slot Decoding::read(Slot slot) {
+  reads_.push_back(slot & ~kInvertedSlot);
+  return slot;
+}
+
 Slot Decoding::source(const Operand& operand, Type type) {
   switch (operand.kind) {
     case Operand::Kind::kRegister: {
@@ -97,22 +102,23 @@ Slot Decoding::source(const Operand& operand, Type type) {
         fail(fmt::format("the register {} has {} bits, expected {}", operand.text,
                          register_bits(operand), static_cast<int>(type.bits)));
       }
-      const Slot slot = decoder_.register_slot(operand.index);
+      const Slot slot = read(decoder_.register_slot(operand.index));
       if (!operand.negated) return slot;
       if (type.kind != 'p') fail("only a predicate can be negated");
       return slot ^ kInvertedSlot;
     }
     case Operand::Kind::kNumber:
-      return decoder_.constant_slot(bits_of(operand, type, op.family() == 'f'), type);
+      return read(decoder_.constant_slot(bits_of(operand, type, op.family() == 'f'), type));
     case Operand::Kind::kSpecial:
       if (type.bits != 32) fail(fmt::format("{} has 32 bits", operand.text));
-      return decoder_.special_slot(operand.text, statement_);
+      return read(decoder_.special_slot(operand.text, statement_));
     case Operand::Kind::kVariable: {
       const std::int64_t place = decoder_.place(operand.index, statement_) + operand.value;
       if (type.bits < 32) fail("an address has 32 or 64 bits");
       auto bits = static_cast<std::uint64_t>(place);
       if (type.bits == 32) bits &= 0xFFFFFFFFU;
-      return decoder_.constant_slot(bits, {'b', type.bits});
+      named_ |= decoder_.array(operand.index);
+      return read(decoder_.constant_slot(bits, {'b', type.bits}));
     }
     default:
       fail("an operand that is read is a register, a number or a variable");
@@ -126,7 +132,8 @@ Slot Decoding::destination(const Operand& operand, Type type) {
     fail(fmt::format("the register {} has {} bits, expected {}", operand.text,
                      register_bits(operand), static_cast<int>(type.bits)));
   }
-  return decoder_.register_slot(operand.index);
+  writes_.push_back(decoder_.register_slot(operand.index));
+  return writes_.back();
 }
 
 void Decoding::extra(Slot slot, bool first) {
@@ -145,6 +152,7 @@ Slot Decoding::place_address(const Operand& address, Space space, std::uint8_t& 
   if (base.kind == Operand::Kind::kNumber) return kNoSlot;
   if (base.kind == Operand::Kind::kVariable) {
     offset += decoder_.place(base.index, statement_);
+    named_ |= decoder_.array(base.index);
     return kNoSlot;
   }
   if (base.kind != Operand::Kind::kRegister) {
@@ -154,7 +162,7 @@ Slot Decoding::place_address(const Operand& address, Space space, std::uint8_t& 
   const bool is_narrow = bits == 32 && (space == Space::kShared || space == Space::kLocal ||
                                         space == Space::kParam || space == Space::kConst);
   if (bits != 64 && !is_narrow) fail("an address has 64 bits");
-  return decoder_.register_slot(base.index);
+  return read(decoder_.register_slot(base.index));
 }
 
 void Decoding::address(std::size_t i, Space space) {

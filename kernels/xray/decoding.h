@@ -81,10 +81,16 @@ class Decoding {
   void expect_operands(std::size_t count) const;
 
  private:
+  friend class Decoder;
+
   Slot place_address(const Operand& operand, Space space, std::uint8_t& bits, std::int64_t& offset);
+  /// The operand's slot, which goes on the list of what the instruction reads.
+  Slot read(Slot slot);
 
   const Statement& statement_;
   Decoder& decoder_;
+  std::vector<Slot> reads_, writes_;
+  ArraySet named_ = 0;  ///< the shared arrays that operands name
 };
 
 /// Rows of the opcode table: "add i" for integer types, "bar" where the type does not matter.

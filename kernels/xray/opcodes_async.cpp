@@ -20,7 +20,7 @@ constexpr std::size_t kMaxCopies = std::size_t{1} << 16;
 void begin_copy(Warp& w, const Instruction& in) {
   Access to, from;
   addresses(w, in.slot[1], in.address_bits, in.offset, to.address);
-  resolve(w, in, Space::kShared, Use::kStore, in.bytes, w.active, to);
+  const U32 good = resolve(w, in, Space::kShared, Use::kStore, in.bytes, w.active, to);
   const U32* given = in.slot[3] == kNoSlot ? nullptr : w.lanes<U32>(in.slot[3]);
   U32 reading = w.active;
   if (given != nullptr) {
@@ -37,9 +37,10 @@ void begin_copy(Warp& w, const Instruction& in) {
          "begins a cp.async while 65536 of its warp have not been waited for");
   }
   PendingCopy copy;
-  copy.lanes = w.active;
+  copy.lanes = good;
   copy.bytes = in.bytes;
-  for_lanes(w.active, [&](U32 lane) {
+  copy.undefined = from.undefined[0];
+  for_lanes(good, [&](U32 lane) {
     copy.group[lane] = w.committed[lane];
     copy.to[lane] = static_cast<U32>(to.address[lane]);
     if (from.host[lane] == nullptr) return;
@@ -49,16 +50,21 @@ void begin_copy(Warp& w, const Instruction& in) {
   w.copies.push_back(copy);
 }
 
+void land_lane(Warp& w, const PendingCopy& copy, U32 lane) {
+  std::memcpy(w.block->shared.data() + copy.to[lane], copy.data[lane].data(), copy.bytes);
+}
+
 /// Lets the active lanes' copies land, but for those of the last `groups` committed groups and
 /// those that belong to none yet; with `all`, those too.
 void land(Warp& w, const Instruction& in, U32 groups, bool all) {
   for (PendingCopy& copy : w.copies) {
     for_lanes(copy.lanes & w.active, [&](U32 lane) {
       if (!all && copy.group[lane] + groups >= w.committed[lane]) return;
-      std::memcpy(w.block->shared.data() + copy.to[lane], copy.data[lane].data(), copy.bytes);
-      copy.lanes &= ~(1U << lane);
+      const U32 bit = 1U << lane;
+      if ((copy.landed & bit) == 0) land_lane(w, copy, lane);
+      copy.lanes &= ~bit;
       if (w.block->checker != nullptr) {
-        w.block->checker->land(w, in, lane, copy.to[lane], copy.bytes);
+        w.block->checker->land(w, in, lane, copy.to[lane], copy.bytes, (copy.undefined & bit) != 0);
       }
     });
   }
@@ -68,8 +74,10 @@ void land(Warp& w, const Instruction& in, U32 groups, bool all) {
 void decode_copy(Decoding& d) {
   // cp.async.ca|cg.shared.global [to], [from], bytes {, given or ignored} {, policy}
   if (!d.op.has("global")) d.not_supported();
-  d.in.bytes = static_cast<std::uint8_t>(d.number(2));
-  if (d.in.bytes != 4 && d.in.bytes != 8 && d.in.bytes != 16) d.fail("copies 4, 8 or 16 bytes");
+  const std::int64_t bytes = d.number(2);
+  if (bytes != 4 && bytes != 8 && bytes != 16) d.fail("copies 4, 8 or 16 bytes");
+  d.in.bytes = static_cast<std::uint8_t>(bytes);
+  d.in.data_flow = DataFlow::kExchange;
   d.address(0, Space::kShared);
   std::uint8_t bits = 0;
   std::int64_t offset = 0;

@@ -118,6 +118,9 @@ void decode_atomic(Decoding& d, bool returns) {
   if (operation == "cas") d.in.slot[3] = d.source(first + 2, type);
   d.in.kind = Kind::kAtomic;
   d.in.waits = operation == "cas" || operation == "exch";
+  const bool is_releasing = d.op.has("release") || d.op.has("acq_rel");
+  d.in.order = static_cast<std::uint8_t>(kStrong | (is_releasing ? kReleasing : 0) |
+                                         (d.op.has("cta") ? kBlockScope : 0));
   const bool is_number = type.kind == 'f' || type.kind == 'h';
   if (is_number && operation == "add") {
     take_float(d, [](auto a, auto b) { return a + b; });

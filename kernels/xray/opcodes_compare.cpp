@@ -162,6 +162,7 @@ void decode_selection(Decoding& d) {
     d.in.slot[2] = d.source(2, d.op.type());
     d.in.slot[3] = d.source(3, kPredicate);
     d.in.run = select<T>;
+    d.in.data_flow = DataFlow::kSelect;
     d.in.kind = Kind::kCompare;
   });
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/xray/access.h"
+#include "kernels/xray/checker.h"
 #include "kernels/xray/decoding.h"
 #include "kernels/xray/floats.h"
 
@@ -82,6 +83,38 @@ void gather(const Warp& w, const Slot* slots, const Shape& shape, Format format,
   }
 }
 
+/// What was never written in a row of A, a column of B or an element of C makes such values of that
+/// row, column or element of D: a tile's rows beyond the matrix may hold anything.
+void pass_taints(Warp& w, const Slot* slots, const Shape& shape, int per) {
+  const int row_blocks = shape.rows / 8, sums = row_blocks * 2 / per;
+  bool rows[kMostRows] = {}, columns[8] = {};
+  Taint as;
+  const auto note = [&](Slot slot, const auto& mark) {
+    for (const Taint& one : w.taints) {
+      if (one.slot != slot) continue;
+      as = one;
+      for_lanes(one.lanes, mark);
+    }
+  };
+  for (int word = 0; word < shape.words_a(); ++word) {
+    note(slots[word], [&](U32 lane) { rows[lane / 4 + 8U * (word % row_blocks)] = true; });
+  }
+  for (int word = 0; word < shape.words_b(); ++word) {
+    note(slots[shape.words_a() + word], [&](U32 lane) { columns[lane / 4] = true; });
+  }
+  const Slot* const c = slots + shape.words_a() + shape.words_b();
+  U32 tainted[kMostRows / 8 * 2] = {};
+  for (int i = 0; i < sums; ++i) {
+    note(c[i], [&](U32 lane) { tainted[i] |= 1U << lane; });
+    for (U32 lane = 0; lane < kLanes; ++lane) {
+      const U32 row = lane / 4 + 8U * (i * per / 2), column = lane % 4 * 2 + (per == 1 ? i % 2 : 0);
+      const bool is_tainted = rows[row] || columns[column] || (per == 2 && columns[column + 1]);
+      tainted[i] |= (is_tainted ? 1U : 0U) << lane;
+    }
+  }
+  for (int i = 0; i < sums; ++i) Undefined::set(w, c[sums + i], tainted[i], as);
+}
+
 /// The sum of products in double, rounded once when it is added to C: no order of a tensor core's
 /// is more exact. S is the type of a register of C, kParts the elements in it.
 template <class S>
@@ -91,6 +124,7 @@ void multiply(Warp& w, const Instruction& in) {
   const Shape shape = shape_of(in, format);
   const Slot* slots = &w.block->launch->program.slots[in.extra];
   Tiles tiles;
+  if (!w.taints.empty()) pass_taints(w, slots, shape, std::is_same_v<S, HalfFloat> ? 2 : 1);
   gather(w, slots, shape, format, tiles, format_b);
   const int sums = shape.rows / 8 * 2;
   const int per = std::is_same_v<S, HalfFloat> ? 2 : 1;
@@ -213,10 +247,26 @@ void decode_product(Decoding& d) {
                                     : nullptr;
   if (d.in.run == nullptr) d.not_supported();
   d.in.waits = d.op.has("satfinite");
+  d.in.data_flow = DataFlow::kExchange;
   d.in.flow = Flow::kCollective;
   d.in.slot[4] = d.constant(kAllLanes, type_of<U32>());
   d.in.kind = Kind::kTensorCore;
   d.in.flops = static_cast<std::uint16_t>(2 * rows * columns * depth / 32);
+}
+
+/// Taints the lanes of a matrix' register whose two elements were never written.
+void taint_matrix(Warp& w, const Instruction& in, U32 matrix, const Access& access) {
+  U32 lanes = 0;
+  for (U32 lane = 0; lane < kLanes; ++lane) {
+    bool all = true;
+    for (U32 part = 0; part < 2; ++part) {
+      const U32 line = lane / 4, at = lane % 4 * 2 + part;
+      const U32 row = in.option != 0 ? at : line, column = in.option != 0 ? line : at;
+      all = all && (access.undefined[column / 2] >> (matrix * 8 + row) & 1) != 0;
+    }
+    lanes |= (all ? 1U : 0U) << lane;
+  }
+  Undefined::taint(w, in, w.block->launch->program.slots[in.extra + matrix], lanes, access, 0);
 }
 
 /// Lanes 8i to 8i + 7 hold the addresses of the rows of matrix i, 16 bytes each; lane l gets the
@@ -246,7 +296,9 @@ void move_matrices(Warp& w, const Instruction& in) {
         }
       }
     }
-    if (!kStore) w.store(slots[matrix], result);
+    if (kStore) continue;
+    if (w.block->checker != nullptr) taint_matrix(w, in, matrix, access);
+    w.store(slots[matrix], result);
   }
 }
 
@@ -267,6 +319,7 @@ void decode_matrices(Decoding& d, bool stores) {
   }
   d.in.count = static_cast<std::uint8_t>(count);
   d.in.option = d.op.has("trans") ? 1 : 0;
+  d.in.data_flow = DataFlow::kExchange;
   d.in.run = stores ? move_matrices<true> : move_matrices<false>;
   d.in.kind = stores ? Kind::kSharedStore : Kind::kSharedLoad;
   d.in.flow = Flow::kCollective;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/xray/access.h"
+#include "kernels/xray/checker.h"
 #include "kernels/xray/decoding.h"
 
 // ld, st, and what tells caches what to do, which changes no result.
@@ -16,7 +17,9 @@ void load(Warp& w, const Instruction& in) {
   Access access;
   resolve(w, in, Use::kLoad, static_cast<std::uint32_t>(sizeof(E)) * in.count, access);
   const Slot* to = &w.block->launch->program.slots[in.extra];
+  const bool is_checked = w.block->checker != nullptr;
   for (std::uint32_t v = 0; v < in.count; ++v) {
+    if (is_checked) Undefined::taint(w, in, to[v], access.undefined[v], access, v);
     D result[kLanes] = {};
     const auto take = [&](std::uint32_t lane) {
       E element;
@@ -44,6 +47,13 @@ void store(Warp& w, const Instruction& in) {
       std::memcpy(access.host[lane] + v * sizeof(E), &element, sizeof(E));
     });
   }
+}
+
+std::uint8_t order_of(const Opcode& op) {
+  const bool is_releasing = op.has("release");
+  if (!is_releasing && !op.has("volatile") && !op.has("relaxed") && !op.has("acquire")) return 0;
+  return static_cast<std::uint8_t>(kStrong | (is_releasing ? kReleasing : 0) |
+                                   (op.has("cta") ? kBlockScope : 0));
 }
 
 Space space_of(const Opcode& op) {
@@ -122,7 +132,9 @@ void decode_access(Decoding& d, bool loads) {
     d.extra(loads ? d.destination(list[i], held) : d.source(list[i], held), i == 0);
   }
   d.in.kind = d.in.option == kCallParameter ? Kind::kMove : kind_of(d.in.space, loads);
-  d.in.waits = loads && (d.op.has("volatile") || d.op.has("relaxed") || d.op.has("acquire"));
+  d.in.data_flow = DataFlow::kAccess;
+  d.in.order = order_of(d.op);
+  d.in.waits = loads && d.in.order != 0;
   with_element(d, type, bits, [&]<class E, class R>() {
     if (loads) {
       d.in.run = load<E, R>;
@@ -137,16 +149,31 @@ void decode_nothing(Decoding& d) {
   d.in.kind = Kind::kOther;
 }
 
+/// The host keeps memory in order anyway; the checker wants to know that the kernel asked for it.
+/// fence.proxy is about other ways to the same memory.
+void decode_fence(Decoding& d) {
+  decode_nothing(d);
+  if (d.op.has("proxy")) return;
+  const bool is_in_block = d.op.has("cta");
+  d.in.run = is_in_block ? [](Warp& w, const Instruction&) {
+    if (w.block->checker != nullptr) w.block->checker->fence(w, false);
+  } : [](Warp& w, const Instruction&) {
+    if (w.block->checker != nullptr) w.block->checker->fence(w, true);
+  };
+}
+
 }  // namespace
 
 void add_memory_opcodes(OpcodeTable& table) {
   table["ld"] = [](Decoding& d) { decode_access(d, true); };
   table["ldu"] = table["ld"];
   table["st"] = [](Decoding& d) { decode_access(d, false); };
-  for (const char* hint : {"prefetch", "prefetchu", "discard", "applypriority", "fence", "membar",
-                           "griddepcontrol", "nanosleep", "setmaxnreg", "pmevent"}) {
+  for (const char* hint : {"prefetch", "prefetchu", "discard", "applypriority", "griddepcontrol",
+                           "nanosleep", "setmaxnreg", "pmevent"}) {
     table[hint] = decode_nothing;
   }
+  table["fence"] = decode_fence;
+  table["membar"] = decode_fence;
   // createpolicy makes a number that only caches understand.
   table["createpolicy"] = [](Decoding& d) {
     d.in.slot[0] = d.destination(0, type_of<std::uint64_t>());

@@ -86,6 +86,7 @@ void read_clock(Warp& w, const Instruction& in) {
 
 void decode_move(Decoding& d) {
   d.in.kind = Kind::kMove;
+  d.in.data_flow = DataFlow::kCopy;
   const Type type = d.op.type();
   d.expect_operands(2);
   if (d.operand(0).kind == Operand::Kind::kVector) return decode_vector_move(d, true);

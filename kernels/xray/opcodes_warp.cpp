@@ -1,5 +1,6 @@
 #include <bit>
 
+#include "kernels/xray/checker.h"
 #include "kernels/xray/decoding.h"
 
 // What the lanes of a warp do together: shuffles, votes, matches, reductions, bar.warp.sync. When a
@@ -25,6 +26,7 @@ void shuffle(Warp& w, const Instruction& in) {
   const U32 *a = w.lanes<U32>(in.slot[1]), *b = w.lanes<U32>(in.slot[2]),
             *c = w.lanes<U32>(in.slot[3]);
   U32 result[kLanes];
+  U32 origin[kLanes];
   U32 inside = 0;
   for (U32 lane = 0; lane < kLanes; ++lane) {
     const U32 segment = c[lane] >> 8 & 31, clamp = c[lane] & 31, by = b[lane] & 31;
@@ -50,8 +52,10 @@ void shuffle(Warp& w, const Instruction& in) {
     }
     if (!ok) from = lane;
     inside |= (ok ? 1U : 0U) << lane;
+    origin[lane] = from & 31;
     result[lane] = a[from & 31];
   }
+  if (w.block->checker != nullptr) Undefined::shuffled(w, in, origin);
   w.store(in.slot[0], result);
   if (in.count == 2) w.store_predicate(w.block->launch->program.slots[in.extra], inside);
 }
@@ -74,6 +78,7 @@ void decode_shuffle(Decoding& d) {
   destination_and_predicate(d, type_of<U32>());
   for (std::size_t i = 1; i < 4; ++i) d.in.slot[i] = d.source(i, type_of<U32>());
   collective(d, 4);
+  d.in.data_flow = DataFlow::kExchange;
   d.in.option = d.op.has("up")     ? kUp
                 : d.op.has("down") ? kDown
                 : d.op.has("bfly") ? kButterfly

@@ -40,6 +40,20 @@ enum class Flow : std::uint8_t {
 /// Instruction::option of an access to a parameter of a call, which a GPU passes in registers.
 inline constexpr std::uint8_t kCallParameter = 1;
 
+/// What an instruction does with values that were never written (undefined.h).
+enum class DataFlow : std::uint8_t {
+  kUse,      ///< its result depends on them
+  kCopy,     ///< passes them on
+  kSelect,   ///< passes one of slots 1 and 2 on, by the predicate in slot 3
+  kAccess,   ///< uses the address in slot 1; its handler sees to the values
+  kExchange  ///< its handler sees to all of it
+};
+
+/// Bits of Instruction::order: what an access says of the order of others.
+inline constexpr std::uint8_t kStrong = 1;      ///< atomic, or volatile, relaxed, acquire, release
+inline constexpr std::uint8_t kReleasing = 2;   ///< it is its own fence
+inline constexpr std::uint8_t kBlockScope = 4;  ///< for the threads of its block alone
+
 /// A decoded instruction. Which fields mean something depends on the handler.
 struct Instruction {
   Handler run = nullptr;
@@ -52,13 +66,19 @@ struct Instruction {
   std::uint8_t count = 1;         ///< elements of a vector, or matrices
   std::uint8_t address_bits = 0;  ///< of the register that holds the address, slot[1]; 0: none
   std::uint8_t option = 0;
-  bool waits = false;       ///< may be what a thread spins on: volatile loads, exchanges
+  bool waits = false;      ///< may be what a thread spins on: volatile loads, exchanges
+  std::uint8_t order = 0;  ///< kStrong ...
+  DataFlow data_flow = DataFlow::kUse;
+  std::uint8_t reads = 0;   ///< registers that it reads, from Program::uses[uses] on,
+  std::uint8_t writes = 0;  ///< and, behind them, those that it writes
   std::uint16_t flops = 0;  ///< of one lane
   std::uint32_t next = 0;
   std::uint32_t target = 0;
   std::uint32_t extra = 0;   ///< first of its further slots, or targets
   std::uint32_t source = 0;  ///< Module::sources
   std::uint32_t line = 0;    ///< of the PTX file
+  std::uint32_t uses = 0;
+  std::uint32_t arrays = 0;  ///< Program::array_sets: the shared arrays that its address means
   std::int64_t offset = 0;   ///< added to an address
 };
 
@@ -73,7 +93,11 @@ struct SharedVariable {
   std::string name;
   std::uint64_t offset;
   std::uint64_t bytes;
+  bool is_dynamic = false;  ///< has as many bytes as the launch gives it
 };
+
+/// A bit for each of the first 64 of Program::shared_variables.
+using ArraySet = std::uint64_t;
 
 /// A kernel, decoded: functions are inlined, blocks are in the order in which lanes run (layout.h).
 struct Program {
@@ -86,9 +110,11 @@ struct Program {
   std::vector<std::byte> constants;
   std::vector<Special> specials;
   std::vector<SharedVariable> shared_variables;
-  std::size_t register_bytes = 0;  ///< of a warp
-  std::size_t shared_bytes = 0;    ///< static; dynamic shared memory begins here
-  std::size_t local_bytes = 0;     ///< of a thread
+  std::vector<ArraySet> array_sets{0};  ///< the first: any
+  std::vector<Slot> uses;               ///< registers of instructions, from Instruction::uses
+  std::size_t register_bytes = 0;       ///< of a warp
+  std::size_t shared_bytes = 0;         ///< static; dynamic shared memory begins here
+  std::size_t local_bytes = 0;          ///< of a thread
 
   std::string place(const Instruction& at) const { return module->place(at.source, at.line); }
 };

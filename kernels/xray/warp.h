@@ -9,6 +9,7 @@
 
 #include "kernels/common/dim3.h"
 #include "kernels/xray/access_count.h"
+#include "kernels/xray/finding.h"
 #include "kernels/xray/memory.h"
 #include "kernels/xray/program.h"
 
@@ -32,6 +33,7 @@ inline Dim3 index_in(const Dim3& extent, std::uint64_t number) {
 }
 
 class Film;
+struct CheckedLaunch;
 
 /// What one launch is made of.
 struct Launch {
@@ -39,17 +41,29 @@ struct Launch {
   LaunchShape shape;
   std::vector<std::byte> parameters;
   const Memory& memory;
-  bool check = false;    ///< look for races and their like
-  Film* film = nullptr;  ///< what keeps accesses of one warp, if any does
+  CheckedLaunch* checked = nullptr;  ///< where the launch is checked
+  Film* film = nullptr;              ///< what keeps accesses of one warp, if any does
 };
 
 /// A copy that cp.async began and whose bytes have not landed yet.
 struct PendingCopy {
   std::uint32_t lanes = 0;
+  std::uint32_t landed = 0;     ///< lanes whose bytes are there although nobody waited yet
+  std::uint32_t undefined = 0;  ///< lanes whose source was never written
   std::uint8_t bytes = 0;
   std::array<std::uint32_t, kLanes> group{};  ///< how many groups its lane had committed before
   std::array<std::uint32_t, kLanes> to{};     ///< shared address
   std::array<std::array<std::byte, 16>, kLanes> data{};
+};
+
+/// A register of some lanes that holds what was never written.
+struct Taint {
+  Slot slot = kNoSlot;
+  std::uint32_t lanes = 0;
+  std::uint32_t pc = 0;  ///< of the load, or of the shuffle from a lane that takes no part
+  Space space = Space::kGlobal;
+  std::uint64_t address = 0;  ///< of the first such lane's element
+  std::uint32_t bytes = 0;    ///< of the element; 0: a shuffle's, from lane `address`
 };
 
 struct BlockState;
@@ -64,6 +78,7 @@ struct Warp {
   std::uint32_t carry = 0;  ///< CC.CF of each lane
   std::uint32_t index = 0;  ///< within the block
   std::vector<PendingCopy> copies;
+  std::vector<Taint> taints;                      ///< none but where the launch is checked
   std::array<std::uint32_t, kLanes> committed{};  ///< cp.async groups so far
 
   // The scheduler's (block_run.cpp).
@@ -71,7 +86,8 @@ struct Warp {
   std::uint32_t alive = 0;
   std::uint32_t at_barrier = 0;
   std::uint32_t at_collective = 0;
-  std::uint32_t deferred = 0;                    ///< stand back while others make what they spin on
+  std::uint32_t parked = 0;    ///< at a bar.sync, until the rest of a warp that was split is there
+  std::uint32_t deferred = 0;  ///< stand back while others make what they spin on
   std::array<std::uint32_t, kLanes> waits_at{};  ///< the barrier instruction of a lane that waits
   std::array<std::uint8_t, kLanes> barrier{};    ///< and the barrier's number
 
@@ -121,11 +137,19 @@ struct BlockState {
   Checker* checker = nullptr;           ///< where the launch is checked
   Film* film = nullptr;                 ///< where this block is the one that is filmed
   std::uint64_t executed = 0;           ///< warp instructions, the block's clock
+  std::uint64_t number = 0;             ///< of the block in its grid
 };
 
-/// Throws Error: "KERNEL: block (x, y, z), thread (x, y, z), PLACE: what".
+/// Throws Fault: "KERNEL: block (x, y, z), thread (x, y, z), PLACE: what".
 [[noreturn]] void fail(const Warp& warp, const Instruction& in, std::uint32_t lane,
-                       std::string_view what);
+                       std::string_view what, Detector detector = Detector::kStop);
+/// What fail() throws.
+Finding finding_of(const Warp& warp, const Instruction& in, std::uint32_t lane,
+                   std::string_view what, Detector detector);
+/// The block's thread that a lane is.
+inline std::uint32_t thread_number(const Warp& warp, std::uint32_t lane) {
+  return warp.index * kLanes + lane;
+}
 
 /// The counters of an instruction.
 inline AccessCounts& counts_of(const Warp& warp, const Instruction& in) {

@@ -3,51 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "kernels/api/error.h"
-#include "kernels/cpu/parallel.h"
-#include "kernels/xray/block_run.h"
+#include "kernels/xray/checker.h"
 #include "kernels/xray/decode.h"
+#include "kernels/xray/grid_run.h"
 #include "kernels/xray/image.h"
 
 namespace switchyard::kernels::xray {
 namespace {
-
-/// Runs all blocks in ascending order on the host's threads. Returns the counts per instruction.
-std::vector<AccessCounts> run_blocks(const Launch& launch, std::uint64_t limit) {
-  const std::uint64_t blocks = launch.shape.grid.count();
-  Progress progress;
-  progress.limit = limit;
-  std::atomic<std::uint64_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr error;
-  std::vector<AccessCounts> total(launch.program.code.size());
-  const auto workers =
-      static_cast<std::int64_t>(std::min(blocks, static_cast<std::uint64_t>(thread_count())));
-  parallel_for(workers, 1, [&](std::int64_t begin, std::int64_t end) {
-    if (begin == end) return;
-    std::uint64_t block = 0;
-    try {
-      BlockRun run(launch, progress);
-      for (block = next++; block < blocks && !progress.stops(block); block = next++) {
-        run.run(block);
-      }
-      const std::lock_guard lock(mutex);
-      for (std::size_t i = 0; i < total.size(); ++i) total[i] += run.counts()[i];
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      // What a block throws once it is told to stop says nothing.
-      if (error && progress.stops(block)) return;
-      progress.failed = block;
-      error = std::current_exception();
-    }
-  });
-  if (error) std::rethrow_exception(error);
-  return total;
-}
 
 Tally tally_of(const Instruction& in, const AccessCounts& counts) {
   Tally tally;
@@ -96,6 +63,35 @@ const FilmOptions& checked_film(const FilmOptions& film, std::string_view kernel
         shape.grid.z, warps));
   }
   return film;
+}
+
+/// Results that a kernel was to write and that hold nothing.
+void add_missing_results(std::string_view kernel, const Memory& memory,
+                         std::vector<Finding>& findings) {
+  for (const Allocation& one : memory.allocations()) {
+    if (one.element_bytes == 0 || !one.written) continue;
+    std::uint64_t missing = 0, first = 0;
+    for (std::uint64_t at = 0; at + one.element_bytes <= one.bytes; at += one.element_bytes) {
+      bool is_whole = true;
+      for (std::uint64_t i = 0; i < one.element_bytes; ++i) {
+        is_whole = is_whole && one.written->is_written(at + i);
+      }
+      if (is_whole) continue;
+      if (missing++ == 0) first = at;
+    }
+    if (missing == 0) continue;
+    Finding finding;
+    finding.detector = Detector::kResult;
+    finding.kernel = kernel;
+    finding.array = one.name;
+    finding.byte = first;
+    finding.index = first / one.element_bytes;
+    finding.times = missing;
+    finding.what =
+        fmt::format("never writes {} of the {} elements of {}, the first is {}[{}]", missing,
+                    one.bytes / one.element_bytes, one.name, one.name, finding.index);
+    findings.push_back(std::move(finding));
+  }
 }
 
 }  // namespace
@@ -149,17 +145,39 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
     throw Error(fmt::format("{}: it was compiled for blocks of {}{} threads, got {}", kernel,
                             code.kernel->needs_most_threads ? "" : "at most ", most, threads));
   }
+  for (const std::uint64_t block : options.blocks) {
+    if (block >= shape.grid.count()) {
+      throw Error(fmt::format("{}: there is no block {}, the grid has {}", kernel, block,
+                              shape.grid.count()));
+    }
+  }
   std::optional<Film> film;
   if (options.film) film.emplace(code, checked_film(*options.film, kernel, shape));
+  std::optional<CheckedLaunch> checked;
+  if (options.check) {
+    checked.emplace(options.most_findings);
+  } else {
+    memory_.trust_contents();
+  }
   const Launch launch{.program = code,
                       .shape = shape,
                       .parameters = std::move(parameters),
                       .memory = memory_,
-                      .check = options.check,
+                      .checked = checked ? &*checked : nullptr,
                       .film = film ? &*film : nullptr};
-  const std::vector<AccessCounts> counts = run_blocks(launch, options.instruction_limit);
+  const bool in_order =
+      options.check || options.schedule.order != Order::kTogether || !options.blocks.empty();
+  const std::vector<AccessCounts> counts =
+      in_order ? run_in_order(launch, options.instruction_limit, options.schedule, options.blocks)
+               : run_in_parallel(launch, options.instruction_limit);
 
   LaunchReport report;
+  if (checked) {
+    report.findings = checked->findings.take();
+    if (report.findings.size() < options.most_findings) {
+      add_missing_results(kernel, memory_, report.findings);
+    }
+  }
   report.kernel = kernel;
   report.shape = shape;
   report.threads = shape.grid.count() * shape.block.count();

@@ -14,9 +14,11 @@
 #include "kernels/common/dim3.h"
 #include "kernels/xray/access_count.h"
 #include "kernels/xray/film.h"
+#include "kernels/xray/finding.h"
 #include "kernels/xray/kind.h"
 #include "kernels/xray/memory.h"
 #include "kernels/xray/module.h"
+#include "kernels/xray/schedule.h"
 
 // The X-ray: runs CUDA kernels on the host from the PTX that a compiler made of them, and counts
 // what each instruction does. docs/design/xray.md says how, and what the counts mean.
@@ -60,16 +62,20 @@ struct LaunchReport {
   std::shared_ptr<const Module> module;
   std::optional<FilmOptions> filmed;  ///< LaunchOptions::film
   std::vector<Frame> film;            ///< what that warp did
+  std::vector<Finding> findings;      ///< of a launch that was checked, in the order they came up
 };
 
 struct LaunchOptions {
   /// Warp instructions of the whole launch after which a kernel counts as one that never ends.
   std::uint64_t instruction_limit = 10'000'000'000;
-  /// Look for races in shared memory, barriers that only some lanes of a warp reach, and cp.async
-  /// that is not waited for (Checker). The first finding ends the launch with an Error.
+  /// Look for whatever breaks a rule (Detector). A launch that is checked reports what it finds
+  /// instead of throwing; what leaves no defined way on ends it.
   bool check = false;
   /// Keep accesses of one warp, lane by lane.
   std::optional<FilmOptions> film = std::nullopt;
+  std::size_t most_findings = 50;  ///< after so many the launch ends
+  Schedule schedule{};
+  std::vector<std::uint64_t> blocks{};  ///< run these alone; all if there are none
   /// As a GPU of compute capability 9.0 has it.
   LaunchLimits limits{.dynamic_shared_bytes = std::size_t{227} << 10};
 };
@@ -93,8 +99,8 @@ class Code {
   /// parameters are read from, each at its offset (Function::variables).
   ///
   /// Errors, each an Error of one line: an unknown kernel, an instruction that is not supported, a
-  /// buffer of another size, a shape over the limits, and whatever goes wrong while the kernel runs
-  /// (BlockRun).
+  /// buffer of another size, a shape over the limits, and, where the launch is not checked,
+  /// whatever goes wrong while the kernel runs (a Fault).
   LaunchReport launch(std::string_view kernel, const LaunchShape& shape,
                       std::vector<std::byte> parameters, const LaunchOptions& options = {});
 

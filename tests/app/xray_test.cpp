@@ -68,7 +68,19 @@ TEST_F(XrayTest, ChecksAndSaysSo) {
   const ProgramResult wrong =
       run_switchyard(Arguments{"xray", path("broken.ptx"), "--kernel", "transpose_tiled"} + tile);
   EXPECT_EQ(wrong.exit_code, 1);
-  EXPECT_NE(wrong.err.find("a race: "), std::string::npos) << wrong.err;
+  EXPECT_NE(wrong.out.find("check: 1 finding"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("race: transpose_tiled: block (0, 0, 0), thread (0, 1, 0), counted.cu:"),
+            std::string::npos)
+      << wrong.out;
+  const ProgramResult document = run_switchyard(
+      Arguments{"xray", path("broken.ptx"), "--kernel", "transpose_tiled", "--json"} + tile);
+  EXPECT_EQ(document.exit_code, 1);
+  const nlohmann::json findings = nlohmann::json::parse(document.out)["findings"];
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0]["detector"], "race");
+  EXPECT_EQ(findings[0]["line"], 29);
+  EXPECT_FALSE(findings[0]["array"].get<std::string>().empty());
+  EXPECT_EQ(findings[0]["other"]["block"], (std::vector<int>{0, 0, 0}));
 }
 
 TEST_F(XrayTest, ComparesResultsWithWhatIsExpected) {

@@ -19,8 +19,8 @@ using switchyard::test::expect_error;
 void check(const std::string& text, std::uint32_t threads) {
   Ptx ptx(text, "k.ptx");
   float* data = ptx.buffer(std::vector<float>(256));
-  ptx.run_with({.instruction_limit = 1000000, .check = true, .limits = {}}, "k",
-               {.grid = {2}, .block = {threads}}, data);
+  const LaunchReport report = ptx.run_with(checked(), "k", {.grid = {2}, .block = {threads}}, data);
+  if (!report.findings.empty()) throw Fault(report.findings[0]);
 }
 
 /// Each thread writes its word of `box`, then `between`, then it reads its neighbour's: %r3 is the
@@ -51,9 +51,10 @@ std::string neighbours(const std::string& between, const std::string& after = ""
 
 TEST(XrayChecker, FindsAMissingBarrierBetweenWarps) {
   // Warp 0 runs to its end first.
-  expect_error([] { check(neighbours(""), 64); },
-               "k: block (0, 0, 0), thread (32, 0, 0), k.ptx:19: a race: writes byte 128 of box, "
-               "which thread (31, 0, 0) read at k.ptx:21 without a barrier between them");
+  expect_error(
+      [] { check(neighbours(""), 64); },
+      "k: block (0, 0, 0), thread (32, 0, 0), k.ptx:19: a race: writes box[32] (byte 128), "
+      "which thread (31, 0, 0) read at k.ptx:21 without a barrier between them");
   EXPECT_NO_THROW(check(neighbours("bar.sync 0;"), 64));
   EXPECT_NO_THROW(check(neighbours("barrier.sync 1, 64;"), 64));
   // Within a warp bar.warp.sync is enough; between warps it is not, and a vote orders nothing.
@@ -66,7 +67,7 @@ TEST(XrayChecker, FindsAWriteThatDoesNotWaitForReaders) {
   const std::string again = "st.shared.u32 [%r3], %r7;";
   // The warp that comes last to the barrier goes on first.
   expect_error([&] { check(neighbours("bar.sync 0;", again), 64); },
-               "a race: reads byte 252 of box, which thread (63, 0, 0) wrote at k.ptx:22");
+               "a race: reads box[63] (byte 252), which thread (63, 0, 0) wrote at k.ptx:22");
   EXPECT_NO_THROW(check(neighbours("bar.sync 0;", "bar.sync 0;" + again), 64));
 }
 
@@ -110,7 +111,7 @@ std::string copies(const std::string& wait, const std::string& last) {
 
 TEST(XrayChecker, FindsACopyThatIsNotWaitedFor) {
   expect_error([] { check(copies("cp.async.wait_group 1;", "cp.async.wait_all;"), 32); },
-               "uses byte 0 of box, which the cp.async of thread (0, 0, 0) at k.ptx:25 has not");
+               "uses box[0] (byte 0), which the cp.async of thread (0, 0, 0) at k.ptx:25 has not");
   expect_error(
       [] {
         check(neighbours("bar.sync 0;\nbar.sync 0;",
@@ -122,27 +123,32 @@ TEST(XrayChecker, FindsACopyThatIsNotWaitedFor) {
   EXPECT_NO_THROW(check(copies("cp.async.wait_group 0;", ""), 32));
   // What one thread has waited for another may read only behind a barrier.
   expect_error([] { check(copies("cp.async.wait_all;", "ld.shared.u32 %r7, [%r6];"), 32); },
-               "a race: reads byte 0 of box");
+               "a race: reads box[0] (byte 0)");
   EXPECT_NO_THROW(
       check(copies("cp.async.wait_all;\nbar.sync 0;", "ld.shared.u32 %r7, [%r6];"), 32));
 }
 
+template <class... Arguments>
+void run_clean(Ptx& ptx, const std::string& kernel, const LaunchShape& shape,
+               const Arguments&... arguments) {
+  const LaunchReport report = ptx.run_with(checked(), kernel, shape, arguments...);
+  if (!report.findings.empty()) throw Fault(report.findings[0]);
+}
+
 TEST(XrayChecker, LetsKernelsPassThatAreRight) {
   Ptx ptx(ptx_file("counted.ptx"), "counted.ptx");
-  const LaunchOptions checked{.instruction_limit = 1000000, .check = true, .limits = {}};
   float* x = ptx.buffer(std::vector<float>(4096));
   float* y = ptx.buffer(std::vector<float>(4096));
   double* sums = ptx.buffer(std::vector<double>(2));
   int* bins = ptx.buffer(std::vector<int>(256));
   const LaunchShape tiles{.grid = {2, 2}, .block = {32, 32}};
   for (const char* kernel : {"transpose_tiled", "transpose_padded", "transpose_swizzled"}) {
-    EXPECT_NO_THROW(ptx.run_with(checked, kernel, tiles, x, y, 64)) << kernel;
+    EXPECT_NO_THROW(run_clean(ptx, kernel, tiles, x, y, 64)) << kernel;
   }
   EXPECT_NO_THROW(
-      ptx.run_with(checked, "product_tiled", {.grid = {2, 2}, .block = {16, 16}}, x, x, y, 32));
-  EXPECT_NO_THROW(ptx.run_with(checked, "block_sum", {.grid = {2}, .block = {256}}, x, sums));
-  EXPECT_NO_THROW(
-      ptx.run_with(checked, "histogram_shared", {.grid = {4}, .block = {64}}, bins, bins));
+      run_clean(ptx, "product_tiled", {.grid = {2, 2}, .block = {16, 16}}, x, x, y, 32));
+  EXPECT_NO_THROW(run_clean(ptx, "block_sum", {.grid = {2}, .block = {256}}, x, sums));
+  EXPECT_NO_THROW(run_clean(ptx, "histogram_shared", {.grid = {4}, .block = {64}}, bins, bins));
 }
 
 TEST(XrayLaunch, AKernelsOwnBoundsOfABlockHold) {

@@ -64,6 +64,14 @@ class Ptx {
   Code code_;
 };
 
+/// Options of a launch that is checked.
+inline LaunchOptions checked() {
+  LaunchOptions options;
+  options.instruction_limit = 1000000;
+  options.check = true;
+  return options;
+}
+
 /// A kernel with one parameter p, a pointer; `body` finds it in %rd1 and the thread's number in
 /// %r1, and may use %p0-7, %rs0-15, %r2-31, %rd2-15, %f0-15, %fd0-15.
 inline std::string kernel_text(const std::string& body) {
