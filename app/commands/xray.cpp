@@ -242,8 +242,11 @@ Action add_xray(CLI::App& command) {
       ->check(whole_number(1, kAnySigned))
       ->capture_default_str();
   command.add_flag("--check", options->check,
-                   "Look for races in shared memory, divergent barriers and cp.async that is not "
-                   "waited for; the first finding ends the run with exit code 1");
+                   "Look for accesses out of bounds, values that were never written, races, "
+                   "divergent barriers and more; exit code 1 if anything is found");
+  command.add_option("--findings", options->findings, "With --check: end after so many findings")
+      ->check(whole_number(1, kAnySigned))
+      ->capture_default_str();
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

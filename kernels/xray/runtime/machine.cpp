@@ -111,6 +111,8 @@ cudaError_t Machine::launch(const CompiledKernel& kernel, dim3 grid, dim3 block,
   if (is_recorded) recording_.launches.emplace_back();
   enqueue([this, &code, name = kernel.name, shape, parameters, is_recorded, number] {
     LaunchReport report = code.launch(name, shape, parameters, options);
+    // What is recorded tells what was found; otherwise nobody would hear of it.
+    if (!is_recorded && !report.findings.empty()) throw Fault(report.findings.front());
     if (is_recorded) recording_.launches[number] = std::move(report);
   });
   return cudaSuccess;
