@@ -52,5 +52,5 @@ for block in [0-9]*.sh; do
   }
   echo "--- $block took $((SECONDS - started)) s"
 done
-((blocks > 0)) || { echo "run_guide: no sh block found in ${pages[*]}" >&2; exit 1; }
+((blocks + skipped > 0)) || { echo "run_guide: no sh block found in ${pages[*]}" >&2; exit 1; }
 echo "run_guide: $blocks blocks ran, $skipped skipped"

@@ -7,7 +7,7 @@
 constexpr int kTile = 32;
 
 // A warp reads a row, which lies in one piece, and writes a column, which does not.
-__global__ void transpose_naive(const float* x, float* y, int n) {
+extern "C" __global__ void transpose_naive(const float* x, float* y, int n) {
   const int column = blockIdx.x * kTile + threadIdx.x;
   const int row = blockIdx.y * kTile + threadIdx.y;
   y[column * n + row] = x[row * n + column];
@@ -15,7 +15,7 @@ __global__ void transpose_naive(const float* x, float* y, int n) {
 
 // Through a tile in shared memory, so that the warp writes a row as well. It reads a column of the
 // tile instead, and all of that lies in one bank.
-__global__ void transpose_tiled(const float* x, float* y, int n) {
+extern "C" __global__ void transpose_tiled(const float* x, float* y, int n) {
   __shared__ float tile[kTile][kTile];
   const int column = blockIdx.x * kTile, row = blockIdx.y * kTile;
   tile[threadIdx.y][threadIdx.x] = x[(row + threadIdx.y) * n + column + threadIdx.x];
@@ -24,7 +24,7 @@ __global__ void transpose_tiled(const float* x, float* y, int n) {
 }
 
 // Rows of 33 numbers: a column now goes through all 32 banks, and 128 bytes are never used.
-__global__ void transpose_padded(const float* x, float* y, int n) {
+extern "C" __global__ void transpose_padded(const float* x, float* y, int n) {
   __shared__ float tile[kTile][kTile + 1];
   const int column = blockIdx.x * kTile, row = blockIdx.y * kTile;
   tile[threadIdx.y][threadIdx.x] = x[(row + threadIdx.y) * n + column + threadIdx.x];
@@ -34,7 +34,7 @@ __global__ void transpose_padded(const float* x, float* y, int n) {
 
 // No byte more than the tile has: number c of row r is kept at c ^ r, so that the numbers of a
 // column lie in 32 different banks too.
-__global__ void transpose_swizzled(const float* x, float* y, int n) {
+extern "C" __global__ void transpose_swizzled(const float* x, float* y, int n) {
   __shared__ float tile[kTile][kTile];
   const int column = blockIdx.x * kTile, row = blockIdx.y * kTile;
   const int to = threadIdx.x ^ threadIdx.y;
@@ -44,7 +44,7 @@ __global__ void transpose_swizzled(const float* x, float* y, int n) {
 }
 
 // A thread moves four numbers, so that what it computes once (its place) serves four times.
-__global__ void transpose_four(const float* x, float* y, int n) {
+extern "C" __global__ void transpose_four(const float* x, float* y, int n) {
   __shared__ float tile[kTile][kTile];
   const int column = blockIdx.x * kTile, row = blockIdx.y * kTile;
   const float* from = &x[(row + threadIdx.y) * n + column + threadIdx.x];
