@@ -3,7 +3,7 @@
 
 if(_analysis_type STREQUAL "STATIC_LIBRARY")
   set(_page "${PROJECT_SOURCE_DIR}/analysis/graph/page")
-  foreach(_asset graph.html graph.css layout.js view.js panes.js walk.js)
+  foreach(_asset graph.html graph.css layout.js camera.js far.js view.js panes.js walk.js)
     string(REPLACE "." "_" _name "${_asset}")
     switchyard_embed(switchyard_analysis switchyard::graph_assets graph_${_name}
                      "${_page}/${_asset}")

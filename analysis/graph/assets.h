@@ -9,6 +9,8 @@ namespace switchyard::graph_assets {
 extern const std::string_view graph_graph_html;
 extern const std::string_view graph_graph_css;
 extern const std::string_view graph_layout_js;
+extern const std::string_view graph_camera_js;
+extern const std::string_view graph_far_js;
 extern const std::string_view graph_view_js;
 extern const std::string_view graph_panes_js;
 extern const std::string_view graph_walk_js;

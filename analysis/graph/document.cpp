@@ -198,9 +198,9 @@ json document(const Problem& problem, int order, const TracedProblem& traced,
   return result;
 }
 
-void add_walk(json& document, const Problem& problem, const std::vector<Tensor>& product) {
-  constexpr double kReach = 2.0;  // examples and directions are of unit scale
-  document["walk"] = walk_json(walk_along(problem, product, kReach));
+void add_walk(json& document, const Problem& problem, const std::vector<Tensor>& product,
+              const WalkPlan& plan) {
+  document["walk"] = walk_json(walk_along(problem, product, plan));
 }
 
 void add_products(json& document, const Problem& problem) {

@@ -70,12 +70,23 @@ constexpr std::array<std::initializer_list<const char*>, 4> kLeftOut = {{
     {"cells", "least", "greatest", "mean", "norm", "values"},
 }};
 
+/// A leaf has what came out for it: its gradient and its part of H v.
+void add_results(const json& document, json& node, Pool& shots) {
+  if (node.value("kind", "") != "leaf") return;
+  for (const char* const part : {"gradient", "product"}) {
+    if (!document.contains(part)) continue;
+    const json& results = document[part];
+    const auto found = results.find(node.value("label", ""));
+    if (found != results.end()) node[part] = shots.number_of(*found);
+  }
+}
+
 json shortened(json document, std::initializer_list<const char*> left_out) {
-  for (const char* const unread : {"gradient", "product"}) document.erase(unread);
   Pool shots(left_out);
   Pool kernels;
   for (json& node : document["nodes"]) {
     shots.replace_all(node["outputs"]);
+    add_results(document, node, shots);
     if (node.contains("kernels")) kernels.replace_all(node["kernels"]);
   }
   for (json& call : document["calls"]) {
@@ -83,6 +94,7 @@ json shortened(json document, std::initializer_list<const char*> left_out) {
     shots.replace_all(call["gradients"]);
     if (call.contains("kernels")) kernels.replace_all(call["kernels"]);
   }
+  for (const char* const moved : {"gradient", "product"}) document.erase(moved);
   document["nodes"] = tabulated(document["nodes"]);
   document["calls"] = tabulated(document["calls"]);
   document["shots"] = tabulated(shots.list());
@@ -92,7 +104,10 @@ json shortened(json document, std::initializer_list<const char*> left_out) {
 
 }  // namespace
 
-std::string page(const json& document) {
+std::string page(const json& whole, const PageOptions& options) {
+  json document = whole;
+  document["folded"] = options.folded;
+  document["no_walk"] = options.no_walk;
   const std::string title = document.at("title").get<std::string>();
   std::size_t size = 0;
   for (const auto& left_out : kLeftOut) {
@@ -100,6 +115,8 @@ std::string page(const json& document) {
         fill_page(graph_assets::graph_graph_html, title, shortened(document, left_out),
                   {{"style", graph_assets::graph_graph_css},
                    {"layout", graph_assets::graph_layout_js},
+                   {"camera", graph_assets::graph_camera_js},
+                   {"far", graph_assets::graph_far_js},
                    {"view", graph_assets::graph_view_js},
                    {"panes", graph_assets::graph_panes_js},
                    {"walk", graph_assets::graph_walk_js}});

@@ -121,14 +121,18 @@ TracedProblem trace(const Problem& problem, int order, const SnapshotSizes& size
           .product = without_history(product)};
 }
 
-Slope walk_along(const Problem& problem, std::span<const Tensor> product, double reach) {
-  constexpr int kHalf = 60;
+WalkPlan coarse_walk(const Problem& problem) {
+  const double length = std::sqrt(inner(problem.direction, problem.direction));
+  return {.reach = length > 0.0 ? 2.0 / length : 2.0, .half = 20, .steps_per_decade = 2};
+}
+
+Slope walk_along(const Problem& problem, std::span<const Tensor> product, const WalkPlan& plan) {
   const auto gradient_at = [&](std::span<const Tensor> point) {
     return grad(problem.loss(point), point);
   };
   Slope walk{.curvature = inner(problem.direction, product)};
-  for (int i = -kHalf; i <= kHalf; ++i) {
-    const double t = reach * i / kHalf;
+  for (int i = -plan.half; i <= plan.half; ++i) {
+    const double t = plan.reach * i / plan.half;
     const std::vector<Tensor> point = moved(problem, t);
     const Tensor loss = problem.loss(point);
     walk.t.push_back(t);
@@ -136,8 +140,10 @@ Slope walk_along(const Problem& problem, std::span<const Tensor> product, double
     walk.slope.push_back(inner(grad(loss, point), problem.direction));
     if (problem.piece) walk.pieces.push_back(problem.piece(point));
   }
-  for (int exponent = -48; exponent <= 0; ++exponent) {  // quarter decades from 1e-12 to 1
-    const double h = std::pow(10.0, exponent / 4.0);
+  constexpr int kDecades = 12;
+  for (int i = -kDecades * plan.steps_per_decade; i <= 0; ++i) {
+    const double h =
+        plan.reach / 2.0 * std::pow(10.0, static_cast<double>(i) / plan.steps_per_decade);
     walk.steps.push_back(h);
     walk.errors.push_back(difference_error(gradient_at(moved(problem, h)),
                                            gradient_at(moved(problem, -h)), h, product));

@@ -62,7 +62,21 @@ struct Slope {
   std::vector<double> errors = {};       ///< ‖(g(x + h v) - g(x - h v)) / 2h - H v‖ / ‖H v‖
 };
 
-/// `product` is H v. The walk goes from t = -reach to reach.
-Slope walk_along(const Problem& problem, std::span<const Tensor> product, double reach);
+/// Says where a walk stops and looks: (2 half + 1) + 2 · 12 · steps_per_decade + 2 gradients.
+struct WalkPlan {
+  double reach = 2.0;  ///< t goes from -reach to reach, h from reach / 2 · 1e-12 to reach / 2
+  int half = 60;       ///< points on either side of t = 0
+  int steps_per_decade = 4;  ///< of h
+};
+
+/// What an example's walk takes: its numbers and directions are of unit scale.
+inline constexpr WalkPlan kFineWalk = {};
+/// Takes 91 gradients, as far as an example's walk: reach = 2 / ‖v‖, since a direction of a model's
+/// parameters may be of any length.
+WalkPlan coarse_walk(const Problem& problem);
+
+/// `product` is H v.
+Slope walk_along(const Problem& problem, std::span<const Tensor> product,
+                 const WalkPlan& plan = kFineWalk);
 
 }  // namespace switchyard::graph

@@ -49,30 +49,38 @@ std::string dump_page(const std::string& browser, const std::string& html) {
 }
 
 /// Shows the page in frames of several widths: headless Chromium has no window below 500 pixels.
-/// The answer stands in the document as ANSWER{...}END, without characters that HTML escapes.
+/// The answer stands in the document as ANSWER{...}END, without characters that HTML escapes. The
+/// browser prints the document once it is loaded, which it is when the frame `hold` is closed.
 constexpr const char* kHarness = R"~(<!DOCTYPE html><meta charset="utf-8"><body>
 <script type="application/json" id="page">%PAGE%</script>
 <script>
 const page = JSON.parse(document.getElementById("page").textContent);
+const hold = document.createElement("iframe");
+hold.style.display = "none";
+document.body.append(hold);
+hold.contentDocument.open();
 const views = [["375 px", 375], ["1280 px", 1280], ["paper", 794]].map(([name, width]) => {
   const frame = document.createElement("iframe");
   frame.style.cssText = "border:0;height:800px;width:" + width + "px";
   frame.srcdoc = page;
+  const loaded = new Promise(done => frame.onload = done);
   document.body.append(frame);
-  return {name, frame};
+  return {name, frame, loaded};
 });
 %INSPECTION%
-window.onload = () => {
+(async () => {
   const answer = {}, problems = [];
-  views.forEach(({name, frame}) => {
+  await Promise.all(views.map(view => view.loaded));
+  for (const {name, frame} of views) {
     const say = text => problems.push(name + ": " + text);
-    inspect(name, frame, say, answer);
+    try { await inspect(name, frame, say, answer); } catch (error) { say("the inspection threw " + error); }
     const root = frame.contentDocument.documentElement;
     if (root.scrollWidth > root.clientWidth) say("page is " + root.scrollWidth + " wide");
     if (frame.contentWindow.injected) say("a string of the data was executed");
-  });
+  }
   document.body.textContent = "ANSWER" + JSON.stringify({answer, problems}).replace(/[<>&]/g, " ") + "END";
-};
+  hold.remove();
+})();
 </script></body>)~";
 
 /// Looks at the charts of a report.

@@ -30,7 +30,7 @@ struct PageView {
 
 /// Opens a page as open_report() does, in a frame for each width, and runs `inspection`: JavaScript
 /// that defines inspect(name, frame, say, answer), where `frame` is the iframe and say(text) notes
-/// a problem.
+/// a problem. It may be asynchronous, and wait for frames.
 PageView open_page(const std::filesystem::path& page, const std::string& inspection);
 
 }  // namespace switchyard::test

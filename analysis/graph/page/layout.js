@@ -18,7 +18,8 @@ class Graph {
     this.calls = expandTable(data.calls);
     this.shots = expandTable(data.shots);
     this.kernels = data.kernels;
-    this.groups = data.groups.map(([name, parent]) => ({name, parent, size: 0}));
+    this.groups = data.groups.map(([name, parent]) => ({name, parent, size: 0, parts: 0}));
+    this.groups.forEach(group => { if (group.parent >= 0) this.groups[group.parent].parts++; });
     this.nodes.forEach((node, i) => {
       node.index = i;
       node.kind = node.kind || "operation";
@@ -30,22 +31,26 @@ class Graph {
     this.nodes.forEach(node => {
       node.inputs.forEach(([from]) => this.nodes[from].users.push(node.index));
       if (node.parent !== undefined) this.nodes[node.parent].made.push(node.index);
+      if (node.group >= 0) this.groups[node.group].parts++;
       for (let g = node.group; g >= 0; g = this.groups[g].parent) this.groups[g].size++;
     });
     this.calls.forEach((call, i) => { call.index = i; this.nodes[call.node].calls.push(call); });
     this.passes = 1 + Math.max(0, ...this.nodes.map(node => node.pass));
     this.open = new Set();
-    this.foldTo(140);
+    this.foldTo(data.folded ? 0 : 140);
   }
 
-  // Opens boxes, the outermost and largest first, while at most `most` boxes are to be seen.
+  // Opens boxes, the outermost first, while at most `most` boxes are to be seen.
   foldTo(most) {
     this.open = new Set(this.groups.map((group, i) => i).filter(i => this.groups[i].parent < 0));
-    const order = this.groups.map((group, i) => i).sort((a, b) => this.depth(a) - this.depth(b) || a - b);
+    let seen = this.items().length;
+    const depths = this.groups.map((group, i) => this.depth(i));
+    const order = this.groups.map((group, i) => i).sort((a, b) => depths[a] - depths[b] || a - b);
     for (const group of order) {
       if (this.open.has(group) || !this.open.has(this.groups[group].parent)) continue;
+      seen += this.groups[group].parts - 1;  // what it holds takes its place
+      if (seen > most) break;
       this.open.add(group);
-      if (this.items().length > most) { this.open.delete(group); break; }
     }
   }
 
@@ -83,7 +88,7 @@ class Graph {
       const group = this.closedAround(node);
       let item = group >= 0 ? byGroup.get(group) : undefined;
       if (!item) {
-        item = {number: items.length, group, nodes: [], pass: node.pass, first: node.index};
+        item = {number: items.length, group, nodes: [], edges: [], pass: node.pass, first: node.index, born: node.index};
         if (group >= 0) byGroup.set(group, item);
         items.push(item);
       }
@@ -119,7 +124,12 @@ function layoutGraph(graph) {
   });
   const bands = assignBands(graph, items, inputs, users);
   const extent = place(graph, items, bands, inputs);
-  edges.forEach(edge => { edge.path = route(edge.from, edge.to); });
+  items.forEach(item => { item.box = {left: item.x, top: item.y, right: item.x + kBox.width, bottom: item.y + kBox.height}; });
+  edges.forEach(edge => {
+    edge.box = boxAround(edge.from.box, edge.to.box);
+    edge.from.edges.push(edge);
+    edge.to.edges.push(edge);
+  });
   return {items, edges, ...extent};
 }
 
@@ -204,7 +214,8 @@ function sortRow(row, inputs) {
   row.sort((a, b) => wish.get(a) - wish.get(b) || a.first - b.first);
 }
 
-function route(from, to) {
+// The curve of an edge.
+function route({from, to}) {
   const w = kBox.width, h = kBox.height;
   const middle = item => item.x + w / 2;
   if (from.pass !== to.pass) {
@@ -217,4 +228,12 @@ function route(from, to) {
   const y1 = down ? from.y + h : from.y, y2 = down ? to.y : to.y + h;
   const bend = Math.max(14, Math.abs(y2 - y1) / 2) * (down ? 1 : -1);
   return `M${middle(from)},${y1}C${middle(from)},${y1 + bend} ${middle(to)},${y2 - bend} ${middle(to)},${y2}`;
+}
+
+// Holds a curve between two boxes too: its bends stay within half the boxes' distance, or a box's size.
+function boxAround(a, b) {
+  return {
+    left: Math.min(a.left, b.left) - kBox.gapX, top: Math.min(a.top, b.top) - kBox.gapY,
+    right: Math.max(a.right, b.right) + kBox.gapX, bottom: Math.max(a.bottom, b.bottom) + kBox.gapY
+  };
 }

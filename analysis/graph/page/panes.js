@@ -30,8 +30,13 @@ function countText(count) {
   return Number(count.toPrecision(4)) + units[i];
 }
 
+const kMostRows = 400;
+const kRowsAtOnce = 40;
+
 class Panes {
   constructor(graph, data, go) {
+    this.rows = [];  // of the ledger
+    this.chosenBox = -1;
     this.graph = graph;
     this.data = data;
     this.go = go;
@@ -44,9 +49,7 @@ class Panes {
     const node = this.graph.nodes[index];
     this.showRule(node);
     this.showNumbers(node);
-    this.ledgerPane.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));
-    const row = this.ledgerPane.querySelector(`tr[data-box="${this.graph.itemOf[index].number}"]`);
-    if (row) row.classList.add("chosen");
+    this.markRow(this.graph.itemOf[index].number);
   }
 
   link(index) {
@@ -120,6 +123,8 @@ class Panes {
     pane.textContent = "";
     pane.append(make("h2", {}, "Numbers"));
     node.outputs.forEach((shot, i) => pane.append(this.tensor(node.outputs.length > 1 ? `Output ${i}` : "Value", shot)));
+    if (node.gradient !== undefined) pane.append(this.tensor("Gradient of the loss by it", node.gradient));
+    if (node.product !== undefined) pane.append(this.tensor("Its part of H v", node.product));
     for (const call of node.calls) {
       call.cotangents.forEach((shot, i) => {
         if (shot !== null && shot !== undefined) pane.append(this.tensor(`Cotangent that arrived in the ${passName(call.pass)} pass` + (call.cotangents.length > 1 ? `, of output ${i}` : ""), shot));
@@ -180,17 +185,42 @@ class Panes {
     pane.append(this.passes());
     pane.append(make("h3", {}, "Box by box"), make("p", {class: "soft"}, "flops and bytes moved: of the kernels that computed it. Saved: bytes that its rule reads, also where another box reads them too. Held: bytes that were allocated for it and are still there at the end, each once."));
     const table = make("table", {}, make("tr", {}, ...["#", "box", "pass", "flops", "moved", "saved", "held", "kernels"].map((name, i) => make("th", {class: i === 1 || i === 2 || i === 7 ? "text" : ""}, name))));
-    for (const item of layout.items.slice(0, 400)) {
-      const sum = field => item.nodes.reduce((total, node) => total + (node[field] || 0), 0);
-      const kernels = [...new Set(item.nodes.flatMap(node => (node.kernels || []).map(k => this.graph.kernels[k])))];
-      const row = make("tr", {"data-box": item.number, onclick: () => this.go(item.nodes[0].index)},
-        make("td", {}, String(item.first + 1)), make("td", {class: "text"}, itemTitle(this.graph, item)), make("td", {class: "text"}, passName(item.pass)),
-        make("td", {}, countText(sum("flops"))), make("td", {}, bytesText(sum("moved"))), make("td", {}, bytesText(sum("saved_bytes"))), make("td", {}, bytesText(sum("held_bytes"))),
-        make("td", {class: "text"}, kernels.slice(0, 3).join(", ") + (kernels.length > 3 ? ", …" : "")));
-      table.append(row);
-    }
     pane.append(make("div", {class: "scroll"}, table));
-    if (layout.items.length > 400) pane.append(make("p", {class: "soft"}, `${layout.items.length - 400} more boxes: fold some of them.`));
+    if (layout.items.length > kMostRows) pane.append(make("p", {class: "soft"}, `${layout.items.length - kMostRows} more boxes: fold some of them.`));
+    this.rows = [];
+    this.addRows(table, layout.items.slice(0, kMostRows));
+  }
+
+  // Some rows now and the others frame by frame, so that a box opens at once.
+  addRows(table, items) {
+    const rows = this.rows;  // showLedger() makes another list: then this one is not wanted any more
+    const add = () => {
+      if (rows !== this.rows) return;
+      for (const item of items.slice(rows.length, rows.length + kRowsAtOnce)) {
+        rows.push(this.row(item));
+        table.append(rows[rows.length - 1]);
+        if (item.number === this.chosenBox) rows[rows.length - 1].classList.add("chosen");
+      }
+      if (rows.length < items.length) requestAnimationFrame(add);
+    };
+    add();
+  }
+
+  row(item) {
+    const sum = field => item.nodes.reduce((total, node) => total + (node[field] || 0), 0);
+    const kernels = [...new Set(item.nodes.flatMap(node => (node.kernels || []).map(k => this.graph.kernels[k])))];
+    return make("tr", {"data-box": item.number, onclick: () => this.go(item.nodes[0].index)},
+      make("td", {}, String(item.first + 1)), make("td", {class: "text"}, itemTitle(this.graph, item)), make("td", {class: "text"}, passName(item.pass)),
+      make("td", {}, countText(sum("flops"))), make("td", {}, bytesText(sum("moved"))), make("td", {}, bytesText(sum("saved_bytes"))), make("td", {}, bytesText(sum("held_bytes"))),
+      make("td", {class: "text"}, kernels.slice(0, 3).join(", ") + (kernels.length > 3 ? ", …" : "")));
+  }
+
+  // The ledger's row of a box; its rows are in the order of the boxes' numbers.
+  markRow(box) {
+    const mark = on => { const row = this.rows[this.chosenBox]; if (row) row.classList.toggle("chosen", on); };
+    mark(false);
+    this.chosenBox = box;
+    mark(true);
   }
 
   passes() {

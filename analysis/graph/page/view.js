@@ -35,17 +35,37 @@ function shorten(text, length) {
   return text.length > length ? "…" + text.slice(text.length - length + 1) : text;
 }
 
+function drawEdge(edge, graph, parent) {
+  return svgElement("path", {class: "edge" + (edge.saved ? " saved" : "") + (edge.grey ? " grey" : ""), d: route(edge)}, parent);
+}
+
+function drawItem(item, graph, parent) {
+  const node = item.nodes[0];
+  const kind = item.group >= 0 ? "group" : node.kind;
+  const element = svgElement("g", {class: "item " + kind, transform: `translate(${item.x},${item.y})`}, parent);
+  svgElement("rect", {class: "pass" + item.pass, width: kBox.width, height: kBox.height, rx: kind === "operation" || kind === "group" ? 4 : 15}, element);
+  const title = itemTitle(graph, item);
+  const size = item.group >= 0 ? item.nodes.length + " nodes" : shapeText(graph.shots[node.outputs[0]]);
+  svgElement("text", {x: kBox.width / 2, y: 13}, element).textContent = shorten(title, 20);
+  svgElement("text", {x: kBox.width / 2, y: 25, "font-size": 9}, element).textContent = size;
+  svgElement("title", {}, element).textContent = title + " " + size + (node.attributes ? " " + node.attributes : "");
+  return element;
+}
+
+// More boxes than these in the window are drawn from afar.
+const kMostReadable = 300;
+
 class View {
-  constructor(graph, svg, onChoose) {
+  constructor(graph, svg, canvas, onChoose) {
     this.graph = graph;
     this.svg = svg;
+    this.far = new FarView(canvas);
     this.onChoose = onChoose;
     this.chosen = null;
     this.time = graph.nodes.length - 1;
-    this.scale = 1;
-    this.x = this.y = 0;
-    this.pointers = new Map();
-    this.listen();
+    this.marks = new Map();  // from items and edges to the class that marks them
+    this.camera = new Camera(svg, () => this.move(), (x, y) => this.click(x, y));
+    svg.addEventListener("keydown", event => this.key(event));
   }
 
   // Lays out and draws all again: after a box was opened or closed.
@@ -56,61 +76,85 @@ class View {
     this.layout.left.forEach((x, pass) => {
       svgElement("text", {class: "heading", x, y: 16}, this.world).textContent = passName(pass) + " pass";
     });
-    const lines = svgElement("g", {}, this.world);
-    this.layout.edges.forEach(edge => {
-      edge.element = svgElement("path", {class: "edge" + (edge.saved ? " saved" : "") + (edge.grey ? " grey" : ""), d: edge.path}, lines);
-    });
-    this.layout.items.forEach(item => this.drawItem(item));
-    this.byBirth = [
-      ...this.layout.items.map(item => ({born: item.first, element: item.element})),
-      ...this.layout.edges.map(edge => ({born: edge.born, element: edge.element}))
-    ].sort((a, b) => a.born - b.born);
-    this.byBirth.forEach(part => part.element.classList.toggle("unborn", part.born > this.time));
+    this.lines = svgElement("g", {}, this.world);
+    this.boxes = svgElement("g", {}, this.world);
+    const {items, edges} = this.layout;
+    this.byBirth = [...items, ...edges].sort((a, b) => a.born - b.born);
     this.shown = this.byBirth.filter(part => part.born <= this.time).length;
+    this.countUnborn();
+    this.svg.dataset.boxes = items.length;
+    this.svg.dataset.grey = edges.filter(edge => edge.grey).length;
+    this.marks.clear();
     this.mark();
     this.move();
   }
 
-  drawItem(item) {
-    const node = item.nodes[0];
-    const kind = item.group >= 0 ? "group" : node.kind;
-    const element = svgElement("g", {class: "item " + kind, transform: `translate(${item.x},${item.y})`}, this.world);
-    svgElement("rect", {class: "pass" + item.pass, width: kBox.width, height: kBox.height, rx: kind === "operation" || kind === "group" ? 4 : 15}, element);
-    const size = item.group >= 0 ? item.nodes.length + " nodes" : shapeText(this.graph.shots[node.outputs[0]]);
-    svgElement("text", {x: kBox.width / 2, y: 13}, element).textContent = shorten(itemTitle(this.graph, item), 20);
-    svgElement("text", {x: kBox.width / 2, y: 25, "font-size": 9}, element).textContent = size;
-    svgElement("title", {}, element).textContent = itemTitle(this.graph, item) + " " + size + (node.attributes ? " " + node.attributes : "");
-    element.dataset.item = item.number;
-    item.element = element;
+  // The document has elements for what lies in the window and around it, and for nothing else.
+  move() {
+    if (!this.layout) return;
+    const {camera, layout} = this;
+    this.world.setAttribute("transform", `translate(${camera.x},${camera.y}) scale(${camera.scale})`);
+    const inside = camera.window(0);
+    this.isFar = layout.items.filter(item => overlaps(item.box, inside)).length > kMostReadable;
+    const near = this.isFar ? null : camera.window(0.2);
+    for (const edge of layout.edges) this.attach(edge, near, this.lines, drawEdge);
+    for (const item of layout.items) this.attach(item, near, this.boxes, drawItem);
+    if (this.isFar) { this.drawFar(); } else { this.far.hide(); }
+  }
+
+  attach(part, near, parent, draw) {
+    const wanted = near !== null && overlaps(part.box, near);
+    if (wanted === Boolean(part.element)) return;
+    if (!wanted) {
+      part.element.remove();
+      part.element = null;
+      return;
+    }
+    part.element = draw(part, this.graph, parent);
+    part.element.classList.toggle("unborn", part.born > this.time);
+    if (this.marks.has(part)) part.element.classList.add(this.marks.get(part));
+  }
+
+  drawFar() {
+    this.far.draw(this.layout, this.camera, this.time, this.marks);
   }
 
   // Shows what was born up to `time`; touches only what changes.
   showUntil(time) {
     this.time = time;
-    while (this.shown < this.byBirth.length && this.byBirth[this.shown].born <= time) {
-      this.byBirth[this.shown++].element.classList.remove("unborn");
-    }
-    while (this.shown > 0 && this.byBirth[this.shown - 1].born > time) {
-      this.byBirth[--this.shown].element.classList.add("unborn");
-    }
+    const birth = (part, unborn) => { if (part.element) part.element.classList.toggle("unborn", unborn); };
+    while (this.shown < this.byBirth.length && this.byBirth[this.shown].born <= time) birth(this.byBirth[this.shown++], false);
+    while (this.shown > 0 && this.byBirth[this.shown - 1].born > time) birth(this.byBirth[--this.shown], true);
+    if (this.isFar) this.drawFar();
+    this.countUnborn();
+  }
+
+  countUnborn() {
+    let unborn = 0;
+    for (let i = this.shown; i < this.byBirth.length; i++) if (this.byBirth[i].from === undefined) unborn++;
+    this.svg.dataset.unborn = unborn;
   }
 
   choose(index) {
     this.chosen = index;
     this.mark();
+    if (this.isFar) this.drawFar();
     this.onChoose(index);
   }
 
+  // Marks the chosen box, the boxes of its parent and children, and the edges at it.
   mark() {
     if (this.chosen === null || !this.layout) return;
     const item = this.graph.itemOf[this.chosen];
     const node = this.graph.nodes[this.chosen];
-    const kin = new Set([...node.made, ...(node.parent === undefined ? [] : [node.parent])].map(i => this.graph.itemOf[i]));
-    this.layout.items.forEach(each => {
-      each.element.classList.toggle("chosen", each === item);
-      each.element.classList.toggle("kin", each !== item && kin.has(each));
-    });
-    this.layout.edges.forEach(edge => edge.element.classList.toggle("lit", edge.from === item || edge.to === item));
+    const marks = new Map();
+    for (const i of node.parent === undefined ? node.made : [...node.made, node.parent]) marks.set(this.graph.itemOf[i], "kin");
+    marks.set(item, "chosen");
+    for (const edge of item.edges) marks.set(edge, "lit");
+    const change = (part, mark, on) => { if (part.element) part.element.classList.toggle(mark, on); };
+    for (const [part, mark] of this.marks) if (marks.get(part) !== mark) change(part, mark, false);
+    for (const [part, mark] of marks) if (this.marks.get(part) !== mark) change(part, mark, true);
+    this.marks = marks;
   }
 
   toggle(item) {
@@ -124,86 +168,21 @@ class View {
     this.draw();
   }
 
-  // ---- moving
-
-  move() {
-    this.world.setAttribute("transform", `translate(${this.x},${this.y}) scale(${this.scale})`);
-  }
-
   fit() {
-    const box = this.svg.getBoundingClientRect();
-    if (box.width === 0) return;
-    const whole = Math.min(box.width / (this.layout.width + 40), box.height / (this.layout.height + 20));
-    this.scale = Math.min(1.2, Math.max(whole, 0.35));
-    this.x = Math.max(10, (box.width - this.layout.width * this.scale) / 2);
-    this.y = 10;
-    this.move();
-  }
-
-  zoom(factor, x, y) {
-    const next = Math.min(4, Math.max(0.03, this.scale * factor));
-    this.x = x - (x - this.x) * next / this.scale;
-    this.y = y - (y - this.y) * next / this.scale;
-    this.scale = next;
-    this.move();
-  }
-
-  zoomAtCentre(factor) {
-    const box = this.svg.getBoundingClientRect();
-    this.zoom(factor, box.width / 2, box.height / 2);
+    this.camera.fit(this.layout.width, this.layout.height);
   }
 
   // Brings the chosen node into the window.
   reveal() {
     const item = this.graph.itemOf[this.chosen];
-    const box = this.svg.getBoundingClientRect();
-    const x = this.x + (item.x + kBox.width / 2) * this.scale, y = this.y + (item.y + kBox.height / 2) * this.scale;
-    if (x < 60 || x > box.width - 60) this.x += box.width / 2 - x;
-    if (y < 40 || y > box.height - 40) this.y += box.height / 2 - y;
-    this.move();
+    this.camera.reveal(item.x + kBox.width / 2, item.y + kBox.height / 2);
   }
 
-  listen() {
-    const at = event => {
-      const box = this.svg.getBoundingClientRect();
-      return {x: event.clientX - box.left, y: event.clientY - box.top};
-    };
-    this.svg.addEventListener("wheel", event => {
-      event.preventDefault();
-      const point = at(event);
-      this.zoom(Math.exp(-event.deltaY / 500), point.x, point.y);
-    }, {passive: false});
-    this.svg.addEventListener("pointerdown", event => {
-      this.pointers.set(event.pointerId, at(event));
-      this.dragged = 0;
-    });
-    this.svg.addEventListener("pointermove", event => {
-      const before = this.pointers.get(event.pointerId);
-      if (!before) return;
-      const now = at(event);
-      const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
-      if (others.length > 0) {  // two fingers
-        const gap = point => Math.hypot(point.x - others[0].x, point.y - others[0].y);
-        this.zoom(gap(now) / Math.max(1, gap(before)), (now.x + others[0].x) / 2, (now.y + others[0].y) / 2);
-      } else {
-        this.x += now.x - before.x;
-        this.y += now.y - before.y;
-        this.move();
-      }
-      this.dragged += Math.hypot(now.x - before.x, now.y - before.y);
-      this.pointers.set(event.pointerId, now);
-    });
-    for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
-      this.svg.addEventListener(end, event => this.pointers.delete(event.pointerId));
-    }
-    this.svg.addEventListener("click", event => {
-      const element = event.target.closest(".item");
-      if (!element || this.dragged > 6) return;
-      const item = this.layout.items[element.dataset.item];
-      this.choose(item.nodes[0].index);
-      if (item.group >= 0) this.toggle(item);
-    });
-    this.svg.addEventListener("keydown", event => this.key(event));
+  click(x, y) {
+    const item = this.layout.items.find(each => x >= each.x && x <= each.x + kBox.width && y >= each.y && y <= each.y + kBox.height);
+    if (!item) return;
+    this.choose(item.nodes[0].index);
+    if (item.group >= 0) this.toggle(item);
   }
 
   key(event) {
@@ -220,8 +199,8 @@ class View {
       End: () => this.choose(graph.nodes.length - 1),
       Enter: () => this.toggle(item),
       " ": () => this.toggle(item),
-      "+": () => this.zoomAtCentre(1.25),
-      "-": () => this.zoomAtCentre(0.8)
+      "+": () => this.camera.zoomAtCentre(1.25),
+      "-": () => this.camera.zoomAtCentre(0.8)
     };
     if (!actions[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

@@ -158,7 +158,7 @@ class Walk {
     view.reveal();
   };
   const panes = new Panes(graph, data, go);
-  view = new View(graph, element("graph"), index => panes.show(index));
+  view = new View(graph, element("graph"), element("far"), index => panes.show(index));
   const redraw = () => {
     view.draw();
     panes.showLedger(view.layout);
@@ -184,13 +184,17 @@ class Walk {
   });
   element("fold").addEventListener("click", () => { graph.foldTo(40); redraw(); view.fit(); });
   element("unfold").addEventListener("click", () => { graph.openOneLevel(); redraw(); });
-  element("in").addEventListener("click", () => view.zoomAtCentre(1.25));
-  element("out").addEventListener("click", () => view.zoomAtCentre(0.8));
+  element("in").addEventListener("click", () => view.camera.zoomAtCentre(1.25));
+  element("out").addEventListener("click", () => view.camera.zoomAtCentre(0.8));
   element("fit").addEventListener("click", () => view.fit());
   for (let pass = 0; pass < graph.passes; pass++) element("legend").append(make("span", {class: "swatch pass" + pass}), passName(pass));
   setTime(last);
   const result = graph.nodes.findIndex(node => node.kind === "operation");
   view.choose(Math.max(0, result));
   if (data.walk) new Walk(data.walk, element("walk-pane"));
+  if (!data.walk && data.no_walk) {
+    element("walk-pane").hidden = false;
+    element("walk-pane").append(make("p", {class: "soft"}, data.no_walk));
+  }
   document.documentElement.dataset.ready = String(graph.nodes.length);
 })();

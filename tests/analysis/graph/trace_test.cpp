@@ -23,6 +23,20 @@ namespace {
 
 using graph::TracedNode;
 
+std::unique_ptr<Classifier> small_classifier(const std::string& backbone, const std::string& head) {
+  const std::string text =
+      fmt::format(R"({{"backbone": {{"name": "{}"}}, "head": {{"name": "{}"}}}})", backbone, head);
+  return make_classifier(parse_model_config(parse_json(text, "test"), "test"), Generator(1),
+                         DType::kFloat64);
+}
+
+/// Two images of 8x8 pixels.
+graph::Problem small_problem(Classifier& model, std::uint64_t training_seed = 0) {
+  const Batch batch = {random_tensor({2, 8, 8, 3}, 2),
+                       Tensor::from<std::int64_t>({2}, std::vector<std::int64_t>{1, 7})};
+  return graph::model_problem(model, batch, {}, training_seed);
+}
+
 graph::TracedProblem traced(const std::string& example, int order = 2) {
   return graph::trace(graph::find_example(example, Device::kCpu), order);
 }
@@ -114,6 +128,36 @@ TEST(GraphTrace, CountsTheBytesThatTheAllocatorCounts) {
   }
 }
 
+/// What the page's ledger adds up: the bytes held by every box, and by results.
+std::uint64_t held_by_boxes(const graph::Trace& trace) {
+  std::uint64_t held = trace.held_elsewhere;
+  for (const TracedNode& node : trace.nodes) held += node.held_bytes;
+  return held;
+}
+
+TEST(GraphTrace, LedgerOfTheSecondOrderAddsUpToTheAllocatorsCount) {
+  for (const graph::Example& example : graph::examples()) {
+    const graph::Trace trace = graph::trace(example.make(Device::kCpu), 2).trace;
+    EXPECT_EQ(held_by_boxes(trace), trace.passes.back().held_bytes) << example.name;
+    EXPECT_GT(trace.passes.back().held_bytes, trace.passes.front().held_bytes) << example.name;
+  }
+  const auto model = small_classifier("small", "sparse_moe");
+  const graph::Trace trace = graph::trace(small_problem(*model), 2).trace;
+  EXPECT_EQ(held_by_boxes(trace), trace.passes.back().held_bytes);
+}
+
+TEST(GraphTrace, OfAGraphWhoseHistoryWasReleasedSaysSo) {
+  graph::Problem problem;
+  problem.inputs = {{"x", Tensor::scalar(0.5, DType::kFloat64)}};
+  problem.loss = [](std::span<const Tensor> in) {
+    const Tensor y = tanh(in[0]);
+    grad(y, in);  // frees what tanh had saved
+    return y;
+  };
+  expect_error([&] { graph::trace(problem, 1); },
+               "[tanh] its saved tensors were freed by an earlier gradient; pass retain_graph");
+}
+
 TEST(GraphTrace, SaysWhichBlocksARuleWillRead) {
   const Tensor x = random_tensor({4, 4}, 1).set_requires_grad();
   graph::Recorder recorder(Device::kCpu, {});
@@ -164,7 +208,7 @@ TEST(GraphTrace, SaysWhatIsWrong) {
 TEST(GraphWalk, HasTheCurvatureAndAVCurve) {
   const graph::Problem cube = graph::find_example("cube", Device::kCpu);
   const graph::TracedProblem result = graph::trace(cube, 2);
-  const graph::Slope walk = graph::walk_along(cube, result.product, 1.0);
+  const graph::Slope walk = graph::walk_along(cube, result.product, {.reach = 1.0});
   EXPECT_EQ(walk.curvature, 12.0);
   for (std::size_t i = 0; i < walk.t.size(); ++i) {
     const double x = 2.0 + walk.t[i];
@@ -179,11 +223,23 @@ TEST(GraphWalk, HasTheCurvatureAndAVCurve) {
 TEST(GraphWalk, CrossesAMarginOfTheMixture) {
   const graph::Problem mixture = graph::find_example("moe", Device::kCpu);
   const graph::TracedProblem result = graph::trace(mixture, 2);
-  const graph::Slope walk = graph::walk_along(mixture, result.product, 2.0);
+  const graph::Slope walk = graph::walk_along(mixture, result.product);
   ASSERT_EQ(walk.pieces.size(), walk.t.size());
   EXPECT_NE(walk.pieces.front(), walk.pieces.back());
   const auto lowest = std::min_element(walk.errors.begin(), walk.errors.end());
   EXPECT_LT(*lowest, 1e-8);  // within the piece a finite difference agrees
+}
+
+TEST(GraphWalk, OfAModelGoesAsFarWhateverTheLengthOfV) {
+  const auto model = small_classifier("small", "dense");
+  graph::Problem problem = small_problem(*model);
+  const graph::TracedProblem result = graph::trace(problem, 2);
+  const graph::Slope walk = graph::walk_along(problem, result.product, graph::coarse_walk(problem));
+  EXPECT_EQ(walk.t.size() + 2 * walk.steps.size(), 91U);  // gradients, as the command says
+  EXPECT_NEAR(walk.t.back(), 2.0, 1e-9);                  // a random direction has length 1
+  EXPECT_LT(*std::min_element(walk.errors.begin(), walk.errors.end()), 1e-6);
+  for (Tensor& v : problem.direction) v = 10.0 * v;
+  EXPECT_NEAR(graph::coarse_walk(problem).reach, 0.2, 1e-12);
 }
 
 TEST(GraphProducts, AgreeByBothRoadsAndTheSecondCostsMore) {
@@ -195,15 +251,23 @@ TEST(GraphProducts, AgreeByBothRoadsAndTheSecondCostsMore) {
 }
 
 TEST(GraphProducts, AgreeByBothRoadsForEveryHead) {
-  for (const char* head : {"dense", "soft_moe", "sparse_moe", "hard_moe"}) {
-    const std::string text =
-        fmt::format(R"({{"backbone": {{"name": "small"}}, "head": {{"name": "{}"}}}})", head);
-    const auto model = make_classifier(parse_model_config(parse_json(text, "test"), "test"),
-                                       Generator(1), DType::kFloat64);
-    const Batch batch = {random_tensor({2, 8, 8, 3}, 2),
-                         Tensor::from<std::int64_t>({2}, std::vector<std::int64_t>{1, 7})};
-    const auto bills = graph::compare_roads(graph::model_problem(*model, batch, {}));
-    EXPECT_LE(bills[1].difference, 1e-10) << head;
+  for (const auto& [backbone, head] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"small", "dense"},
+                                                                  {"small", "soft_moe"},
+                                                                  {"small", "sparse_moe"},
+                                                                  {"small", "hard_moe"},
+                                                                  {"small_moe", "dense"}}) {
+    const auto model = small_classifier(backbone, head);
+    for (const std::uint64_t training_seed : {0, 1}) {
+      const auto bills = graph::compare_roads(small_problem(*model, training_seed));
+      EXPECT_LE(bills[1].difference, 1e-10) << backbone << " " << head << " " << training_seed;
+      // docs/design/graph.md has these numbers from the test's XML.
+      for (const graph::ProductBill& bill : bills) {
+        RecordProperty(fmt::format("{} {} {} {}", backbone, head, training_seed, bill.cost.name),
+                       fmt::format("kernels {} flops {} peak {}", bill.cost.kernels,
+                                   bill.cost.flops, bill.cost.peak_bytes));
+      }
+    }
   }
 }
 
