@@ -71,8 +71,8 @@ function inspect(name, frame, say, answer) {
 )~";
 
 /// Opens every box of a page and measures how long frames are while it is used: the one that an
-/// action begins and the next, of which the longer counts. Of four turns of the same action the
-/// shortest counts, so that a busy machine is not taken for a slow page; of ten actions of a kind
+/// action begins and the next, of which the longer counts. Of six turns of the same action the
+/// shortest counts, so that a busy machine is not taken for a slow page; of six actions of a kind
 /// the longest stands in the answer.
 constexpr const char* kFrames = R"~(
 async function inspect(name, frame, say, answer) {
@@ -81,8 +81,8 @@ async function inspect(name, frame, say, answer) {
   const graph = view.getElementById("graph"), birth = view.getElementById("birth");
   const next = () => new Promise(done => window.requestAnimationFrame(() => done(performance.now())));
   const measure = async act => {
-    const best = new Array(10).fill(Infinity);
-    for (let turn = 0; turn < 4; turn++) {
+    const best = new Array(6).fill(Infinity);
+    for (let turn = 0; turn < 6; turn++) {
       for (let i = 0; i < best.length; i++) {
         const start = await next();
         act(i);
