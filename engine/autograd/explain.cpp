@@ -134,9 +134,11 @@ class Search {
       return operand_of(inputs[a]).birth > operand_of(inputs[b]).birth;
     });
     for (const std::size_t i : order) {
-      const Comparison one = comparison_at(pushing(operand_of(inputs[i])));
-      if (one.error() <= options_.tolerance) continue;
-      return report(node, fmt::format("input {} {}", same_as(inputs, i), inputs[i].shape()), one);
+      for (int draw = 0; draw < kDraws; ++draw) {
+        const Comparison one = comparison_at(pushing(operand_of(inputs[i])));
+        if (one.error() <= options_.tolerance) continue;
+        return report(node, fmt::format("input {} {}", same_as(inputs, i), inputs[i].shape()), one);
+      }
     }
     return report(node, "its inputs together", whole);
   }
@@ -193,7 +195,6 @@ class Search {
   }
 
   std::optional<WrongRule> look_at_call(std::size_t number) {
-    constexpr int kDraws = 3;  // of r: one alone may happen to be at a right angle to the fault
     const Replay::Call& call = base_.calls[number];
     const Node& node = *base_.births[static_cast<std::size_t>(call.birth)].node;
     RuleDerivative derivative;
@@ -230,6 +231,9 @@ class Search {
     }
     return wrong;
   }
+
+  /// Of random directions: one alone may happen to be at a right angle to the fault.
+  static constexpr int kDraws = 3;
 
   int order_;
   ExplainOptions options_;

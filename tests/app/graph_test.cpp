@@ -19,6 +19,7 @@ TEST_F(GraphTest, PrintsATableAndWritesFiles) {
       expect_success({"graph", "cube", "--html", path("cube.html"), "--dot", path("cube.dot")});
   EXPECT_NE(text.find("x³: loss 8, "), std::string::npos) << text;
   EXPECT_NE(text.find("double-backward"), std::string::npos) << text;
+  EXPECT_NE(text.find("forward over reverse"), std::string::npos) << text;
   const std::string page = read_file(path("cube.html"));
   EXPECT_LE(page.size(), 600'000U);
   EXPECT_EQ(page.find("http://"), page.find("http://www.w3.org/2000/svg"));  // a name, not a link
@@ -49,32 +50,130 @@ TEST_F(GraphTest, DrawsWithGraphvizOrSaysWhatIsMissing) {
   }
 }
 
-TEST_F(GraphTest, OfAModelHasProbesNumbers) {
-  const std::string model = R"({"backbone": {"name": "small"}, "head": {"name": "sparse_moe",
-      "experts": 4, "expert_width": 8}})";
-  const auto made = make_classifier(parse_model_config(json::parse(model), "test"), Generator(11),
-                                    DType::kFloat64);
-  write_safetensors(path("weights"), {state_dict(*made), {}});
-  TensorFile batch;
-  batch.tensors["images"] = random_tensor({2, 3, 8, 8}, 7, DType::kFloat32);
-  batch.tensors["labels"] = Tensor::from<std::int64_t>({2}, std::vector<std::int64_t>{0, 3});
-  batch.tensors["direction.head.gate.w_gate.bias"] = random_tensor({4}, 8);
-  write_safetensors(path("batch"), batch);
-  const Arguments files = {"--model", model,         "--weights", path("weights"),
-                           "--batch", path("batch"), "--dtype",   "float64"};
-  expect_success(Arguments{"probe", "--out", path("out")} + files);
+/// Files of a small sparse model in float64, a batch and a direction along its gate's bias.
+class GraphOfAModelTest : public GraphTest {
+ protected:
+  GraphOfAModelTest() {
+    const auto made = make_classifier(parse_model_config(json::parse(kModel), "test"),
+                                      Generator(11), DType::kFloat64);
+    write_safetensors(path("weights"), {state_dict(*made), {}});
+    TensorFile batch;
+    batch.tensors["images"] = random_tensor({2, 3, 8, 8}, 7, DType::kFloat32);
+    batch.tensors["labels"] = Tensor::from<std::int64_t>({2}, std::vector<std::int64_t>{0, 3});
+    batch.tensors["direction.head.gate.w_gate.bias"] = random_tensor({4}, 8);
+    write_safetensors(path("batch"), batch);
+  }
+
+  static constexpr const char* kModel = R"({"backbone": {"name": "small"},
+      "head": {"name": "sparse_moe", "experts": 4, "expert_width": 8}})";
+  const Arguments files_ = {"--model", kModel,        "--weights", path("weights"),
+                            "--batch", path("batch"), "--dtype",   "float64"};
+};
+
+/// The data of a page.
+json page_data(const std::string& page) {
+  const std::string mark = "<script type=\"application/json\" id=\"data\">";
+  const std::size_t begin = page.find(mark) + mark.size();
+  return json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+}
+
+/// A row of a table of the page, as an object.
+json row_of(const json& table, std::size_t number) {
+  json object = json::object();
+  const json& row = table["rows"][number];
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (!row[i].is_null()) object[table["columns"][i].get<std::string>()] = row[i];
+  }
+  return object;
+}
+
+/// A tensor of probe's file, whose convolution weights are PyTorch's [O, I, H, W], in our order.
+std::vector<double> in_our_layout(const Tensor& x) {
+  const std::vector<double> from = x.to_doubles();
+  if (x.rank() != 4) return from;
+  std::vector<double> to;
+  const std::int64_t area = x.size(2) * x.size(3);
+  for (std::int64_t o = 0; o < x.size(0); ++o) {
+    for (std::int64_t at = 0; at < area; ++at) {
+      for (std::int64_t i = 0; i < x.size(1); ++i) {
+        to.push_back(from[static_cast<std::size_t>((o * x.size(1) + i) * area + at)]);
+      }
+    }
+  }
+  return to;
+}
+
+/// What graph calls a result of probe, where that is, and how far they may be apart.
+struct Result {
+  const char* part;
+  const char* prefix;
+  double tolerance;
+};
+constexpr Result kResults[] = {{"gradient", "grad.", 1e-12}, {"product", "hvp.", 1e-10}};
+
+TEST_F(GraphOfAModelTest, HasProbesNumbers) {
+  expect_success(Arguments{"probe", "--out", path("out")} + files_);
   const TensorMap probed = read_safetensors(path("out")).tensors;
-  const json document = json::parse(expect_success(Arguments{"graph", "--json"} + files));
+  const json document =
+      json::parse(expect_success(Arguments{"graph", "--json", "--whole"} + files_));
   EXPECT_EQ(document["loss"], probed.at("loss").item());
-  const auto values = [&](const char* part, const char* name) {
-    return document[part][name]["values"].get<std::vector<double>>();
-  };
-  const std::string bias = "head.gate.w_gate.bias";
-  EXPECT_LE(
-      relative_error(values("gradient", bias.c_str()), probed.at("grad." + bias).to_doubles()),
-      1e-12);
-  EXPECT_LE(relative_error(values("product", bias.c_str()), probed.at("hvp." + bias).to_doubles()),
-            1e-10);
+  for (const Result& result : kResults) {
+    std::size_t compared = 0;
+    for (const auto& [name, ours] : document[result.part].items()) {
+      const auto found = probed.find(result.prefix + name);
+      if (found == probed.end()) continue;  // experts, which PyTorch keeps one by one
+      EXPECT_LE(
+          relative_error(ours["values"].get<std::vector<double>>(), in_our_layout(found->second)),
+          result.tolerance)
+          << result.prefix << name;
+      ++compared;
+    }
+    EXPECT_GT(compared, 20U);
+  }
+}
+
+TEST_F(GraphOfAModelTest, PageShowsProbesNumbersAndSaysWhereTheyAreTooMany) {
+  expect_success(Arguments{"probe", "--out", path("out")} + files_);
+  const TensorMap probed = read_safetensors(path("out")).tensors;
+  expect_success(Arguments{"graph", "--html", path("page.html")} + files_);
+  const json data = page_data(read_file(path("page.html")));
+  std::size_t shown = 0;
+  std::size_t summarised = 0;
+  for (std::size_t i = 0; i < data["nodes"]["rows"].size(); ++i) {
+    const json leaf = row_of(data["nodes"], i);
+    if (leaf.value("kind", "") != "leaf") continue;
+    const auto label = leaf["label"].get<std::string>();
+    for (const Result& result : kResults) {
+      const json shot = row_of(data["shots"], leaf.at(result.part).get<std::size_t>());
+      const auto found = probed.find(result.prefix + label);
+      if (!shot.contains("values")) {
+        ++summarised;
+        EXPECT_TRUE(shot.contains("norm")) << result.part << " " << label;
+      } else if (found != probed.end()) {
+        ++shown;
+        EXPECT_LE(
+            relative_error(shot["values"].get<std::vector<double>>(), in_our_layout(found->second)),
+            result.tolerance)
+            << result.part << " " << label;
+      }
+    }
+  }
+  EXPECT_GT(shown, 4U);
+  EXPECT_GT(summarised, 4U);
+}
+
+TEST_F(GraphOfAModelTest, HasBillsAndAWalkWhereItIsAskedFor) {
+  expect_success(Arguments{"graph", "--html", path("page.html")} + files_);
+  const json without = page_data(read_file(path("page.html")));
+  EXPECT_FALSE(without.contains("walk"));
+  EXPECT_NE(without["no_walk"].get<std::string>().find("--walk computes it"), std::string::npos);
+  const json with = json::parse(expect_success(Arguments{"graph", "--json", "--walk"} + files_));
+  EXPECT_EQ(with["walk"]["t"].size(), 41U);
+  EXPECT_EQ(with["walk"]["pieces"].size(), 41U);  // the experts of each image
+  EXPECT_EQ(with["products"].size(), 2U);
+  EXPECT_LE(with["products"][1]["difference"].get<double>(), 1e-10);
+  EXPECT_GT(with["products"][1]["flops"].get<double>(), with["products"][0]["flops"].get<double>());
+  expect_failure(Arguments{"graph", "--walk"} + files_, 2, "--walk needs --order 2, and --html or");
 }
 
 TEST_F(GraphTest, ReadsAGraphOfOnesOwn) {
@@ -92,6 +191,8 @@ TEST_F(GraphTest, SaysInOneLineWhatIsWrong) {
   expect_failure({"graph", "cube", "--order", "3"}, 2, "--order");
   expect_failure({"graph", "cube", "--model", "{}"}, 2, "'cube' and --model exclude each other");
   expect_failure({"graph", path("none.json")}, 1, "none.json");
+  expect_failure({"graph", "cube", "--walk", "--json"}, 2, "graph: --walk is for --model");
+  expect_failure({"graph", "cube", "--fold"}, 2, "--fold needs --svg, --dot or --html");
   std::ofstream(path("bad.json")) << R"({"inputs": {"x": 1}, "operations": [], "loss": "y"})";
   expect_failure({"graph", path("bad.json")}, 2, "loss: nothing is called 'y'");
 }

@@ -19,18 +19,19 @@ namespace {
 using Inputs = std::span<const Tensor>;
 using Tensors = std::vector<Tensor>;
 
-/// The function with a rule of its own that is right but for the gradient of the first input.
+/// The function with a rule of its own that is right but for the gradient of input `changed`.
 Tensor with_rule(const TensorFunction& op, Inputs in,
-                 const std::function<Tensor(const Tensor& right, const Vjp& v)>& change) {
+                 const std::function<Tensor(const Tensor& right, const Vjp& v)>& change,
+                 std::size_t changed = 0) {
   Tensors plain;
   for (const Tensor& x : in) plain.push_back(x.detach());
   return record("broken", op(plain), {in.begin(), in.end()}, Saved::all_inputs(),
-                [op, change, count = in.size()](const Vjp& v) {
+                [op, change, changed, count = in.size()](const Vjp& v) {
                   Tensors inputs;
                   for (std::size_t i = 0; i < count; ++i) inputs.push_back(v.input(i));
                   Tensors gradients = vjp_of_composed([&](Inputs x) { return Tensors{op(x)}; },
                                                       inputs, Tensors{v.cotangent()});
-                  gradients[0] = change(gradients[0], v);
+                  gradients[changed] = change(gradients[changed], v);
                   return gradients;
                 });
 }
@@ -89,6 +90,35 @@ INSTANTIATE_TEST_SUITE_P(Families, ExplainFamily,
                                          "global_average_pool", "sum_to", "dispatch", "reshape",
                                          "softmax"),
                          [](const auto& each) { return each.param; });
+
+/// Every operation there is, by each of its inputs, first order and second. The function around the
+/// operation is smooth and does not saturate, so that every output counts.
+TEST(Explain, NamesTheRuleOrderAndInputOfEveryOperation) {
+  std::size_t looked_at = 0;
+  for (const OpCase& each : op_cases()) {
+    CaseSource source{Generator(1)};
+    const OpSample op = each.sample(std::max<std::int64_t>(3, each.smallest), source);
+    for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+      for (const int order : {1, 2}) {
+        const auto tenth_off = [order](const Tensor& right, const Vjp& /*v*/) {
+          return 0.9 * right + (order == 1 ? Tensor(zeros_like(right)) : 0.1 * right.detach());
+        };
+        const TensorFunction f = [&](Inputs in) {
+          return tanh(0.1 * with_rule(op.function, in, tenth_off, i));
+        };
+        const auto wrong = explain(f, op.inputs);
+        ASSERT_TRUE(wrong.has_value()) << each.name << " input " << i << " order " << order;
+        EXPECT_EQ(wrong->operation, "broken") << each.name << ": " << text_of(*wrong);
+        EXPECT_EQ(wrong->order, order) << each.name << ": " << text_of(*wrong);
+        if (order == 1) {
+          EXPECT_EQ(wrong->operand.substr(0, 7), fmt::format("input {}", i)) << each.name;
+        }
+        ++looked_at;
+      }
+    }
+  }
+  EXPECT_GT(looked_at, 2 * op_cases().size());
+}
 
 TEST(Explain, NamesTheInputWhoseSecondDerivativeIsMissing) {
   // x·y whose gradient by x forgets that it depends on y.
