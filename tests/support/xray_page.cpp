@@ -27,8 +27,8 @@ function inspectFilm(view, window, say, answer) {
     const arrows = film.querySelectorAll(".arrow").length, targets = film.querySelectorAll(".sector, .word").length;
     if (arrows === 0 || targets === 0) say("frame " + i + " has " + arrows + " arrows and " + targets + " targets");
     if (!told().startsWith("Access " + (i + 1) + " of " + count)) say("frame " + i + " is told as " + told());
-    const box = film.querySelector("svg").getBoundingClientRect();
-    film.querySelectorAll("svg text, svg rect, svg line").forEach(mark => {
+    const box = film.querySelector(".chart svg").getBoundingClientRect();
+    film.querySelectorAll(".chart text, .chart rect, .chart line").forEach(mark => {
       const r = mark.getBoundingClientRect();
       if (r.left < box.left - 1 || r.right > box.right + 1 || r.bottom > box.bottom + 1) say("frame " + i + ": a mark is cut off");
     });

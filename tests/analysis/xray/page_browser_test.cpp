@@ -100,9 +100,9 @@ json launch(const char* name) {
           {"total", counts(64, 48, 8, 40, 4)},
           {"lines",
            {line(12, "y[i * 64] = x[i];", counts(20, 48, 8, 0, 0),
-                 {instruction(10, "ld.global.f32 %f1, [%rd1];")}),
+                 json::array({instruction(10, "ld.global.f32 %f1, [%rd1];")})),
             line(14, "sum += tile[threadIdx.x][0];", counts(20, 0, 0, 40, 4),
-                 {instruction(20, "ld.shared.f32 %f2, [%r1];")}),
+                 json::array({instruction(20, "ld.shared.f32 %f2, [%r1];")})),
             line(40, "for (;;) {", counts(24, 0, 0, 0, 0), json::array())}},
           {"film", film()}};
 }
@@ -112,12 +112,12 @@ json document() {
                 {"status", "ran"},
                 {"total", with(counts(64, 48, 8, 40, 4), {{"moved_bytes", 1536}})},
                 {"compulsory", {{"bytes", 256}, {"flops", 0}}},
-                {"launches", {launch("copy_naive")}}};
+                {"launches", json::array({launch("copy_naive")})}};
   json fast = naive;
   fast["name"] = "copy:copy_fast float32 n=192";
   fast["total"] = counts(64, 8, 8, 4, 4);
   fast["compulsory"] = nullptr;
-  fast["launches"] = {launch("copy_first"), launch("copy_second")};
+  fast["launches"] = json::array({launch("copy_first"), launch("copy_second")});
   fast["launches"][1]["cache"] = json::array();
   for (int i = 10; i < 22; ++i) {
     fast["launches"][1]["cache"].push_back(
@@ -131,13 +131,16 @@ json document() {
                   {"launches", json::array()}};
   std::string text;
   for (int i = 6; i < 50; ++i) text += "line " + std::to_string(i) + (i < 49 ? "\n" : "");
+  json part = {{"line", 6}, {"text", text}};
+  json source = {{"file", "/src/a.cu"}};
+  source["parts"] = json::array({part});
   return {{"xray", 1},
           {"target", {{"kind", "kernel"}, {"name", "copy"}}},
           {"checked", true},
           {"gpu", {{"name", "H100"}}},
-          {"ladder", {naive, fast, refused}},
-          {"findings", {"copy_naive: block (0, 0, 0), a.cu:12: a race"}},
-          {"sources", {{{"file", "/src/a.cu"}, {"parts", {{{"line", 6}, {"text", text}}}}}}}};
+          {"ladder", json::array({naive, fast, refused})},
+          {"findings", json::array({"copy_naive: block (0, 0, 0), a.cu:12: a race"})},
+          {"sources", json::array({source})}};
 }
 
 PageView open(const json& data) {
