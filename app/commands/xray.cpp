@@ -67,8 +67,8 @@ int xray(const Options& options) {
   kernels::xray::Memory memory;
   const std::string ptx_file =
       std::filesystem::path(options.file).replace_extension(".ptx").string();
-  kernels::xray::Code code(
-      Module::parse(read_ptx(options.file, options.architecture), ptx_file), memory);
+  kernels::xray::Code code(Module::parse(read_ptx(options.file, options.architecture), ptx_file),
+                           memory);
   const std::string kernel = choose_kernel(code.module(), options.kernel);
   const std::vector<std::byte> parameters =
       xray_parameters(*code.module().function(kernel), options.arguments, memory);
