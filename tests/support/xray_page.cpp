@@ -98,6 +98,14 @@ function inspect(name, frame, say, answer) {
     inspectSource(view, window, say, answer);
   }
   view.querySelectorAll(".worst button").forEach(button => button.click());
+  view.querySelectorAll(".failure").forEach(finding => {
+    const button = finding.querySelector("button"), place = /:(\d+): /.exec(finding.textContent);
+    if (!button) { say("a finding leads nowhere"); return; }
+    button.click();
+    const open = view.querySelector("button.line[aria-expanded=true]");
+    if (!open || !open.dataset.key.endsWith(":" + place[1])) say("a finding leads to another line");
+    answer.findings = (answer.findings || 0) + 1;
+  });
   view.querySelectorAll("div.chart svg").forEach(svg => {
     if (svg.getAttribute("role") !== "img" || !svg.querySelector("title") || !svg.querySelector("desc")) say("a chart says nothing to a screen reader");
   });

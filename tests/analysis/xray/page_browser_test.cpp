@@ -118,11 +118,12 @@ json document() {
   fast["total"] = counts(64, 8, 8, 4, 4);
   fast["compulsory"] = nullptr;
   fast["launches"] = json::array({launch("copy_first"), launch("copy_second")});
-  fast["launches"][1]["cache"] = json::array();
+  json curve = json::array();
   for (int i = 10; i < 22; ++i) {
-    fast["launches"][1]["cache"].push_back(
-        {{"bytes", 1 << i}, {"dram_bytes", 4096 + (1 << (22 - i))}});
+    curve.push_back(
+        {{"cache_bytes", 1 << i}, {"read_bytes", 4096 + (1 << (22 - i))}, {"written_bytes", 4096}});
   }
+  fast["launches"][1]["cache"] = {{"schedule", "in order"}, {"curve", curve}};
   fast["launches"][1]["bound"] = {
       {"seconds", 2e-6}, {"limited_by", "dram"}, {"parts", {{"dram", 2e-6}, {"issue", 1e-7}}}};
   json refused = {{"name", "copy:copy_wide float32 n=192"},
@@ -131,6 +132,10 @@ json document() {
                   {"launches", json::array()}};
   std::string text;
   for (int i = 6; i < 50; ++i) text += "line " + std::to_string(i) + (i < 49 ? "\n" : "");
+  const json race = {{"detector", "race"},  {"kernel", "copy_naive"}, {"file", "/src/a.cu"},
+                     {"line", 14},          {"place", "a.cu:14"},     {"block", {0, 0, 0}},
+                     {"thread", {1, 0, 0}}, {"what", "a race"},       {"other", nullptr},
+                     {"times", 3}};
   json part = {{"line", 6}, {"text", text}};
   json source = {{"file", "/src/a.cu"}};
   source["parts"] = json::array({part});
@@ -139,7 +144,7 @@ json document() {
           {"checked", true},
           {"gpu", {{"name", "H100"}}},
           {"ladder", json::array({naive, fast, refused})},
-          {"findings", json::array({"copy_naive: block (0, 0, 0), a.cu:12: a race"})},
+          {"findings", json::array({race})},
           {"sources", json::array({source})}};
 }
 
@@ -157,6 +162,7 @@ TEST(XrayPage, OfALadderWorksAtEveryWidth) {
   EXPECT_EQ(view.answer["lines"], 3);
   EXPECT_EQ(view.answer["lanes"], 32);
   EXPECT_EQ(view.answer["frames"], 2 * 3 * 13);  // at two widths, of three launches
+  EXPECT_EQ(view.answer["findings"], 2);
 }
 
 TEST(XrayPage, SaysWhenItLeavesSomethingOut) {
