@@ -54,8 +54,8 @@ function cacheSpec(data, one) {
   const series = (label, color, bytes, dash) => ({label, color, dash, points: curve.map(p => ({x: Math.log2(p.cache_bytes), y: bytes(p)}))});
   return {title: "DRAM bytes by size of the L2 cache", points: curve,
           description: curve.map(p => sizeText(p.cache_bytes) + ": " + sizeText(p.read_bytes) + " read, " + sizeText(p.written_bytes) + " written").join("; "),
-          x: {label: "Size of the cache", format: power => sizeText(Math.pow(2, power)), integer: true},
-          y: {label: "DRAM bytes", min: 0, format: sizeText},
+          x: {label: "Size of the cache, bytes", format: power => sizeText(Math.pow(2, power)).replace("iB", ""), integer: true},
+          y: {label: "DRAM bytes", min: 0, format: shortCount},
           series: [series("read", USED_COLOR, p => p.read_bytes), series("written", WASTED_COLOR, p => p.written_bytes, "5 4")]};
 }
 
