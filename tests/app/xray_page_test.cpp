@@ -1,5 +1,5 @@
-// Pages of real kernels in a real browser, and CUDA sources; each is skipped with the reason where the
-// machine has no browser or compiler.
+// Pages of real kernels in a real browser, and CUDA sources; each is skipped with the reason where
+// the machine has no browser or compiler.
 
 #include <fmt/ranges.h>
 
@@ -38,7 +38,7 @@ class XrayPageTest : public AppTest {
 };
 
 TEST_F(XrayPageTest, FilmsWhatTheKernelsDo) {
-  for (const char* const kernel : {"transpose_naive", "transpose_tiled", "transpose_swizzled"}) {
+  for (const char* const kernel : {"transpose_naive", "transpose_tiled"}) {
     const PageView view = open(square(kPtx, kernel) + Arguments{"--film-warp", "7"});
     if (!view.no_browser.empty()) GTEST_SKIP() << view.no_browser;
     EXPECT_TRUE(view.problems.empty()) << kernel << ": " << fmt::format("{}", view.problems);
@@ -48,9 +48,9 @@ TEST_F(XrayPageTest, FilmsWhatTheKernelsDo) {
 }
 
 TEST_F(XrayPageTest, FilmsAtomicsThatCollide) {
-  const PageView view = open({"xray", kPtx, "--kernel", "histogram_shared", "--grid", "1",
-                              "--block", "64", "--arg", "random:i32:64:1:8", "--arg",
-                              "zeros:i32:64"});
+  const PageView view =
+      open({"xray", kPtx, "--kernel", "histogram_shared", "--grid", "1", "--block", "64", "--arg",
+            "random:i32:64:1:8", "--arg", "zeros:i32:64"});
   if (!view.no_browser.empty()) GTEST_SKIP() << view.no_browser;
   EXPECT_TRUE(view.problems.empty()) << fmt::format("{}", view.problems);
 }

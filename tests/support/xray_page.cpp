@@ -27,8 +27,8 @@ function inspectFilm(view, window, say, answer) {
     const arrows = film.querySelectorAll(".arrow").length, targets = film.querySelectorAll(".sector, .word").length;
     if (arrows === 0 || targets === 0) say("frame " + i + " has " + arrows + " arrows and " + targets + " targets");
     if (!told().startsWith("Access " + (i + 1) + " of " + count)) say("frame " + i + " is told as " + told());
-    const box = film.querySelector("svg").getBoundingClientRect();
-    film.querySelectorAll("svg text, svg rect, svg line").forEach(mark => {
+    const box = film.querySelector(".chart svg").getBoundingClientRect();
+    film.querySelectorAll(".chart text, .chart rect, .chart line").forEach(mark => {
       const r = mark.getBoundingClientRect();
       if (r.left < box.left - 1 || r.right > box.right + 1 || r.bottom > box.bottom + 1) say("frame " + i + ": a mark is cut off");
     });
@@ -98,6 +98,14 @@ function inspect(name, frame, say, answer) {
     inspectSource(view, window, say, answer);
   }
   view.querySelectorAll(".worst button").forEach(button => button.click());
+  view.querySelectorAll(".failure").forEach(finding => {
+    const button = finding.querySelector("button"), place = /:(\d+): /.exec(finding.textContent);
+    if (!button) { say("a finding leads nowhere"); return; }
+    button.click();
+    const open = view.querySelector("button.line[aria-expanded=true]");
+    if (!open || !open.dataset.key.endsWith(":" + place[1])) say("a finding leads to another line");
+    answer.findings = (answer.findings || 0) + 1;
+  });
   view.querySelectorAll("div.chart svg").forEach(svg => {
     if (svg.getAttribute("role") !== "img" || !svg.querySelector("title") || !svg.querySelector("desc")) say("a chart says nothing to a screen reader");
   });

@@ -93,8 +93,9 @@ function sizeText(bytes) {
   return Number(bytes.toPrecision(3)) + " " + units[i];
 }
 
-// A finding in one line, whoever wrote it.
+// A finding in one line: "race: kernel: block (0, 0, 0), thread (1, 0, 0), a.cu:12: what".
 function findingText(finding) {
-  if (typeof finding === "string") return finding;
-  return finding.text || finding.message || [finding.kernel, finding.at && finding.at.place, finding.what].filter(Boolean).join(": ");
+  const party = one => "block (" + one.block.join(", ") + "), thread (" + one.thread.join(", ") + "), " + one.place;
+  return finding.detector.replace(/_/g, " ") + ": " + finding.kernel + ": " + party(finding) + ": " + finding.what +
+    (finding.times > 1 ? " [" + formatCount(finding.times) + " times]" : "");
 }

@@ -47,15 +47,16 @@ function idealTable(parent, one) {
   addTable(parent, {columns: ["", "Used", "Ideal", "Ideal / used"], rows});
 }
 
-// DRAM traffic for every size of the cache: [{bytes, dram_bytes}], of the launch or else of its run.
-function cacheSpec(one) {
-  const curve = one.launch.cache || one.run.cache || [];
-  const points = curve.filter(p => p.bytes > 0).map(p => ({x: Math.log2(p.bytes), y: p.dram_bytes}));
-  return {title: "DRAM bytes by size of the L2 cache", points,
-          description: curve.map(p => sizeText(p.bytes) + ": " + sizeText(p.dram_bytes)).join("; "),
-          x: {label: "Size of the cache", format: power => sizeText(Math.pow(2, power)), integer: true},
-          y: {label: "DRAM bytes", min: 0, format: sizeText},
-          series: [{label: "", color: USED_COLOR, points}]};
+// DRAM traffic for every size of the cache, of the launch or else of its run or document.
+function cacheSpec(data, one) {
+  const cache = one.launch.cache || one.run.cache || data.cache || {curve: []};
+  const curve = cache.curve.filter(p => p.cache_bytes > 0);
+  const series = (label, color, bytes, dash) => ({label, color, dash, points: curve.map(p => ({x: Math.log2(p.cache_bytes), y: bytes(p)}))});
+  return {title: "DRAM bytes by size of the L2 cache", points: curve,
+          description: curve.map(p => sizeText(p.cache_bytes) + ": " + sizeText(p.read_bytes) + " read, " + sizeText(p.written_bytes) + " written").join("; "),
+          x: {label: "Size of the cache, bytes", format: power => sizeText(Math.pow(2, power)).replace("iB", ""), integer: true},
+          y: {label: "DRAM bytes", min: 0, format: shortCount},
+          series: [series("read", USED_COLOR, p => p.read_bytes), series("written", WASTED_COLOR, p => p.written_bytes, "5 4")]};
 }
 
 const drawCache = (svg, width, spec) => spec.points.length > 0 ? drawLines(svg, width, spec) : 0;
@@ -73,11 +74,17 @@ function boundTable(parent, one) {
   return true;
 }
 
-function findingsSection(root, data, launches) {
+// Each finding, with a button that opens its line where that is shown: open(launch, line).
+function findingsSection(root, data, launches, open) {
   const all = [].concat(data.findings || [], ...data.ladder.map(run => run.findings || []), ...launches.map(one => one.launch.findings || []));
   if (all.length === 0) return;
   const section = addSection(root, all.length === 1 ? "One finding" : all.length + " findings", "");
-  all.forEach(finding => section.append("p").attr("class", "failure").text(findingText(finding)));
+  all.forEach(finding => {
+    const told = section.append("p").attr("class", "failure");
+    told.append("span").text(findingText(finding) + " ");
+    const one = launches.find(launch => launch.lines.some(line => line.key === keyOf(finding)));
+    if (one) told.append("button").attr("type", "button").text("Show the line").on("click", () => open(one, one.lines.find(line => line.key === keyOf(finding))));
+  });
 }
 
 // What did not run, and why.

@@ -4,8 +4,9 @@ function buildReport(root, data) {
   const launches = readLaunches(data), runs = readRuns(data);
   heading(root, data, launches);
   failuresOf(root, data);
-  findingsSection(root, data, launches);
-  if (launches.length > 0) new XrayPage(root, data, launches, runs);
+  let page = null;
+  findingsSection(root, data, launches, (one, line) => { page.show(one); page.open(line); });
+  if (launches.length > 0) page = new XrayPage(root, data, launches, runs);
   root.append("footer").append("p").text("Written by Switchyard. Counts are those of the compiled kernel's PTX, run on the host; no time was measured. " +
     "Charts: d3 3.5 (BSD licence, Michael Bostock).");
   document.documentElement.dataset.ready = launches.length;
@@ -31,7 +32,7 @@ class XrayPage {
     this.source = addSection(root, "Source", "A line's colour says how much of the chosen metric is its own; the number behind it, how many times the ideal that is. Open a line for its film and its PTX.");
     this.worst = this.source.append("p").attr("class", "worst");
     this.pane = new SourcePane(this.source, data);
-    this.more(root);
+    this.more(root, data);
     this.show(launches[0]);
   }
 
@@ -68,11 +69,11 @@ class XrayPage {
   }
 
   // What not every document has: the mix is always there, caches and bounds where they were asked for.
-  more(root) {
+  more(root, data) {
     const mix = addSection(root, "Instructions by kind", "");
     this.mix = addChart(mix, drawBarsIfAny, mixSpec(this.launches[0]));
-    this.cacheSection = addSection(root, "Caches", "DRAM traffic of this launch for every size of an L2 cache that keeps the sectors used last, blocks in ascending order.");
-    this.cache = addChart(this.cacheSection, drawCache, cacheSpec(this.launches[0]));
+    this.cacheSection = addSection(root, "Caches", "DRAM traffic for every size of an L2 cache that keeps the sectors used last, in the order in which the blocks ran here.");
+    this.cache = addChart(this.cacheSection, drawCache, cacheSpec(data, this.launches[0]));
     this.boundSection = addSection(root, "Lower bounds", "The time that each part alone needs at the machine's best rate. No measurement backs them.");
     this.bounds = this.boundSection.append("div");
   }
@@ -90,7 +91,7 @@ class XrayPage {
     this.pane.show(one, this.metric);
     if (this.compare) this.compare.spec = compareSpec(this.runs, this.metric);
     this.mix.spec = mixSpec(one);
-    this.cache.spec = cacheSpec(one);
+    this.cache.spec = cacheSpec(this.data, one);
     this.cacheSection.style("display", this.cache.spec.points.length > 0 ? null : "none");
     this.bounds.html("");
     this.boundSection.style("display", boundTable(this.bounds, one) ? null : "none");
@@ -105,11 +106,14 @@ class XrayPage {
     this.worst.append("span").text(worst.length > 0 ? "Most " + metric.unit + ": " : "No line has " + metric.unit + ".");
     worst.forEach(line => {
       const share = metric.of(line.counts) / metric.of(one.counts);
-      this.worst.append("button").attr("type", "button").text(baseName(line.file) + ":" + line.line + " (" + formatPercent(share, 0) + ")").on("click", () => {
-        if (this.pane.open !== line.key) this.pane.toggle(line);
-        this.pane.button(line).node().scrollIntoView({block: "start"});
-        this.pane.button(line).node().focus({preventScroll: true});
-      });
+      this.worst.append("button").attr("type", "button").text(baseName(line.file) + ":" + line.line + " (" + formatPercent(share, 0) + ")").on("click", () => this.open(line));
     });
+  }
+
+  // Opens a line of the launch that is shown, and goes there.
+  open(line) {
+    if (this.pane.open !== line.key) this.pane.toggle(line);
+    this.pane.button(line).node().scrollIntoView({block: "start"});
+    this.pane.button(line).node().focus({preventScroll: true});
   }
 }

@@ -100,9 +100,9 @@ json launch(const char* name) {
           {"total", counts(64, 48, 8, 40, 4)},
           {"lines",
            {line(12, "y[i * 64] = x[i];", counts(20, 48, 8, 0, 0),
-                 {instruction(10, "ld.global.f32 %f1, [%rd1];")}),
+                 json::array({instruction(10, "ld.global.f32 %f1, [%rd1];")})),
             line(14, "sum += tile[threadIdx.x][0];", counts(20, 0, 0, 40, 4),
-                 {instruction(20, "ld.shared.f32 %f2, [%r1];")}),
+                 json::array({instruction(20, "ld.shared.f32 %f2, [%r1];")})),
             line(40, "for (;;) {", counts(24, 0, 0, 0, 0), json::array())}},
           {"film", film()}};
 }
@@ -112,17 +112,18 @@ json document() {
                 {"status", "ran"},
                 {"total", with(counts(64, 48, 8, 40, 4), {{"moved_bytes", 1536}})},
                 {"compulsory", {{"bytes", 256}, {"flops", 0}}},
-                {"launches", {launch("copy_naive")}}};
+                {"launches", json::array({launch("copy_naive")})}};
   json fast = naive;
   fast["name"] = "copy:copy_fast float32 n=192";
   fast["total"] = counts(64, 8, 8, 4, 4);
   fast["compulsory"] = nullptr;
-  fast["launches"] = {launch("copy_first"), launch("copy_second")};
-  fast["launches"][1]["cache"] = json::array();
+  fast["launches"] = json::array({launch("copy_first"), launch("copy_second")});
+  json curve = json::array();
   for (int i = 10; i < 22; ++i) {
-    fast["launches"][1]["cache"].push_back(
-        {{"bytes", 1 << i}, {"dram_bytes", 4096 + (1 << (22 - i))}});
+    curve.push_back(
+        {{"cache_bytes", 1 << i}, {"read_bytes", 4096 + (1 << (22 - i))}, {"written_bytes", 4096}});
   }
+  fast["launches"][1]["cache"] = {{"schedule", "in order"}, {"curve", curve}};
   fast["launches"][1]["bound"] = {
       {"seconds", 2e-6}, {"limited_by", "dram"}, {"parts", {{"dram", 2e-6}, {"issue", 1e-7}}}};
   json refused = {{"name", "copy:copy_wide float32 n=192"},
@@ -131,13 +132,20 @@ json document() {
                   {"launches", json::array()}};
   std::string text;
   for (int i = 6; i < 50; ++i) text += "line " + std::to_string(i) + (i < 49 ? "\n" : "");
+  const json race = {{"detector", "race"},  {"kernel", "copy_naive"}, {"file", "/src/a.cu"},
+                     {"line", 14},          {"place", "a.cu:14"},     {"block", {0, 0, 0}},
+                     {"thread", {1, 0, 0}}, {"what", "a race"},       {"other", nullptr},
+                     {"times", 3}};
+  json part = {{"line", 6}, {"text", text}};
+  json source = {{"file", "/src/a.cu"}};
+  source["parts"] = json::array({part});
   return {{"xray", 1},
           {"target", {{"kind", "kernel"}, {"name", "copy"}}},
           {"checked", true},
           {"gpu", {{"name", "H100"}}},
-          {"ladder", {naive, fast, refused}},
-          {"findings", {"copy_naive: block (0, 0, 0), a.cu:12: a race"}},
-          {"sources", {{{"file", "/src/a.cu"}, {"parts", {{{"line", 6}, {"text", text}}}}}}}};
+          {"ladder", json::array({naive, fast, refused})},
+          {"findings", json::array({race})},
+          {"sources", json::array({source})}};
 }
 
 PageView open(const json& data) {
@@ -154,6 +162,7 @@ TEST(XrayPage, OfALadderWorksAtEveryWidth) {
   EXPECT_EQ(view.answer["lines"], 3);
   EXPECT_EQ(view.answer["lanes"], 32);
   EXPECT_EQ(view.answer["frames"], 2 * 3 * 13);  // at two widths, of three launches
+  EXPECT_EQ(view.answer["findings"], 2);
 }
 
 TEST(XrayPage, SaysWhenItLeavesSomethingOut) {
