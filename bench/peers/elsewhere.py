@@ -12,6 +12,7 @@ a kernel fails or differs, 77 where nothing could be made. --keep: leave PTX, ar
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,8 @@ def main():
     parser.add_argument('--keep', help='leave PTX, arguments and commands in this folder')
     parser.add_argument('--require', action='store_true', help='fail where a package is missing')
     options = parser.parse_args()
+    if not shutil.which(options.program):
+        sys.exit(f"elsewhere: there is no program {options.program}: './run build' makes it")
     with tempfile.TemporaryDirectory() as temporary:
         rows, failed, missing = run_all(options, options.keep or temporary)
     print(table(rows), end='')
