@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts kernels of other origins under the X-ray, and ours for the same problems beside them.
 
-usage: elsewhere.py [--program switchyard] [--only NAME] [--keep FOLDER] [--require]
+usage: elsewhere.py [--program switchyard] [--only NAME] [--columns N] [--keep FOLDER] [--require]
 
 Triton and NVRTC make PTX without a GPU; `switchyard xray --check` runs it on the host, looks for races and compares
 the results with numpy's in float64. Prints a table in Markdown (docs/kernels/elsewhere.md shows one). Exit code 1 where
@@ -120,9 +120,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--program', default=os.path.join(elsewhere_ptx.ROOT, 'build', 'release', 'switchyard'))
     parser.add_argument('--only', help='only kernels with this in their name')
+    parser.add_argument('--columns', type=int, choices=range(1, 1025), metavar='N', default=elsewhere_cases.COLUMNS,
+                        help='columns of the kernels that work on rows, at most 1024 (default: %(default)s)')
     parser.add_argument('--keep', help='leave PTX, arguments and commands in this folder')
     parser.add_argument('--require', action='store_true', help='fail where a package is missing')
     options = parser.parse_args()
+    elsewhere_cases.COLUMNS = options.columns
     if not shutil.which(options.program):
         sys.exit(f"elsewhere: there is no program {options.program}: './run build' makes it")
     with tempfile.TemporaryDirectory() as temporary:
