@@ -10,15 +10,9 @@ namespace {
 void add_into(const Tensor& a, const Tensor& b, Tensor& sum) {
   check_same_kind("accumulate", {&a, &b});
   check(a.shape() == b.shape(), "[accumulate] shapes differ: {} and {}", a.shape(), b.shape());
-  if (a.dtype() != sum_dtype(a.dtype())) {  // the sum is rounded once
-    Tensor wide = a.to(sum_dtype(a.dtype()));
-    add_into(wide, b.to(wide.dtype()), wide);
-    sum.copy_from(wide.to(sum.dtype()));
-    return;
-  }
   const auto plan =
       kernels::plan_broadcast(a.shape().sizes(), a.shape().sizes(), b.shape().sizes());
-  run("accumulate", a, [&]<class T>() {
+  run_with_bfloat16("accumulate", a, [&]<class T>() {
     return kernels::MapBinary<kernels::Add, T>{
         .op = {}, .a = a.data<T>(), .b = b.data<T>(), .y = sum.data<T>(), .plan = plan};
   });

@@ -28,17 +28,11 @@ void Sgd::follow(Master& master, const Tensor& parameter) {
   master.w.copy_from(parameter.detach().to(master.w.dtype()));
 }
 
-void Sgd::round_into_parameter(Master& master, Tensor& parameter) {
-  parameter.copy_from(master.w.to(parameter.dtype()));
-  master.version = master.w.version();
-  master.parameter_version = parameter.version();
-}
-
 void Sgd::step(std::span<const Tensor> gradients, double rate) {
   check(gradients.size() == parameters_.size(), "[sgd] {} gradients for {} parameters",
         gradients.size(), parameters_.size());
   std::vector<SgdTensors> tensors;
-  tensors.reserve(gradients.size());
+  std::vector<SgdTensors> with_masters;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const Tensor& w = *parameters_[i].tensor;
     const Tensor& g = gradients[i];
@@ -52,11 +46,14 @@ void Sgd::step(std::span<const Tensor> gradients, double rate) {
       continue;
     }
     follow(master, w);
-    tensors.push_back({master.w, g.to(master.w.dtype()), momentum_[i]});
+    with_masters.push_back({master.w, g, momentum_[i], w});
   }
   sgd_step(tensors, rate, options_.momentum, options_.weight_decay);
+  sgd_step(with_masters, rate, options_.momentum, options_.weight_decay);
   for (std::size_t i = 0; i < masters_.size(); ++i) {
-    if (masters_[i].w.defined()) round_into_parameter(masters_[i], *parameters_[i].tensor);
+    if (!masters_[i].w.defined()) continue;
+    masters_[i].version = masters_[i].w.version();
+    masters_[i].parameter_version = parameters_[i].tensor->version();
   }
 }
 

@@ -44,7 +44,6 @@ class Sgd {
   };
   /// Starts anew from a parameter that was overwritten alone, as by a file of weights.
   void follow(Master& master, const Tensor& parameter);
-  void round_into_parameter(Master& master, Tensor& parameter);
 
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> momentum_;

@@ -7,6 +7,7 @@
 #include "engine/core/run.h"
 #include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
+#include "engine/ops/rule_of_several.h"
 #include "kernels/api/elementwise.h"
 
 namespace switchyard {
@@ -16,7 +17,7 @@ template <class Functor>
 Tensor map(std::string_view op, Functor functor, const Tensor& x) {
   check_same_kind(op, {&x});
   Tensor y = empty_like(x);
-  run(op, x, [&]<class T>() {
+  run_with_bfloat16(op, x, [&]<class T>() {
     return kernels::MapUnary<Functor, T>{
         .op = functor, .x = x.data<T>(), .y = y.data<T>(), .count = x.numel()};
   });
@@ -27,7 +28,7 @@ template <class Functor>
 void map_into(std::string_view op, Functor functor, const Tensor& a, const Tensor& b, Tensor& y) {
   const auto plan =
       kernels::plan_broadcast(y.shape().sizes(), a.shape().sizes(), b.shape().sizes());
-  run(op, y, [&]<class T>() {
+  run_with_bfloat16(op, y, [&]<class T>() {
     return kernels::MapBinary<Functor, T>{
         .op = functor, .a = a.data<T>(), .b = b.data<T>(), .y = y.data<T>(), .plan = plan};
   });
@@ -44,27 +45,28 @@ Tensor map(std::string_view op, Functor functor, const Tensor& a, const Tensor& 
 /// The operation that maps every element of x.
 template <class Functor>
 Tensor unary(const Operation& op, Functor functor, const Tensor& x, Saved saved, Rule rule) {
-  if (is_bfloat16(x)) {
-    return in_float32(
-        op.name(),
-        [&](const Tensor& wide) { return unary(op, functor, wide, saved, std::move(rule)); }, x);
-  }
   return record(op, map(op.name(), functor, x), {x}, saved, std::move(rule));
+}
+
+/// The same where the rule is several operations.
+template <class Functor>
+Tensor unary_of_several(const Operation& op, Functor functor, const Tensor& x, Saved saved,
+                        RuleOfSeveral rule) {
+  return unary(op, functor, x, saved, std::move(rule).of(x));
 }
 
 /// The operation that maps pairs of elements of a and b, broadcast.
 template <class Functor>
 Tensor binary(std::string_view op, Functor functor, const Tensor& a, const Tensor& b, Saved saved,
               Rule rule) {
-  if (is_bfloat16(a)) {
-    return in_float32(
-        op,
-        [&](const Tensor& wide_a, const Tensor& wide_b) {
-          return binary(op, functor, wide_a, wide_b, saved, std::move(rule));
-        },
-        a, b);
-  }
   return record(op, map(op, functor, a, b), {a, b}, saved, std::move(rule));
+}
+
+/// The same where the rule is several operations, a sum over axes that were broadcast among them.
+template <class Functor>
+Tensor binary_of_several(std::string_view op, Functor functor, const Tensor& a, const Tensor& b,
+                         Saved saved, RuleOfSeveral rule) {
+  return binary(op, functor, a, b, saved, std::move(rule).of(a));
 }
 
 using Gradients = std::vector<Tensor>;
@@ -97,16 +99,19 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return binary("mul", kernels::Mul{}, a, b, Saved::partners(a, b), [](const Vjp& v) -> Gradients {
+  const auto rule = [](const auto& v) -> Gradients {
     const Tensor& gy = v.cotangent();
     return {v.needs(0) ? sum_to(gy * v.input(1), v.input_shape(0)) : Tensor(),
             v.needs(1) ? sum_to(gy * v.input(0), v.input_shape(1)) : Tensor()};
-  });
+  };
+  const Saved saved = Saved::partners(a, b);
+  if (a.shape() == b.shape()) return binary("mul", kernels::Mul{}, a, b, saved, rule);
+  return binary_of_several("mul", kernels::Mul{}, a, b, saved, rule);
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
   const Saved saved = Saved::inputs({1}).and_output(b.requires_grad());
-  return binary("div", kernels::Div{}, a, b, saved, [](const Vjp& v) -> Gradients {
+  return binary_of_several("div", kernels::Div{}, a, b, saved, [](const auto& v) -> Gradients {
     const Tensor ga = v.cotangent() / v.input(1);
     return {v.needs(0) ? sum_to(ga, v.input_shape(0)) : Tensor(),
             v.needs(1) ? neg(sum_to(ga * v.output(), v.input_shape(1))) : Tensor()};
@@ -128,12 +133,12 @@ Tensor div(const Tensor& x, double divisor) {
 
 Tensor clamp(const Tensor& x, double low, double high) {
   check(low <= high, "[clamp] low is {}, high is {}", low, high);
-  return unary({"clamp", {{"low", low}, {"high", high}}}, kernels::Clamp{low, high}, x,
-               Saved::all_inputs(),
-               [low, high](const Vjp& v) -> Gradients {  // 1 between the ends, which exclude it
-                 const Tensor u = v.input(0).detach();
-                 return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
-               });
+  return unary_of_several(
+      {"clamp", {{"low", low}, {"high", high}}}, kernels::Clamp{low, high}, x, Saved::all_inputs(),
+      [low, high](const auto& v) -> Gradients {  // 1 between the ends, which exclude it
+        const Tensor u = v.input(0).detach();
+        return {relu_grad(relu_grad(v.cotangent(), u - low), affine(u, -1.0, high))};
+      });
 }
 
 Tensor exp(const Tensor& x) {
@@ -147,18 +152,21 @@ Tensor log(const Tensor& x) {
 }
 
 Tensor sqrt(const Tensor& x) {
-  return unary("sqrt", kernels::Sqrt{}, x, Saved::output(),
-               [](const Vjp& v) -> Gradients { return {0.5 * v.cotangent() / v.output()}; });
+  return unary_of_several(
+      "sqrt", kernels::Sqrt{}, x, Saved::output(),
+      [](const auto& v) -> Gradients { return {0.5 * v.cotangent() / v.output()}; });
 }
 
 Tensor square(const Tensor& x) {
-  return unary("square", kernels::Square{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients { return {2.0 * (v.cotangent() * v.input(0))}; });
+  return unary_of_several(
+      "square", kernels::Square{}, x, Saved::all_inputs(),
+      [](const auto& v) -> Gradients { return {2.0 * (v.cotangent() * v.input(0))}; });
 }
 
 Tensor reciprocal(const Tensor& x) {
-  return unary("reciprocal", kernels::Reciprocal{}, x, Saved::output(),
-               [](const Vjp& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
+  return unary_of_several(
+      "reciprocal", kernels::Reciprocal{}, x, Saved::output(),
+      [](const auto& v) -> Gradients { return {-(v.cotangent() * square(v.output()))}; });
 }
 
 // The derivatives below never form a difference from one, such as 1 - y² or 1 - y: it has no digits
@@ -166,52 +174,55 @@ Tensor reciprocal(const Tensor& x) {
 // again among them.
 
 Tensor tanh(const Tensor& x) {
-  return unary("tanh", kernels::Tanh{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients {  // tanh'(x) = 4 σ'(2x)
-                 return {v.cotangent() * (4.0 * sigmoid_grad(2.0 * v.input(0)))};
-               });
+  return unary_of_several("tanh", kernels::Tanh{}, x, Saved::all_inputs(),
+                          [](const auto& v) -> Gradients {  // tanh'(x) = 4 σ'(2x)
+                            return {v.cotangent() * (4.0 * sigmoid_grad(2.0 * v.input(0)))};
+                          });
 }
 
 Tensor erf(const Tensor& x) {
-  return unary("erf", kernels::Erf{}, x, Saved::all_inputs(), [](const Vjp& v) -> Gradients {
-    const double scale = 2.0 * std::numbers::inv_sqrtpi;
-    return {v.cotangent() * (scale * gaussian(v.input(0), 1.0))};
-  });
+  return unary_of_several("erf", kernels::Erf{}, x, Saved::all_inputs(),
+                          [](const auto& v) -> Gradients {
+                            const double scale = 2.0 * std::numbers::inv_sqrtpi;
+                            return {v.cotangent() * (scale * gaussian(v.input(0), 1.0))};
+                          });
 }
 
 Tensor gaussian(const Tensor& x, double rate) {
   check(rate >= 0.5 && std::exp2(std::round(std::log2(rate))) == rate,
         "[gaussian] the rate is {}, expected a power of two from 0.5 on", rate);
-  return unary({"gaussian", {{"rate", rate}}}, kernels::Gaussian{rate}, x, Saved::all_inputs(),
-               [rate](const Vjp& v) -> Gradients {
-                 const Tensor slope = finite_factor(v.input(0)) * gaussian(v.input(0), rate);
-                 return {v.cotangent() * (-2.0 * rate * slope)};
-               });
+  return unary_of_several({"gaussian", {{"rate", rate}}}, kernels::Gaussian{rate}, x,
+                          Saved::all_inputs(), [rate](const auto& v) -> Gradients {
+                            const Tensor slope =
+                                finite_factor(v.input(0)) * gaussian(v.input(0), rate);
+                            return {v.cotangent() * (-2.0 * rate * slope)};
+                          });
 }
 
 Tensor normal_cdf(const Tensor& x) {
-  return unary(
+  return unary_of_several(
       "normal_cdf", kernels::NormalCdf{}, x, Saved::all_inputs(),
-      [](const Vjp& v) -> Gradients { return {v.cotangent() * normal_density(v.input(0))}; });
+      [](const auto& v) -> Gradients { return {v.cotangent() * normal_density(v.input(0))}; });
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return unary(
+  return unary_of_several(
       "sigmoid", kernels::Sigmoid{}, x, Saved::all_inputs(),
-      [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid_grad(v.input(0))}; });
+      [](const auto& v) -> Gradients { return {v.cotangent() * sigmoid_grad(v.input(0))}; });
 }
 
 Tensor sigmoid_grad(const Tensor& x) {
-  return unary("sigmoid_grad", kernels::SigmoidGrad{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients {  // -σ'(x) tanh(x/2)
-                 const Tensor slope = sigmoid_grad(v.input(0)) * tanh(0.5 * v.input(0));
-                 return {v.cotangent() * -slope};
-               });
+  return unary_of_several("sigmoid_grad", kernels::SigmoidGrad{}, x, Saved::all_inputs(),
+                          [](const auto& v) -> Gradients {  // -σ'(x) tanh(x/2)
+                            const Tensor slope = sigmoid_grad(v.input(0)) * tanh(0.5 * v.input(0));
+                            return {v.cotangent() * -slope};
+                          });
 }
 
 Tensor softplus(const Tensor& x) {
-  return unary("softplus", kernels::Softplus{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients { return {v.cotangent() * sigmoid(v.input(0))}; });
+  return unary_of_several(
+      "softplus", kernels::Softplus{}, x, Saved::all_inputs(),
+      [](const auto& v) -> Gradients { return {v.cotangent() * sigmoid(v.input(0))}; });
 }
 
 Tensor relu(const Tensor& x) {
@@ -220,21 +231,23 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor gelu(const Tensor& x) {
-  return unary("gelu", kernels::Gelu{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients {  // Φ(x) + x φ(x)
-                 const Tensor& u = v.input(0);
-                 const Tensor slope = normal_cdf(u) + finite_factor(u) * normal_density(u);
-                 return {v.cotangent() * slope};
-               });
+  return unary_of_several("gelu", kernels::Gelu{}, x, Saved::all_inputs(),
+                          [](const auto& v) -> Gradients {  // Φ(x) + x φ(x)
+                            const Tensor& u = v.input(0);
+                            const Tensor slope =
+                                normal_cdf(u) + finite_factor(u) * normal_density(u);
+                            return {v.cotangent() * slope};
+                          });
 }
 
 Tensor silu(const Tensor& x) {
-  return unary("silu", kernels::Silu{}, x, Saved::all_inputs(),
-               [](const Vjp& v) -> Gradients {  // σ(x) (1 + x σ(-x))
-                 const Tensor& u = v.input(0);
-                 const Tensor slope = sigmoid(u) * (finite_factor(u) * sigmoid(-u) + 1.0);
-                 return {v.cotangent() * slope};
-               });
+  return unary_of_several("silu", kernels::Silu{}, x, Saved::all_inputs(),
+                          [](const auto& v) -> Gradients {  // σ(x) (1 + x σ(-x))
+                            const Tensor& u = v.input(0);
+                            const Tensor slope =
+                                sigmoid(u) * (finite_factor(u) * sigmoid(-u) + 1.0);
+                            return {v.cotangent() * slope};
+                          });
 }
 
 Tensor relu_grad(const Tensor& gy, const Tensor& y) {

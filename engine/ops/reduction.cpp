@@ -34,7 +34,7 @@ bool is_summed(const Shape& x, const Shape& shape, int axis) {
 
 Tensor sum_middle(const Tensor& x, Shape result, int begin, int end) {
   Tensor y = Tensor::empty(result, x.dtype(), x.device());
-  run("sum_to", x, [&]<class T>() {
+  run_with_bfloat16("sum_to", x, [&]<class T>() {
     return kernels::SumMiddle<T>{.x = x.data<T>(),
                                  .y = y.data<T>(),
                                  .outer = product(x.shape(), 0, begin),
@@ -44,17 +44,33 @@ Tensor sum_middle(const Tensor& x, Shape result, int begin, int end) {
   return y;
 }
 
+/// The end of the run of neighbouring axes from `begin` on that are summed together.
+int end_of_run(const Shape& x, const Shape& shape, int begin) {
+  int end = begin;
+  while (end < x.rank() && (is_summed(x, shape, end) || x[end] == 1)) ++end;
+  return end;
+}
+
+/// Sums that sum_runs(x, shape) makes.
+int count_runs(const Shape& x, const Shape& shape) {
+  int runs = 0;
+  for (int begin = 0; begin < x.rank(); ++begin) {
+    if (!is_summed(x, shape, begin)) continue;
+    begin = end_of_run(x, shape, begin);
+    ++runs;
+  }
+  return runs;
+}
+
 /// Sums one run of neighbouring axes after the other, the outermost first: later runs then read a
 /// smaller tensor.
 Tensor sum_runs(Tensor x, const Shape& shape) {
   for (int begin = 0; begin < x.rank(); ++begin) {
     if (!is_summed(x.shape(), shape, begin)) continue;
+    const int end = end_of_run(x.shape(), shape, begin);
     Sizes sizes{};
     std::copy(x.shape().begin(), x.shape().end(), sizes.begin());
-    int end = begin;
-    while (end < x.rank() && (is_summed(x.shape(), shape, end) || x.size(end) == 1)) {
-      sizes[static_cast<std::size_t>(end++)] = 1;
-    }
+    std::fill(sizes.begin() + begin, sizes.begin() + end, 1);
     x = sum_middle(x, shape_of(sizes, x.rank()), begin, end);
   }
   return x.view(shape);
@@ -103,7 +119,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   check(broadcast_shapes(x.shape(), shape, "sum_to") == x.shape(),
         "[sum_to] shape {} does not broadcast to {}", shape, x.shape());
   if (x.shape() == shape) return x;
-  if (is_bfloat16(x)) {
+  if (is_bfloat16(x) && count_runs(x.shape(), shape) > 1) {
     return in_float32(
         "sum_to", [&](const Tensor& wide) { return sum_to(wide, shape); }, x);
   }
@@ -117,13 +133,9 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check(broadcast_shapes(x.shape(), shape, "broadcast_to") == shape,
         "[broadcast_to] shape {} does not broadcast to {}", x.shape(), shape);
   if (x.shape() == shape) return x;
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "broadcast_to", [&](const Tensor& wide) { return broadcast_to(wide, shape); }, x);
-  }
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   const auto plan = kernels::plan_broadcast(shape.sizes(), x.shape().sizes(), x.shape().sizes());
-  run("broadcast_to", x, [&]<class T>() {
+  run_with_bfloat16("broadcast_to", x, [&]<class T>() {
     return kernels::MapBinary<kernels::First, T>{
         .a = x.data<T>(), .b = x.data<T>(), .y = y.data<T>(), .plan = plan};
   });
@@ -174,9 +186,8 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool unbiased, bo
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_same_kind("dot", {&a, &b});
   check(a.shape() == b.shape(), "[dot] shapes differ: {} and {}", a.shape(), b.shape());
-  if (is_bfloat16(a)) return in_float32("dot", dot, a, b);
   Tensor y = Tensor::empty({}, a.dtype(), a.device());
-  run("dot", a, [&]<class T>() {
+  run_with_bfloat16("dot", a, [&]<class T>() {
     return kernels::SumProducts<T>{.a = a.data<T>(),
                                    .b = b.data<T>(),
                                    .y = y.data<T>(),

@@ -125,12 +125,8 @@ Tensor gather(const Tensor& x, const Tensor& indices, Indices origin) {
         "[gather] needs x [T, E] and indices [T, k], got {} and {}", x.shape(), indices.shape());
   check_same_device("gather", {&x, &indices});
   check_indices("gather", indices, x.size(1), origin);
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "gather", [&](const Tensor& wide) { return gather(wide, indices, Indices::kTrusted); }, x);
-  }
   Tensor y = Tensor::empty(indices.shape(), x.dtype(), x.device());
-  run("gather", x, [&]<class T>() {
+  run_with_bfloat16("gather", x, [&]<class T>() {
     return kernels::Gather<T>{.x = x.data<T>(),
                               .indices = indices.data<std::int64_t>(),
                               .tokens = x.size(0),
@@ -152,14 +148,8 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t columns,
         indices.shape());
   check_same_device("scatter_add", {&x, &indices});
   check_indices("scatter_add", indices, columns, origin);
-  if (is_bfloat16(x)) {
-    return in_float32(
-        "scatter_add",
-        [&](const Tensor& wide) { return scatter_add(wide, indices, columns, Indices::kTrusted); },
-        x);
-  }
   Tensor y = Tensor::empty({x.size(0), columns}, x.dtype(), x.device());
-  run("scatter_add", x, [&]<class T>() {
+  run_with_bfloat16("scatter_add", x, [&]<class T>() {
     return kernels::ScatterAdd<T>{.x = x.data<T>(),
                                   .indices = indices.data<std::int64_t>(),
                                   .tokens = x.size(0),

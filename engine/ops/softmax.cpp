@@ -6,6 +6,7 @@
 #include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
+#include "engine/ops/rule_of_several.h"
 #include "kernels/api/softmax.h"
 
 namespace switchyard {
@@ -57,9 +58,8 @@ void check_labels(std::string_view op, const Tensor& logits, const Tensor& label
 
 Tensor softmax(const Tensor& x) {
   check_rows("softmax", x);
-  if (is_bfloat16(x)) return in_float32("softmax", softmax, x);
   Tensor y = empty_like(x);
-  run("softmax", x, [&]<class T>() {
+  run_with_bfloat16("softmax", x, [&]<class T>() {
     return kernels::SoftmaxForward<T>{
         .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
@@ -70,31 +70,29 @@ Tensor softmax(const Tensor& x) {
 
 Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("softmax_backward", gy, y);
-  if (is_bfloat16(y)) return in_float32("softmax_backward", softmax_backward, gy, y);
   Tensor gx = empty_like(y);
-  run("softmax_backward", y, [&]<class T>() {
+  run_with_bfloat16("softmax_backward", y, [&]<class T>() {
     return kernels::SoftmaxBackward<T>{.gy = gy.data<T>(),
                                        .y = y.data<T>(),
                                        .gx = gx.data<T>(),
                                        .rows = rows_of(y),
                                        .columns = y.size(-1)};
   });
-  return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& u = v.cotangent();
-                  const Tensor& g = v.input(0);
-                  const Tensor& p = v.input(1);
-                  Tensor to_y;
-                  if (v.needs(1)) to_y = u * (g - row_dot(g, p)) - g * row_dot(u, p);
-                  return {v.needs(0) ? softmax_backward(u, p) : Tensor(), to_y};
-                });
+  RuleOfSeveral rule = [](const auto& v) -> Gradients {
+    const Tensor& u = v.cotangent();
+    const Tensor& g = v.input(0);
+    const Tensor& p = v.input(1);
+    Tensor to_y;
+    if (v.needs(1)) to_y = u * (g - row_dot(g, p)) - g * row_dot(u, p);
+    return {v.needs(0) ? softmax_backward(u, p) : Tensor(), to_y};
+  };
+  return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(), std::move(rule).of(y));
 }
 
 Tensor log_softmax(const Tensor& x) {
   check_rows("log_softmax", x);
-  if (is_bfloat16(x)) return in_float32("log_softmax", log_softmax, x);
   Tensor y = empty_like(x);
-  run("log_softmax", x, [&]<class T>() {
+  run_with_bfloat16("log_softmax", x, [&]<class T>() {
     return kernels::LogSoftmaxForward<T>{
         .x = x.data<T>(), .y = y.data<T>(), .rows = rows_of(x), .columns = x.size(-1)};
   });
@@ -105,44 +103,39 @@ Tensor log_softmax(const Tensor& x) {
 
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y) {
   check_backward("log_softmax_backward", gy, y);
-  if (is_bfloat16(y)) return in_float32("log_softmax_backward", log_softmax_backward, gy, y);
   Tensor gx = empty_like(y);
-  run("log_softmax_backward", y, [&]<class T>() {
+  run_with_bfloat16("log_softmax_backward", y, [&]<class T>() {
     return kernels::LogSoftmaxBackward<T>{.gy = gy.data<T>(),
                                           .y = y.data<T>(),
                                           .gx = gx.data<T>(),
                                           .rows = rows_of(y),
                                           .columns = y.size(-1)};
   });
-  return record("log_softmax_backward", gx, {gy, y}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& u = v.cotangent();
-                  const Tensor p = exp(v.input(1));
-                  Tensor to_y;
-                  if (v.needs(1)) to_y = -(u * p * sum(v.input(0), {-1}, true));
-                  return {v.needs(0) ? u - row_dot(u, p) : Tensor(), to_y};
-                });
+  RuleOfSeveral rule = [](const auto& v) -> Gradients {
+    const Tensor& u = v.cotangent();
+    const Tensor p = exp(v.input(1));
+    Tensor to_y;
+    if (v.needs(1)) to_y = -(u * p * sum(v.input(0), {-1}, true));
+    return {v.needs(0) ? u - row_dot(u, p) : Tensor(), to_y};
+  };
+  return record("log_softmax_backward", gx, {gy, y}, Saved::all_inputs(), std::move(rule).of(y));
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_labels("cross_entropy", logits, labels);
-  if (is_bfloat16(logits)) {
-    return in_float32(
-        "cross_entropy", [&](const Tensor& wide) { return cross_entropy(wide, labels); }, logits);
-  }
-  Tensor losses = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
-  run("cross_entropy", logits, [&]<class T>() {
+  Tensor losses = Tensor::empty({logits.size(0)}, sum_dtype(logits.dtype()), logits.device());
+  run_with_bfloat16("cross_entropy", logits, [&]<class T>() {
     return kernels::CrossEntropyForward<T>{.x = logits.data<T>(),
                                            .labels = labels.data<std::int64_t>(),
-                                           .losses = losses.data<T>(),
+                                           .losses = losses.data<kernels::ResultOf<T>>(),
                                            .rows = logits.size(0),
                                            .columns = logits.size(1)};
   });
-  return record(
-      "cross_entropy", mean(losses), {logits, labels}, Saved::all_inputs(),
-      [](const Vjp& v) -> Gradients {
-        return {cross_entropy_backward(v.cotangent(), softmax(v.input(0)), v.input(1)), Tensor()};
-      });
+  RuleOfSeveral rule = [](const auto& v) -> Gradients {
+    return {cross_entropy_backward(v.cotangent(), softmax(v.input(0)), v.input(1)), Tensor()};
+  };
+  return record("cross_entropy", convert(mean(losses), logits.dtype()), {logits, labels},
+                Saved::all_inputs(), std::move(rule).of(logits));
 }
 
 Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& labels) {
@@ -154,16 +147,8 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
     check_label_shapes("cross_entropy_backward", p, labels);
   }
   check(g.rank() == 0, "[cross_entropy_backward] needs a scalar g, got shape {}", g.shape());
-  if (is_bfloat16(p)) {
-    return in_float32(
-        "cross_entropy_backward",
-        [&](const Tensor& wide_g, const Tensor& wide_p) {
-          return cross_entropy_backward(wide_g, wide_p, labels);
-        },
-        g, p);
-  }
   Tensor gx = empty_like(p);
-  run("cross_entropy_backward", p, [&]<class T>() {
+  run_with_bfloat16("cross_entropy_backward", p, [&]<class T>() {
     return kernels::CrossEntropyBackward<T>{.g = g.data<T>(),
                                             .p = p.data<T>(),
                                             .labels = labels.data<std::int64_t>(),
@@ -171,17 +156,18 @@ Tensor cross_entropy_backward(const Tensor& g, const Tensor& p, const Tensor& la
                                             .rows = p.size(0),
                                             .columns = p.size(1)};
   });
+  RuleOfSeveral rule = [](const auto& v) -> Gradients {
+    const Tensor& u = v.cotangent();
+    const auto rows = static_cast<double>(v.input(2).numel());
+    Tensor to_g;
+    if (v.needs(0)) {
+      const Tensor one = Tensor::scalar(1.0, u.dtype(), u.device());
+      to_g = dot(u, cross_entropy_backward(one, v.input(1), v.input(2)));
+    }
+    return {to_g, v.needs(1) ? u * (v.input(0) / rows) : Tensor(), Tensor()};
+  };
   return record("cross_entropy_backward", gx, {g, p, labels}, Saved::all_inputs(),
-                [](const Vjp& v) -> Gradients {
-                  const Tensor& u = v.cotangent();
-                  const auto rows = static_cast<double>(v.input(2).numel());
-                  Tensor to_g;
-                  if (v.needs(0)) {
-                    const Tensor one = Tensor::scalar(1.0, u.dtype(), u.device());
-                    to_g = dot(u, cross_entropy_backward(one, v.input(1), v.input(2)));
-                  }
-                  return {to_g, v.needs(1) ? u * (v.input(0) / rows) : Tensor(), Tensor()};
-                });
+                std::move(rule).of(p));
 }
 
 }  // namespace switchyard

@@ -5,10 +5,12 @@
 
 #include "kernels/api/kernel.h"
 #include "kernels/common/broadcast.h"
+#include "kernels/common/floating_types.h"
 #include "kernels/common/scalar_ops.h"
 
-// These kernels are elementwise maps for every functor of kernels/common/scalar_ops.h, T = float
-// and double. A map is called by its functor's name: "exp", "relu_grad".
+// These kernels are elementwise maps for every functor of kernels/common/scalar_ops.h and every
+// floating type. bfloat16 is computed in float32 and rounded once. A map is called by its functor's
+// name: "exp", "relu_grad".
 
 namespace switchyard::kernels {
 
@@ -40,7 +42,7 @@ struct MapBinary {
 };
 
 /// Every map of one operand and of two.
-using UnaryMaps = EachOf<MapUnary, UnaryFunctors, TypeList<float, double>>;
-using BinaryMaps = EachOf<MapBinary, BinaryFunctors, TypeList<float, double>>;
+using UnaryMaps = EachOf<MapUnary, UnaryFunctors, FloatingTypes>;
+using BinaryMaps = EachOf<MapBinary, BinaryFunctors, FloatingTypes>;
 
 }  // namespace switchyard::kernels

@@ -3,10 +3,12 @@
 #include <cstdint>
 
 #include "kernels/api/kernel.h"
+#include "kernels/common/floating_types.h"
 
-// These kernels sum over the middle axis of [outer, reduce, inner], T = float and double. Partial
-// sums cover fixed stretches of the data and are added in order, in double: the same bits for any
-// thread count, and an error that does not grow with the number of terms in float32.
+// These kernels sum over the middle axis of [outer, reduce, inner], T of every floating type.
+// Partial sums cover fixed stretches of the data and are added in order, in double: the same bits
+// for any thread count, and an error that does not grow with the number of terms in float32. A sum
+// is rounded once, to T.
 
 namespace switchyard::kernels {
 
@@ -36,5 +38,8 @@ struct SumProducts {
   std::int64_t inner = 0;
   Work work() const { return {.bytes = bytes_of<T>(outer * (2 * reduce + 1) * inner)}; }
 };
+
+/// Both, of every floating type.
+using Sums = OfEvery<FloatingTypes, SumMiddle, SumProducts>;
 
 }  // namespace switchyard::kernels

@@ -3,10 +3,12 @@
 #include <cstdint>
 
 #include "kernels/api/kernel.h"
+#include "kernels/common/floating_types.h"
 
-// Softmax and its relatives work over the rows of [rows, columns], T = float and double. Each row's
-// maximum is subtracted first, so that finite logits of any size give finite results. A row that
-// holds a NaN or +inf, or only -inf, comes out as NaN in every column.
+// Softmax and its relatives work over the rows of [rows, columns], T of every floating type;
+// bfloat16 is computed in float32 and rounded once. Each row's maximum is subtracted first, so that
+// finite logits of any size give finite results. A row that holds a NaN or +inf, or only -inf,
+// comes out as NaN in every column.
 
 namespace switchyard::kernels {
 
@@ -56,17 +58,19 @@ struct LogSoftmaxBackward {
   Work work() const { return {.bytes = bytes_of<T>(3 * rows * columns)}; }
 };
 
-/// losses[r] = log Σ eˣ - x[r, labels[r]].
+/// losses[r] = log Σ eˣ - x[r, labels[r]], float32 for logits in bfloat16: they are yet to be
+/// averaged.
 template <class T>
 struct CrossEntropyForward {
   static constexpr std::string_view kName = "cross_entropy_forward";
   const T* x = nullptr;                  ///< [rows, columns]
   const std::int64_t* labels = nullptr;  ///< [rows] in [0, columns): the caller has checked
-  T* losses = nullptr;                   ///< [rows]
+  ResultOf<T>* losses = nullptr;         ///< [rows]
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   Work work() const {
-    return {.bytes = bytes_of<T>(rows * columns + rows) + bytes_of<std::int64_t>(rows)};
+    return {.bytes = bytes_of<T>(rows * columns) + bytes_of<ResultOf<T>>(rows) +
+                     bytes_of<std::int64_t>(rows)};
   }
 };
 
@@ -85,5 +89,9 @@ struct CrossEntropyBackward {
     return {.bytes = bytes_of<T>(1 + 2 * rows * columns) + bytes_of<std::int64_t>(rows)};
   }
 };
+
+/// All of them, of every floating type.
+using Softmaxes = OfEvery<FloatingTypes, SoftmaxForward, SoftmaxBackward, LogSoftmaxForward,
+                          LogSoftmaxBackward, CrossEntropyForward, CrossEntropyBackward>;
 
 }  // namespace switchyard::kernels

@@ -4,8 +4,10 @@
 #include <array>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/widen.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -48,6 +50,21 @@ void map_range(Functor op, const T* x, T* y, std::int64_t count) {
   std::copy_n(rest, count - whole, y + whole);
 }
 
+/// So many bfloat16 are in float32 at a time: they stay in the first-level cache, and one loop
+/// serves both types.
+constexpr std::int64_t kWidened = 1024;
+
+template <class Functor>
+void map_range(Functor op, const BFloat16* x, BFloat16* y, std::int64_t count) {
+  std::array<float, kWidened> wide;
+  for (std::int64_t begin = 0; begin < count; begin += kWidened) {
+    const std::int64_t n = std::min(kWidened, count - begin);
+    widen_row(x + begin, n, wide.data());
+    map_range(op, wide.data(), wide.data(), n);
+    round_row(wide.data(), n, y + begin);
+  }
+}
+
 template <class Functor, class T>
 void map_unary_vector_loops(Cpu&, const MapUnary<Functor, T>& a) {
   parallel_chunks(
@@ -74,6 +91,21 @@ void binary_row(Functor op, const T* a, std::int64_t a_stride, const T* b, std::
     for (std::int64_t i = 0; i < n; ++i) y[i] = op(constant, b[i]);
   } else {
     std::fill_n(y, n, op(*a, *b));
+  }
+}
+
+template <class Functor>
+void binary_row(Functor op, const BFloat16* a, std::int64_t a_stride, const BFloat16* b,
+                std::int64_t b_stride, BFloat16* y, std::int64_t n) {
+  std::array<float, kWidened> wide_a;
+  std::array<float, kWidened> wide_b;
+  std::array<float, kWidened> wide_y;
+  for (std::int64_t begin = 0; begin < n; begin += kWidened) {
+    const std::int64_t count = std::min(kWidened, n - begin);
+    widen_row(a + begin * a_stride, a_stride == 0 ? 1 : count, wide_a.data());
+    widen_row(b + begin * b_stride, b_stride == 0 ? 1 : count, wide_b.data());
+    binary_row(op, wide_a.data(), a_stride, wide_b.data(), b_stride, wide_y.data(), count);
+    round_row(wide_y.data(), count, y + begin);
   }
 }
 
@@ -118,7 +150,7 @@ void map_binary_vector_loops(Cpu&, const MapBinary<Functor, T>& a) {
 
 template <class Functor, class T>
 void map_unary_plain_loops(Cpu&, const MapUnary<Functor, T>& a) {
-  for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = a.op(a.x[i]);
+  for (std::int64_t i = 0; i < a.count; ++i) a.y[i] = convert_element<T>(a.op(widen(a.x[i])));
 }
 
 template <class Functor, class T>
@@ -133,7 +165,7 @@ void map_binary_plain_loops(Cpu&, const MapBinary<Functor, T>& a) {
       from_a += index * a.plan.a_strides[axis];
       from_b += index * a.plan.b_strides[axis];
     }
-    a.y[i] = a.op(a.a[from_a], a.b[from_b]);
+    a.y[i] = convert_element<T>(a.op(widen(a.a[from_a]), widen(a.b[from_b])));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cpu/parallel.h"
 
 namespace switchyard::kernels {
@@ -21,14 +22,14 @@ constexpr std::int64_t kLanes = 128;           // columns wanted in a narrow mat
 template <class T>
 struct Values {
   const T* x;
-  T operator()(std::int64_t i) const { return x[i]; }
+  ResultOf<T> operator()(std::int64_t i) const { return widen(x[i]); }
 };
 
 template <class T>
 struct Products {
   const T* a;
   const T* b;
-  T operator()(std::int64_t i) const { return a[i] * b[i]; }
+  ResultOf<T> operator()(std::int64_t i) const { return widen(a[i]) * widen(b[i]); }
 };
 
 using Totals = std::array<double, kTile>;
@@ -102,6 +103,7 @@ struct Partition {
   std::int64_t grain;  // tasks that one thread should take at least
 };
 
+/// y = sums of the elements, whose type is ResultOf<T>.
 template <class T, class Element>
 void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::int64_t inner) {
   if (outer == 0 || inner == 0) return;
@@ -118,16 +120,16 @@ void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::in
       const std::int64_t width = std::min(kTile, inner - tile);
       const std::int64_t start = (o * reduce + begin) * inner + tile;
       if (width == inner && 2 * inner <= kLanes) {
-        sum_narrow_rows<T>(element, start, rows, inner, total);
+        sum_narrow_rows<ResultOf<T>>(element, start, rows, inner, total);
       } else {
         std::fill_n(total.begin(), width, 0.0);
-        add_rows<T>(element, start, rows, inner, width, total);
+        add_rows<ResultOf<T>>(element, start, rows, inner, width, total);
       }
       if (split) {
         std::copy_n(total.begin(), width, partial.begin() + task * kTile);
       } else {
         std::transform(total.begin(), total.begin() + width, y + o * inner + tile,
-                       [](double value) { return static_cast<T>(value); });
+                       convert_element<T, double>);
       }
     }
   });
@@ -139,7 +141,7 @@ void sum(Element element, T* y, std::int64_t outer, std::int64_t reduce, std::in
     for (std::int64_t s = 0; s < part.stretches; ++s) {
       value += partial[static_cast<std::size_t>((task + s) * kTile + column % kTile)];
     }
-    y[i] = static_cast<T>(value);
+    y[i] = convert_element<T>(value);
   }
 }
 
@@ -165,20 +167,20 @@ void add_terms(std::int64_t outer, std::int64_t reduce, std::int64_t inner, T* y
     for (std::int64_t i = 0; i < inner; ++i) {
       double total = 0.0;
       for (std::int64_t r = 0; r < reduce; ++r) total += term((o * reduce + r) * inner + i);
-      y[o * inner + i] = static_cast<T>(total);
+      y[o * inner + i] = convert_element<T>(total);
     }
   }
 }
 
 template <class T>
 void sum_middle_plain_loops(Cpu&, const SumMiddle<T>& a) {
-  add_terms(a.outer, a.reduce, a.inner, a.y, [&](std::int64_t i) { return double{a.x[i]}; });
+  add_terms(a.outer, a.reduce, a.inner, a.y, [&](std::int64_t i) { return double{widen(a.x[i])}; });
 }
 
 template <class T>
 void sum_products_plain_loops(Cpu&, const SumProducts<T>& a) {
   add_terms(a.outer, a.reduce, a.inner, a.y,
-            [&](std::int64_t i) { return double{a.a[i]} * double{a.b[i]}; });
+            [&](std::int64_t i) { return double{widen(a.a[i])} * double{widen(a.b[i])}; });
 }
 
 }  // namespace
@@ -195,7 +197,6 @@ constexpr auto kRungs<Cpu, SumProducts<T>> = std::to_array<Rung<Cpu, SumProducts
     {{"sum_products_plain_loops", sum_products_plain_loops<T>},
      {"sum_products_vector_loops", sum_products_vector_loops<T>}});
 
-template struct Provides<Cpu, SumMiddle<float>, SumMiddle<double>, SumProducts<float>,
-                         SumProducts<double>>;
+template struct Provides<Cpu, Sums>;
 
 }  // namespace switchyard::kernels

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/floating_types.h"
 #include "kernels/common/widen.h"
 #include "kernels/cpu/fault.h"
 #include "kernels/cpu/parallel.h"
@@ -39,14 +40,23 @@ void gather_threads(Cpu&, const Gather<T>& a) {
   });
 }
 
+/// Rows [begin, end), each added up in the type that T widens to.
+template <class T>
+void scatter_add_rows(const ScatterAdd<T>& a, std::int64_t begin, std::int64_t end) {
+  std::vector<ResultOf<T>> sums(static_cast<std::size_t>(a.columns));
+  for (std::int64_t t = begin; t < end; ++t) {
+    std::fill(sums.begin(), sums.end(), ResultOf<T>{0});
+    for (std::int64_t i = t * a.k; i < (t + 1) * a.k; ++i) {
+      sums[static_cast<std::size_t>(a.indices[i])] += widen(a.x[i]);
+    }
+    std::transform(sums.begin(), sums.end(), a.y + t * a.columns, convert_element<T, ResultOf<T>>);
+  }
+}
+
 template <class T>
 void scatter_add_threads(Cpu&, const ScatterAdd<T>& a) {
-  parallel_for(a.tokens, rows_per_thread(a.k + a.columns), [&](auto begin, auto end) {
-    std::fill(a.y + begin * a.columns, a.y + end * a.columns, T(0));
-    for (std::int64_t i = begin * a.k; i < end * a.k; ++i) {
-      a.y[i / a.k * a.columns + a.indices[i]] += a.x[i];
-    }
-  });
+  parallel_for(a.tokens, rows_per_thread(a.k + a.columns),
+               [&](auto begin, auto end) { scatter_add_rows(a, begin, end); });
 }
 
 template <class T>
@@ -182,10 +192,13 @@ void gather_plain(Cpu&, const Gather<T>& a) {
 
 template <class T>
 void scatter_add_plain(Cpu&, const ScatterAdd<T>& a) {
-  std::fill_n(a.y, a.tokens * a.columns, T(0));
   for (std::int64_t t = 0; t < a.tokens; ++t) {
-    for (std::int64_t j = 0; j < a.k; ++j) {
-      a.y[t * a.columns + a.indices[t * a.k + j]] += a.x[t * a.k + j];
+    for (std::int64_t c = 0; c < a.columns; ++c) {
+      ResultOf<T> sum{0};
+      for (std::int64_t i = t * a.k; i < (t + 1) * a.k; ++i) {
+        if (a.indices[i] == c) sum += widen(a.x[i]);
+      }
+      a.y[t * a.columns + c] = convert_element<T>(sum);
     }
   }
 }
@@ -326,8 +339,8 @@ constexpr auto kRungs<Cpu, CombineWeightGrad<T>> = std::to_array<Rung<Cpu, Combi
     {{"combine_weight_grad_plain_loops", combine_weight_grad_plain<T>},
      {"combine_weight_grad_threads", combine_weight_grad_threads<T>}});
 
-template struct Provides<Cpu, TopK<float>, TopK<double>, FirstOutOfRange, Gather<float>,
-                         Gather<double>, ScatterAdd<float>, ScatterAdd<double>, SegmentOffsets,
+template struct Provides<Cpu, TopK<float>, TopK<double>, FirstOutOfRange,
+                         OfEvery<FloatingTypes, Gather, ScatterAdd>, SegmentOffsets,
                          SortAssignments, RowMoves>;
 
 }  // namespace switchyard::kernels

@@ -14,6 +14,7 @@ enum class Scratch {
   kPartialSums,
   kMoePanels,
   kPackedTiles,
+  kWidenedRows,
   kCount
 };
 

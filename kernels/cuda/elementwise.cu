@@ -5,15 +5,24 @@
 #include "kernels/api/provide.h"
 #include "kernels/common/divider.h"
 #include "kernels/common/wide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/product_rungs.cuh"
 
 // These kernels are elementwise maps: bound by memory except for a few (erfc, tanh). The rungs
 // differ in how an element finds its operands and in how many elements one instruction moves.
+// bfloat16 has the same rungs: it moves half of the bytes of float32, and 16 bytes are eight
+// elements.
 
 namespace switchyard::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+
+/// op(operands...), computed in the type that T widens to and rounded once.
+template <class T, class Functor, class... Operands>
+__device__ __forceinline__ T mapped(const Functor& op, Operands... operands) {
+  return convert_element<T>(op(widen(operands)...));
+}
 
 // map_unary_thread_per_element
 //   1. each thread maps one element.
@@ -21,7 +30,7 @@ constexpr int kThreads = 256;
 template <class Functor, class T>
 __global__ void map_unary_thread_per_element(Functor op, const T* x, T* y, std::int64_t n) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i < n) y[i] = op(x[i]);
+  if (i < n) y[i] = mapped<T>(op, x[i]);
 }
 
 // map_unary_wide
@@ -36,10 +45,10 @@ __global__ void map_unary_wide(Functor op, const T* x, T* y, std::int64_t n) {
   if (i + kCount <= n) {
     Wide<T> values = load128(x + i);
     SWITCHYARD_UNROLL
-    for (int j = 0; j < kCount; ++j) values.value[j] = op(values.value[j]);
+    for (int j = 0; j < kCount; ++j) values.value[j] = mapped<T>(op, values.value[j]);
     store128(y + i, values);
   } else {
-    for (std::int64_t j = i; j < n; ++j) y[j] = op(x[j]);
+    for (std::int64_t j = i; j < n; ++j) y[j] = mapped<T>(op, x[j]);
   }
 }
 
@@ -71,7 +80,7 @@ __global__ void map_binary_strided(Functor op, const T* a, const T* b, T* y, Str
     from_a += index * strides.a[axis];
     from_b += index * strides.b[axis];
   }
-  y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
+  y[i] = mapped<T>(op, a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
 }
 
 /// Holds the same strides as 32-bit numbers, with the divisions prepared.
@@ -106,7 +115,7 @@ __global__ void map_binary_divided(Functor op, const T* a, const T* b, T* y,
     from_a += index * strides.a[axis];
     from_b += index * strides.b[axis];
   }
-  y[i] = op(a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
+  y[i] = mapped<T>(op, a[from_a + rest * strides.a[0]], b[from_b + rest * strides.b[0]]);
 }
 
 /// Operands of a plan with one axis: an element for each element of the result, or one for all.
@@ -123,7 +132,7 @@ template <class Functor, class T>
 __global__ void map_binary_one_axis(Functor op, const T* a, const T* b, T* y, std::int64_t n,
                                     OneAxis axis) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i < n) y[i] = op(a[axis.a_repeats ? 0 : i], b[axis.b_repeats ? 0 : i]);
+  if (i < n) y[i] = mapped<T>(op, a[axis.a_repeats ? 0 : i], b[axis.b_repeats ? 0 : i]);
 }
 
 /// 16 bytes of an operand from element i on, or its one element in every place.
@@ -151,11 +160,13 @@ __global__ void map_binary_one_axis_wide(Functor op, const T* a, const T* b, T* 
     const Wide<T> from_a = load_or_repeat(a, i, axis.a_repeats);
     const Wide<T> from_b = load_or_repeat(b, i, axis.b_repeats);
     SWITCHYARD_UNROLL
-    for (int j = 0; j < kCount; ++j) result.value[j] = op(from_a.value[j], from_b.value[j]);
+    for (int j = 0; j < kCount; ++j) {
+      result.value[j] = mapped<T>(op, from_a.value[j], from_b.value[j]);
+    }
     store128(y + i, result);
   } else {
     for (std::int64_t j = i; j < n; ++j) {
-      y[j] = op(a[axis.a_repeats ? 0 : j], b[axis.b_repeats ? 0 : j]);
+      y[j] = mapped<T>(op, a[axis.a_repeats ? 0 : j], b[axis.b_repeats ? 0 : j]);
     }
   }
 }
@@ -179,8 +190,9 @@ __global__ void map_binary_last_axis(Functor op, const T* a, const T* b, T* y, S
   const int depth = kThreads / width;
   std::int64_t row = std::int64_t{block / tiles} * depth * kRows + thread / width;
   for (int n = 0; n < kRows && row < strides.sizes[0]; ++n, row += depth) {
-    y[row * strides.sizes[1] + column] = op(a[row * strides.a[0] + column * strides.a[1]],
-                                            b[row * strides.b[0] + column * strides.b[1]]);
+    y[row * strides.sizes[1] + column] =
+        mapped<T>(op, a[row * strides.a[0] + column * strides.a[1]],
+                  b[row * strides.b[0] + column * strides.b[1]]);
   }
 }
 

@@ -1,8 +1,10 @@
 #include "kernels/api/provide.h"
 #include "kernels/api/routing.h"
+#include "kernels/common/floating_types.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/warp.h"
 #include "kernels/common/wide.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/fault.cuh"
 
 // These kernels pick k columns of every row and add back into them, each the other's transpose, and
@@ -119,7 +121,8 @@ __global__ void gather_wide(Picked<T> p) {
 // scatter_add_thread_per_token
 //   1. each thread takes one row of y, fills it with zeros and adds its k values in order.
 // x [tokens, k], y [tokens, columns]. Neighbouring threads write a whole row apart: a warp's
-// request touches 32 sectors, each written again for every column in it.
+// request touches 32 sectors, each written again for every column in it. Not for bfloat16, which
+// would round each addition.
 template <class T>
 __global__ void scatter_add_thread_per_token(Picked<T> p) {
   const std::int64_t token = thread_index();
@@ -142,11 +145,11 @@ __global__ void scatter_add_thread_per_output(Picked<T> p) {
   if (i >= p.tokens * p.columns) return;
   const std::int64_t token = i / p.columns;
   const std::int64_t column = i - token * p.columns;
-  T sum{0};
+  ResultOf<T> sum{0};
   for (std::int64_t a = token * p.k; a < (token + 1) * p.k; ++a) {
-    if (p.indices[a] == column) sum += p.x[a];
+    if (p.indices[a] == column) sum += widen(p.x[a]);
   }
-  p.y[i] = sum;
+  p.y[i] = convert_element<T>(sum);
 }
 
 // ---- launchers
@@ -220,8 +223,12 @@ constexpr auto kRungs<KernelExecutor, ScatterAdd<T>> =
     std::to_array<Rung<KernelExecutor, ScatterAdd<T>>>(
         {{"scatter_add_thread_per_token", scatter_per_token<T>},
          {"scatter_add_thread_per_output", scatter_per_output<T>}});
+template <>
+constexpr auto kRungs<KernelExecutor, ScatterAdd<BFloat16>> =
+    std::to_array<Rung<KernelExecutor, ScatterAdd<BFloat16>>>({{"scatter_add_thread_per_output",
+                                                                scatter_per_output<BFloat16>}});
 
-template struct Provides<KernelExecutor, FirstOutOfRange, Gather<float>, Gather<double>,
-                         ScatterAdd<float>, ScatterAdd<double>>;
+template struct Provides<KernelExecutor, FirstOutOfRange,
+                         OfEvery<FloatingTypes, Gather, ScatterAdd>>;
 
 }  // namespace switchyard::kernels

@@ -133,7 +133,9 @@ template <>
 constexpr auto kRungs<KernelExecutor, GroupedMatmul<BFloat16>> =
     std::to_array<Rung<KernelExecutor, GroupedMatmul<BFloat16>>>(
         {{"grouped_matmul_thread_per_output", thread_per_output<BFloat16>},
-         {kTensorCoreName<BFloat16>, tensor_core<MmaBf16, BFloat16>}});
+         {kTensorCoreName<BFloat16>, tensor_core<MmaBf16, BFloat16>},
+         SwizzledGroupedMatmul<MmaBf16>::first_rung(),
+         SwizzledGroupedMatmul<MmaBf16>::persistent_rung()});
 
 template struct Provides<KernelExecutor, GroupedMatmul<float>, GroupedMatmul<double>,
                          GroupedMatmul<BFloat16>>;

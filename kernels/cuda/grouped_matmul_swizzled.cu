@@ -152,6 +152,10 @@ void SwizzledGroupedMatmul<Mma>::persistent(KernelExecutor& exec, const Op& a) {
 }
 
 template struct SwizzledGroupedMatmul<MmaTf32>;
+template void SwizzledGroupedMatmul<MmaBf16>::swizzled(KernelExecutor&,
+                                                       const GroupedMatmul<BFloat16>&);
+template void SwizzledGroupedMatmul<MmaBf16>::persistent(KernelExecutor&,
+                                                         const GroupedMatmul<BFloat16>&);
 template void SwizzledGroupedMatmul<MmaThreeTf32>::persistent(KernelExecutor&,
                                                               const GroupedMatmul<float>&);
 

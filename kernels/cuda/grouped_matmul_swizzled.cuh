@@ -6,8 +6,8 @@
 namespace switchyard::kernels {
 
 /// The rungs of grouped_matmul_swizzled.cu, for operands that may be read 16 bytes at a time. Mma
-/// is MmaTf32, or for persistent() MmaThreeTf32. Errors: Refusal where a size does not fit 32 bits
-/// or a grid.
+/// is MmaTf32, for swizzled() and persistent() also MmaBf16, for persistent() also MmaThreeTf32.
+/// Errors: Refusal where a size does not fit 32 bits or a grid.
 template <class Mma>
 struct SwizzledGroupedMatmul {
   using Op = GroupedMatmul<typename Mma::Operand>;
@@ -20,10 +20,10 @@ struct SwizzledGroupedMatmul {
   static constexpr Rung<KernelExecutor, Op> rung(void (*run)(KernelExecutor&, const Op&)) {
     return swizzled_rung<Op, Mma, kTechnique>(run, wide_operands<typename Mma::Operand>);
   }
+  static constexpr auto first_rung() { return rung<kSwizzledTechnique>(swizzled); }
   static constexpr auto persistent_rung() { return rung<kPersistentTechnique>(persistent); }
   static constexpr auto rungs() {
-    return std::to_array({rung<kSwizzledTechnique>(swizzled),
-                          rung<kLargeWarpsTechnique>(large_warps),
+    return std::to_array({first_rung(), rung<kLargeWarpsTechnique>(large_warps),
                           rung<kFourStagesTechnique>(four_stages), persistent_rung()});
   }
 };

@@ -123,7 +123,9 @@ template <>
 constexpr auto kRungs<KernelExecutor, GroupedMatmulWeightGrad<BFloat16>> =
     std::to_array<Rung<KernelExecutor, GroupedMatmulWeightGrad<BFloat16>>>(
         {{"grouped_matmul_weight_grad_thread_per_output", thread_per_output<BFloat16>},
-         {kTensorCoreName<BFloat16>, tensor_core<MmaBf16, BFloat16>}});
+         {kTensorCoreName<BFloat16>, tensor_core<MmaBf16, BFloat16>},
+         SwizzledWeightGrad<MmaBf16>::first_rung(),
+         SwizzledWeightGrad<MmaBf16>::split_rung()});
 
 template struct Provides<KernelExecutor, GroupedMatmulWeightGrad<float>,
                          GroupedMatmulWeightGrad<double>, GroupedMatmulWeightGrad<BFloat16>>;

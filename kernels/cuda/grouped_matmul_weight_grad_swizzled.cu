@@ -61,6 +61,10 @@ void SwizzledWeightGrad<Mma>::split_segments(KernelExecutor& exec, const Op& a) 
 }
 
 template struct SwizzledWeightGrad<MmaTf32>;
+template void SwizzledWeightGrad<MmaBf16>::swizzled(KernelExecutor&,
+                                                    const GroupedMatmulWeightGrad<BFloat16>&);
+template void SwizzledWeightGrad<MmaBf16>::split_segments(KernelExecutor&,
+                                                          const GroupedMatmulWeightGrad<BFloat16>&);
 template void SwizzledWeightGrad<MmaThreeTf32>::split_segments(
     KernelExecutor&, const GroupedMatmulWeightGrad<float>&);
 

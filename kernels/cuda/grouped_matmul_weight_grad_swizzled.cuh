@@ -12,8 +12,8 @@ bool wide_operands(const GroupedMatmulWeightGrad<T>& a) {
 }
 
 /// The rungs of grouped_matmul_weight_grad_swizzled.cu, for operands that may be read 16 bytes at a
-/// time. Mma is MmaTf32, or for split_segments() MmaThreeTf32. Errors: Refusal where a size does
-/// not fit 32 bits or a grid.
+/// time. Mma is MmaTf32, for swizzled() and split_segments() also MmaBf16, for split_segments()
+/// also MmaThreeTf32. Errors: Refusal where a size does not fit 32 bits or a grid.
 template <class Mma>
 struct SwizzledWeightGrad {
   using Op = GroupedMatmulWeightGrad<typename Mma::Operand>;
@@ -26,10 +26,10 @@ struct SwizzledWeightGrad {
   static constexpr Rung<KernelExecutor, Op> rung(void (*run)(KernelExecutor&, const Op&)) {
     return swizzled_rung<Op, Mma, kTechnique>(run, wide_operands<typename Mma::Operand>);
   }
+  static constexpr auto first_rung() { return rung<kSwizzledTechnique>(swizzled); }
   static constexpr auto split_rung() { return rung<kSplitSegmentsTechnique>(split_segments); }
   static constexpr auto rungs() {
-    return std::to_array({rung<kSwizzledTechnique>(swizzled),
-                          rung<kLargeWarpsTechnique>(large_warps),
+    return std::to_array({first_rung(), rung<kLargeWarpsTechnique>(large_warps),
                           rung<kFourStagesTechnique>(four_stages), split_rung()});
   }
 };

@@ -5,62 +5,95 @@
 
 #include "kernels/api/provide.h"
 #include "kernels/api/run.h"
+#include "kernels/common/pack.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/product_rungs.cuh"
 
 // These kernels do SGD with momentum and weight decay: 5 memory accesses and 6 flops an element,
 // whatever the variant; what a variant can save is requests, and launches where there are many
-// parameters.
+// parameters. A parameter in bfloat16 takes 6 accesses, of master, gradient and momentum and of
+// what the master is rounded into, in the same launch: 12 bytes read more or written would be the
+// price of widening the gradient and rounding the master in kernels of their own.
 
 namespace switchyard::kernels {
 namespace {
 
 constexpr int kThreads = 256;
 
-/// The step's scalars in the parameters' type.
+/// The step's scalars in the type that it is computed in.
 template <class T>
 struct Scalars {
-  T rate, momentum, decay;
+  ResultOf<T> rate, momentum, decay;
   const LowestNumber* fault;  // nothing is updated where something was reported
   template <class Op>
   explicit Scalars(const Op& a)
-      : rate(static_cast<T>(a.rate)),
-        momentum(static_cast<T>(a.momentum)),
-        decay(static_cast<T>(a.decay)),
+      : rate(static_cast<ResultOf<T>>(a.rate)),
+        momentum(static_cast<ResultOf<T>>(a.momentum)),
+        decay(static_cast<ResultOf<T>>(a.decay)),
         fault(a.fault) {}
 };
 
 template <class T>
-__device__ __forceinline__ void update(T& w, T g, T& m, const Scalars<T>& s) {
-  m = s.momentum * m + (g + s.decay * w);
+__device__ __forceinline__ void update(ResultOf<T>& w, T g, ResultOf<T>& m, const Scalars<T>& s) {
+  m = s.momentum * m + (widen(g) + s.decay * w);
   w -= s.rate * m;
+}
+
+/// Updates element i.
+template <class T>
+__device__ __forceinline__ void update_element(const SgdParameter<T>& p, std::int64_t i,
+                                               const Scalars<T>& s) {
+  update(p.w[i], p.g[i], p.m[i], s);
+  if constexpr (std::is_same_v<T, BFloat16>) p.parameter[i] = BFloat16(p.w[i]);
 }
 
 // sgd_thread_per_element
 //   1. each thread loads its w, g and m, updates in registers and stores w and m.
-// w, g, m [count]. Reads 12 and writes 8 bytes an element (float32) in five 4-byte requests.
+// w, g, m [count]. Reads 12 and writes 8 bytes an element (float32) in five 4-byte requests;
+// bfloat16 reads and writes 10.
 template <class T>
 __global__ void sgd_thread_per_element(SgdParameter<T> p, Scalars<T> s) {
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= p.count || is_faulty(s.fault)) return;
-  update(p.w[i], p.g[i], p.m[i], s);
+  update_element(p, i, s);
 }
 
-/// Updates the elements from `first` that fill 16 bytes, or those of them before `end`.
+/// Elements that fill 16 bytes of w and m.
+template <class T>
+constexpr int kPerThread = Wide<ResultOf<T>>::kCount;
+
+/// Updates kPerThread elements from `first` on, or those of them before `end`. Gradients and
+/// parameters in bfloat16 move 8 bytes at a time beside 16 of the master.
 template <class T>
 __device__ __forceinline__ void update_wide(const SgdParameter<T>& p, std::int64_t first,
                                             std::int64_t end, const Scalars<T>& s) {
-  if (first + Wide<T>::kCount <= end) {
-    Wide<T> w = load128(p.w + first);
-    const Wide<T> g = load128(p.g + first);
-    Wide<T> m = load128(p.m + first);
+  constexpr int kCount = kPerThread<T>;
+  if (first + kCount <= end) {
+    auto w = load_pack<kCount>(p.w + first);
+    const auto g = load_pack<kCount>(p.g + first);
+    auto m = load_pack<kCount>(p.m + first);
     SWITCHYARD_UNROLL
-    for (int j = 0; j < Wide<T>::kCount; ++j) update(w.value[j], g.value[j], m.value[j], s);
-    store128(p.m + first, m);
-    store128(p.w + first, w);
+    for (int j = 0; j < kCount; ++j) update(w.value[j], g.value[j], m.value[j], s);
+    store_pack(p.m + first, m);
+    store_pack(p.w + first, w);
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      Pack<BFloat16, kCount> parameter;
+      SWITCHYARD_UNROLL
+      for (int j = 0; j < kCount; ++j) parameter.value[j] = BFloat16(w.value[j]);
+      store_pack(p.parameter + first, parameter);
+    }
   } else {
-    for (std::int64_t i = first; i < end; ++i) update(p.w[i], p.g[i], p.m[i], s);
+    for (std::int64_t i = first; i < end; ++i) update_element(p, i, s);
   }
+}
+
+/// Returns whether a parameter's arrays may be read and written so.
+template <class T>
+SWITCHYARD_HOST_DEVICE bool is_aligned(const SgdParameter<T>& p) {
+  bool aligned = is_wide_aligned(p.w) && is_wide_aligned(p.g) && is_wide_aligned(p.m);
+  if constexpr (std::is_same_v<T, BFloat16>) aligned = aligned && is_wide_aligned(p.parameter);
+  return aligned;
 }
 
 // sgd_wide
@@ -72,22 +105,24 @@ template <class T>
 __global__ void sgd_wide(SgdParameter<T> p, Scalars<T> s) {
   if (is_faulty(s.fault)) return;
   const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  update_wide(p, thread * Wide<T>::kCount, p.count, s);
+  update_wide(p, thread * kPerThread<T>, p.count, s);
 }
 
 /// So many parameters fit into the 4 KiB of a kernel's arguments.
-constexpr int kMostParameters = 108;
+template <class T>
+constexpr int kMostParameters = sizeof(SgdParameter<T>) > 32 ? 88 : 108;
 /// Elements of one parameter that a block takes, whole 16-byte groups.
 constexpr std::int64_t kChunk = 16 * kThreads;
 
 /// The parameters of one launch. Parameter i owns the blocks [first_block[i], first_block[i+1]).
 template <class T>
 struct ParameterList {
-  SgdParameter<T> parameter[kMostParameters];
-  unsigned first_block[kMostParameters + 1];
+  SgdParameter<T> parameter[kMostParameters<T>];
+  unsigned first_block[kMostParameters<T> + 1];
   int count;
 };
 static_assert(sizeof(ParameterList<double>) + sizeof(Scalars<double>) <= 4096);
+static_assert(sizeof(ParameterList<BFloat16>) + sizeof(Scalars<BFloat16>) <= 4096);
 
 // sgd_many_one_launch
 //   1. the list of pointers travels in the kernel's arguments: no copy, no memory to keep alive;
@@ -113,14 +148,14 @@ __global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
   const SgdParameter<T>& p = list.parameter[low];
   const std::int64_t begin = std::int64_t{blockIdx.x - list.first_block[low]} * kChunk;
   const std::int64_t end = begin + kChunk < p.count ? begin + kChunk : p.count;
-  if (is_wide_aligned(p.w) && is_wide_aligned(p.g) && is_wide_aligned(p.m)) {
-    for (std::int64_t i = begin + threadIdx.x * Wide<T>::kCount; i < end;
-         i += kThreads * Wide<T>::kCount) {
+  if (is_aligned(p)) {
+    for (std::int64_t i = begin + threadIdx.x * kPerThread<T>; i < end;
+         i += kThreads * kPerThread<T>) {
       update_wide(p, i, end, s);
     }
   } else {
     for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-      update(p.w[i], p.g[i], p.m[i], s);
+      update_element(p, i, s);
     }
   }
 }
@@ -128,30 +163,22 @@ __global__ void sgd_many_one_launch(ParameterList<T> list, Scalars<T> s) {
 // ---- launchers
 
 template <class T>
-SgdParameter<T> parameter_of(const SgdStep<T>& a) {
-  return {a.count, a.w, a.g, a.m};
-}
-
-template <class T>
 void run_per_element(KernelExecutor& exec, const SgdStep<T>& a) {
   launch(exec, "sgd_thread_per_element", sgd_thread_per_element<T>,
-         Line{{tiles_along(a.count, kThreads)}, kThreads}, parameter_of(a), Scalars<T>(a));
+         Line{{tiles_along(a.parameter.count, kThreads)}, kThreads}, a.parameter, Scalars<T>(a));
 }
 
 template <class T>
 void run_wide(KernelExecutor& exec, const SgdStep<T>& a) {
   launch(exec, "sgd_wide", sgd_wide<T>,
-         Line{{tiles_along(a.count, kThreads * Wide<T>::kCount)}, kThreads}, parameter_of(a),
+         Line{{tiles_along(a.parameter.count, kThreads * kPerThread<T>)}, kThreads}, a.parameter,
          Scalars<T>(a));
 }
 
 template <class T>
 void run_launch_per_parameter(KernelExecutor& exec, const SgdStepMany<T>& a) {
   for (const SgdParameter<T>& p : a.parameters) {
-    run(exec, SgdStep<T>{.w = p.w,
-                         .g = p.g,
-                         .m = p.m,
-                         .count = p.count,
+    run(exec, SgdStep<T>{.parameter = p,
                          .rate = a.rate,
                          .momentum = a.momentum,
                          .decay = a.decay,
@@ -164,7 +191,8 @@ void run_one_launch(KernelExecutor& exec, const SgdStepMany<T>& a) {
   constexpr const char* kName = "sgd_many_one_launch";
   std::span<const SgdParameter<T>> parameters = a.parameters;
   while (!parameters.empty()) {
-    const auto part = parameters.first(std::min<std::size_t>(parameters.size(), kMostParameters));
+    const auto part =
+        parameters.first(std::min<std::size_t>(parameters.size(), kMostParameters<T>));
     parameters = parameters.subspan(part.size());
     ParameterList<T> list{};
     std::int64_t blocks = 0;
@@ -180,8 +208,8 @@ void run_one_launch(KernelExecutor& exec, const SgdStepMany<T>& a) {
 }
 
 template <class T>
-bool is_aligned(const SgdStep<T>& a) {
-  return is_wide_aligned(a.w) && is_wide_aligned(a.g) && is_wide_aligned(a.m);
+bool takes_wide(const SgdStep<T>& a) {
+  return is_aligned(a.parameter);
 }
 
 }  // namespace
@@ -191,9 +219,7 @@ bool is_aligned(const SgdStep<T>& a) {
 template <class T>
 constexpr auto kRungs<KernelExecutor, SgdStep<T>> = std::to_array<Rung<KernelExecutor, SgdStep<T>>>(
     {{.name = "sgd_thread_per_element", .run = run_per_element<T>},
-     {.name = "sgd_wide",
-      .run = run_wide<T>,
-      .takes = {"w, g and m 16-byte aligned", is_aligned<T>}}});
+     {.name = "sgd_wide", .run = run_wide<T>, .takes = {"arrays 16-byte aligned", takes_wide<T>}}});
 
 template <class T>
 constexpr auto kRungs<KernelExecutor, SgdStepMany<T>> =
@@ -201,7 +227,6 @@ constexpr auto kRungs<KernelExecutor, SgdStepMany<T>> =
         {{.name = "sgd_launch_per_parameter", .run = run_launch_per_parameter<T>},
          {.name = "sgd_many_one_launch", .run = run_one_launch<T>}});
 
-template struct Provides<KernelExecutor, SgdStep<float>, SgdStep<double>, SgdStepMany<float>,
-                         SgdStepMany<double>>;
+template struct Provides<KernelExecutor, SgdSteps>;
 
 }  // namespace switchyard::kernels

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernels/api/provide.h"
+#include "kernels/common/widen.h"
 #include "kernels/common/workspace.h"
 #include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/team.cuh"
@@ -12,8 +13,8 @@
 // which keeps sums of millions of float32 exact to their last digit and costs nothing beside the
 // memory that they wait for (a multiprocessor of compute capability 8.0 or 9.0 gets about 4 floats
 // a clock from memory and adds 16 or more doubles). No atomics: the same bits every run. Every rung
-// reads each element once, 4 bytes (float32), or 8 for products, and does one addition with it;
-// they differ in how much of that runs at the same time and how it is coalesced.
+// reads each element once, 4 bytes (float32; bfloat16 2), or 8 for products, and does one addition
+// with it; they differ in how much of that runs at the same time and how it is coalesced.
 
 namespace switchyard::kernels {
 namespace {
@@ -24,13 +25,15 @@ constexpr int kThreads = 256;
 template <class T>
 struct Values {
   const T* x;
-  __device__ double operator()(std::int64_t i) const { return double{x[i]}; }
+  __device__ double operator()(std::int64_t i) const { return double{widen(x[i])}; }
 };
 template <class T>
 struct Products {
   const T* a;
   const T* b;
-  __device__ double operator()(std::int64_t i) const { return double{a[i]} * double{b[i]}; }
+  __device__ double operator()(std::int64_t i) const {
+    return double{widen(a[i])} * double{widen(b[i])};
+  }
 };
 
 struct Layout {
@@ -50,7 +53,7 @@ __device__ __forceinline__ void sum_output(const Team& team, Element element, T*
     sum += element(first + r * inner);
   }
   sum = team.combine(sum, Plus{});
-  if (team.rank() == 0) y[i] = static_cast<T>(sum);
+  if (team.rank() == 0) y[i] = convert_element<T>(sum);
 }
 
 // sum_thread_per_output
@@ -126,7 +129,7 @@ __global__ void sum_column_tiles(Element element, T* __restrict__ y, Layout layo
     __syncthreads();
   }
   if (thread < tiling.width && column < layout.inner) {
-    y[(stretch * layout.outer + o) * layout.inner + column] = static_cast<T>(sums[thread]);
+    y[(stretch * layout.outer + o) * layout.inner + column] = convert_element<T>(sums[thread]);
   }
 }
 
@@ -251,7 +254,6 @@ constexpr auto kRungs<KernelExecutor, SumMiddle<T>> = kWays<SumMiddle<T>>;
 template <class T>
 constexpr auto kRungs<KernelExecutor, SumProducts<T>> = kWays<SumProducts<T>>;
 
-template struct Provides<KernelExecutor, SumMiddle<float>, SumMiddle<double>, SumProducts<float>,
-                         SumProducts<double>>;
+template struct Provides<KernelExecutor, Sums>;
 
 }  // namespace switchyard::kernels

@@ -113,10 +113,6 @@ constexpr auto kRungs<KernelExecutor, CrossEntropyForward<T>> = kTeams<CrossEntr
 template <class T>
 constexpr auto kRungs<KernelExecutor, CrossEntropyBackward<T>> = kTeams<CrossEntropyBackwardRow<T>>;
 
-template struct Provides<
-    KernelExecutor, SoftmaxForward<float>, SoftmaxForward<double>, SoftmaxBackward<float>,
-    SoftmaxBackward<double>, LogSoftmaxForward<float>, LogSoftmaxForward<double>,
-    LogSoftmaxBackward<float>, LogSoftmaxBackward<double>, CrossEntropyForward<float>,
-    CrossEntropyForward<double>, CrossEntropyBackward<float>, CrossEntropyBackward<double>>;
+template struct Provides<KernelExecutor, Softmaxes>;
 
 }  // namespace switchyard::kernels

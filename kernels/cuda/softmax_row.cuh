@@ -4,11 +4,13 @@
 #include <limits>
 
 #include "kernels/api/softmax.h"
+#include "kernels/common/widen.h"
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/team.cuh"
 
 // Softmax and its relatives treat one row here, written once per operation for a team of threads
-// (team.cuh).
+// (team.cuh). A row of T is computed in ResultOf<T> and rounded where it is written; bfloat16 moves
+// half of the bytes that the comments give for float32.
 
 namespace switchyard::kernels {
 
@@ -61,22 +63,28 @@ __device__ __forceinline__ Exponentials<T> from_lane(const Exponentials<T>& valu
 
 /// Walks the row once: each thread takes its columns, then the team puts the parts together.
 template <class Team, class T>
-__device__ __forceinline__ Exponentials<T> exponentials(const Team& team, const T* x, int columns) {
-  Exponentials<T> mine = empty_exponentials<T>();
-  for (int j = team.rank(); j < columns; j += team.size()) mine.add(x[j]);
+__device__ __forceinline__ Exponentials<ResultOf<T>> exponentials(const Team& team, const T* x,
+                                                                  int columns) {
+  Exponentials<ResultOf<T>> mine = empty_exponentials<ResultOf<T>>();
+  for (int j = team.rank(); j < columns; j += team.size()) mine.add(widen(x[j]));
   return team.combine(mine, MergeExponentials{});
 }
 
 /// The textbook's way, in two walks: first the maximum, then the sum.
 template <class T>
-__device__ __forceinline__ Exponentials<T> exponentials(const OneThread&, const T* x, int columns) {
-  Exponentials<T> row = empty_exponentials<T>();
-  for (int j = 0; j < columns; ++j) row.maximum = x[j] > row.maximum ? x[j] : row.maximum;
+__device__ __forceinline__ Exponentials<ResultOf<T>> exponentials(const OneThread&, const T* x,
+                                                                  int columns) {
+  Exponentials<ResultOf<T>> row = empty_exponentials<ResultOf<T>>();
+  for (int j = 0; j < columns; ++j) {
+    const ResultOf<T> value = widen(x[j]);
+    row.maximum = value > row.maximum ? value : row.maximum;
+  }
   bool met = false;  // the maximum
   for (int j = 0; j < columns; ++j) {
-    const T below = x[j] - row.maximum;  // NaN where both are infinite
-    row.rest += x[j] == row.maximum && !met ? double{below} : double{std::exp(below)};
-    met = met || x[j] == row.maximum;
+    const ResultOf<T> value = widen(x[j]);
+    const ResultOf<T> below = value - row.maximum;  // NaN where both are infinite
+    row.rest += value == row.maximum && !met ? double{below} : double{std::exp(below)};
+    met = met || value == row.maximum;
   }
   return row;
 }
@@ -98,10 +106,10 @@ struct SoftmaxForwardRow {
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const T* const in = a.x + row * m.columns;
     T* const out = a.y + row * m.columns;
-    const Exponentials<T> e = exponentials(team, in, m.columns);
-    const auto sum = static_cast<T>(e.sum());
+    const auto e = exponentials(team, in, m.columns);
+    const auto sum = static_cast<ResultOf<T>>(e.sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      out[j] = std::exp(in[j] - e.maximum) / sum;
+      out[j] = convert_element<T>(std::exp(widen(in[j]) - e.maximum) / sum);
     }
   }
 };
@@ -115,10 +123,10 @@ struct LogSoftmaxForwardRow {
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const T* const in = a.x + row * m.columns;
     T* const out = a.y + row * m.columns;
-    const Exponentials<T> e = exponentials(team, in, m.columns);
-    const auto log_sum = static_cast<T>(e.log_sum());
+    const auto e = exponentials(team, in, m.columns);
+    const auto log_sum = static_cast<ResultOf<T>>(e.log_sum());
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      out[j] = (in[j] - e.maximum) - log_sum;
+      out[j] = convert_element<T>((widen(in[j]) - e.maximum) - log_sum);
     }
   }
 };
@@ -151,18 +159,21 @@ struct SoftmaxBackwardRow {
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
-    Heaviest<T> heaviest{T{-1}, T{0}};
+    using Number = ResultOf<T>;
+    Heaviest<Number> heaviest{Number{-1}, Number{0}};
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      heaviest = MergeHeaviest{}(heaviest, Heaviest<T>{a.y[at + j], a.gy[at + j]});
+      heaviest =
+          MergeHeaviest{}(heaviest, Heaviest<Number>{widen(a.y[at + j]), widen(a.gy[at + j])});
     }
-    const T base = team.combine(heaviest, MergeHeaviest{}).gy;
+    const Number base = team.combine(heaviest, MergeHeaviest{}).gy;
     double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      part += double{a.gy[at + j] - base} * double{a.y[at + j]};
+      part += double{widen(a.gy[at + j]) - base} * double{widen(a.y[at + j])};
     }
-    const auto mean = static_cast<T>(team.combine(part, Plus{}));
+    const auto mean = static_cast<Number>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      a.gx[at + j] = a.y[at + j] * ((a.gy[at + j] - base) - mean);
+      const Number below = (widen(a.gy[at + j]) - base) - mean;
+      a.gx[at + j] = convert_element<T>(widen(a.y[at + j]) * below);
     }
   }
 };
@@ -176,10 +187,12 @@ struct LogSoftmaxBackwardRow {
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
     double part = 0.0;
-    for (int j = team.rank(); j < m.columns; j += team.size()) part += double{a.gy[at + j]};
-    const auto sum = static_cast<T>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      a.gx[at + j] = a.gy[at + j] - std::exp(a.y[at + j]) * sum;
+      part += double{widen(a.gy[at + j])};
+    }
+    const auto sum = static_cast<ResultOf<T>>(team.combine(part, Plus{}));
+    for (int j = team.rank(); j < m.columns; j += team.size()) {
+      a.gx[at + j] = convert_element<T>(widen(a.gy[at + j]) - std::exp(widen(a.y[at + j])) * sum);
     }
   }
 };
@@ -193,10 +206,10 @@ struct CrossEntropyForwardRow {
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const T* const in = a.x + row * m.columns;
-    const Exponentials<T> e = exponentials(team, in, m.columns);
+    const auto e = exponentials(team, in, m.columns);
     if (team.rank() == 0) {
-      const T at_label = in[index_within(a.labels[row], m.columns)];
-      a.losses[row] = static_cast<T>(e.log_sum() - double{at_label - e.maximum});
+      const ResultOf<T> at_label = widen(in[index_within(a.labels[row], m.columns)]);
+      a.losses[row] = static_cast<ResultOf<T>>(e.log_sum() - double{at_label - e.maximum});
     }
   }
 };
@@ -210,15 +223,15 @@ struct CrossEntropyBackwardRow {
   template <class Team>
   __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
     const std::int64_t at = row * m.columns;
-    const T scale = *a.g / static_cast<T>(m.rows);
+    const ResultOf<T> scale = widen(*a.g) / static_cast<ResultOf<T>>(m.rows);
     const std::int64_t label = a.labels[row];
     double part = 0.0;
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      if (j != label) part += double{a.p[at + j]};
+      if (j != label) part += double{widen(a.p[at + j])};
     }
-    const auto others = static_cast<T>(team.combine(part, Plus{}));
+    const auto others = static_cast<ResultOf<T>>(team.combine(part, Plus{}));
     for (int j = team.rank(); j < m.columns; j += team.size()) {
-      a.gx[at + j] = scale * (j == label ? -others : a.p[at + j]);
+      a.gx[at + j] = convert_element<T>(scale * (j == label ? -others : widen(a.p[at + j])));
     }
   }
 };

@@ -40,8 +40,8 @@ constexpr ElementType element_type() {
 }
 
 /// ‖a - b‖ / ‖b‖ that a correct result of this dtype may reach against float64, on data of unit
-/// scale. bfloat16 stands for rounded operands: the reference gets the same ones, and the sums are
-/// float32. Indices are exact.
+/// scale. bfloat16 stands for rounded operands: the reference gets the same ones, and the
+/// arithmetic is float32. Indices are exact.
 constexpr double tolerance(ElementType type) {
   switch (type) {
     case ElementType::kFloat32:
@@ -55,12 +55,12 @@ constexpr double tolerance(ElementType type) {
   return 0.0;
 }
 
-/// The tolerance of a result that is of type T itself: bfloat16 rounds it once more than
-/// tolerance() knows of, by at most half a unit of its eighth and last digit, 2⁻⁸ of
-/// a number just above a power of two.
-template <class T>
-inline constexpr double kRoundedTolerance = tolerance(element_type<T>()) +
-                                            (std::is_same_v<T, BFloat16> ? 0x1p-8 : 0.0);
+/// What a result that is stored in this type may be off by beside that: bfloat16 rounds it once
+/// more, by at most half a unit of its eighth and last digit, 2⁻⁸ of a number just above a power of
+/// two.
+constexpr double stored_rounding(ElementType type) {
+  return type == ElementType::kBFloat16 ? 0x1p-8 : 0.0;
+}
 
 /// Returns what a correct result of this dtype may be off by beside tolerance(), relative to the
 /// magnitudes of the terms that it is a sum of: some ten units of rounding of the arithmetic,

@@ -84,15 +84,23 @@ std::string worst_element(const Numbers& got, const Expected& want) {
                      want[worst].value);
 }
 
+/// The relative error that a result of this type may have where the arithmetic may have `computed`.
+/// What is to be exact is so in every type.
+double allowed_error(ElementType type, double computed) {
+  if (type == ElementType::kInt64 || computed == 0.0) return 0.0;
+  return computed + stored_rounding(type);
+}
+
 /// The share of its terms' magnitudes that a result is measured against where they cancel, so that
 /// it may be off by rounding(type) of them. A rung that rounds its operands, and so has a larger
 /// tolerance than its type, is off by as much in every term.
-double share_of_terms(ElementType type, double allowed) {
-  if (allowed == 0.0) return 0.0;
-  return allowed > tolerance(type) ? 1.0 : std::min(1.0, rounding(type) / allowed);
+double share_of_terms(ElementType type, double computed) {
+  if (computed > tolerance(type)) return 1.0;
+  const double allowed = allowed_error(type, computed);
+  return allowed == 0.0 ? 0.0 : std::min(1.0, rounding(type) / allowed);
 }
 
-void compare(const Problem& problem, DeviceArrays& arrays, Outcome& outcome) {
+void compare(const Problem& problem, DeviceArrays& arrays, double computed, Outcome& outcome) {
   std::size_t results = 0;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const Array& array = problem.arrays()[i];
@@ -100,8 +108,9 @@ void compare(const Problem& problem, DeviceArrays& arrays, Outcome& outcome) {
     ++results;
     arrays[i].fetch();
     const Numbers got = arrays[i].values();
-    const double most = array.type == ElementType::kInt64 ? 0.0 : outcome.tolerance;
-    const double error = relative_error(got, *array.expected, share_of_terms(array.type, most));
+    const double most = allowed_error(array.type, computed);
+    outcome.tolerance = std::max(outcome.tolerance, most);
+    const double error = relative_error(got, *array.expected, share_of_terms(array.type, computed));
     if (!(error <= outcome.error) && !std::isnan(outcome.error)) outcome.error = error;
     if (!(error <= most)) {
       disagree(outcome, fmt::format("result {}: {}", results, worst_element(got, *array.expected)));
@@ -152,7 +161,7 @@ Outcome run_case(Device& device, const Implementation& implementation, const Siz
     const auto call = [&] { implementation.run(device, sizes, arguments); };
     call();
     device.synchronise();
-    compare(problem, arrays, outcome);
+    compare(problem, arrays, implementation.tolerance, outcome);
     if (options.twice) {
       DeviceArrays fresh;
       Arguments again = place(device, problem, options.shift, fresh);

@@ -50,8 +50,6 @@ struct Routed {
 };
 
 struct DispatchCase : Routed {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [slots, width] = weight times x [tokens, width] of the slot's token";
   template <class T>
@@ -76,8 +74,6 @@ struct DispatchCase : Routed {
 };
 
 struct CombineCase : Routed {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [tokens, width] = weighted sum of x [slots, width] over the token's slots";
   template <class T>

@@ -146,7 +146,7 @@ void add_each(std::vector<EntryPoint>& entry_points, TypeList<Functors...>) {
     entry.computes.replace(entry.computes.find("op("), 2, entry.name);
     entry_points.push_back(std::move(entry));
   };
-  (add(describe<Case<Functors>, float, double>()), ...);
+  (add(describe<Case<Functors>, float, double, BFloat16>()), ...);
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ struct SelectCase {
 struct AddRowsCase {
   /// A token that chose the expert twice is rounded twice.
   template <class T>
-  static constexpr double kTolerance = 2.0 * kRoundedTolerance<T>;
+  static constexpr double kTolerance = tolerance(element_type<T>()) +
+                                       stored_rounding(element_type<T>());
   static constexpr const char* kComputes =
       "y [tokens, width] += weight times x [slots, width] of the token's slot";
   static std::vector<SizeParameter> parameters() {
@@ -95,8 +96,6 @@ struct AddRowsCase {
 // ---- the activation
 
 struct ActivateCase {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "h [rows, hidden] = activation (0 relu, 1 gelu, 2 swiglu) of u [rows, hidden or twice that]";
   static std::vector<SizeParameter> parameters() {
@@ -133,8 +132,6 @@ struct ActivateCase {
 };
 
 struct ActivateGradCase : Layer {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "gu [slots, hidden or twice that], h [slots, hidden] and gweights [tokens, k] of g [slots, "
       "hidden], u and the weights";

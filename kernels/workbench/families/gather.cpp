@@ -101,8 +101,8 @@ Family gather_family() {
   return {.name = "gather",
           .sources = {"kernels/cuda/gather.cu"},
           .page = "docs/kernels/gather.md",
-          .entry_points = {describe<GatherCase, float, double>(),
-                           describe<ScatterCase, float, double>(),
+          .entry_points = {describe<GatherCase, float, double, BFloat16>(),
+                           describe<ScatterCase, float, double, BFloat16>(),
                            describe<RangeCase, std::int64_t>()}};
 }
 

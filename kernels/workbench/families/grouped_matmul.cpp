@@ -27,8 +27,6 @@ struct Segments {
 };
 
 struct ForwardCase : Segments {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [rows, cols] = x [rows, inner] times the matrix of each row's expert, plus its bias";
 
@@ -93,8 +91,6 @@ struct ForwardCase : Segments {
 };
 
 struct WeightGradCase : Segments {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "gw [experts, inner, cols] = transposed x [rows, inner] times gy [rows, cols], per expert";
 
@@ -135,8 +131,6 @@ struct WeightGradCase : Segments {
 };
 
 struct SegmentSumCase : Segments {
-  template <class T>
-  static constexpr double kTolerance = kRoundedTolerance<T>;
   static constexpr const char* kComputes =
       "y [experts, cols] = the sum of each expert's rows of x [rows, cols]";
 

@@ -11,16 +11,31 @@ namespace {
 
 constexpr double kRate = 0.1, kMomentum = 0.9, kDecay = 0.05;
 
-/// Adds w, g and m of `count` elements, and what a step makes of w and m.
+/// The arrays of a parameter: those of add_stepped().
+template <class T>
+constexpr std::size_t kArrays = std::is_same_v<T, BFloat16> ? 4 : 3;
+
+/// Adds w, g and m of `count` elements, and what a step makes of w and m; of a parameter in
+/// bfloat16 also what w is rounded into.
 template <class T>
 void add_stepped(std::int64_t count, Problem& p) {
-  Expected& w = p.updated<T>({count});
+  Expected& w = p.updated<ResultOf<T>>({count});
   const Numbers& g = p.normal<T>({count});
-  Expected& m = p.updated<T>({count});
+  Expected& m = p.updated<ResultOf<T>>({count});
   for (std::size_t i = 0; i < w.size(); ++i) {
     m[i] = kMomentum * m[i] + (g[i] + kDecay * w[i]);
     w[i] = w[i] - kRate * m[i];
   }
+  if constexpr (kArrays<T> == 4) p.result<T>({count}) = w;
+}
+
+/// The same arrays as the kernel takes them, the first one of which is array number `first`.
+template <class T>
+SgdParameter<T> parameter(std::int64_t count, const Arguments& p, std::size_t first) {
+  SgdParameter<T> arrays = {count, p.at<ResultOf<T>>(first), p.at<const T>(first + 1),
+                            p.at<ResultOf<T>>(first + 2)};
+  if constexpr (kArrays<T> == 4) arrays.parameter = p.at<T>(first + 3);
+  return arrays;
 }
 
 struct StepCase {
@@ -35,10 +50,7 @@ struct StepCase {
   }
   template <class T>
   static SgdStep<T> arguments(const Sizes& s, Arguments& p) {
-    return {.w = p.at<T>(0),
-            .g = p.at<const T>(1),
-            .m = p.at<T>(2),
-            .count = s["count"],
+    return {.parameter = parameter<T>(s["count"], p, 0),
             .rate = kRate,
             .momentum = kMomentum,
             .decay = kDecay};
@@ -69,9 +81,8 @@ struct ManyCase : ManySizes {
   static SgdStepMany<T> arguments(const Sizes& s, Arguments& p) {
     std::vector<SgdParameter<T>> parameters;
     for (std::int64_t i = 0; i < s["parameters"]; ++i) {
-      const auto first = static_cast<std::size_t>(3 * i);
-      parameters.push_back(
-          {elements(s, i), p.at<T>(first), p.at<const T>(first + 1), p.at<T>(first + 2)});
+      const auto first = static_cast<std::size_t>(i) * kArrays<T>;
+      parameters.push_back(parameter<T>(elements(s, i), p, first));
     }
     return {.parameters = p.keep(std::move(parameters)),
             .rate = kRate,
@@ -115,7 +126,8 @@ Family optimizer_family() {
   return {.name = "optimizer",
           .sources = {"kernels/cuda/optimizer.cu", "kernels/cuda/finite.cu"},
           .page = "docs/kernels/optimizer.md",
-          .entry_points = {describe<StepCase, float, double>(), describe<ManyCase, float, double>(),
+          .entry_points = {describe<StepCase, float, double, BFloat16>(),
+                           describe<ManyCase, float, double, BFloat16>(),
                            describe<NonfiniteCase, float, double>()}};
 }
 

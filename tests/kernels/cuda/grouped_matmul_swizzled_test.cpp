@@ -213,7 +213,7 @@ TEST(SplitSegments, EveryFurtherPartHasAPlaceOfItsOwn) {
       offsets.push_back(offsets.back() + static_cast<int>(random() % 4 == 0 ? 0 : random() % 1500));
     }
     std::vector<float> memory(100);
-    const kernels::SegmentParts<float> parts{nullptr, memory.data(), 256, offsets.back()};
+    const kernels::SegmentParts<float> parts{nullptr, nullptr, memory.data(), 256, offsets.back()};
     std::set<float*> taken;
     std::size_t count = 0;
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {

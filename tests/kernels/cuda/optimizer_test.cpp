@@ -93,12 +93,8 @@ TYPED_TEST(CudaOptimizer, WideRungRefusesWhatIsNotAligned) {
   Parameter<TypeParam> parameter(8, 1, 1);
   const SgdParameter<TypeParam> p = parameter.view();
   Simt simt;
-  expect_error<Refusal>(
-      [&] {
-        run_rung(simt, "sgd_wide",
-                 SgdStep<TypeParam>{.w = p.w, .g = p.g, .m = p.m, .count = p.count});
-      },
-      "[sgd_wide] needs w, g and m 16-byte aligned");
+  expect_error<Refusal>([&] { run_rung(simt, "sgd_wide", SgdStep<TypeParam>{.parameter = p}); },
+                        "[sgd_wide] needs arrays 16-byte aligned");
 }
 
 /// Every rung on `Exec` over many parameters, and over none.
@@ -127,8 +123,9 @@ TYPED_TEST(CudaOptimizer, SizesOverTheGridAreRefusedBeforeTheLaunch) {
   constexpr std::int64_t kHuge = std::int64_t{1} << 62;
   Simt simt;
   for (const auto& rung : kernels::ladder<Simt, SgdStep<TypeParam>>()) {
-    expect_error<Refusal>([&] { run_rung(simt, rung, SgdStep<TypeParam>{.count = kHuge}); },
-                          "[" + std::string(rung.name) + "] blocks of ");
+    expect_error<Refusal>(
+        [&] { run_rung(simt, rung, SgdStep<TypeParam>{.parameter = {.count = kHuge}}); },
+        "[" + std::string(rung.name) + "] blocks of ");
   }
   const std::vector<SgdParameter<TypeParam>> parameters = {{.count = kHuge}};
   expect_error<Refusal>([&] { run(simt, SgdStepMany<TypeParam>{.parameters = parameters}); },

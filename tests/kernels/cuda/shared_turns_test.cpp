@@ -271,7 +271,7 @@ std::string row_of_matmul(const char* rung) {
 /// A row of the grouped product's: x · w, x · wᵀ, and the weight gradient.
 template <class Tile>
 std::string row_of_grouped(const char* rung) {
-  return fmt::format("| `{}` | {}x{} | {:.2f} | {:.2f} | {:.2f} |", rung, Tile::kRows, Tile::kCols,
+  return fmt::format("`{}` | {}x{} | {:.2f} | {:.2f} | {:.2f} |", rung, Tile::kRows, Tile::kCols,
                      turns_of<Tile, true, false>().a_product(),
                      turns_of<Tile, true, true>().a_product(),
                      turns_of<Tile, false, false>().a_product()) +
@@ -301,7 +301,10 @@ TEST(SharedTurns, AreWhatThePagesSay) {
                  {row_of_grouped<TensorCoreTile<MmaTf32, 64, 64>>("..._tensor_core_tf32"),
                   row_of_grouped<Small<MmaTf32, 2>>("..._swizzled_tf32"),
                   row_of_grouped<Large<MmaTf32, 64, 2>>("..._warps_64x64_tf32"),
-                  row_of_grouped<Large<MmaTf32, 64, 4>>("..._four_stages_tf32")});
+                  row_of_grouped<Large<MmaTf32, 64, 4>>("..._four_stages_tf32"),
+                  row_of_grouped<TensorCoreTile<MmaBf16, 64, 64>>("..._tensor_core"),
+                  row_of_grouped<Small<MmaBf16, 2>>("..._swizzled"),
+                  row_of_grouped<Large<MmaBf16, 64, 4>>("..._persistent")});
 }
 
 TEST(SharedTurns, OfSwizzledTilesAreTheSameForBothKindsOfOperands) {
