@@ -16,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 using xray::measure;
+using xray::measures_of;
 using xray::Measures;
 
 /// "97.5 %" of a part that is ideal, or "-" where there is none.

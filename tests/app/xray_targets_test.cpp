@@ -60,8 +60,8 @@ TEST_F(XrayTargetsTest, AnOperationHasThreePasses) {
   EXPECT_GT(run["compulsory"]["bytes"], 0.0);
 }
 
-/// The counts that the MoE layer is built for, gate product included, on the kernels as compiled: 6
-/// launches there, 10 back, 24 for a Hessian-vector product on the kept graph, and no wait.
+/// The layer with biased GELU experts, gate product and softmax included, on the kernels as compiled:
+/// docs/kernels/moe.md lists the launches. None of them may become more, and nothing waits.
 TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   const auto passes = [](const char* order) {
     const json made = document({"layer:moe", "--order", order});
@@ -73,8 +73,8 @@ TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   EXPECT_LE(passes("0")[0]["launched"], 6);
   const json there_and_back = passes("1");
   EXPECT_LE(there_and_back[0]["launched"], 6);
-  EXPECT_LE(there_and_back[1]["launched"], 10);
-  EXPECT_LE(passes("2")[2]["launched"], 24);
+  EXPECT_LE(there_and_back[1]["launched"], 12);
+  EXPECT_LE(passes("2")[2]["launched"], 31);
 }
 
 class XrayStepTest : public XrayTargetsTest, public testing::WithParamInterface<const char*> {};
