@@ -60,8 +60,9 @@ TEST_F(XrayTargetsTest, AnOperationHasThreePasses) {
   EXPECT_GT(run["compulsory"]["bytes"], 0.0);
 }
 
-/// The layer with biased GELU experts, gate product and softmax included, on the kernels as compiled:
-/// docs/kernels/moe.md lists the launches. None of them may become more, and nothing waits.
+/// The layer with biased GELU experts, gate product and softmax included, on the kernels as
+/// compiled: docs/kernels/moe.md lists the launches. None of them may become more, and nothing
+/// waits.
 TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   const auto passes = [](const char* order) {
     const json made = document({"layer:moe", "--order", order});
