@@ -152,7 +152,7 @@ if(SWITCHYARD_CUDA)
   endforeach()
   add_test(NAME workbench.xray
            COMMAND test_workbench_xray --gtest_brief=1
-                   "--gtest_filter=Cuda.*-*/standard:*cublas*:*cudnn*:*_loop/*:Cuda.moe/*_grouped/*:Cuda.m*/*/entry_point/*")
+                   "--gtest_filter=Cuda.*-*/standard:*cublas*:*cudnn*")
   set_tests_properties(workbench.xray PROPERTIES TIMEOUT 3600 LABELS nightly)
 endif()
 

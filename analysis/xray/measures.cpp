@@ -79,7 +79,8 @@ std::map<std::string, json> by_kernel(const json& run) {
       continue;
     }
     kernel["launched"] = kernel["launched"].get<int>() + 1;
-    for (const auto& [path, value] : launch.at("total").flatten().items()) {
+    const json counts = launch.at("total").flatten();
+    for (const auto& [path, value] : counts.items()) {
       if (!value.is_number()) continue;  // an object without fields
       json& sum = kernel["total"][json::json_pointer(path)];
       sum = (sum.is_null() ? 0 : sum.get<std::uint64_t>()) + value.get<std::uint64_t>();

@@ -17,6 +17,7 @@ namespace {
 using nlohmann::json;
 using xray::measure;
 using xray::Measures;
+using xray::measures_of;
 
 /// "97.5 %" of a part that is ideal, or "-" where there is none.
 std::string share(double ideal, double count) {

@@ -325,7 +325,10 @@ void moe_backward_mask_loop(Exec& exec, const MoeBackward<T>& a) {
         MoeBackward<T> one = a;
         one.shape.slots = rows;
         one.shape.experts = 1;
-        one.routes = {.offsets = segment.data(), .permutation = positions};
+        // One by one: of a braced list with designators that is assigned, nvcc 13.0 loses members.
+        one.routes = MoeRoutes{};
+        one.routes.offsets = segment.data();
+        one.routes.permutation = positions;
         one.experts = expert_weights(a.experts, s, e);
         one.u = a.u == nullptr ? nullptr : a.u + before * s.wide();
         one.gw_in = a.gw_in == nullptr ? nullptr : a.gw_in + e * s.wide() * s.width;

@@ -40,7 +40,7 @@ TEST_F(XrayTargetsTest, ALadderStandsSideBySide) {
   }
   const json& naive = made["ladder"].front()["total"]["global"];
   const json& best = made["ladder"].back()["total"]["global"];
-  EXPECT_EQ(best["sectors"], 2 * 8 * 64 * 4 / 32);
+  EXPECT_EQ(best["sectors"], 3 * 8 * 64 * 4 / 32);  // a row is read twice and written once
   EXPECT_EQ(best["sectors"], best["ideal_sectors"]);
   EXPECT_GT(naive["sectors"], 4 * best["sectors"].get<int>());
 }
@@ -60,8 +60,9 @@ TEST_F(XrayTargetsTest, AnOperationHasThreePasses) {
   EXPECT_GT(run["compulsory"]["bytes"], 0.0);
 }
 
-/// The counts that the MoE layer is built for, gate product included, on the kernels as compiled: 6
-/// launches there, 10 back, 24 for a Hessian-vector product on the kept graph, and no wait.
+/// The layer with biased GELU experts, gate product and softmax included, on the kernels as
+/// compiled: docs/kernels/moe.md lists the launches. None of them may become more, and nothing
+/// waits.
 TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   const auto passes = [](const char* order) {
     const json made = document({"layer:moe", "--order", order});
@@ -73,8 +74,8 @@ TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   EXPECT_LE(passes("0")[0]["launched"], 6);
   const json there_and_back = passes("1");
   EXPECT_LE(there_and_back[0]["launched"], 6);
-  EXPECT_LE(there_and_back[1]["launched"], 10);
-  EXPECT_LE(passes("2")[2]["launched"], 24);
+  EXPECT_LE(there_and_back[1]["launched"], 12);
+  EXPECT_LE(passes("2")[2]["launched"], 31);
 }
 
 class XrayStepTest : public XrayTargetsTest, public testing::WithParamInterface<const char*> {};
@@ -92,7 +93,7 @@ TEST_P(XrayStepTest, ATrainingStepIsCountedWhole) {
 }
 INSTANTIATE_TEST_SUITE_P(Heads, XrayStepTest,
                          testing::Values("dense", "soft_moe", "sparse_moe", "hard_moe"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& each) { return std::string(each.param); });
 
 TEST_F(XrayTargetsTest, BoundsSayWhatLimitsAndThatNothingWasMeasured) {
   const Arguments run{"softmax_forward", "rows=8", "columns=64", "--dtype", "float32"};

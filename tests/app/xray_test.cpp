@@ -28,11 +28,11 @@ TEST_F(XrayTest, ShowsTheWorstLineFirstWithItsText) {
   const ProgramResult made = run_switchyard(run + Arguments{"--json"});
   const auto document = nlohmann::json::parse(made.out);
   EXPECT_EQ(document["target"]["kind"], "file");
-  const auto& run = document["ladder"][0];
-  EXPECT_EQ(run["total"]["shared"]["turns"], 4 * 32 * 33);
-  EXPECT_EQ(run["total"]["global"]["sectors"], 4 * 32 * 8);
-  EXPECT_EQ(run["total"]["moved_bytes"], 4 * 32 * 8 * 32);
-  const auto& launch = run["launches"][0];
+  const auto& counted = document["ladder"][0];
+  EXPECT_EQ(counted["total"]["shared"]["turns"], 4 * 32 * 33);
+  EXPECT_EQ(counted["total"]["global"]["sectors"], 4 * 32 * 8);
+  EXPECT_EQ(counted["total"]["moved_bytes"], 4 * 32 * 8 * 32);
+  const auto& launch = counted["launches"][0];
   EXPECT_EQ(launch["grid"], (std::vector<int>{2, 2, 1}));
   EXPECT_EQ(launch["lines"][0]["text"], "y[to] = tile[tx][kSwizzled ? ty ^ tx : ty];");
 }
