@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts kernels of other origins under the X-ray, and ours for the same problems beside them.
 
-usage: elsewhere.py [--program switchyard] [--only NAME] [--keep FOLDER] [--require]
+usage: elsewhere.py [--program switchyard] [--only NAME] [--columns N] [--keep FOLDER] [--require]
 
 Triton and NVRTC make PTX without a GPU; `switchyard xray --check` runs it on the host, looks for races and compares
 the results with numpy's in float64. Prints a table in Markdown (docs/kernels/elsewhere.md shows one). Exit code 1 where
@@ -12,6 +12,7 @@ a kernel fails or differs, 77 where nothing could be made. --keep: leave PTX, ar
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,8 @@ def run_case(case, number, options, folder):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip() or f'exit code {done.returncode}')
-    return row_of(case, json.loads(done.stdout)['total'])
+    document = json.loads(done.stdout)
+    return row_of(case, document.get('ladder', [document])[0]['total'])
 
 
 def run_all(options, folder):
@@ -119,9 +121,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--program', default=os.path.join(elsewhere_ptx.ROOT, 'build', 'release', 'switchyard'))
     parser.add_argument('--only', help='only kernels with this in their name')
+    parser.add_argument('--columns', type=int, choices=range(1, 1025), metavar='N', default=elsewhere_cases.COLUMNS,
+                        help='columns of the kernels that work on rows, at most 1024 (default: %(default)s)')
     parser.add_argument('--keep', help='leave PTX, arguments and commands in this folder')
     parser.add_argument('--require', action='store_true', help='fail where a package is missing')
     options = parser.parse_args()
+    elsewhere_cases.COLUMNS = options.columns
+    if not shutil.which(options.program):
+        sys.exit(f"elsewhere: there is no program {options.program}: './run build' makes it")
     with tempfile.TemporaryDirectory() as temporary:
         rows, failed, missing = run_all(options, options.keep or temporary)
     print(table(rows), end='')
