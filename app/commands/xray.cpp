@@ -17,6 +17,7 @@
 #include "app/xray/targets.h"
 #include "app/xray/text.h"
 #include "app/xray_arguments.h"
+#include "app/xray_findings.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
@@ -49,6 +50,7 @@ struct Options {
   std::uint64_t lines = 12;
   std::optional<int> threads;
   bool check = false;
+  std::uint64_t findings = kernels::xray::LaunchOptions{}.most_findings;
 };
 
 /// The options that concern some kinds of targets alone.
