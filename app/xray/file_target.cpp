@@ -133,6 +133,8 @@ XrayRun xray_file(const std::string& file, const XrayFile& options,
       xray_parameters(*code.module().function(kernel), options.arguments, memory);
   XrayRun run{.name = fmt::format("{}:{}", file, kernel)};
   run.recording.launches.push_back(code.launch(kernel, shape, parameters, launch));
+  // What broke a rule explains a wrong result, so findings come first.
+  if (!run.recording.launches.back().findings.empty()) return run;
   check_xray_expectations(kernel, memory, options.expectations, options.tolerance);
   run.about["compared"] = options.expectations.size();  // a difference would have ended the run
   return run;
