@@ -36,8 +36,8 @@ std::string_view next_part(std::string_view& text) {
 
 class Reader {
  public:
-  Reader(Memory& memory, std::size_t position, const std::string& argument)
-      : memory_(memory), position_(position), argument_(argument) {}
+  Reader(Memory& memory, std::size_t position, const std::string& argument, const XraySizes& sizes)
+      : memory_(memory), position_(position), argument_(argument), sizes_(sizes) {}
 
   Value read(std::string_view text, const kernels::xray::Type* declared) {
     if (text.starts_with('{')) return read_structure(text);
@@ -70,13 +70,21 @@ class Reader {
 
   Value number(NumberType type, std::string_view text) const {
     std::string bytes;
-    require(append_number(type, text, bytes), "is no number of its type");
+    if (!append_number(type, text, bytes)) {
+      const auto size = size_value(text, sizes_.names);
+      require(size && append_number(type, std::to_string(*size), bytes),
+              "is no number of its type");
+    }
     return {bytes, bytes.size()};
   }
 
-  Value pointer(std::string_view data, Contents contents = Contents::kValues) {
-    std::byte* buffer = memory_.allocate(data.size(), name(), contents);
+  Value pointer(std::string_view data) {
+    std::byte* buffer = memory_.allocate(data.size(), name());
     if (!data.empty()) std::memcpy(buffer, data.data(), data.size());
+    return address_of(buffer);
+  }
+
+  static Value address_of(std::byte* buffer) {
     const auto address = reinterpret_cast<std::uint64_t>(buffer);
     return {std::string(reinterpret_cast<const char*>(&address), sizeof address), sizeof address};
   }
@@ -90,8 +98,10 @@ class Reader {
   Value make_buffer(std::string_view form, std::string_view rest) {
     NumberType type;
     require(parse_number_type(next_part(rest), type), "has an unknown type");
-    const auto count = parse_whole_number(next_part(rest));
-    require(count && *count <= kMostElements, "needs a count of at most 2^30");
+    const auto count = size_value(next_part(rest), sizes_.names);
+    const bool is_filled = form == "iota" || form == "random";
+    require(count && *count <= (is_filled ? kMostElements : kMostReserved),
+            is_filled ? "needs a count of at most 2^30" : "needs a count of at most 2^44");
     std::uint64_t seed = 1, below = 100;
     if (form == "random") {
       for (std::uint64_t* one : {&seed, &below}) {
@@ -103,14 +113,13 @@ class Reader {
       require(below > 0, "needs a limit above 0");
     }
     require(rest.empty(), "has parts too many");
-    if (form == "empty" || form == "out") return make_empty(type, *count, form == "out");
+    if (!is_filled) return reserve(type, *count, form);
     std::string data;
     std::mt19937_64 random(seed);
     for (std::uint64_t i = 0; i < *count; ++i) {
       const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
       const double value =
-          form == "zeros"  ? 0.0
-          : form == "iota" ? static_cast<double>(i)
+          form == "iota" ? static_cast<double>(i)
           : is_floating(type)
               ? 2 * unit - 1
               : static_cast<double>(static_cast<std::uint64_t>(unit * static_cast<double>(below)));
@@ -119,17 +128,18 @@ class Reader {
     return pointer(data);
   }
 
-  Value make_empty(NumberType type, std::uint64_t count, bool is_result) {
+  /// A buffer of zeros; of "empty" and "out" nobody is to rely on them.
+  Value reserve(NumberType type, std::uint64_t count, std::string_view form) {
     std::string element;
     append_value(type, 0, element);
-    const Value value = pointer(std::string(count * element.size(), '\0'), Contents::kUndefined);
-    std::uint64_t address = 0;
-    std::memcpy(&address, value.bytes.data(), sizeof address);
-    if (is_result) {
-      memory_.expect_result(reinterpret_cast<const void*>(address),
-                            static_cast<std::uint32_t>(element.size()));
+    const bool is_undefined = form != "zeros" && !sizes_.are_reserved;
+    std::byte* const buffer =
+        memory_.allocate(static_cast<std::size_t>(count) * element.size(), name(),
+                         is_undefined ? Contents::kUndefined : Contents::kValues);
+    if (form == "out" && is_undefined) {
+      memory_.expect_result(buffer, static_cast<std::uint32_t>(element.size()));
     }
-    return value;
+    return address_of(buffer);
   }
 
   Value read_npy_file(const std::string& path) { return pointer(read_npy(path).data); }
@@ -181,11 +191,13 @@ class Reader {
   }
 
   static constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
+  static constexpr std::uint64_t kMostReserved = std::uint64_t{1} << 44;
   static constexpr int kMostDepth = 32;
 
   Memory& memory_;
   std::size_t position_;
   const std::string& argument_;
+  const XraySizes& sizes_;
   int buffers_ = 0;
   int depth_ = 0;  ///< of the structure that is read
 };
@@ -193,7 +205,8 @@ class Reader {
 }  // namespace
 
 std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
-                                       const std::vector<std::string>& arguments, Memory& memory) {
+                                       const std::vector<std::string>& arguments, Memory& memory,
+                                       const XraySizes& sizes) {
   check<UsageError>(arguments.size() == kernel.parameters.size(),
                     "{} takes {} arguments, got {}: give one --arg for each", kernel.name,
                     kernel.parameters.size(), arguments.size());
@@ -201,8 +214,8 @@ std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Variable& parameter = kernel.variables[kernel.parameters[i]];
     const bool is_scalar = parameter.bytes == parameter.type.bytes();
-    const Value value =
-        Reader(memory, i, arguments[i]).read(arguments[i], is_scalar ? &parameter.type : nullptr);
+    const Value value = Reader(memory, i, arguments[i], sizes)
+                            .read(arguments[i], is_scalar ? &parameter.type : nullptr);
     check<UsageError>(value.bytes.size() == parameter.bytes,
                       "--arg {}: '{}' has {} bytes, the parameter {}", i, arguments[i],
                       value.bytes.size(), parameter.bytes);

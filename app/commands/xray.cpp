@@ -9,48 +9,32 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/xray_arguments.h"
+#include "app/xray_cache.h"
 #include "app/xray_findings.h"
+#include "app/xray_horizon.h"
+#include "app/xray_launch_options.h"
 #include "app/xray_report.h"
+#include "app/xray_shape.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
 #include "kernels/workbench/resources.h"
-#include "kernels/xray/xray.h"
+#include "kernels/xray/orders.h"
 
 namespace switchyard {
 namespace {
 
-using kernels::Dim3;
 using kernels::xray::Module;
 
 struct Options {
   std::string file, kernel, grid = "1", block = "32";
   std::vector<std::string> arguments;
   std::uint64_t shared = 0;
-  std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
+  XrayLaunchChoices launch;
+  std::string horizon;
   std::uint64_t lines = 12;
   std::optional<int> threads;
-  bool check = false;
-  std::uint64_t findings = kernels::xray::LaunchOptions{}.most_findings;
 };
-
-/// Reads "X", "X,Y" or "X,Y,Z".
-Dim3 parse_extent(const std::string& option, const std::string& text) {
-  unsigned parts[3] = {1, 1, 1};
-  std::string_view rest = text;
-  for (int i = 0; i < 3; ++i) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const auto value = parse_whole_number(part);
-    check<UsageError>(value && *value >= 1 && *value <= 2147483647,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to 2147483647, got '{}'",
-                      option, text);
-    parts[i] = static_cast<unsigned>(*value);
-    rest.remove_prefix(part.size());
-    if (rest.empty()) return {parts[0], parts[1], parts[2]};
-    rest.remove_prefix(1);
-  }
-  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
-}
 
 /// The kernel that is meant: its name in the file, its name as people write it, or a part of that
 /// which only one has; without any, the only one.
@@ -77,32 +61,56 @@ std::string choose_kernel(const Module& module, const std::string& wanted) {
                                found.size(), module.file(), list));
 }
 
+int horizon(const Options& options, const std::shared_ptr<const Module>& module,
+            const std::string& kernel) {
+  const bool has_limit = options.launch.limit != kernels::xray::LaunchOptions{}.instruction_limit;
+  const std::string& blocks = options.launch.blocks;
+  const XrayHorizon found = find_horizon({.module = module,
+                                          .kernel = kernel,
+                                          .grid = options.grid,
+                                          .block = options.block,
+                                          .arguments = options.arguments,
+                                          .shared = options.shared,
+                                          .blocks = blocks.empty() ? "first,last,random:8" : blocks,
+                                          .size = options.horizon,
+                                          .limit = has_limit ? options.launch.limit : 0});
+  if (json_wanted()) {
+    print_json(horizon_json(kernel, found));
+  } else {
+    print_text(horizon_text(kernel, found));
+  }
+  return kSuccess;
+}
+
 int xray(const Options& options) {
   check<UsageError>(options.file.ends_with(".ptx"),
                     "{}: expected a .ptx file, as 'nvcc -ptx -lineinfo' makes it", options.file);
   if (options.threads) set_thread_count(*options.threads);
+  const auto module = Module::parse(read_file(options.file), options.file);
+  const std::string kernel = choose_kernel(*module, options.kernel);
+  if (!options.horizon.empty()) return horizon(options, module, kernel);
   const kernels::LaunchShape shape{.grid = parse_extent("--grid", options.grid),
                                    .block = parse_extent("--block", options.block),
                                    .dynamic_shared_bytes = options.shared};
   kernels::xray::Memory memory;
-  kernels::xray::Code code(Module::parse(read_file(options.file), options.file), memory);
-  const std::string kernel = choose_kernel(code.module(), options.kernel);
+  kernels::xray::Code code(module, memory);
   const std::vector<std::byte> parameters =
-      xray_parameters(*code.module().function(kernel), options.arguments, memory);
-  kernels::xray::LaunchOptions launch;
-  launch.instruction_limit = options.limit;
-  launch.check = options.check;
-  launch.most_findings = static_cast<std::size_t>(options.findings);
-  const auto report = code.launch(kernel, shape, parameters, launch);
+      xray_parameters(*module->function(kernel), options.arguments, memory);
+  const auto report = kernels::xray::launch_in_orders(
+      code, memory, kernel, shape, parameters, launch_options(options.launch, shape.grid),
+      kernels::xray::hostile_schedules(options.launch.orders));
   const auto lines = xray_lines(report, options.file);
   if (json_wanted()) {
     nlohmann::json document = xray_json(report, lines);
-    document["checked"] = options.check;
+    document["checked"] = options.launch.check;
     document["findings"] = findings_json(report.findings);
+    if (report.cache) document["cache"] = cache_json(*report.cache, options.launch.schedule);
     print_json(document);
   } else {
     print_text(xray_text(report, lines, options.lines));
-    if (options.check) print_text(findings_text(report.findings));
+    if (report.cache) print_text(cache_text(*report.cache, options.launch.schedule));
+    if (options.launch.check || options.launch.orders > 0)
+      print_text(findings_text(report.findings));
   }
   return report.findings.empty() ? kSuccess : kFailed;
 }
@@ -131,17 +139,15 @@ Action add_xray(CLI::App& command) {
   command.add_option("--shared", options->shared, "Bytes of dynamic shared memory")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();
+  add_launch_options(command, options->launch);
   command
-      .add_option("--limit", options->limit,
-                  "Warp instructions after which the kernel counts as one that never ends")
-      ->check(whole_number(1, kAnySigned))
-      ->capture_default_str();
-  command.add_flag("--check", options->check,
-                   "Look for accesses out of bounds, values that were never written, races, "
-                   "divergent barriers and more; exit code 1 if anything is found");
-  command.add_option("--findings", options->findings, "With --check: end after so many findings")
-      ->check(whole_number(1, kAnySigned))
-      ->capture_default_str();
+      .add_option("--horizon", options->horizon,
+                  "Find the smallest value of this name, which arguments and --grid are written "
+                  "with, at which an index of 32 bits or a limit breaks: NAME or NAME:STEP; runs "
+                  "--blocks (first,last,random:8)")
+      ->type_name("NAME")
+      ->excludes("--check")
+      ->excludes("--cache");
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

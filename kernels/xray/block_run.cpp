@@ -101,6 +101,7 @@ void BlockRun::start(std::uint64_t block) {
     warp.pc.fill(launch_.program.entry);
     warp.copies.clear();
     warp.taints.clear();
+    warp.wraps.clear();
     warp.committed = {};
     for (const Special& special : launch_.program.specials) write_special(warp, special);
   }
@@ -109,12 +110,10 @@ void BlockRun::start(std::uint64_t block) {
 bool BlockRun::run_round() {
   bool moved = false, alive = false;
   const std::size_t count = block_.warps.size();
-  const std::size_t shift = decisions_ && decisions_->is_random()
-                                ? decisions_->below(static_cast<std::uint32_t>(count))
-                                : 0;
+  const bool is_random = decisions_ && decisions_->is_random();
+  const std::size_t shift = is_random ? decisions_->below(static_cast<std::uint32_t>(count)) : 0;
+  const bool is_backwards = decisions_ && (!is_random || decisions_->below(2) == 0);
   for (std::size_t i = 0; i < count; ++i) {
-    const bool is_backwards =
-        decisions_ && (!decisions_->is_random() || (decisions_->bits() & 1) != 0);
     const std::size_t at = (i + shift) % count;
     Warp& warp = block_.warps[is_backwards ? count - 1 - at : at];
     if (warp.alive != 0) moved |= run_warp(warp);

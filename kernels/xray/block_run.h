@@ -11,6 +11,7 @@
 #include "kernels/xray/checker.h"
 #include "kernels/xray/schedule.h"
 #include "kernels/xray/warp.h"
+#include "kernels/xray/wrap.h"
 
 namespace switchyard::kernels::xray {
 
@@ -68,6 +69,7 @@ class BlockRun {
   void run_instruction(Warp& warp, const Instruction& in, std::uint32_t lanes) const {
     warp.active = lanes;
     if (!warp.taints.empty()) Undefined::before(warp, in);
+    if (launch_.find_wraps) follow_wraps(warp, in);
     in.run(warp, in);
   }
   static void leave(Warp& warp, std::uint32_t lanes, std::uint32_t pc);

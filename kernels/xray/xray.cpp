@@ -118,14 +118,23 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   } else {
     memory_.trust_contents();
   }
-  const Launch launch{code, shape, std::move(parameters), memory_, checked ? &*checked : nullptr};
-  const bool in_order =
-      options.check || options.schedule.order != Order::kTogether || !options.blocks.empty();
+  std::optional<ReuseDistances> cache;
+  if (options.cache) cache.emplace();
+  const Launch launch{code,
+                      shape,
+                      std::move(parameters),
+                      memory_,
+                      checked ? &*checked : nullptr,
+                      cache ? &*cache : nullptr,
+                      options.find_wraps};
+  const bool in_order = options.check || options.cache || !options.blocks.empty() ||
+                        options.schedule.order != Order::kTogether;
   const std::vector<AccessCounts> counts =
       in_order ? run_in_order(launch, options.instruction_limit, options.schedule, options.blocks)
                : run_in_parallel(launch, options.instruction_limit);
 
   LaunchReport report;
+  if (cache) report.cache = cache->curve();
   if (checked) {
     report.findings = checked->findings.take();
     if (report.findings.size() < options.most_findings) {

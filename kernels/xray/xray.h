@@ -6,12 +6,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernels/common/dim3.h"
 #include "kernels/xray/access_count.h"
+#include "kernels/xray/cache.h"
 #include "kernels/xray/finding.h"
 #include "kernels/xray/kind.h"
 #include "kernels/xray/memory.h"
@@ -49,7 +51,8 @@ struct LaunchReport {
   std::uint64_t threads = 0;
   std::uint64_t warps = 0;
   Tally total;
-  std::vector<LineTally> lines;   ///< by file and line
+  std::vector<LineTally> lines;  ///< by file and line
+  std::optional<CacheCurve> cache;
   std::vector<Finding> findings;  ///< of a launch that was checked, in the order they came up
 };
 
@@ -61,6 +64,9 @@ struct LaunchOptions {
   bool check = false;
   std::size_t most_findings = 50;  ///< after so many the launch ends
   Schedule schedule{};
+  bool cache = false;  ///< measure the traffic with DRAM (CacheCurve), in the order of `schedule`
+  /// Follow indices of 32 bits that wrap around; one that becomes an address is a Fault.
+  bool find_wraps = false;
   std::vector<std::uint64_t> blocks{};  ///< run these alone; all if there are none
   /// As a GPU of compute capability 9.0 has it.
   LaunchLimits limits{.dynamic_shared_bytes = std::size_t{227} << 10};

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -16,7 +17,7 @@
 #include <vector>
 
 #include "kernels/api/error.h"
-#include "kernels/xray/xray.h"
+#include "kernels/xray/orders.h"
 #include "tests/kernels/cuda_runtime/fake_cuda.h"
 
 namespace {
@@ -97,6 +98,12 @@ void note_memory(const Blocks& blocks) {
   }
 }
 
+/// In how many hostile orders each launch is run besides the usual one.
+int hostile_orders() {
+  static const char* const text = std::getenv("SWITCHYARD_XRAY_ORDERS");
+  return text == nullptr ? 0 : std::atoi(text);
+}
+
 cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments,
                    std::size_t shared_bytes) {
   Machine& machine = Machine::instance();
@@ -118,7 +125,9 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     note_memory(blocks);
     xray::LaunchOptions options;
     options.check = true;
-    const xray::LaunchReport report = code.launch(name, shape, parameters, options);
+    const xray::LaunchReport report =
+        xray::launch_in_orders(code, Machine::instance().memory, name, shape, parameters, options,
+                               xray::hostile_schedules(hostile_orders()));
     if (!report.findings.empty()) throw xray::Fault(report.findings[0]);
   });
   return cudaSuccess;
