@@ -44,8 +44,8 @@ kernels::Dim3 parse_extent(const std::string& option, const std::string& text,
   for (unsigned& part : parts) {
     const auto value = size_value(next_part(rest, ','), names);
     check<UsageError>(value && *value >= 1 && *value <= kMost,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to {}, got '{}'", option,
-                      kMost, text);
+                      "{}: expected X, X,Y or X,Y,Z of numbers from 1 to {}, got '{}'{}", option,
+                      kMost, text, value ? fmt::format(", of which one is {}", *value) : "");
     part = static_cast<unsigned>(*value);
     if (rest.empty()) return {parts[0], parts[1], parts[2]};
   }

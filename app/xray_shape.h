@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "app/size_expression.h"
-#include "kernels/common/dim3.h"
-#include "kernels/xray/schedule.h"
+#include "kernels/xray/xray.h"
 
 namespace switchyard {
 
