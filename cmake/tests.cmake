@@ -153,10 +153,13 @@ if(SWITCHYARD_CUDA)
     set_tests_properties(workbench.xray.${family} PROPERTIES TIMEOUT ${_timeout} LABELS kernels
                          FAIL_REGULAR_EXPRESSION " 0 tests from")
   endforeach()
+  # Each launch once more in five hostile orders of threads: the bits must be the same.
+  foreach(family gather shape)
+    set_property(TEST workbench.xray.${family} PROPERTY ENVIRONMENT "SWITCHYARD_XRAY_ORDERS=5")
+  endforeach()
   add_test(NAME workbench.xray
            COMMAND test_workbench_xray --gtest_brief=1
                    "--gtest_filter=Cuda.*-*/standard:*cublas*:*cudnn*:*_loop/*:Cuda.moe/*_grouped/*:Cuda.m*/*/entry_point/*")
-  # Each launch once more in five hostile orders of threads: the bits must be the same.
   set_tests_properties(workbench.xray PROPERTIES TIMEOUT 3600 LABELS nightly
                        ENVIRONMENT "SWITCHYARD_XRAY_ORDERS=5")
 endif()
