@@ -109,6 +109,18 @@ TEST(XrayChecker, FindsABarrierThatPartOfAWarpReaches) {
       check(neighbours("setp.lt.u32 %p1, %r1, 32;\n@%p1 bar.sync 1, 32;\nbar.sync 0;"), 64));
 }
 
+TEST(XrayChecker, CopiesOfOneBarrierAreOne) {
+  // Each half of a warp waits at a bar.sync of its own, of one line of the source or of two.
+  const auto parted = [](const std::string& second_line) {
+    return neighbours(
+        "setp.lt.u32 %p1, %r1, 16;\n@%p1 bra A;\n.loc 1 7 0\nbar.sync 0;\nbra B;\n"
+        "A:\n.loc 1 " +
+        second_line + " 0\nbar.sync 0;\nB:");
+  };
+  EXPECT_NO_THROW(check(parted("7"), 64));
+  expect_error([&] { check(parted("8"), 64); }, "a divergent barrier: 16 of the warp's 32");
+}
+
 std::string copies(const std::string& wait, const std::string& last) {
   return neighbours("bar.sync 0;",
                     "bar.sync 0;\nshl.b32 %r8, %r1, 4;\nadd.u32 %r8, %r8, %r6;\n"
