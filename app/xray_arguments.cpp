@@ -32,12 +32,12 @@ std::string_view next_part(std::string_view& text) {
 
 class Reader {
  public:
-  Reader(Memory& memory, std::size_t position, const std::string& argument)
-      : memory_(memory), position_(position), argument_(argument) {}
+  Reader(Memory& memory, std::size_t position, const std::string& argument, const XraySizes& sizes)
+      : memory_(memory), position_(position), argument_(argument), sizes_(sizes) {}
 
   Value read(std::string_view text, const kernels::xray::Type* declared) {
     if (text.starts_with('{')) return read_structure(text);
-    const auto buffer = read_xray_buffer(text, "--arg " + std::to_string(position_));
+    const auto buffer = read_xray_buffer(text, "--arg " + std::to_string(position_), sizes_);
     if (buffer) return pointer(*buffer);
     std::string_view rest = text;
     const std::string_view form = next_part(rest);
@@ -63,7 +63,11 @@ class Reader {
 
   Value number(NumberType type, std::string_view text) const {
     std::string bytes;
-    require(append_number(type, text, bytes), "is no number of its type");
+    if (!append_number(type, text, bytes)) {
+      const auto size = size_value(text, sizes_.names);
+      require(size && append_number(type, std::to_string(*size), bytes),
+              "is no number of its type");
+    }
     return {bytes, bytes.size()};
   }
 
@@ -117,6 +121,7 @@ class Reader {
   std::size_t position_;
   const std::string& argument_;
   std::uint64_t buffers_ = 0;
+  const XraySizes& sizes_;
   int depth_ = 0;  ///< of the structure that is read
 };
 
@@ -128,7 +133,8 @@ std::string xray_buffer_name(std::uint64_t argument, std::uint64_t buffer) {
 }
 
 std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
-                                       const std::vector<std::string>& arguments, Memory& memory) {
+                                       const std::vector<std::string>& arguments, Memory& memory,
+                                       const XraySizes& sizes) {
   check<UsageError>(arguments.size() == kernel.parameters.size(),
                     "{} takes {} arguments, got {}: give one --arg for each", kernel.name,
                     kernel.parameters.size(), arguments.size());
@@ -136,8 +142,8 @@ std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Variable& parameter = kernel.variables[kernel.parameters[i]];
     const bool is_scalar = parameter.bytes == parameter.type.bytes();
-    const Value value =
-        Reader(memory, i, arguments[i]).read(arguments[i], is_scalar ? &parameter.type : nullptr);
+    const Value value = Reader(memory, i, arguments[i], sizes)
+                            .read(arguments[i], is_scalar ? &parameter.type : nullptr);
     check<UsageError>(value.bytes.size() == parameter.bytes,
                       "--arg {}: '{}' has {} bytes, the parameter {}", i, arguments[i],
                       value.bytes.size(), parameter.bytes);

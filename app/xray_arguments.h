@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/xray_buffer.h"
 #include "kernels/xray/memory.h"
 #include "kernels/xray/module.h"
 
@@ -23,7 +24,15 @@ inline constexpr const char* kXrayArgumentHelp =
   FILE.npy                       a buffer with the file's numbers
   FILE.safetensors:TENSOR        a buffer with a tensor
   {ARGUMENT, ARGUMENT ...}       a structure passed by value, each field aligned to its size
-TYPE is one of i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64.)";
+TYPE is one of i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64.
+A COUNT or a whole number VALUE, and each part of --grid and --block, may be an expression of + - * /
+and parentheses: zeros:f32:64*1024. With --horizon n it may name n: --horizon n --grid '(n+255)/256'
+--arg zeros:f32:n --arg n.)";
+
+/// Buffers take address space alone, and all of them count as written. iota and random, which
+/// would fill theirs, are refused above 2^30 elements.
+bool are_reserved = false;
+};
 
 /// What the buffers of arguments are named in messages: "argument 2", and from the second buffer of
 /// a structure on "argument 2 (buffer 2)".
@@ -34,6 +43,6 @@ std::string xray_buffer_name(std::uint64_t argument, std::uint64_t buffer);
 /// file that cannot be read.
 std::vector<std::byte> xray_parameters(const kernels::xray::Function& kernel,
                                        const std::vector<std::string>& arguments,
-                                       kernels::xray::Memory& memory);
+                                       kernels::xray::Memory& memory, const XraySizes& sizes = {});
 
 }  // namespace switchyard

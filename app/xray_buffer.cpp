@@ -1,6 +1,7 @@
 #include "app/xray_buffer.h"
 
 #include <algorithm>
+#include <bit>
 #include <random>
 
 #include "app/option_values.h"
@@ -15,12 +16,12 @@ namespace {
 /// Of buffers whose elements are written one by one.
 constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
 /// Zeros take no memory before a kernel touches them, so that sizes beyond 2^32 can be tried.
-constexpr std::uint64_t kMostZeros = std::uint64_t{1} << 40;
+constexpr std::uint64_t kMostZeros = std::uint64_t{1} << 44;
 
 class Reader {
  public:
-  Reader(std::string_view text, std::string_view subject)
-      : text_(text), rest_(text), subject_(subject) {}
+  Reader(std::string_view text, std::string_view subject, const XraySizes& sizes)
+      : text_(text), rest_(text), subject_(subject), sizes_(sizes) {}
 
   std::optional<XrayBuffer> read() {
     if (text_.ends_with(".npy")) return read_npy_file();
@@ -55,8 +56,9 @@ class Reader {
   }
 
   std::uint64_t count(std::uint64_t most) {
-    const auto found = parse_whole_number(next_part(':'));
-    require(found && *found <= most, fmt::format("needs a count of at most {}", most));
+    const auto found = size_value(next_part(':'), sizes_.names);
+    require(found && *found <= most,
+            fmt::format("needs a count of at most 2^{}", std::countr_zero(most)));
     return *found;
   }
 
@@ -67,7 +69,9 @@ class Reader {
     return *found;
   }
 
+  /// Of reserved buffers nobody is to ask what was written to them.
   XrayBuffer zeros(XrayContents contents) {
+    if (sizes_.are_reserved) contents = XrayContents::kValues;
     XrayBuffer buffer{type(), count(kMostZeros), {}, contents};
     require(rest_.empty(), "has parts too many");
     return buffer;
@@ -148,12 +152,14 @@ class Reader {
   }
 
   std::string_view text_, rest_, subject_;
+  const XraySizes& sizes_;
 };
 
 }  // namespace
 
-std::optional<XrayBuffer> read_xray_buffer(std::string_view text, std::string_view subject) {
-  return Reader(text, subject).read();
+std::optional<XrayBuffer> read_xray_buffer(std::string_view text, std::string_view subject,
+                                           const XraySizes& sizes) {
+  return Reader(text, subject, sizes).read();
 }
 
 }  // namespace switchyard

@@ -17,12 +17,15 @@
 #include "app/xray/targets.h"
 #include "app/xray/text.h"
 #include "app/xray_arguments.h"
+#include "app/xray_cache.h"
 #include "app/xray_findings.h"
+#include "app/xray_horizon.h"
+#include "app/xray_launch_options.h"
 #include "app/xray_report.h"
 #include "engine/core/check.h"
 #include "engine/core/threads.h"
 #include "engine/io/json.h"
-#include "kernels/xray/xray.h"
+#include "kernels/xray/orders.h"
 
 namespace switchyard {
 namespace {
@@ -46,11 +49,10 @@ struct Options {
   XrayPageOptions page;
   std::optional<std::string> gpu;
   std::string budget, write_budget, diff;
-  std::uint64_t limit = kernels::xray::LaunchOptions{}.instruction_limit;
+  XrayLaunchChoices launch;
+  std::string horizon;
   std::uint64_t lines = 12;
   std::optional<int> threads;
-  bool check = false;
-  std::uint64_t findings = kernels::xray::LaunchOptions{}.most_findings;
 };
 
 /// The options that concern some kinds of targets alone.
@@ -68,6 +70,8 @@ const std::vector<Concern>& concerns() {
                                            {"--expect", {kFile}},
                                            {"--tolerance", {kFile}},
                                            {"--shared", {kFile}},
+                                           {"--blocks", {kFile}},
+                                           {"--horizon", {kFile}},
                                            {"NAME=VALUE", {kKernels, kLayer}},
                                            {"--dtype", {kKernels, kOperation, kLayer, kStep}},
                                            {"--order", {kOperation, kLayer}},
@@ -102,14 +106,13 @@ int print_difference(const nlohmann::json& before, const nlohmann::json& documen
 
 std::vector<XrayRun> run_target(const Options& options, const std::optional<xray::Gpu>& gpu) {
   const XrayTargetKind kind = kind_of(options.target.name);
-  const kernels::xray::LaunchOptions launch{.instruction_limit = options.limit,
-                                            .check = options.check,
-                                            .film = film_options(options.page),
-                                            .most_findings = options.findings};
+  const auto film = film_options(options.page);
   if (kind == XrayTargetKind::kFile) {
-    return {xray_file(options.target.name, options.file, launch)};
+    return {xray_file(options.target.name, options.file, options.launch, film)};
   }
-  XrayMachineOptions of_machine{.launch = launch};
+  XrayMachineOptions of_machine{.launch = launch_options(options.launch, {}),
+                                .orders = options.launch.orders};
+  of_machine.launch.film = film;
   if (gpu) {
     of_machine.multiprocessors = gpu->multiprocessors;
     of_machine.cache_bytes = static_cast<std::uint64_t>(gpu->cache_bytes);
@@ -145,11 +148,14 @@ void print_document(const Options& options, const nlohmann::json& document,
   if (kind_of(options.target.name) == XrayTargetKind::kFile && !options.gpu) {
     const auto& report = runs.front().recording.launches.front();
     print_text(xray_text(report, xray_lines(report, options.target.name), options.lines));
+    if (report.cache) {
+      print_text(cache_text(*report.cache, kernels::xray::text(report.schedule)));
+    }
   } else {
     print_text(document_text(document, options.lines));
   }
   const auto findings = findings_of(runs);
-  if (options.check) print_text(findings_text(findings));
+  if (options.launch.check || options.launch.orders > 0) print_text(findings_text(findings));
   if (!options.file.expectations.empty() && findings.empty()) {
     print_text("  results: as expected\n");
   }
@@ -169,8 +175,20 @@ void require_results(const nlohmann::json& document) {
                     document["ladder"][0]["reason"].get<std::string>());
 }
 
+int print_horizon(const Options& options) {
+  const XrayHorizon found =
+      xray_file_horizon(options.target.name, options.file, options.launch, options.horizon);
+  if (json_wanted()) {
+    print_json(horizon_json(found));
+  } else {
+    print_text(horizon_text(found));
+  }
+  return kSuccess;
+}
+
 int run_xray(const Options& options) {
   if (options.threads) set_thread_count(*options.threads);
+  if (!options.horizon.empty()) return print_horizon(options);
   std::optional<xray::Gpu> gpu;
   if (options.gpu) gpu = xray::find_gpu(*options.gpu);
   std::optional<nlohmann::json> before;
@@ -181,7 +199,7 @@ int run_xray(const Options& options) {
   const std::vector<XrayRun> runs = run_target(options, gpu);
   for (const XrayRun& run : runs) ladder.push_back(run_json(run, ptx));
   nlohmann::json document =
-      xray_document(target_json(options.target), options.check, std::move(ladder));
+      xray_document(target_json(options.target), options.launch.check, std::move(ladder));
   if (gpu) xray::add_bounds(document, *gpu);
   if (!options.budget.empty()) return compare_with_budget(document, options.budget);
   require_results(document);
@@ -241,17 +259,15 @@ Action add_xray(CLI::App& command) {
       ->excludes(budget);
   add_xray_file_options(command, options->file);
   add_xray_page_options(command, options->page);
+  add_launch_options(command, options->launch);
   command
-      .add_option("--limit", options->limit,
-                  "Warp instructions after which the kernel counts as one that never ends")
-      ->check(whole_number(1, kAnySigned))
-      ->capture_default_str();
-  command.add_flag("--check", options->check,
-                   "Look for accesses out of bounds, values that were never written, races, "
-                   "divergent barriers and more; exit code 1 if anything is found");
-  command.add_option("--findings", options->findings, "With --check: end after so many findings")
-      ->check(whole_number(1, kAnySigned))
-      ->capture_default_str();
+      .add_option("--horizon", options->horizon,
+                  "Find the smallest value of this name, which arguments and --grid are written "
+                  "with, at which an index of 32 bits or a limit breaks: NAME or NAME:STEP; runs "
+                  "--blocks (first,last,random:8)")
+      ->type_name("NAME")
+      ->excludes("--check")
+      ->excludes("--cache");
   command.add_option("--lines", options->lines, "Show so many source lines, the worst first")
       ->check(whole_number(0, kAnySigned))
       ->capture_default_str();

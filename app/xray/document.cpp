@@ -3,9 +3,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/xray_cache.h"
 #include "app/xray_findings.h"
 #include "app/xray_report.h"
 #include "kernels/workbench/resources.h"
+#include "kernels/xray/orders.h"
 
 namespace switchyard {
 namespace {
@@ -62,6 +64,9 @@ json launch_json(const LaunchReport& report, const std::filesystem::path& ptx,
   launch["pass"] = pass;
   launch["total"] = counts_json(report.total);
   launch["findings"] = findings_json(report.findings);
+  if (report.cache) {
+    launch["cache"] = cache_json(*report.cache, kernels::xray::text(report.schedule));
+  }
   return launch;
 }
 

@@ -9,15 +9,16 @@
 #include "app/option_values.h"
 #include "app/xray_arguments.h"
 #include "app/xray_expect.h"
+#include "app/xray_shape.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "kernels/workbench/resources.h"
 #include "kernels/xray/compile.h"
+#include "kernels/xray/orders.h"
 
 namespace switchyard {
 namespace {
 
-using kernels::Dim3;
 using kernels::xray::Module;
 
 /// Says what is wrong with the name of an architecture; empty if nothing is.
@@ -66,23 +67,6 @@ std::string choose_kernel(const Module& module, const std::string& wanted) {
 
 }  // namespace
 
-kernels::Dim3 parse_extent(const std::string& option, const std::string& text, unsigned least) {
-  unsigned parts[3] = {least, least, least};
-  std::string_view rest = text;
-  for (int i = 0; i < 3; ++i) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const auto value = parse_whole_number(part);
-    check<UsageError>(value && *value >= least && *value <= 2147483647,
-                      "{}: expected X, X,Y or X,Y,Z of numbers from {} to 2147483647, got '{}'",
-                      option, least, text);
-    parts[i] = static_cast<unsigned>(*value);
-    rest.remove_prefix(part.size());
-    if (rest.empty()) return {parts[0], parts[1], parts[2]};
-    rest.remove_prefix(1);
-  }
-  throw UsageError(fmt::format("{}: has more than three parts: '{}'", option, text));
-}
-
 void add_xray_file_options(CLI::App& command, XrayFile& options) {
   command
       .add_option("--kernel", options.kernel,
@@ -120,24 +104,50 @@ void add_xray_file_options(CLI::App& command, XrayFile& options) {
       ->capture_default_str();
 }
 
+XrayFileKernel load_xray_file(const std::string& file, const XrayFile& options) {
+  const std::string ptx_file = std::filesystem::path(file).replace_extension(".ptx").string();
+  auto module = Module::parse(read_ptx(file, options.architecture), ptx_file);
+  std::string kernel = choose_kernel(*module, options.kernel);
+  return {std::move(module), std::move(kernel)};
+}
+
 XrayRun xray_file(const std::string& file, const XrayFile& options,
-                  const kernels::xray::LaunchOptions& launch) {
+                  const XrayLaunchChoices& choices,
+                  const std::optional<kernels::xray::FilmOptions>& film) {
+  const auto [module, kernel] = load_xray_file(file, options);
   const kernels::LaunchShape shape{.grid = parse_extent("--grid", options.grid),
                                    .block = parse_extent("--block", options.block),
                                    .dynamic_shared_bytes = options.shared};
   kernels::xray::Memory memory;
-  const std::string ptx_file = std::filesystem::path(file).replace_extension(".ptx").string();
-  kernels::xray::Code code(Module::parse(read_ptx(file, options.architecture), ptx_file), memory);
-  const std::string kernel = choose_kernel(code.module(), options.kernel);
+  kernels::xray::Code code(module, memory);
   const std::vector<std::byte> parameters =
-      xray_parameters(*code.module().function(kernel), options.arguments, memory);
+      xray_parameters(*module->function(kernel), options.arguments, memory);
+  kernels::xray::LaunchOptions launch = launch_options(choices, shape.grid);
+  launch.film = film;
   XrayRun run{.name = fmt::format("{}:{}", file, kernel)};
-  run.recording.launches.push_back(code.launch(kernel, shape, parameters, launch));
+  run.recording.launches.push_back(
+      launch_in_orders(code, memory, kernel, shape, parameters, launch,
+                       kernels::xray::hostile_schedules(choices.orders)));
   // What broke a rule explains a wrong result, so findings come first.
   if (!run.recording.launches.back().findings.empty()) return run;
   check_xray_expectations(kernel, memory, options.expectations, options.tolerance);
   run.about["compared"] = options.expectations.size();  // a difference would have ended the run
   return run;
+}
+
+XrayHorizon xray_file_horizon(const std::string& file, const XrayFile& options,
+                              const XrayLaunchChoices& choices, const std::string& size) {
+  const bool has_limit = choices.limit != kernels::xray::LaunchOptions{}.instruction_limit;
+  const auto [module, kernel] = load_xray_file(file, options);
+  return find_horizon({.module = module,
+                       .kernel = kernel,
+                       .grid = options.grid,
+                       .block = options.block,
+                       .arguments = options.arguments,
+                       .shared = options.shared,
+                       .blocks = choices.blocks.empty() ? "first,last,random:8" : choices.blocks,
+                       .size = size,
+                       .limit = has_limit ? choices.limit : 0});
 }
 
 }  // namespace switchyard

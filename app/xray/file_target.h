@@ -2,17 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/xray/run.h"
-#include "kernels/xray/xray.h"
+#include "app/xray_horizon.h"
+#include "app/xray_launch_options.h"
+#include "kernels/xray/film.h"
+#include "kernels/xray/module.h"
 
 namespace switchyard {
-
-/// Reads "X", "X,Y" or "X,Y,Z", whole numbers of at least `least`, which those have that are not
-/// said. Errors: UsageError naming `option`.
-kernels::Dim3 parse_extent(const std::string& option, const std::string& text, unsigned least = 1);
 
 /// What a user says of a kernel that comes in a file, and of its launch.
 struct XrayFile {
@@ -27,10 +28,26 @@ struct XrayFile {
 
 void add_xray_file_options(CLI::App& command, XrayFile& options);
 
-/// Runs the kernel of `file` once and compares its results with what is expected of them. Errors:
-/// UsageError for options that cannot be read; Error for the file, for what goes wrong in the
-/// kernel, and for a result that differs.
+/// The module of a file, and the name in it of the kernel that is meant.
+struct XrayFileKernel {
+  std::shared_ptr<const kernels::xray::Module> module;
+  std::string kernel;
+};
+
+/// Errors: UsageError for a kernel that is not there; Error for a file that cannot be read or
+/// compiled.
+XrayFileKernel load_xray_file(const std::string& file, const XrayFile& options);
+
+/// Runs the kernel of `file` and compares its results with what is expected of them, unless the
+/// checker has found something. Errors: those of load_xray_file(); UsageError for options that
+/// cannot be read; Error for what goes wrong in the kernel, and for a result that differs.
 XrayRun xray_file(const std::string& file, const XrayFile& options,
-                  const kernels::xray::LaunchOptions& launch);
+                  const XrayLaunchChoices& choices,
+                  const std::optional<kernels::xray::FilmOptions>& film);
+
+/// The smallest value of `size`, which grid and arguments are written with, at which the kernel
+/// breaks. Errors: those of load_xray_file() and find_horizon().
+XrayHorizon xray_file_horizon(const std::string& file, const XrayFile& options,
+                              const XrayLaunchChoices& choices, const std::string& size);
 
 }  // namespace switchyard

@@ -14,6 +14,7 @@ using kernels::xray::Machine;
 XrayMachine::XrayMachine(const XrayMachineOptions& options) {
   Machine& machine = Machine::install();
   machine.options = options.launch;
+  machine.orders = options.orders;
   if (options.multiprocessors > 0) machine.multiprocessors = options.multiprocessors;
   if (options.cache_bytes > 0) machine.cache_bytes = static_cast<int>(options.cache_bytes);
 }

@@ -10,6 +10,7 @@ namespace switchyard {
 
 struct XrayMachineOptions {
   kernels::xray::LaunchOptions launch;
+  int orders = 0;           ///< further ones of each launch, whose results are compared
   int multiprocessors = 0;  ///< 0: the machine's own, an H100's
   std::uint64_t cache_bytes = 0;
 };

@@ -6,8 +6,8 @@
 
 #include "analysis/xray/page.h"
 #include "app/option_values.h"
-#include "app/xray/file_target.h"
 #include "app/xray_details.h"
+#include "app/xray_shape.h"
 #include "engine/io/files.h"
 
 namespace switchyard {
@@ -32,8 +32,8 @@ void add_xray_page_options(CLI::App& command, XrayPageOptions& options) {
 
 std::optional<kernels::xray::FilmOptions> film_options(const XrayPageOptions& options) {
   if (options.html.empty()) return std::nullopt;
-  return kernels::xray::FilmOptions{.block = parse_extent("--film-block", options.film_block, 0),
-                                    .warp = options.film_warp};
+  return kernels::xray::FilmOptions{
+      .block = parse_extent("--film-block", options.film_block, {}, 0), .warp = options.film_warp};
 }
 
 void write_xray_page(const std::string& html, nlohmann::json document,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/xray/cache.h"
 #include "kernels/xray/checker.h"
 #include "kernels/xray/lanes.h"
 #include "kernels/xray/memory_place.h"
@@ -165,11 +166,27 @@ void check_arrays(const Warp& warp, const Instruction& in, Use use, std::uint32_
        static_cast<std::uint64_t>(offset / static_cast<std::int64_t>(bytes))});
 }
 
-void count(const Warp& warp, const Instruction& in, Space space, std::uint32_t bytes,
+void note_sectors(ReuseDistances& cache, Use use, std::uint32_t lanes, const Access& access) {
+  std::uint64_t sectors[kLanes];
+  const std::uint32_t count = sectors_of(access.address, lanes, sectors);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (use == Use::kLoad) {
+      cache.load(sectors[i]);
+    } else if (use == Use::kStore) {
+      cache.store(sectors[i]);
+    } else {
+      cache.update(sectors[i]);
+    }
+  }
+}
+
+void count(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
            std::uint32_t lanes, const Access& access) {
   AccessCounts& counts = counts_of(warp, in);
   if (space == Space::kGlobal) {
     count_global(counts, access.address, lanes, bytes);
+    ReuseDistances* const cache = warp.block->launch->cache;
+    if (cache != nullptr) note_sectors(*cache, use, lanes, access);
   } else if (space == Space::kShared) {
     count_shared(counts, access.address, lanes, bytes);
   } else if (space == Space::kLocal && in.option != kCallParameter) {
@@ -265,7 +282,7 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use 
       resolve_global(warp, in, space, use, bytes, good, access);
       break;
   }
-  count(warp, in, space, bytes, good, access);
+  count(warp, in, space, use, bytes, good, access);
   Film* const film = warp.block->film;
   if (film != nullptr && film->options().warp == warp.index) {
     film->add(warp, in, space, use, bytes, good, access);

@@ -104,6 +104,17 @@ void count_global(AccessCounts& counts, const std::uint64_t* address, std::uint3
   counts.ideal_sectors += (different * bytes + 31) / 32;
 }
 
+std::uint32_t sectors_of(const std::uint64_t* address, std::uint32_t lanes,
+                         std::uint64_t (&sectors)[32]) {
+  SmallSet known;
+  std::uint32_t count = 0;
+  // An access is aligned to its size, at most a sector, and so lies in one.
+  for_each_address(address, lanes, [&](std::uint64_t at) {
+    if (known.add(at / 32)) sectors[count++] = at / 32;
+  });
+  return count;
+}
+
 void count_shared(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes,
                   std::uint32_t bytes) {
   if (lanes == 0) return;

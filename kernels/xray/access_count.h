@@ -27,6 +27,9 @@ struct AccessCounts {
 /// Counts a request to global memory: `bytes` bytes from address[i] on, for each lane of `lanes`.
 void count_global(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes,
                   std::uint32_t bytes);
+/// The different sectors of such a request, in the order of its lanes. Returns how many there are.
+std::uint32_t sectors_of(const std::uint64_t* address, std::uint32_t lanes,
+                         std::uint64_t (&sectors)[32]);
 /// Counts a request to shared memory. Its 32 banks are 4 bytes wide and hand out one word each per
 /// turn. Accesses of 8 bytes are served half a warp at a time, those of 16 a quarter; each part
 /// with an active lane takes as many turns as the bank that is asked for most words.

@@ -34,7 +34,7 @@ bool reaches_shared(const Instruction& in) {
 void find_arrays(Program& program, const std::vector<ArraySet>& named) {
   const bool are_known =
       std::none_of(named.begin(), named.end(), [](ArraySet set) { return (set & kOthers) != 0; });
-  if (!are_known || program.shared_variables.size() < 2) return;
+  if (!are_known || program.shared_variables.empty()) return;
   std::unordered_map<Slot, ArraySet> of_register;
   const auto set_of = [&](std::size_t i) {
     const Instruction& in = program.code[i];

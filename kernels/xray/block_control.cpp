@@ -162,13 +162,16 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
   if (number >= block_.barriers.size()) {
     fail(warp, in, first, fmt::format("there are 16 barriers, this is number {}", number));
   }
-  if (decisions_ && in.count == kAlignedBarrier && lanes != warp.alive && !group.is_gathered) {
+  const bool waits_for_warp = decisions_ || checker_;
+  if (waits_for_warp && warp.parked == 0 && !group.is_gathered) met_[warp.index] = warp.alive;
+  if (waits_for_warp && in.count == kAlignedBarrier && lanes != warp.alive && !group.is_gathered) {
     leave(warp, lanes, group.pc);
     leave(warp, group.lanes & ~lanes, in.next);
     warp.parked |= lanes;
     return false;
   }
-  check_arrival(warp, in, lanes);
+  // A schedule that splits warps may bring lanes here before others of theirs have left.
+  check_arrival(warp, in, lanes, decisions_ ? warp.alive : met_[warp.index]);
   if (checker_) checker_->order().arrive(warp.index, number);
   Barrier& barrier = block_.barriers[number];
   const auto count = static_cast<std::uint32_t>(std::popcount(lanes));
@@ -200,14 +203,35 @@ bool BlockRun::arrive(Warp& warp, Group& group, const Instruction& in, std::uint
 }
 
 /// A bar.sync is for whole warps: what lanes of a parted warp do at one is not defined.
-void BlockRun::check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
-  if (!checker_ || in.count != kAlignedBarrier || lanes == warp.alive) return;
+void BlockRun::check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes,
+                             std::uint32_t expected) const {
+  if (!checker_ || in.count != kAlignedBarrier || lanes == expected) return;
+  if (wait_at_copies(warp, in, expected & ~lanes)) return;
   if (checker_->is_known(in, Detector::kDivergentBarrier)) return;
   checker_->note(warp, in, static_cast<std::uint32_t>(std::countr_zero(lanes)),
                  Detector::kDivergentBarrier,
                  fmt::format("a divergent barrier: {} of the warp's {} threads are here together",
-                             std::popcount(lanes), std::popcount(warp.alive)),
+                             std::popcount(lanes), std::popcount(expected)),
                  {});
+}
+
+/// Whether lanes wait at copies that the compiler made of the same barrier, for each way to it one:
+/// the machine's own compiler makes one of them again.
+bool BlockRun::wait_at_copies(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {
+  const Module& module = *launch_.program.module;
+  const Source& here = module.shown(in.source);
+  bool all = here.line != 0;
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    const bool arrived = (warp.at_barrier >> lane & 1) != 0;
+    if (!arrived && (warp.parked >> lane & 1) == 0) {
+      all = false;
+      return;
+    }
+    const std::uint32_t pc = arrived ? warp.waits_at[lane] : warp.pc[lane];
+    const Source& there = module.shown(launch_.program.code[pc].source);
+    all = all && there.file == here.file && there.line == here.line;
+  });
+  return all;
 }
 
 void BlockRun::check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "kernels/api/error.h"
 #include "kernels/xray/specials.h"
@@ -69,6 +70,7 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress, const Schedule& sch
   block_.recent = recent_.data();
   block_.shared.resize(program.shared_bytes + launch.shape.dynamic_shared_bytes);
   block_.warps.resize(warps);
+  met_.resize(warps);
   if (launch.checked != nullptr) {
     checker_ = std::make_unique<Checker>(launch, *launch.checked);
     block_.checker = checker_.get();
@@ -103,6 +105,7 @@ void BlockRun::start(std::uint64_t block) {
     warp.pc.fill(launch_.program.entry);
     warp.copies.clear();
     warp.taints.clear();
+    warp.wraps.clear();
     warp.committed = {};
     for (const Special& special : launch_.program.specials) write_special(warp, special);
   }
@@ -111,12 +114,10 @@ void BlockRun::start(std::uint64_t block) {
 bool BlockRun::run_round() {
   bool moved = false, alive = false;
   const std::size_t count = block_.warps.size();
-  const std::size_t shift = decisions_ && decisions_->is_random()
-                                ? decisions_->below(static_cast<std::uint32_t>(count))
-                                : 0;
+  const bool is_random = decisions_ && decisions_->is_random();
+  const std::size_t shift = is_random ? decisions_->below(static_cast<std::uint32_t>(count)) : 0;
+  const bool is_backwards = decisions_ && (!is_random || decisions_->below(2) == 0);
   for (std::size_t i = 0; i < count; ++i) {
-    const bool is_backwards =
-        decisions_ && (!decisions_->is_random() || (decisions_->bits() & 1) != 0);
     const std::size_t at = (i + shift) % count;
     Warp& warp = block_.warps[is_backwards ? count - 1 - at : at];
     if (warp.alive != 0) moved |= run_warp(warp);
@@ -131,13 +132,16 @@ bool BlockRun::run_round() {
 /// Chooses the lanes that run next. False where none can.
 bool BlockRun::regroup(Warp& warp, Group& group) {
   if (decisions_) return regroup_split(warp, group);
-  std::uint32_t ready = warp.alive & ~warp.at_barrier & ~warp.at_collective;
+  std::uint32_t ready = warp.alive & ~warp.at_barrier & ~warp.at_collective & ~warp.parked;
   if ((ready & ~warp.deferred) == 0) warp.deferred = 0;
   ready &= ~warp.deferred;
-  if (ready == 0) {
-    if (!wake_collectives(warp)) return false;
-    ready = warp.alive & ~warp.at_barrier & ~warp.at_collective;
+  const bool gathers = ready == 0 && !wake_collectives(warp);
+  if (gathers) {
+    ready = std::exchange(warp.parked, 0);
+  } else if (ready == 0) {
+    ready = warp.alive & ~warp.at_barrier & ~warp.at_collective & ~warp.parked;
   }
+  if (ready == 0) return false;
   std::uint32_t lowest = kNowhere;
   for (std::uint32_t i = 0; i < kLanes; ++i) {
     const std::uint32_t pc = (ready >> i & 1) != 0 ? warp.pc[i] : kNowhere;
@@ -150,6 +154,8 @@ bool BlockRun::regroup(Warp& warp, Group& group) {
     group.meet = std::min(group.meet, pc == lowest ? kNowhere : pc);
   }
   group.has_others = group.meet != kNowhere;
+  group.is_gathered = gathers;
+  if (gathers) warp.parked = ready & ~group.lanes;
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "kernels/xray/checker.h"
 #include "kernels/xray/schedule.h"
 #include "kernels/xray/warp.h"
+#include "kernels/xray/wrap.h"
 
 namespace switchyard::kernels::xray {
 
@@ -68,6 +69,7 @@ class BlockRun {
   void run_instruction(Warp& warp, const Instruction& in, std::uint32_t lanes) const {
     warp.active = lanes;
     if (!warp.taints.empty()) Undefined::before(warp, in);
+    if (launch_.find_wraps) follow_wraps(warp, in);
     in.run(warp, in);
   }
   static void leave(Warp& warp, std::uint32_t lanes, std::uint32_t pc);
@@ -80,7 +82,9 @@ class BlockRun {
   bool release(std::uint32_t number);
   bool release_all();
   void check_masks(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
-  void check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
+  void check_arrival(const Warp& warp, const Instruction& in, std::uint32_t lanes,
+                     std::uint32_t expected) const;
+  bool wait_at_copies(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void check_exit(const Warp& warp, const Instruction& in, std::uint32_t lanes) const;
   void write_votes(Warp& warp, std::uint32_t lane, const Barrier& barrier) const;
   void spend(std::uint64_t instructions);
@@ -94,6 +98,7 @@ class BlockRun {
   std::optional<Decisions> decisions_;  ///< of a schedule that is not the usual one
   std::uint64_t number_ = 0;            ///< of the block under way
   BlockState block_;
+  std::vector<std::uint32_t> met_;    ///< by warp: its lanes when the first of them was parked
   std::unique_ptr<Checker> checker_;  ///< where the launch is checked
   std::vector<AccessCounts> counts_;
   std::vector<const Allocation*> recent_;

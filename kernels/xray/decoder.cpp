@@ -1,15 +1,19 @@
 #include "kernels/xray/decoder.h"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "kernels/api/error.h"
 #include "kernels/xray/arrays.h"
 #include "kernels/xray/decoding.h"
 #include "kernels/xray/layout.h"
 #include "kernels/xray/specials.h"
+#include "kernels/xray/wrap.h"
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -23,6 +27,17 @@ constexpr std::size_t kMaxSlotBytes = std::size_t{64} << 20;
 
 constexpr std::uint64_t rounded_up(std::uint64_t value, std::uint64_t to) {
   return (value + to - 1) / to * to;
+}
+
+/// "tile" for what compilers call "_ZZ9transposeE4tile".
+std::string source_name(const std::string& name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> demangled(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
+  if (status != 0) return name;
+  const std::string_view whole(demangled.get());
+  const std::size_t scope = whole.rfind("::");
+  return std::string(scope == std::string_view::npos ? whole : whole.substr(scope + 2));
 }
 
 }  // namespace
@@ -92,12 +107,12 @@ void Decoder::place_one_shared(const Operand& operand, const Function& function)
   const std::size_t number = program_.shared_variables.size();
   if (!shared_.try_emplace({of_file ? nullptr : &function, index}, number).second) return;
   if (one.bytes == 0) {
-    program_.shared_variables.push_back({one.name, 0, 0, true});
+    program_.shared_variables.push_back({source_name(one.name), 0, 0, true});
     return;
   }
   const std::uint64_t place = rounded_up(program_.shared_bytes, std::max(one.align, 1U));
   program_.shared_bytes = place + one.bytes;
-  program_.shared_variables.push_back({one.name, place, one.bytes});
+  program_.shared_variables.push_back({source_name(one.name), place, one.bytes});
 }
 
 ArraySet Decoder::array(std::uint32_t index) const {
@@ -252,6 +267,7 @@ void Decoder::lower_statement(const Statement& statement, int depth) {
   }
   Decoding decoding(*this, statement, opcode);
   row->second(decoding);
+  decoding.in.arithmetic = arithmetic_of(opcode);
   note_uses(decoding);
   add(decoding.in, statement);
   named_.back() = decoding.named_;

@@ -35,8 +35,12 @@ const char* name(Detector detector) {
       return "lane_left";
     case Detector::kAsyncCopy:
       return "async_copy";
+    case Detector::kWrap:
+      return "wrapped_index";
     case Detector::kResult:
       return "result_not_written";
+    case Detector::kOrder:
+      return "order";
     case Detector::kNoProgress:
       return "no_progress";
     default:

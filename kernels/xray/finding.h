@@ -28,7 +28,9 @@ enum class Detector : std::uint8_t {
   kMask,              ///< masks of a collective that do not name the same lanes
   kLaneLeft,          ///< a value is used that came from a lane that takes no part
   kAsyncCopy,         ///< cp.async that was not waited for
+  kWrap,              ///< an address that comes from a 32-bit index that wrapped around
   kResult,            ///< a result that the kernel never wrote
+  kOrder,             ///< a result that depends on the order of threads
   kStop,              ///< trap, a failed assertion, an operand that no GPU takes
   kNoProgress         ///< a deadlock, or the limit of instructions
 };

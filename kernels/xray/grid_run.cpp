@@ -18,7 +18,7 @@ constexpr std::size_t kMostTogether = 64;
 /// And under a hostile schedule, from the beginning.
 constexpr std::size_t kHostileTogether = 16;
 /// Rounds of a block after which another one starts beside it.
-constexpr std::uint64_t kPatience = 64;
+constexpr std::uint64_t kPatience = 16;
 
 /// The blocks of a launch that are under way, on one host thread.
 class Residents {

@@ -12,7 +12,7 @@ namespace {
 
 /// An unsigned type that holds the product of two T without promotion to a signed int.
 template <class T>
-using Wrap = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+using Modular = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
 
 // 128-bit integers are an extension that -Wpedantic reports by their name alone.
 __extension__ typedef __int128 Signed128;
@@ -32,12 +32,12 @@ T high(T a, T b) {
 
 template <class T>
 T low(T a, T b) {
-  return static_cast<T>(static_cast<Wrap<T>>(a) * static_cast<Wrap<T>>(b));
+  return static_cast<T>(static_cast<Modular<T>>(a) * static_cast<Modular<T>>(b));
 }
 
 template <class T>
 T plus(T a, T b) {
-  return static_cast<T>(static_cast<Wrap<T>>(a) + static_cast<Wrap<T>>(b));
+  return static_cast<T>(static_cast<Modular<T>>(a) + static_cast<Modular<T>>(b));
 }
 
 /// a / b where b may be 0, for which PTX leaves the result open: all ones, as GPUs give it.
@@ -45,7 +45,7 @@ template <class T>
 T quotient(T a, T b) {
   if (b == 0) return static_cast<T>(-1);
   if (std::is_signed_v<T> && b == static_cast<T>(-1)) {
-    return static_cast<T>(0 - static_cast<Wrap<T>>(a));
+    return static_cast<T>(0 - static_cast<Modular<T>>(a));
   }
   return static_cast<T>(a / b);
 }
@@ -125,8 +125,8 @@ void decode_sum(Decoding& d, bool reads_carry) {
   }
   with_integer(d, type, [&]<class T>() {
     d.map<T, T, T>(Kind::kInteger, [](T a, T b) {
-      return kSubtract ? static_cast<Wrap<T>>(a) - static_cast<Wrap<T>>(b)
-                       : static_cast<Wrap<T>>(a) + static_cast<Wrap<T>>(b);
+      return kSubtract ? static_cast<Modular<T>>(a) - static_cast<Modular<T>>(b)
+                       : static_cast<Modular<T>>(a) + static_cast<Modular<T>>(b);
     });
   });
 }
@@ -272,21 +272,21 @@ void add_integer_opcodes(OpcodeTable& table) {
   };
   table["neg i"] = [](Decoding& d) {
     with_integer(d, d.op.type(), [&]<class T>() {
-      d.map<T, T>(Kind::kInteger, [](T a) { return 0 - static_cast<Wrap<T>>(a); });
+      d.map<T, T>(Kind::kInteger, [](T a) { return 0 - static_cast<Modular<T>>(a); });
     });
   };
   table["abs i"] = [](Decoding& d) {
     with_integer(d, d.op.type(), [&]<class T>() {
       d.map<T, T>(Kind::kInteger, [](T a) {
-        return a < 0 ? 0 - static_cast<Wrap<T>>(a) : static_cast<Wrap<T>>(a);
+        return a < 0 ? 0 - static_cast<Modular<T>>(a) : static_cast<Modular<T>>(a);
       });
     });
   };
   table["sad i"] = [](Decoding& d) {
     with_integer(d, d.op.type(), [&]<class T>() {
       d.map<T, T, T, T>(Kind::kInteger, [](T a, T b, T c) {
-        const auto x = static_cast<Wrap<T>>(a), y = static_cast<Wrap<T>>(b);
-        return static_cast<Wrap<T>>(c) + (a < b ? y - x : x - y);
+        const auto x = static_cast<Modular<T>>(a), y = static_cast<Modular<T>>(b);
+        return static_cast<Modular<T>>(c) + (a < b ? y - x : x - y);
       });
     });
   };

@@ -49,6 +49,20 @@ enum class DataFlow : std::uint8_t {
   kExchange  ///< its handler sees to all of it
 };
 
+/// What an instruction makes of a 32-bit index (wrap.h).
+enum class Arithmetic : std::uint8_t {
+  kNone,  ///< a number of its own
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kMultiplyAdd,
+  kShift,        ///< to the left
+  kPass,         ///< the same number, or one of several; and sums and products of 64 bits
+  kWidenSigned,  ///< to 64 bits, also on the way to a product
+  kWidenUnsigned,
+  kNarrow  ///< from 64 bits
+};
+
 /// Bits of Instruction::order: what an access says of the order of others.
 inline constexpr std::uint8_t kStrong = 1;      ///< atomic, or volatile, relaxed, acquire, release
 inline constexpr std::uint8_t kReleasing = 2;   ///< it is its own fence
@@ -69,6 +83,7 @@ struct Instruction {
   bool waits = false;      ///< may be what a thread spins on: volatile loads, exchanges
   std::uint8_t order = 0;  ///< kStrong ...
   DataFlow data_flow = DataFlow::kUse;
+  Arithmetic arithmetic = Arithmetic::kNone;
   std::uint8_t reads = 0;   ///< registers that it reads, from Program::uses[uses] on,
   std::uint8_t writes = 0;  ///< and, behind them, those that it writes
   std::uint16_t flops = 0;  ///< of one lane

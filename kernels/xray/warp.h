@@ -34,6 +34,7 @@ inline Dim3 index_in(const Dim3& extent, std::uint64_t number) {
 
 class Film;
 struct CheckedLaunch;
+class ReuseDistances;
 
 /// What one launch is made of.
 struct Launch {
@@ -43,6 +44,8 @@ struct Launch {
   const Memory& memory;
   CheckedLaunch* checked = nullptr;  ///< where the launch is checked
   Film* film = nullptr;              ///< what keeps accesses of one warp, if any does
+  ReuseDistances* cache = nullptr;   ///< where the traffic between caches and DRAM is asked for
+  bool find_wraps = false;           ///< follow 32-bit indices that wrap around
 };
 
 /// A copy that cp.async began and whose bytes have not landed yet.
@@ -66,6 +69,14 @@ struct Taint {
   std::uint32_t bytes = 0;    ///< of the element; 0: a shuffle's, from lane `address`
 };
 
+/// A register that some lanes computed from an index that did not fit 32 bits.
+struct Wrap {
+  Slot slot = kNoSlot;
+  std::uint32_t as_signed = 0;    ///< lanes whose true value is another one, read as signed
+  std::uint32_t as_unsigned = 0;  ///< and read as unsigned
+  std::uint32_t pc = 0;           ///< where it wrapped around
+};
+
 struct BlockState;
 class Checker;
 
@@ -79,6 +90,7 @@ struct Warp {
   std::uint32_t index = 0;  ///< within the block
   std::vector<PendingCopy> copies;
   std::vector<Taint> taints;                      ///< none but where the launch is checked
+  std::vector<Wrap> wraps;                        ///< none but where the launch follows them
   std::array<std::uint32_t, kLanes> committed{};  ///< cp.async groups so far
 
   // The scheduler's (block_run.cpp).

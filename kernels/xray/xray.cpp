@@ -159,19 +159,24 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   } else {
     memory_.trust_contents();
   }
+  std::optional<ReuseDistances> cache;
+  if (options.cache) cache.emplace();
   const Launch launch{.program = code,
                       .shape = shape,
                       .parameters = std::move(parameters),
                       .memory = memory_,
                       .checked = checked ? &*checked : nullptr,
-                      .film = film ? &*film : nullptr};
-  const bool in_order =
-      options.check || options.schedule.order != Order::kTogether || !options.blocks.empty();
+                      .film = film ? &*film : nullptr,
+                      .cache = cache ? &*cache : nullptr,
+                      .find_wraps = options.find_wraps};
+  const bool in_order = options.check || options.cache || !options.blocks.empty() ||
+                        options.schedule.order != Order::kTogether;
   const std::vector<AccessCounts> counts =
       in_order ? run_in_order(launch, options.instruction_limit, options.schedule, options.blocks)
                : run_in_parallel(launch, options.instruction_limit);
 
   LaunchReport report;
+  if (cache) report.cache = cache->curve();
   if (checked) {
     report.findings = checked->findings.take();
     if (report.findings.size() < options.most_findings) {
@@ -183,6 +188,7 @@ LaunchReport Code::launch(std::string_view kernel, const LaunchShape& shape,
   report.threads = shape.grid.count() * shape.block.count();
   report.warps = shape.grid.count() * ((shape.block.count() + kLanes - 1) / kLanes);
   report.module = module_;
+  report.schedule = options.schedule;
   report.filmed = options.film;
   if (film) report.film = film->frames();
   report.lines = tally_lines(code, counts);

@@ -13,6 +13,7 @@
 
 #include "kernels/common/dim3.h"
 #include "kernels/xray/access_count.h"
+#include "kernels/xray/cache.h"
 #include "kernels/xray/film.h"
 #include "kernels/xray/finding.h"
 #include "kernels/xray/kind.h"
@@ -62,7 +63,9 @@ struct LaunchReport {
   std::shared_ptr<const Module> module;
   std::optional<FilmOptions> filmed;  ///< LaunchOptions::film
   std::vector<Frame> film;            ///< what that warp did
-  std::vector<Finding> findings;      ///< of a launch that was checked, in the order they came up
+  Schedule schedule{};                ///< that it ran in
+  std::optional<CacheCurve> cache;
+  std::vector<Finding> findings;  ///< of a launch that was checked, in the order they came up
 };
 
 struct LaunchOptions {
@@ -75,6 +78,9 @@ struct LaunchOptions {
   std::optional<FilmOptions> film = std::nullopt;
   std::size_t most_findings = 50;  ///< after so many the launch ends
   Schedule schedule{};
+  bool cache = false;  ///< measure the traffic with DRAM (CacheCurve), in the order of `schedule`
+  /// Follow indices of 32 bits that wrap around; one that becomes an address is a Fault.
+  bool find_wraps = false;
   std::vector<std::uint64_t> blocks{};  ///< run these alone; all if there are none
   /// As a GPU of compute capability 9.0 has it.
   LaunchLimits limits{.dynamic_shared_bytes = std::size_t{227} << 10};

@@ -68,18 +68,21 @@ TEST_F(XrayTest, ChecksAndSaysSo) {
   const ProgramResult wrong =
       run_switchyard(Arguments{"xray", path("broken.ptx"), "--kernel", "transpose_tiled"} + tile);
   EXPECT_EQ(wrong.exit_code, 1);
-  EXPECT_NE(wrong.out.find("check: 1 finding"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("check: 2 findings"), std::string::npos) << wrong.out;
   EXPECT_NE(wrong.out.find("race: transpose_tiled: block (0, 0, 0), thread (0, 1, 0), counted.cu:"),
             std::string::npos)
       << wrong.out;
   const ProgramResult document = run_switchyard(
       Arguments{"xray", path("broken.ptx"), "--kernel", "transpose_tiled", "--json"} + tile);
   EXPECT_EQ(document.exit_code, 1);
-  const nlohmann::json findings = nlohmann::json::parse(document.out)["findings"];
-  ASSERT_EQ(findings.size(), 1U);
+  const nlohmann::json findings =
+      nlohmann::json::parse(document.out)["ladder"][0]["launches"][0]["findings"];
+  ASSERT_EQ(findings.size(), 2U);  // the store may come too early, and the load too
   EXPECT_EQ(findings[0]["detector"], "race");
-  EXPECT_EQ(findings[0]["line"], 29);
-  EXPECT_FALSE(findings[0]["array"].get<std::string>().empty());
+  EXPECT_EQ(findings[0]["line"], 28);
+  EXPECT_EQ(findings[1]["line"], 30);
+  EXPECT_EQ(findings[0]["array"], "tile");
+  EXPECT_EQ(findings[0]["index"], 32);
   EXPECT_EQ(findings[0]["other"]["block"], (std::vector<int>{0, 0, 0}));
 }
 
@@ -126,6 +129,60 @@ TEST_F(XrayTest, BadExpectationsAreOneClearLine) {
   fails("1=values:i8:1*99999999999", "repeats a number too often");
 }
 
+TEST_F(XrayTest, TakesStructuresWithinStructures) {
+  // A field of 4 bytes, then a structure that begins at 8: its second field lies at 16.
+  write_bytes(path("nested.ptx"),
+              ".version 8.0\n.target sm_80\n.address_size 64\n"
+              ".visible .entry k(.param .align 8 .b8 p[24], .param .u64 to)\n{\n"
+              ".reg .b32 %r<3>; .reg .b64 %rd<2>;\n"
+              "ld.param.u32 %r1, [p+16];\nld.param.u64 %rd1, [to];\n"
+              "mov.u32 %r2, %tid.x;\nsetp.eq.u32 %p1, %r1, 7;\n"
+              "@!%p1 trap;\nst.global.u32 [%rd1], %r1;\nret;\n}\n");
+  std::ifstream file(path("nested.ptx"));
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  text.insert(text.find(".reg .b32"), ".reg .pred %p<2>; ");
+  write_bytes(path("nested.ptx"), text);
+  const auto run = [&](const std::string& argument) {
+    return run_switchyard(
+        {"xray", path("nested.ptx"), "--arg", argument, "--arg", "out:i32:1", "--check"});
+  };
+  const ProgramResult right = run("{i32:1, {i64:2, i32:7}}");
+  EXPECT_EQ(right.exit_code, 0) << right.out << right.err;
+  EXPECT_NE(run("{i32:1, {i64:2, i32:8}}").out.find("stop: k: block (0, 0, 0)"), std::string::npos);
+  EXPECT_NE(run("{i32:1, {i64:2, i32:7}").err.find("has no closing brace"), std::string::npos);
+}
+
+TEST_F(XrayTest, FindsAResultThatIsNotWritten) {
+  const ProgramResult result =
+      run_switchyard(xray("copy") + Arguments{"--arg", "iota:f32:64", "--arg", "out:f32:8*8",
+                                              "--arg", "60", "--grid", "2", "--check"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.out.find("result_not_written: copy: never writes 4 of the 64 elements of "
+                            "argument 1, the first is argument 1[60]"),
+            std::string::npos)
+      << result.out << result.err;
+}
+
+TEST_F(XrayTest, SaysWhatDramMovesAndWhatTheOrderChanges) {
+  const Arguments run =
+      xray("copy") + Arguments{"--grid",        "32",    "--block",        "128",   "--arg",
+                               "iota:f32:4096", "--arg", "zeros:f32:4096", "--arg", "4096",
+                               "--cache"};
+  const ProgramResult made = run_switchyard(run + Arguments{"--json", "--orders", "2"});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  const auto document = nlohmann::json::parse(made.out);
+  const auto& launch = document["ladder"][0]["launches"][0];
+  EXPECT_TRUE(launch["findings"].empty());
+  EXPECT_EQ(launch["cache"]["schedule"], "together");
+  for (const auto& point : launch["cache"]["curve"]) {
+    EXPECT_EQ(point["read_bytes"], 4096 * 4);
+    EXPECT_EQ(point["written_bytes"], 4096 * 4);
+  }
+  const ProgramResult text = run_switchyard(run + Arguments{"--schedule", "random:7"});
+  EXPECT_NE(text.out.find("DRAM, blocks in the order random:7: "), std::string::npos)
+      << text.out << text.err;
+}
+
 TEST_F(XrayTest, BadInputIsOneClearLine) {
   const auto fails = [&](const Arguments& arguments, int code, const std::string& part) {
     const ProgramResult result = run_switchyard(arguments);
@@ -146,6 +203,14 @@ TEST_F(XrayTest, BadInputIsOneClearLine) {
   const Arguments large{"--arg", "zeros:f32:4096", "--arg", "zeros:f32:64"};
   fails(xray("conditional") + large + Arguments{"--arg", "100", "--limit", "50"}, 1,
         "the limit of 50 warp instructions is used up in block (0, 0, 0): ");
+  fails(xray("copy") + large + Arguments{"--arg", "100", "--schedule", "random"}, 2,
+        "--schedule: expected together, reverse or random:SEED");
+  fails(xray("copy") + large + Arguments{"--arg", "100", "--blocks", "3"}, 2,
+        "--blocks: there is no block 3, the grid has 1");
+  fails(xray("copy") + large + Arguments{"--arg", "100", "--grid", "1,65536"}, 1,
+        "exceeds the limit");
+  fails(xray("copy") + Arguments{"--arg", "zeros:f32:n", "--arg", "zeros:f32:8", "--arg", "8"}, 2,
+        "--arg 0: 'zeros:f32:n' needs a count of at most 2^44");
   fails({"xray", path("none.ptx")}, 1, "none.ptx");
   fails(xray("copy") + Arguments{"--order", "1"}, 2, "--order does not concern");
   fails({"xray", "softmax", "--grid", "2"}, 2, "--grid does not concern softmax");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cuda/library_calls.h"
+#include "kernels/xray/orders.h"
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -110,7 +111,8 @@ cudaError_t Machine::launch(const CompiledKernel& kernel, dim3 grid, dim3 block,
   const std::size_t number = recording_.launches.size();
   if (is_recorded) recording_.launches.emplace_back();
   enqueue([this, &code, name = kernel.name, shape, parameters, is_recorded, number] {
-    LaunchReport report = code.launch(name, shape, parameters, options);
+    LaunchReport report = launch_in_orders(code, memory_, name, shape, parameters, options,
+                                           hostile_schedules(orders));
     // What is recorded tells what was found; otherwise nobody would hear of it.
     if (!is_recorded && !report.findings.empty()) throw Fault(report.findings.front());
     if (is_recorded) recording_.launches[number] = std::move(report);

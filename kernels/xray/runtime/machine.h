@@ -23,6 +23,7 @@ class Machine : public HostRuntime {
   static Machine& install();
 
   LaunchOptions options;
+  int orders = 0;  ///< hostile ones in which each launch is run besides (launch_in_orders)
 
   /// Calls `program` and records, as the pass of that name, the launches and the traffic that it
   /// causes. Its waits are its own: this waits before it begins and after it has ended, uncounted.

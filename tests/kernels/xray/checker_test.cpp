@@ -95,10 +95,30 @@ TEST(XrayChecker, TellsTheBytesOfAWordApart) {
 }
 
 TEST(XrayChecker, FindsABarrierThatPartOfAWarpReaches) {
-  expect_error([] { check(neighbours("setp.lt.u32 %p1, %r1, 16;\n@%p1 bar.sync 0;"), 32); },
-               "a divergent barrier: 16 of the warp's 32 threads are here together");
+  // The other half does not wait, and so the barrier orders nothing either.
+  Ptx ptx(neighbours("setp.lt.u32 %p1, %r1, 16;\n@%p1 bar.sync 0;"), "k.ptx");
+  const float* data = ptx.buffer(std::vector<float>(256));
+  const std::vector<Finding> findings =
+      ptx.run_with(checked(), "k", {.grid = {1}, .block = {32}}, data).findings;
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].detector, Detector::kRace);
+  EXPECT_EQ(text(findings[1]),
+            "k: block (0, 0, 0), thread (0, 0, 0), k.ptx:21: a divergent barrier: 16 of the warp's "
+            "32 threads are here together");
   EXPECT_NO_THROW(
       check(neighbours("setp.lt.u32 %p1, %r1, 32;\n@%p1 bar.sync 1, 32;\nbar.sync 0;"), 64));
+}
+
+TEST(XrayChecker, CopiesOfOneBarrierAreOne) {
+  // Each half of a warp waits at a bar.sync of its own, of one line of the source or of two.
+  const auto parted = [](const std::string& second_line) {
+    return neighbours(
+        "setp.lt.u32 %p1, %r1, 16;\n@%p1 bra A;\n.loc 1 7 0\nbar.sync 0;\nbra B;\n"
+        "A:\n.loc 1 " +
+        second_line + " 0\nbar.sync 0;\nB:");
+  };
+  EXPECT_NO_THROW(check(parted("7"), 64));
+  expect_error([&] { check(parted("8"), 64); }, "a divergent barrier: 16 of the warp's 32");
 }
 
 std::string copies(const std::string& wait, const std::string& last) {

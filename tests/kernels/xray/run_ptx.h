@@ -39,6 +39,7 @@ class Ptx {
     if (bytes != 0) std::memcpy(data, values.data(), bytes);
     return data;
   }
+  Memory& memory() { return memory_; }
   template <class... Arguments>
   LaunchReport run(const std::string& kernel, const LaunchShape& shape,
                    const Arguments&... arguments) {

@@ -2,6 +2,8 @@
 // every rung that nvcc compiled is compared with its float64 reference as it would be on one, with
 // the checker on.
 
+#include <cstdlib>
+
 #include "kernels/xray/runtime/machine.h"
 
 namespace switchyard::kernels::xray {
@@ -10,6 +12,8 @@ namespace {
 const bool kInUse = [] {
   Machine& machine = Machine::install();
   machine.options.check = true;
+  const char* const orders = std::getenv("SWITCHYARD_XRAY_ORDERS");
+  if (orders != nullptr) machine.orders = std::atoi(orders);
   machine.multiprocessors = 7;  // few, so that small problems fill it and the large tiles are taken
   return true;
 }();
