@@ -193,7 +193,7 @@ KERNEL(copies_what_is_not_there) {
 
 KERNEL(no_barrier) {
   __shared__ float tile[64];
-  tile[threadIdx.x] = x[threadIdx.x];  //! race
+  tile[threadIdx.x] = x[threadIdx.x];           //! race
   y[global_thread()] = tile[63 - threadIdx.x];  //! race
 }
 
@@ -233,7 +233,7 @@ KERNEL(atomic_and_plain) {
   __shared__ unsigned count;
   if (threadIdx.x == 0) count = 0;
   __syncthreads();
-  atomicAdd(&count, 1U);  //! race
+  atomicAdd(&count, 1U);       //! race
   y[global_thread()] = count;  //! race
 }
 
@@ -433,7 +433,7 @@ KERNEL(result_without_its_tail) {  //! result_not_written
   if (global_thread() < 255) y[global_thread()] = x[threadIdx.x];
 }
 
-KERNEL(result_every_other) {          //! result_not_written
+KERNEL(result_every_other) {  //! result_not_written
   y[global_thread() / 2 * 2] = x[0];
 }
 
