@@ -29,11 +29,6 @@ A COUNT or a whole number VALUE, and each part of --grid and --block, may be an 
 and parentheses: zeros:f32:64*1024. With --horizon n it may name n: --horizon n --grid '(n+255)/256'
 --arg zeros:f32:n --arg n.)";
 
-/// Buffers take address space alone, and all of them count as written. iota and random, which
-/// would fill theirs, are refused above 2^30 elements.
-bool are_reserved = false;
-};
-
 /// What the buffers of arguments are named in messages: "argument 2", and from the second buffer of
 /// a structure on "argument 2 (buffer 2)".
 std::string xray_buffer_name(std::uint64_t argument, std::uint64_t buffer);
