@@ -1,5 +1,6 @@
 #include "analysis/xray/measures.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -87,6 +88,21 @@ std::map<std::string, json> by_kernel(const json& run) {
     }
   }
   return kernels;
+}
+
+double dram_bytes(const json& run, double cache_bytes) {
+  double bytes = 0.0;
+  for (const json& launch : run["launches"]) {
+    if (!launch.contains("cache")) continue;
+    const json& curve = launch["cache"]["curve"];
+    // The last size holds all that was touched, as every larger one does.
+    const auto fits = std::find_if(curve.begin(), curve.end(), [&](const json& point) {
+      return point["cache_bytes"].get<double>() >= cache_bytes;
+    });
+    const json& point = fits == curve.end() ? curve.back() : *fits;
+    bytes += point["read_bytes"].get<double>() + point["written_bytes"].get<double>();
+  }
+  return bytes;
 }
 
 double moved_over_compulsory(const Measures& measures) {

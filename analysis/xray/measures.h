@@ -25,6 +25,10 @@ double measure(const Measures& measures, const std::string& name);
 /// that measures_of() reads, without passes.
 std::map<std::string, nlohmann::json> by_kernel(const nlohmann::json& run);
 
+/// Bytes that DRAM reads and writes in the run's launches, each of which finds an L2 of
+/// `cache_bytes` empty; 0 where no caches were measured.
+double dram_bytes(const nlohmann::json& run, double cache_bytes);
+
 /// moved_bytes / compulsory_bytes; 0 where either is 0.
 double moved_over_compulsory(const Measures& measures);
 

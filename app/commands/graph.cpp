@@ -179,8 +179,8 @@ Action add_graph(CLI::App& command) {
   command.add_option("--dot", options->dot, "Write the graph in Graphviz's language")
       ->type_name("FILE");
   command.add_flag("--fold", options->fold,
-                   "In --svg and --dot: a box for each layer and for what each rule made; in "
-                   "--html: begin with them closed");
+                   "In --svg and --dot a box for each layer and what each rule made;\n"
+                   "in --html begin with them closed");
   command.add_flag("--walk", options->walk,
                    "In --html and --json of a model: the loss along v, for 91 gradients more");
   command.add_flag("--whole", options->whole,

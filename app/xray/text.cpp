@@ -72,21 +72,52 @@ std::string problem_heading(const json& run) {
   return text + "\n";
 }
 
-std::string run_row(const json& run, bool has_bounds) {
+/// The L2 of the document's GPU; an H100's where none is named.
+double cache_of(const json& document) {
+  return document["gpu"].is_null() ? 50e6 : document["gpu"]["cache_bytes"].get<double>();
+}
+
+/// What a run's DRAM moves beside the compulsory bytes, or in bytes where nobody declares those.
+std::string dram_cell(const json& run, const Measures& m, double cache_bytes) {
+  const double bytes = xray::dram_bytes(run, cache_bytes);
+  const double compulsory = measure(m, "compulsory_bytes");
+  return compulsory == 0.0 ? or_dash(bytes) : ratio_text(bytes / compulsory, "x");
+}
+
+/// The columns behind the costs.
+struct Columns {
+  bool has_dram = false;
+  bool has_bounds = false;
+  double cache_bytes = 0.0;
+};
+
+std::string run_row(const json& run, const Columns& columns) {
   const std::string label = run.contains("variant") ? run["variant"].get<std::string>() : "all";
   if (run["status"] != "ran") {
     return fmt::format("  {:<{}} {}: {}\n", label, kNameWidth, run["status"].get<std::string>(),
                        run["reason"].get<std::string>());
   }
   const Measures m = measures_of(run);
-  return fmt::format("  {:<{}} {} {:>9}{}\n", label, kNameWidth, cost_cells(m),
-                     ratio_text(xray::moved_over_compulsory(m), "x"),
-                     has_bounds ? "  " + bound_text(run) : "");
+  return fmt::format(
+      "  {:<{}} {} {:>9}{}{}\n", label, kNameWidth, cost_cells(m),
+      ratio_text(xray::moved_over_compulsory(m), "x"),
+      columns.has_dram ? fmt::format(" {:>9}", dram_cell(run, m, columns.cache_bytes)) : "",
+      columns.has_bounds ? "  " + bound_text(run) : "");
 }
 
 std::string ladder_text(const json& document) {
   const bool has_bounds = !document["gpu"].is_null();
-  std::string text, problem;
+  Columns columns{.has_bounds = has_bounds, .cache_bytes = cache_of(document)};
+  for (const json& run : document["ladder"]) {
+    columns.has_dram = columns.has_dram || xray::dram_bytes(run, columns.cache_bytes) > 0.0;
+  }
+  std::string text;
+  if (columns.has_dram) {
+    text += fmt::format(
+        "DRAM: moved with an L2 of {:.0f} MB that each launch finds empty, blocks one after the "
+        "other; --json has every size\n",
+        columns.cache_bytes / 1e6);
+  }
   if (has_bounds) {
     text += fmt::format(
         "bounds: the least time on {} that the counted work leaves room for; no measurement backs "
@@ -107,9 +138,9 @@ std::string ladder_text(const json& document) {
   }
   for (const auto& [name, runs] : problems) {
     text += problem_heading(*runs.front());
-    text += fmt::format("  {:<{}} {} {:>9}{}\n", "", kNameWidth, cost_heading(), "moved",
-                        has_bounds ? "  bound" : "");
-    for (const json* run : runs) text += run_row(*run, has_bounds);
+    text += fmt::format("  {:<{}} {} {:>9}{}{}\n", "", kNameWidth, cost_heading(), "moved",
+                        columns.has_dram ? "      DRAM" : "", has_bounds ? "  bound" : "");
+    for (const json* run : runs) text += run_row(*run, columns);
   }
   return text;
 }

@@ -96,7 +96,7 @@ TEST_F(XrayPageTest, CompilesASource) {
   if (const std::string reason = compiler_missing(); !reason.empty()) GTEST_SKIP() << reason;
   const auto counts = [&](const char* kernel) {
     return nlohmann::json::parse(
-        expect_success(square(kTranspose, kernel) + Arguments{"--json"}))["total"];
+        expect_success(square(kTranspose, kernel) + Arguments{"--json"}))["ladder"][0]["total"];
   };
   EXPECT_EQ(counts("naive")["global"]["sectors"], 32 * (4 + 32));
   EXPECT_EQ(counts("tiled")["shared"]["turns"], 32 * (1 + 32));

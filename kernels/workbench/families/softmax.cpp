@@ -91,7 +91,7 @@ struct BackwardCase : Rows {
         sum += kLog ? gy[i] : (gy[i] - base) * y[i];
       }
       for (std::size_t i = row; i < row + columns; ++i) {
-        gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (gy[i] - base - sum);
+        gx[i] = kLog ? gy[i] - std::exp(y[i]) * sum : y[i] * (Measured(gy[i]) - base - sum);
       }
     }
   }
