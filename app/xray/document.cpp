@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "app/xray_cache.h"
-#include "app/xray_findings.h"
-#include "app/xray_report.h"
+#include "app/xray/cache.h"
+#include "app/xray/findings.h"
+#include "app/xray/report.h"
 #include "kernels/workbench/resources.h"
 #include "kernels/xray/orders.h"
 

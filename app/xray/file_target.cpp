@@ -7,9 +7,9 @@
 #include <filesystem>
 
 #include "app/option_values.h"
-#include "app/xray_arguments.h"
-#include "app/xray_expect.h"
-#include "app/xray_shape.h"
+#include "app/xray/arguments.h"
+#include "app/xray/expect.h"
+#include "app/xray/shape.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
 #include "kernels/workbench/resources.h"

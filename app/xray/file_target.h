@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "app/xray/horizon.h"
+#include "app/xray/launch_options.h"
 #include "app/xray/run.h"
-#include "app/xray_horizon.h"
-#include "app/xray_launch_options.h"
 #include "kernels/xray/film.h"
 #include "kernels/xray/module.h"
 
@@ -20,8 +20,8 @@ struct XrayFile {
   std::string architecture = "sm_90";  ///< that a source is compiled for
   std::string kernel;                  ///< its name or a part; empty: the only one
   std::string grid = "1", block = "32";
-  std::vector<std::string> arguments;     ///< xray_arguments.h
-  std::vector<std::string> expectations;  ///< xray_expect.h
+  std::vector<std::string> arguments;     ///< arguments.h
+  std::vector<std::string> expectations;  ///< expect.h
   double tolerance = 0;                   ///< of them
   std::uint64_t shared = 0;               ///< bytes of dynamic shared memory
 };

@@ -6,8 +6,8 @@
 
 #include "analysis/xray/page.h"
 #include "app/option_values.h"
-#include "app/xray_details.h"
-#include "app/xray_shape.h"
+#include "app/xray/details.h"
+#include "app/xray/shape.h"
 #include "engine/io/files.h"
 
 namespace switchyard {

@@ -38,7 +38,7 @@ engine/core/bfloat16.h     kernels/common/bfloat16.h       # one storage type ab
 engine/io/safetensors_write.cpp kernels/common/convert.h   # rounds as the kernels do
 engine/core/random.cpp     kernels/common/philox.h         # the home of random numbers above kernels
 app/commands/devices.cpp   kernels/cuda/gpus.h             # lists the GPUs that the driver knows
-app/xray_numbers.cpp       kernels/common/half.h           # numbers of 16 bits that a kernel gets
+app/xray/numbers.cpp       kernels/common/half.h           # numbers of 16 bits that a kernel gets
 bench/convolutions.cpp     kernels/cpu/onednn.h            # times the library itself
 "
 

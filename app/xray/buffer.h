@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "app/size_expression.h"
-#include "app/xray_numbers.h"
+#include "app/xray/numbers.h"
 
 namespace switchyard {
 
@@ -35,7 +35,7 @@ struct XrayBuffer {
   std::uint64_t bytes() const { return count * number_bytes(type); }
 };
 
-/// Reads a form of kXrayArgumentHelp (xray_arguments.h) that makes a buffer: zeros, iota, random,
+/// Reads a form of kXrayArgumentHelp (arguments.h) that makes a buffer: zeros, iota, random,
 /// values, empty, out, a .npy file, a tensor of a .safetensors file. Nothing where `text` is none
 /// of them. `subject` names the option in messages: "--arg 2".
 ///

@@ -1,4 +1,4 @@
-#include "app/xray_shape.h"
+#include "app/xray/shape.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/xray_buffer.h"
+#include "app/xray/buffer.h"
 #include "kernels/xray/memory.h"
 #include "kernels/xray/module.h"
 

@@ -1,12 +1,12 @@
-#include "app/xray_arguments.h"
+#include "app/xray/arguments.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
-#include "app/xray_buffer.h"
-#include "app/xray_numbers.h"
+#include "app/xray/buffer.h"
+#include "app/xray/numbers.h"
 #include "engine/core/check.h"
 
 namespace switchyard {

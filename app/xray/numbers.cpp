@@ -1,4 +1,4 @@
-#include "app/xray_numbers.h"
+#include "app/xray/numbers.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "app/xray_cache.h"
+#include "app/xray/cache.h"
 
 #include <fmt/format.h>
 

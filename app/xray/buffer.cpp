@@ -1,4 +1,4 @@
-#include "app/xray_buffer.h"
+#include "app/xray/buffer.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "app/xray_expect.h"
+#include "app/xray/expect.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "app/option_values.h"
-#include "app/xray_arguments.h"
-#include "app/xray_buffer.h"
+#include "app/xray/arguments.h"
+#include "app/xray/buffer.h"
 #include "engine/core/check.h"
 
 namespace switchyard {

@@ -1,4 +1,4 @@
-#include "app/xray_source.h"
+#include "app/xray/source.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "app/xray_report.h"
+#include "app/xray/report.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "app/xray_source.h"
+#include "app/xray/source.h"
 
 namespace switchyard {
 namespace {

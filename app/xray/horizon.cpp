@@ -1,12 +1,12 @@
-#include "app/xray_horizon.h"
+#include "app/xray/horizon.h"
 
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "app/option_values.h"
-#include "app/xray_arguments.h"
-#include "app/xray_shape.h"
+#include "app/xray/arguments.h"
+#include "app/xray/shape.h"
 #include "engine/core/check.h"
 #include "kernels/xray/xray.h"
 

@@ -1,4 +1,4 @@
-#include "app/xray_findings.h"
+#include "app/xray/findings.h"
 
 #include <fmt/format.h>
 

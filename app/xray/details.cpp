@@ -1,4 +1,4 @@
-#include "app/xray_details.h"
+#include "app/xray/details.h"
 
 #include <cxxabi.h>
 
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/xray_source.h"
+#include "app/xray/source.h"
 
 namespace switchyard {
 namespace {

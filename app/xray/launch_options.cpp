@@ -1,7 +1,7 @@
-#include "app/xray_launch_options.h"
+#include "app/xray/launch_options.h"
 
 #include "app/option_values.h"
-#include "app/xray_shape.h"
+#include "app/xray/shape.h"
 
 namespace switchyard {
 
