@@ -11,6 +11,6 @@ target_link_libraries(switchyard_workbench PUBLIC switchyard_kernels
                               $<TARGET_NAME_IF_EXISTS:switchyard_cuda>)
 
 if(SWITCHYARD_CUDA)  # `resources` and the budgets of `xray` say which compiler their figures are of
-  set_source_files_properties(app/commands/resources.cpp app/xray/budget_file.cpp
-    PROPERTIES COMPILE_DEFINITIONS "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
+  set_source_files_properties(app/nvcc_version.cpp PROPERTIES COMPILE_DEFINITIONS
+    "SWITCHYARD_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\"")
 endif()

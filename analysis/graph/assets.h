@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-// cmake/graph_assets.cmake embeds the files of analysis/graph/page here.
+// cmake/page_assets.cmake embeds the files of analysis/graph/page here.
 namespace switchyard::graph_assets {
 
 // NOLINTBEGIN(readability-identifier-naming): the names are the files', a dot made an underscore.

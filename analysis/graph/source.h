@@ -21,7 +21,7 @@ struct Excerpt {
 /// that are part of the program, else from the file itself, a user's own.
 Excerpt excerpt(SourcePlace place);
 
-/// The sources that are part of the program: path and text. cmake/graph_assets.cmake makes it.
+/// The sources that are part of the program: path and text. cmake/graph_sources.cmake makes it.
 const std::vector<std::pair<std::string_view, std::string_view>>& embedded_sources();
 
 }  // namespace switchyard::graph

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-// cmake/report_assets.cmake embeds the files of analysis/report/page and d3 here.
+// cmake/page_assets.cmake embeds the files of analysis/report/page and d3 here.
 namespace switchyard::report_assets {
 
 // NOLINTBEGIN(readability-identifier-naming): the names are the files', a dot made an underscore.

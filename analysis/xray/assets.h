@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-// cmake/xray_assets.cmake embeds the files of analysis/xray/page here.
+// cmake/page_assets.cmake embeds the files of analysis/xray/page here.
 namespace switchyard::xray_assets {
 
 // NOLINTBEGIN(readability-identifier-naming): the names are the files', a dot made an underscore.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/nvcc_version.h"
 #include "app/output.h"
 #include "app/resource_table.h"
 #include "engine/core/check.h"
@@ -14,13 +15,6 @@ namespace switchyard {
 namespace {
 
 namespace fs = std::filesystem;
-
-#ifdef SWITCHYARD_NVCC_VERSION
-constexpr const char* kToolkit = SWITCHYARD_NVCC_VERSION;
-#else
-constexpr const char* kToolkit = "";
-#endif
-constexpr int kSkipped = 77;  // what CMake's tests take for "skipped"
 
 struct Options {
   std::string objects, write, compare;
@@ -33,7 +27,7 @@ int skip(const std::string& reason) {
   } else {
     print_text("switchyard: resources: skipped: {}\n", reason);
   }
-  return kSkipped;
+  return kOtherCompiler;
 }
 
 /// Prints a line for each kernel that is worse than in the checked-in table. Errors: Error with the
@@ -61,8 +55,8 @@ int compare(const std::string& file, const ResourceTable& now) {
 }
 
 int run_resources(const Options& options) {
-  if (*kToolkit == '\0') return skip("this program was built without nvcc");
-  const ResourceTable table = read_reports(options.objects, kToolkit);
+  if (*kNvccVersion == '\0') return skip("this program was built without nvcc");
+  const ResourceTable table = read_reports(options.objects, kNvccVersion);
   if (!options.compare.empty()) return compare(options.compare, table);
   if (!options.write.empty()) {
     check<UsageError>(fs::is_directory(options.write), "--write: no folder {}", options.write);

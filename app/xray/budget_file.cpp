@@ -6,6 +6,7 @@
 
 #include "analysis/xray/budget.h"
 #include "app/command.h"
+#include "app/nvcc_version.h"
 #include "app/output.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
@@ -14,13 +15,6 @@ namespace switchyard {
 namespace {
 
 namespace fs = std::filesystem;
-
-#ifdef SWITCHYARD_NVCC_VERSION
-constexpr const char* kToolkit = SWITCHYARD_NVCC_VERSION;
-#else
-constexpr const char* kToolkit = "";
-#endif
-constexpr int kSkipped = 77;  // what CMake's tests take for "skipped"
 
 fs::path tables_of(fs::path file) { return file.replace_extension(".md"); }
 
@@ -37,10 +31,10 @@ int say(const nlohmann::json& document, const std::string& text, int code) {
 
 int compare_with_budget(const nlohmann::json& document, const fs::path& file) {
   const xray::Budget budget = xray::read_budget(file);
-  if (budget.toolkit != kToolkit) {
-    const std::string reason =
-        fmt::format("{} is of nvcc {}, this build of {}", file.string(), budget.toolkit, kToolkit);
-    return say({{"skipped", reason}}, "switchyard: xray: skipped: " + reason, kSkipped);
+  if (budget.toolkit != kNvccVersion) {
+    const std::string reason = fmt::format("{} is of nvcc {}, this build of {}", file.string(),
+                                           budget.toolkit, kNvccVersion);
+    return say({{"skipped", reason}}, "switchyard: xray: skipped: " + reason, kOtherCompiler);
   }
   const std::vector<std::string> lines = xray::excesses(document, budget);
   if (!lines.empty()) {
@@ -61,7 +55,7 @@ int compare_with_budget(const nlohmann::json& document, const fs::path& file) {
 int write_budget(const nlohmann::json& document, const fs::path& file) {
   check<UsageError>(file.extension() == ".json", "--write-budget: expected FILE.json, got {}",
                     file.string());
-  const xray::Budget budget = xray::budget_of(document, kToolkit);
+  const xray::Budget budget = xray::budget_of(document, kNvccVersion);
   write_file_atomic(file, xray::to_json_lines(budget));
   write_file_atomic(tables_of(file), xray::to_markdown(budget));
   return say({{"runs", budget.runs.size()}, {"written", file.string()}},

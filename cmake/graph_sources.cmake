@@ -1,14 +1,7 @@
-# The page of `switchyard graph`, and the sources of the operations, whose rules it shows, are
-# compiled into switchyard_analysis.
+# The sources of the operations, whose rules the page of `switchyard graph` shows, are compiled into
+# switchyard_analysis.
 
 if(_analysis_type STREQUAL "STATIC_LIBRARY")
-  set(_page "${PROJECT_SOURCE_DIR}/analysis/graph/page")
-  foreach(_asset graph.html graph.css layout.js camera.js far.js view.js panes.js walk.js)
-    string(REPLACE "." "_" _name "${_asset}")
-    switchyard_embed(switchyard_analysis switchyard::graph_assets graph_${_name}
-                     "${_page}/${_asset}")
-  endforeach()
-
   switchyard_sources(_rules engine/ops engine/autograd)
   set(_declarations "")
   set(_entries "")
