@@ -78,15 +78,39 @@ Tensor softmax_backward(const Tensor& gy, const Tensor& y) {
                                        .rows = rows_of(y),
                                        .columns = y.size(-1)};
   });
+  return record(
+      "softmax_backward", gx, {gy, y}, Saved::all_inputs(), [](const Vjp& v) -> Gradients {
+        const Tensor& u = v.cotangent();
+        return {v.needs(0) ? softmax_backward(u, v.input(1)) : Tensor(),
+                v.needs(1) ? softmax_double_backward(u, v.input(0), v.input(1)) : Tensor()};
+      });
+}
+
+Tensor softmax_double_backward(const Tensor& u, const Tensor& gy, const Tensor& y) {
+  check_backward("softmax_double_backward", gy, y);
+  check_backward("softmax_double_backward", u, y);
+  Tensor to_y = empty_like(y);
+  run_with_bfloat16("softmax_double_backward", y, [&]<class T>() {
+    return kernels::SoftmaxDoubleBackward<T>{.u = u.data<T>(),
+                                             .gy = gy.data<T>(),
+                                             .y = y.data<T>(),
+                                             .to_y = to_y.data<T>(),
+                                             .rows = rows_of(y),
+                                             .columns = y.size(-1)};
+  });
   RuleOfSeveral rule = [](const auto& v) -> Gradients {
-    const Tensor& u = v.cotangent();
-    const Tensor& g = v.input(0);
-    const Tensor& p = v.input(1);
-    Tensor to_y;
-    if (v.needs(1)) to_y = u * (g - row_dot(g, p)) - g * row_dot(u, p);
-    return {v.needs(0) ? softmax_backward(u, p) : Tensor(), to_y};
+    const Tensor& w = v.cotangent();
+    const Tensor& a = v.input(0);
+    const Tensor& g = v.input(1);
+    const Tensor& p = v.input(2);
+    Gradients to(3);
+    if (v.needs(0)) to[0] = w * (g - row_dot(g, p)) - p * row_dot(w, g);
+    if (v.needs(1)) to[1] = w * (a - row_dot(a, p)) - p * row_dot(w, a);
+    if (v.needs(2)) to[2] = -(g * row_dot(w, a) + a * row_dot(w, g));
+    return to;
   };
-  return record("softmax_backward", gx, {gy, y}, Saved::all_inputs(), std::move(rule).of(y));
+  return record("softmax_double_backward", to_y, {u, gy, y}, Saved::all_inputs(),
+                std::move(rule).of(y));
 }
 
 Tensor log_softmax(const Tensor& x) {

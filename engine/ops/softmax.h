@@ -21,6 +21,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
 /// y · (gy - Σ gy·y) with y = softmax(x): softmax's derivative along gy, and its own transpose in
 /// gy.
 Tensor softmax_backward(const Tensor& gy, const Tensor& y);
+/// u · (gy - Σ gy·y) - gy · Σ u·y with y = softmax(x): what softmax_backward's cotangent u sends to
+/// y.
+Tensor softmax_double_backward(const Tensor& u, const Tensor& gy, const Tensor& y);
 /// gy - eʸ · Σ gy with y = log_softmax(x).
 Tensor log_softmax_backward(const Tensor& gy, const Tensor& y);
 /// g / N · (p - one_hot(labels)) with p = softmax(logits) and the loss's scalar cotangent g. At the

@@ -35,6 +35,20 @@ struct SoftmaxBackward {
   Work work() const { return {.bytes = bytes_of<T>(3 * rows * columns)}; }
 };
 
+/// to_y = u · (gy - Σ gy·y) - gy · Σ u·y: the gradient of softmax_backward's result with respect to
+/// its y, for the result's cotangent u.
+template <class T>
+struct SoftmaxDoubleBackward {
+  static constexpr std::string_view kName = "softmax_double_backward";
+  const T* u = nullptr;   ///< [rows, columns]
+  const T* gy = nullptr;  ///< [rows, columns]
+  const T* y = nullptr;   ///< [rows, columns]
+  T* to_y = nullptr;      ///< [rows, columns]
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  Work work() const { return {.bytes = bytes_of<T>(4 * rows * columns)}; }
+};
+
 /// y = x - log Σ eˣ.
 template <class T>
 struct LogSoftmaxForward {
@@ -91,7 +105,8 @@ struct CrossEntropyBackward {
 };
 
 /// All of them, of every floating type.
-using Softmaxes = OfEvery<FloatingTypes, SoftmaxForward, SoftmaxBackward, LogSoftmaxForward,
-                          LogSoftmaxBackward, CrossEntropyForward, CrossEntropyBackward>;
+using Softmaxes =
+    OfEvery<FloatingTypes, SoftmaxForward, SoftmaxBackward, SoftmaxDoubleBackward,
+            LogSoftmaxForward, LogSoftmaxBackward, CrossEntropyForward, CrossEntropyBackward>;
 
 }  // namespace switchyard::kernels

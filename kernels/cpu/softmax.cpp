@@ -66,6 +66,17 @@ void softmax_backward_vector_loops(Cpu&, const SoftmaxBackward<T>& a) {
 }
 
 template <class T>
+void softmax_double_backward_vector_loops(Cpu&, const SoftmaxDoubleBackward<T>& a) {
+  for_each_row(a.rows, a.columns, [=](std::int64_t row) {
+    const auto compute = [n = a.columns](auto* to_y, const auto* u, const auto* gy, const auto* y) {
+      softmax_double_backward_row(u, gy, y, to_y, n);
+    };
+    const std::int64_t at = row * a.columns;
+    on_row(a.columns, compute, a.to_y + at, a.u + at, a.gy + at, a.y + at);
+  });
+}
+
+template <class T>
 void log_softmax_vector_loops(Cpu&, const LogSoftmaxForward<T>& a) {
   for_each_row(a.rows, a.columns, [=](std::int64_t row) {
     const auto compute = [n = a.columns](auto* y, const auto* x) { log_softmax_row(x, y, n); };
@@ -180,6 +191,21 @@ void softmax_backward_plain_loops(Cpu&, const SoftmaxBackward<T>& a) {
 }
 
 template <class T>
+void softmax_double_backward_plain_loops(Cpu&, const SoftmaxDoubleBackward<T>& a) {
+  for (std::int64_t begin = 0; begin < a.rows * a.columns; begin += a.columns) {
+    double gy_mean = 0.0, u_mean = 0.0;
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      gy_mean += double{widen(a.gy[i])} * double{widen(a.y[i])};
+      u_mean += double{widen(a.u[i])} * double{widen(a.y[i])};
+    }
+    for (std::int64_t i = begin; i < begin + a.columns; ++i) {
+      const double gy{widen(a.gy[i])};
+      a.to_y[i] = convert_element<T>(double{widen(a.u[i])} * (gy - gy_mean) - gy * u_mean);
+    }
+  }
+}
+
+template <class T>
 void log_softmax_backward_plain_loops(Cpu&, const LogSoftmaxBackward<T>& a) {
   for (std::int64_t begin = 0; begin < a.rows * a.columns; begin += a.columns) {
     double sum = 0.0;
@@ -220,6 +246,12 @@ template <class T>
 constexpr auto kRungs<Cpu, SoftmaxBackward<T>> = std::to_array<Rung<Cpu, SoftmaxBackward<T>>>(
     {{"softmax_backward_plain_loops", softmax_backward_plain_loops<T>},
      {"softmax_backward_vector_loops", softmax_backward_vector_loops<T>}});
+
+template <class T>
+constexpr auto kRungs<Cpu, SoftmaxDoubleBackward<T>> =
+    std::to_array<Rung<Cpu, SoftmaxDoubleBackward<T>>>(
+        {{"softmax_double_backward_plain_loops", softmax_double_backward_plain_loops<T>},
+         {"softmax_double_backward_vector_loops", softmax_double_backward_vector_loops<T>}});
 
 template <class T>
 constexpr auto kRungs<Cpu, LogSoftmaxForward<T>> = std::to_array<Rung<Cpu, LogSoftmaxForward<T>>>(

@@ -84,6 +84,20 @@ void softmax_backward_row(const T* gy, const T* y, T* gx, std::int64_t columns) 
   for (std::int64_t j = 0; j < columns; ++j) gx[j] = y[j] * ((gy[j] - base) - mean);
 }
 
+/// u · (gy - Σ gy·y) - gy · Σ u·y.
+template <class T>
+void softmax_double_backward_row(const T* u, const T* gy, const T* y, T* to_y,
+                                 std::int64_t columns) {
+  const auto mean_of = [=](const T* x) {
+    return static_cast<T>(
+        sum_of(columns, [=](std::int64_t j) { return double{x[j]} * double{y[j]}; }));
+  };
+  const T gy_mean = mean_of(gy);
+  const T u_mean = mean_of(u);
+#pragma GCC ivdep
+  for (std::int64_t j = 0; j < columns; ++j) to_y[j] = u[j] * (gy[j] - gy_mean) - gy[j] * u_mean;
+}
+
 // log Σ exp(x - maximum) is log1p of the sum over all elements but the maximum, whose term is 1: it
 // keeps its digits where the maximum outweighs all others. In that sum the maximum stands for
 // `maximum - maximum`, 0, or NaN where it is infinite.

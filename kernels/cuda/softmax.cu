@@ -105,6 +105,9 @@ constexpr auto kRungs<KernelExecutor, SoftmaxForward<T>> = kTeams<SoftmaxForward
 template <class T>
 constexpr auto kRungs<KernelExecutor, SoftmaxBackward<T>> = kTeams<SoftmaxBackwardRow<T>>;
 template <class T>
+constexpr auto kRungs<KernelExecutor, SoftmaxDoubleBackward<T>> =
+    kTeams<SoftmaxDoubleBackwardRow<T>>;
+template <class T>
 constexpr auto kRungs<KernelExecutor, LogSoftmaxForward<T>> = kTeams<LogSoftmaxForwardRow<T>>;
 template <class T>
 constexpr auto kRungs<KernelExecutor, LogSoftmaxBackward<T>> = kTeams<LogSoftmaxBackwardRow<T>>;

@@ -178,6 +178,31 @@ struct SoftmaxBackwardRow {
   }
 };
 
+/// Reads three rows twice and writes one: 16 bytes an element (float32) if the caches keep the
+/// rows.
+template <class T>
+struct SoftmaxDoubleBackwardRow {
+  using Kernel = SoftmaxDoubleBackward<T>;
+  Kernel a;
+  template <class Team>
+  __device__ void operator()(const Team& team, std::int64_t row, const MatrixExtent& m) const {
+    const std::int64_t at = row * m.columns;
+    using Number = ResultOf<T>;
+    double gy_part = 0.0, u_part = 0.0;
+    for (int j = team.rank(); j < m.columns; j += team.size()) {
+      const double y{widen(a.y[at + j])};
+      gy_part += double{widen(a.gy[at + j])} * y;
+      u_part += double{widen(a.u[at + j])} * y;
+    }
+    const auto gy_mean = static_cast<Number>(team.combine(gy_part, Plus{}));
+    const auto u_mean = static_cast<Number>(team.combine(u_part, Plus{}));
+    for (int j = team.rank(); j < m.columns; j += team.size()) {
+      const Number gy = widen(a.gy[at + j]);
+      a.to_y[at + j] = convert_element<T>(widen(a.u[at + j]) * (gy - gy_mean) - gy * u_mean);
+    }
+  }
+};
+
 /// Reads gy twice and y once, writes gx: 12 bytes an element (float32) as above.
 template <class T>
 struct LogSoftmaxBackwardRow {

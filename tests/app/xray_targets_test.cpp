@@ -75,7 +75,7 @@ TEST_F(XrayTargetsTest, TheMoeLayerTakesFewLaunchesAndWaitsForNothing) {
   const json there_and_back = passes("1");
   EXPECT_LE(there_and_back[0]["launched"], 6);
   EXPECT_LE(there_and_back[1]["launched"], 12);
-  EXPECT_LE(passes("2")[2]["launched"], 31);
+  EXPECT_LE(passes("2")[2]["launched"], 24);
 }
 
 class XrayStepTest : public XrayTargetsTest, public testing::WithParamInterface<const char*> {};

@@ -33,6 +33,8 @@ const std::vector<std::pair<std::string, std::vector<std::int64_t>>> kSmall = {
     {"softmax_forward", {1, 2}},
     {"softmax_backward", {1, 1}},
     {"softmax_backward", {1, 2}},
+    {"softmax_double_backward", {1, 1}},
+    {"softmax_double_backward", {1, 2}},
     {"log_softmax_forward", {1, 2}},
     {"log_softmax_backward", {1, 1}},
     {"log_softmax_backward", {1, 2}},

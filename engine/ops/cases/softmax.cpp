@@ -74,6 +74,16 @@ std::vector<OpCase> softmax_cases() {
        1},
       backward("softmax_backward", softmax_backward, softmax,
                [](Inputs in) { return in[1] * (in[0] - sum(in[0] * in[1], {-1}, true)); }),
+      {"softmax_double_backward",
+       [](std::int64_t size, CaseSource& source) -> OpSample {
+         const auto input = [&] { return normal_input({size, kClasses}, source); };
+         return {{input(), input(), input()},
+                 [](Inputs in) { return softmax_double_backward(in[0], in[1], in[2]); },
+                 [](Inputs in) {
+                   const auto mean = [&](const Tensor& x) { return sum(x * in[2], {-1}, true); };
+                   return in[0] * (in[1] - mean(in[1])) - in[1] * mean(in[0]);
+                 }};
+       }},
       backward("log_softmax_backward", log_softmax_backward, log_softmax,
                [](Inputs in) { return in[0] - exp(in[1]) * sum(in[0], {-1}, true); }),
       {"cross_entropy_backward",

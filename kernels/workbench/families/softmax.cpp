@@ -8,7 +8,7 @@
 namespace switchyard::kernels::workbench {
 namespace {
 
-/// The rows that all six entry points work on.
+/// The rows that all entry points work on.
 struct Rows {
   static std::vector<SizeParameter> parameters() { return {{"rows", 128}, {"columns", 1000, 1}}; }
   static std::vector<std::vector<std::int64_t>> odd_sizes() {
@@ -106,6 +106,40 @@ struct BackwardCase : Rows {
   }
 };
 
+struct DoubleBackwardCase : Rows {
+  static constexpr const char* kComputes =
+      "to_y = u * (gy - sum(gy * y)) - gy * sum(u * y), y the result";
+
+  template <class T>
+  static void problem(const Sizes& s, Problem& p) {
+    const auto columns = static_cast<std::size_t>(s["columns"]);
+    const Numbers& u = p.normal<T>({s["rows"], s["columns"]});
+    const Numbers& gy = p.normal<T>({s["rows"], s["columns"]});
+    const Numbers& y = p.operand<T>(exponentials(
+        log_softmax_rows(p.random_normal(static_cast<std::int64_t>(gy.size())), s["columns"])));
+    Expected& to_y = p.result<T>({s["rows"], s["columns"]});
+    for (std::size_t row = 0; row < gy.size(); row += columns) {
+      Measured gy_mean, u_mean;
+      for (std::size_t i = row; i < row + columns; ++i) {
+        gy_mean += gy[i] * y[i];
+        u_mean += u[i] * y[i];
+      }
+      for (std::size_t i = row; i < row + columns; ++i) {
+        to_y[i] = u[i] * (Measured(gy[i]) - gy_mean) - gy[i] * u_mean;
+      }
+    }
+  }
+  template <class T>
+  static SoftmaxDoubleBackward<T> arguments(const Sizes& s, Arguments& p) {
+    return {.u = p.at<const T>(0),
+            .gy = p.at<const T>(1),
+            .y = p.at<const T>(2),
+            .to_y = p.at<T>(3),
+            .rows = s["rows"],
+            .columns = s["columns"]};
+  }
+};
+
 struct CrossEntropyCase : Rows {
   static constexpr const char* kComputes = "losses = log sum exp(x) - x[label], over each row";
   template <class T>
@@ -167,6 +201,7 @@ Family softmax_family() {
           .page = "docs/kernels/softmax.md",
           .entry_points = {describe<ForwardCase<false>, float, double, BFloat16>(),
                            describe<BackwardCase<false>, float, double, BFloat16>(),
+                           describe<DoubleBackwardCase, float, double, BFloat16>(),
                            describe<ForwardCase<true>, float, double, BFloat16>(),
                            describe<BackwardCase<true>, float, double, BFloat16>(),
                            describe<CrossEntropyCase, float, double, BFloat16>(),
