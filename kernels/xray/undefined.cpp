@@ -157,7 +157,7 @@ void Undefined::access(const Warp& warp, const Instruction& in, Space space, Use
 }
 
 void Undefined::before(Warp& warp, const Instruction& in) {
-  const Slot* const uses = &warp.block->launch->program.uses[in.uses];
+  const Slot* const uses = warp.block->launch->program.uses.data() + in.uses;
   switch (in.data_flow) {
     case DataFlow::kExchange:
       return;

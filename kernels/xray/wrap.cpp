@@ -51,7 +51,7 @@ void set(Warp& warp, Slot slot, Wrap as) {
 /// What the registers that an instruction reads have of it already.
 Wrap inherited(Warp& warp, const Instruction& in) {
   Wrap all;
-  const Slot* const uses = &warp.block->launch->program.uses[in.uses];
+  const Slot* const uses = warp.block->launch->program.uses.data() + in.uses;
   for (U32 i = 0; i < in.reads; ++i) {
     const Wrap* const one = find(warp, uses[i]);
     if (one == nullptr) continue;
@@ -187,7 +187,7 @@ void follow_wraps(Warp& warp, const Instruction& in) {
     default:
       break;
   }
-  const Slot* const uses = &warp.block->launch->program.uses[in.uses];
+  const Slot* const uses = warp.block->launch->program.uses.data() + in.uses;
   for (U32 i = 0; i < in.writes; ++i) set(warp, uses[in.reads + i], wrap);
 }
 
