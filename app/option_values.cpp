@@ -45,6 +45,13 @@ std::optional<std::uint64_t> parse_whole_number(std::string_view text) {
   return value;
 }
 
+std::string_view take_part(std::string_view& text, char separator) {
+  const std::size_t end = std::min(text.find(separator), text.size());
+  const std::string_view part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
   return CLI::Validator([=](std::string& text) { return whole_number_problem(text, least, most); },
                         "");

@@ -21,6 +21,9 @@ inline constexpr std::uint64_t kMostThreads = 4096;
 /// - 1. Returns nothing where it is something else.
 std::optional<std::uint64_t> parse_whole_number(std::string_view text);
 
+/// The part of `text` before the next `separator`; `text` keeps what follows.
+std::string_view take_part(std::string_view& text, char separator);
+
 /// Takes whole numbers from `least` to `most` in decimal digits.
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
 

@@ -13,7 +13,7 @@
 namespace switchyard {
 namespace {
 
-/// Of buffers whose elements are written one by one.
+/// Of buffers whose elements are written one by one, or whose bytes are kept book of.
 constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
 /// Zeros take no memory before a kernel touches them, so that sizes beyond 2^32 can be tried.
 constexpr std::uint64_t kMostZeros = std::uint64_t{1} << 44;
@@ -41,13 +41,7 @@ class Reader {
     check<UsageError>(holds, "{}: '{}' {}", subject_, text_, what);
   }
 
-  /// The part before the next `separator`; the rest keeps what follows.
-  std::string_view next_part(char separator) {
-    const std::size_t end = std::min(rest_.find(separator), rest_.size());
-    const std::string_view part = rest_.substr(0, end);
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
-    return part;
-  }
+  std::string_view next_part(char separator) { return take_part(rest_, separator); }
 
   NumberType type() {
     NumberType found;
@@ -72,7 +66,8 @@ class Reader {
   /// Of reserved buffers nobody is to ask what was written to them.
   XrayBuffer zeros(XrayContents contents) {
     if (sizes_.are_reserved) contents = XrayContents::kValues;
-    XrayBuffer buffer{type(), count(kMostZeros), {}, contents};
+    const bool is_kept = contents != XrayContents::kValues;  // a bit for each byte, whether written
+    XrayBuffer buffer{type(), count(is_kept ? kMostElements : kMostZeros), {}, contents};
     require(rest_.empty(), "has parts too many");
     return buffer;
   }

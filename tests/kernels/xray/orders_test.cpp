@@ -77,6 +77,29 @@ TEST(XrayOrders, CopiesMayLandBeforeTheyAreWaitedFor) {
   EXPECT_FALSE(done.report.findings.empty());
 }
 
+/// A buffer of a terabyte takes address space alone, unless somebody reads all of it.
+TEST(XrayOrders, OneOrderTouchesNoBufferAndSeveralCompareNoneThatIsTooLarge) {
+  Memory memory;
+  Code code(Module::parse(kernel_text("st.global.u32 [%rd1], 1;"), "k.ptx"), memory);
+  const std::byte* huge = memory.allocate(std::size_t{1} << 40, "huge");
+  std::vector<std::byte> parameters(sizeof huge);
+  std::memcpy(parameters.data(), &huge, sizeof huge);
+  const auto launch = [&](int orders) {
+    launch_in_orders(code, memory, "k", {.grid = {1}, .block = {1}}, parameters, {},
+                     hostile_schedules(orders));
+  };
+  launch(0);
+  EXPECT_EQ(huge[0], std::byte{1});
+  try {
+    launch(1);
+    ADD_FAILURE() << "a terabyte was copied";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("these have 1099511627776 bytes, at most 4294967296"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(XrayOrders, SchedulesHaveNames) {
   const std::vector<Schedule> all = hostile_schedules(3);
   ASSERT_EQ(all.size(), 3U);
