@@ -6,12 +6,12 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <set>
 
 #include "analysis/graph/groups.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 
 namespace switchyard::graph {
 namespace {
@@ -125,16 +125,8 @@ std::string dot_text(const Trace& trace, const std::string& title, bool fold) {
 }
 
 void write_svg(const std::filesystem::path& path, const std::string& dot) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / "switchyard-graph-XXXXXX";
-  std::string name = folder.string();
-  check(mkdtemp(name.data()) != nullptr, "graph: cannot make a folder in {}",
-        folder.parent_path().string());
-  const auto remove = [](const std::string* made) {
-    std::error_code ignored;
-    std::filesystem::remove_all(*made, ignored);
-  };
-  const std::unique_ptr<std::string, decltype(remove)> cleanup(&name, remove);
+  const TemporaryDirectory folder;
+  const std::string name = folder.path().string();
   write_file_atomic(name + "/graph.dot", dot);
   // The names within the command are ours: nothing of the user's is read by a shell.
   const std::string command =

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "app/option_values.h"
 #include "app/xray/buffer.h"
 #include "app/xray/numbers.h"
 #include "engine/core/check.h"
@@ -22,14 +23,6 @@ struct Value {
   std::size_t align = 1;
 };
 
-/// The part before the next colon; `text` keeps what follows.
-std::string_view next_part(std::string_view& text) {
-  const std::size_t end = std::min(text.find(':'), text.size());
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return part;
-}
-
 class Reader {
  public:
   Reader(Memory& memory, std::size_t position, const std::string& argument, const XraySizes& sizes)
@@ -40,7 +33,7 @@ class Reader {
     const auto buffer = read_xray_buffer(text, "--arg " + std::to_string(position_), sizes_);
     if (buffer) return pointer(*buffer);
     std::string_view rest = text;
-    const std::string_view form = next_part(rest);
+    const std::string_view form = take_part(rest, ':');
     NumberType type;
     if (parse_number_type(form, type)) return number(type, rest);
     require(rest.empty(), "is no TYPE:VALUE, buffer or file");

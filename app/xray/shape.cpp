@@ -13,19 +13,11 @@
 namespace switchyard {
 namespace {
 
-/// The part before the next separator; `text` keeps what follows.
-std::string_view next_part(std::string_view& text, char separator) {
-  const std::size_t end = std::min(text.find(separator), text.size());
-  const std::string_view part = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return part;
-}
-
 constexpr std::uint64_t kMostRandomBlocks = 1'000'000;
 
 /// "COUNT" or "COUNT:SEED".
 void add_random_blocks(std::string_view text, std::uint64_t grid, std::set<std::uint64_t>& blocks) {
-  const auto count = parse_whole_number(next_part(text, ':'));
+  const auto count = parse_whole_number(take_part(text, ':'));
   const auto seed = text.empty() ? 1 : parse_whole_number(text);
   check<UsageError>(count && *count >= 1 && *count <= kMostRandomBlocks && seed,
                     "--blocks: expected random:COUNT or random:COUNT:SEED, COUNT from 1 to {}",
@@ -42,7 +34,7 @@ kernels::Dim3 parse_extent(const std::string& option, const std::string& text,
   unsigned parts[3] = {least, least, least};
   std::string_view rest = text;
   for (unsigned& part : parts) {
-    const auto value = size_value(next_part(rest, ','), names);
+    const auto value = size_value(take_part(rest, ','), names);
     check<UsageError>(value && *value >= least && *value <= kMost,
                       "{}: expected X, X,Y or X,Y,Z of numbers from {} to {}, got '{}'{}", option,
                       least, kMost, text, value ? fmt::format(", of which one is {}", *value) : "");
@@ -57,7 +49,7 @@ kernels::xray::Schedule parse_schedule(const std::string& text) {
   if (text == "together") return {};
   if (text == "reverse") return {Order::kReverse, 1};
   std::string_view rest = text;
-  const bool is_random = next_part(rest, ':') == "random";
+  const bool is_random = take_part(rest, ':') == "random";
   const auto seed = parse_whole_number(rest);
   check<UsageError>(is_random && seed,
                     "--schedule: expected together, reverse or random:SEED, got '{}'", text);
@@ -68,7 +60,7 @@ std::vector<std::uint64_t> parse_blocks(const std::string& text, std::uint64_t g
   std::set<std::uint64_t> blocks;
   std::string_view rest = text;
   while (!rest.empty()) {
-    const std::string_view part = next_part(rest, ',');
+    const std::string_view part = take_part(rest, ',');
     if (part == "first") {
       blocks.insert(0);
     } else if (part == "last") {

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "analysis/moe_bench/counts.h"
 #include "app/settings_options.h"
@@ -10,32 +8,12 @@
 #include "data/identity.h"
 #include "engine/core/check.h"
 #include "engine/core/suggest.h"
+#include "kernels/api/temporary_directory.h"
 #include "training/presets.h"
 #include "training/trainer.h"
 
 namespace switchyard {
 namespace {
-
-/// A directory for a run's files that goes away with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "switchyard-xray-XXXXXX").string();
-    check(::mkdtemp(name.data()) != nullptr, "xray: cannot make a folder in {}",
-          std::filesystem::temp_directory_path().string());
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// "step:tiny/sparse_moe" -> the preset's configuration with that head.
 TrainConfig config_of(const XrayTarget& target) {

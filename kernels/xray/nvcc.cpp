@@ -14,35 +14,12 @@
 #include <system_error>
 
 #include "kernels/api/error.h"
+#include "kernels/api/temporary_directory.h"
 
 namespace switchyard::kernels::xray {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder of its own, removed with all that is in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "switchyard-xray-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw Error(fmt::format("cannot make a folder {}: {}", name,
-                              std::error_code(errno, std::generic_category()).message()));
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string file(const char* name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
 
 /// Runs a program with its output and messages in `log`. Returns whether it ended with 0.
 bool run(const std::vector<std::string>& command, const std::string& log) {
@@ -78,8 +55,8 @@ std::string text_of(const std::string& path) {
 
 bool compile_with_nvcc(const std::string& nvcc, const std::string& file,
                        const std::vector<std::string>& options, std::string& output) {
-  const TemporaryFolder folder;
-  const std::string ptx = folder.file("kernel.ptx"), log = folder.file("messages");
+  const TemporaryDirectory folder;
+  const std::string ptx = folder / "kernel.ptx", log = folder / "messages";
   std::vector<std::string> command = {nvcc, "-ptx", "-o", ptx};
   command.insert(command.end(), options.begin(), options.end());
   command.push_back(fs::absolute(file).string());  // a name that begins with a dash is no option

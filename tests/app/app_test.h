@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/api/temporary_directory.h"
 #include "tests/app/program.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 
@@ -49,7 +49,7 @@ class AppTest : public testing::Test {
   }
 
  private:
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 }  // namespace switchyard::test

@@ -25,7 +25,7 @@ Arguments bench(const Arguments& more) { return Arguments{"bench"} + more + kSma
 class BenchTest : public testing::Test {
  protected:
   std::string path(const std::string& name) const { return (scratch_ / name).string(); }
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(BenchTest, MoePrintsALinePerRung) {

@@ -87,7 +87,7 @@ TEST(CommandLineTest, GradcheckPassesAndFails) {
 }
 
 TEST(CommandLineTest, PresetsCanBePrintedAndFedBack) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const std::string config = expect_success({"study", "--preset", "paper", "--print-config"});
   const json paper = json::parse(config);
   EXPECT_EQ(paper["training"]["epochs"], 50);

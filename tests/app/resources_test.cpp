@@ -34,7 +34,7 @@ class ResourcesTest : public testing::Test {
   json table_;
 
  private:
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(ResourcesTest, ABuildIsNotWorseThanItself) {

@@ -23,7 +23,7 @@ class XrayTargetsTest : public testing::Test {
   std::string path(const std::string& name) const { return (scratch_ / name).string(); }
 
  private:
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(XrayTargetsTest, ALadderStandsSideBySide) {

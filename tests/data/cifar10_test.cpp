@@ -6,9 +6,9 @@
 
 #include "data/dataset.h"
 #include "engine/io/path_text.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -28,7 +28,7 @@ class Cifar10 : public testing::Test {
     expect_error([&] { load_cifar10(directory_); }, part);
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   const fs::path directory_ = scratch_ / "cifar-10-batches-bin";
 };
 

@@ -6,11 +6,11 @@
 #include <map>
 
 #include "data/sha256.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/data/archive_files.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -74,7 +74,7 @@ class FindDataset : public testing::Test {
     fetch_.bytes = static_cast<std::int64_t>(fs::file_size(archive));
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   Environment environment_;
   FetchOptions fetch_;
   const fs::path fallback_ = scratch_ / "fashion-mnist";

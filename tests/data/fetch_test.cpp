@@ -12,12 +12,12 @@
 #include "data/dataset.h"
 #include "data/sha256.h"
 #include "data/unpack.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/data/archive_files.h"
 #include "tests/data/http_server.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -30,7 +30,7 @@ using test::read_bytes;
 using test::write_bytes;
 
 TEST(Sha256, AgreesWithThePublishedVectors) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_bytes(scratch / "empty", "");
   write_bytes(scratch / "abc", "abc");
   write_bytes(scratch / "million", std::string(1'000'000, 'a'));
@@ -77,7 +77,7 @@ class Fetch : public testing::Test {
     EXPECT_EQ(found, names);
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   const fs::path archive_ = scratch_ / "archive.tar.gz";
   std::string bytes_;
   const fs::path target_ = scratch_ / "a" / "cache";

@@ -5,9 +5,9 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -19,7 +19,7 @@ class IdentityTest : public testing::Test {
     return load_directory(scratch_ / name);
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(IdentityTest, TheFingerprintIsThatOfTheImagesWhereverTheyAre) {

@@ -6,9 +6,9 @@
 #include "data/dataset.h"
 #include "data/known_files.h"
 #include "engine/io/path_text.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -29,7 +29,7 @@ class Idx : public testing::Test {
     expect_error([&] { load_idx(directory_); }, part);
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   const fs::path directory_ = scratch_ / "digits";
 };
 
@@ -183,7 +183,7 @@ TEST_F(Idx, ACompressedFileIsJudgedByItsHeaderBeforeItIsUnpacked) {
 
 TEST(FashionMnist, IsToldByItsFilesWhateverTheDirectory) {
   if (!fs::exists(kFashionMnistDirectory)) GTEST_SKIP() << "no package dataset-fashion-mnist";
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   fs::create_directory(scratch / "mnist");
   for (const auto& entry : fs::directory_iterator(kFashionMnistDirectory)) {
     fs::create_symlink(entry.path(), scratch / "mnist" / entry.path().filename().string());

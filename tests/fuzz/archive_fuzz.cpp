@@ -1,8 +1,8 @@
 // The archive of CIFAR-10: nothing appears beside the files that it may hold, none is too long.
 
 #include "data/unpack.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/fuzz/target.h"
-#include "tests/support/scratch_directory.h"
 
 using namespace switchyard;
 namespace fs = std::filesystem;
@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::uintmax_t kMaxBytes = 10'000;
   static fuzz::MemoryFile input;
-  static const test::ScratchDirectory directory;
+  static const TemporaryDirectory directory;
   input.set(fuzz::text_of(data, size));
   const fs::path inside = directory / "inside";
   fs::create_directory(inside);

@@ -4,9 +4,9 @@
 #include <array>
 
 #include "data/dataset.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/data/idx_files.h"
 #include "tests/fuzz/target.h"
-#include "tests/support/scratch_directory.h"
 
 using namespace switchyard;
 
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::array kFiles = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
   if (size == 0) return -1;  // keeps the input out of the corpus
-  static const test::ScratchDirectory directory;
+  static const TemporaryDirectory directory;
   test::write_idx(directory.path(), 12, 5, 4);
   const std::filesystem::path plain = directory / kFiles.at(data[0] % kFiles.size());
   const std::filesystem::path compressed = plain.string() + ".gz";

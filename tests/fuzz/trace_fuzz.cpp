@@ -1,14 +1,14 @@
 // A recorded routing in NumPy's format.
 
 #include "analysis/moe_bench/trace.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/fuzz/target.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 using namespace switchyard;
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const test::ScratchDirectory directory;
+  static const TemporaryDirectory directory;
   const std::filesystem::path path = directory / "trace.npy";  // the name says what it is
   test::write_bytes(path, std::string(fuzz::text_of(data, size)));
   fuzz::may_refuse([&] {

@@ -7,10 +7,10 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "kernels/api/temporary_directory.h"
 #include "models/backbone.h"
 #include "tests/models/reference_heads.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/support/tensors.h"
 
 namespace switchyard {
@@ -57,7 +57,7 @@ void expect_same_state(const TensorMap& a, const TensorMap& b) {
 }
 
 TEST(State, SurvivesAFileBitForBit) {
-  const test::ScratchDirectory directory;
+  const TemporaryDirectory directory;
   const auto original = small_model(1);
   Generator random(2);
   const Tensor images = random_tensor({4, 8, 8, 3}, 3, DType::kFloat32);
@@ -160,7 +160,7 @@ TEST(State, ABatchCountThatNothingReadsMayBeMissing) {
 
 TEST(State, ReadsWeightsOfSixteenBits) {
   const auto model = small_model(1);
-  const test::ScratchDirectory directory;
+  const TemporaryDirectory directory;
   const auto path = directory.path() / "weights.safetensors";
   for (const char* dtype : {"F16", "BF16"}) {
     write_file_atomic(path, with_half_dtype(state_dict(*small_model(2)), dtype));

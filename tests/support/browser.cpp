@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "engine/core/check.h"
-#include "tests/support/scratch_directory.h"
+#include "kernels/api/temporary_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -39,7 +39,7 @@ constexpr int kBrowserSeconds = 240;
 
 /// The page's document after loading, followed by the browser's log.
 std::string dump_page(const std::string& browser, const std::string& html) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   std::ofstream(scratch / "page.html") << html;
   return output_of("timeout " + std::to_string(kBrowserSeconds) + " '" + browser +
                    "' --headless --no-sandbox --disable-gpu --disable-dev-shm-usage"

@@ -7,8 +7,8 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/devices.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/support/tensors.h"
 #include "tests/training/small_run.h"
 #include "training/trainer.h"
@@ -43,7 +43,7 @@ class BFloat16Training : public testing::Test {
     }
     return losses;
   }
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   DatasetPair data_ = small_data();
 };
 
@@ -115,7 +115,7 @@ TEST_F(BFloat16Training, FilesHoldRoundedWeightsAndFloat32Masters) {
 
 class BFloat16DeviceTraining : public DeviceTest {
  protected:
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   DatasetPair data_ = small_data();
 };
 

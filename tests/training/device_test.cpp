@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/io/safetensors.h"
-#include "tests/support/scratch_directory.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/tensors.h"
 #include "tests/training/small_run.h"
 #include "training/nonfinite.h"
@@ -39,7 +39,7 @@ class DeviceTrainingTest : public DeviceTest {
     return read_safetensors(run.checkpoint_file()).tensors;
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   DatasetPair data_ = small_data();
 };
 

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -20,7 +20,7 @@ class DirectoryOwnerTest : public testing::Test {
     return fmt::format("run: in use by process {} on host ", ::getpid());
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   fs::path run_ = scratch_ / "run";
 };
 

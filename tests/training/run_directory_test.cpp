@@ -5,8 +5,8 @@
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/training/small_run.h"
 #include "training/checkpoint.h"
 #include "training/disk_space.h"
@@ -23,7 +23,7 @@ class RunDirectoryTest : public testing::Test {
     return create_run(scratch_ / name, small_config(), data_);
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   DatasetPair data_ = small_data();
 };
 
@@ -76,14 +76,14 @@ TEST_F(RunDirectoryTest, ARunWithoutAFinishedEpochCannotBeLoaded) {
 }
 
 TEST(DiskSpaceTest, SaysWhatThereIsAndWhatIsNeeded) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   EXPECT_NO_THROW(check_disk_space(scratch.path(), 1));
   expect_error([&] { check_disk_space(scratch.path(), std::uintmax_t{1} << 60); },
                "MB left, the run needs 1152921504606.8 MB");
 }
 
 TEST(CheckpointTest, CountsOutOfRangeAreRefused) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const auto path = scratch / "checkpoint.safetensors";
   const nlohmann::json good = {{"finished_epochs", 3},
                                {"step", 0},
@@ -166,7 +166,7 @@ TEST(NonfiniteTest, GroupsAreNamedOnce) {
 }
 
 TEST(MetricsTest, AFileThatIsNoMetricsFileIsAnError) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const auto path = scratch / "metrics.jsonl";
   EXPECT_TRUE(read_metrics(path).empty());
   write_file_atomic(path, "{\"epoch\": 1}\n{\"epoch\": 3}\n");

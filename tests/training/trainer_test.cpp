@@ -9,8 +9,8 @@
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/training/small_run.h"
 
 namespace switchyard::test {
@@ -62,7 +62,7 @@ class TrainerTest : public testing::Test {
     EXPECT_TRUE(metrics_without_seconds(a) == metrics_without_seconds(b));
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   DatasetPair data_ = small_data();
 };
 

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/curvature/matrix_operator.h"
 #include "tests/analysis/small_problem.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -60,7 +60,7 @@ TEST(ExpertCurvature, OfASoftHeadIsOnAllImages) {
 }
 
 TEST(ExpertCurvature, KeepsItsProductsInADirectoryOfEachExpert) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   SmallProblem problem("soft_moe", 4);
   const auto measured = [&] {
     return to_json(expert_curvatures(CurvatureKind::kHessian, *problem.model, problem.batches(2),

@@ -4,10 +4,10 @@
 
 #include "analysis/curvature/eigenpairs.h"
 #include "analysis/curvature/hutchinson.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/curvature/grouped_operator.h"
 #include "tests/analysis/curvature/matrix_operator.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -38,7 +38,7 @@ std::vector<double> measure(SymmetricOperator& a, int products) {
 }
 
 TEST(ProductJournal, GoesOnBitForBitWhereAMeasurementStopped) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const Operator plain = grouped();
   const std::vector<double> expected = measure(*plain, 1000);
   for (const int stop : {3, 7}) {
@@ -56,7 +56,7 @@ TEST(ProductJournal, GoesOnBitForBitWhereAMeasurementStopped) {
 }
 
 TEST(ProductJournal, KeepsBlocksOfVectors) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const Operator a = grouped();
   std::vector<ParameterVector> block;
   for (Eigen::Index i = 0; i < 3; ++i) {
@@ -74,7 +74,7 @@ TEST(ProductJournal, KeepsBlocksOfVectors) {
 }
 
 TEST(ProductJournal, SaysWhereAFileIsOfAnotherOperator) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   ProductJournal wide(std::make_shared<MatrixOperator>(MatrixXd::Identity(6, 6)), scratch.path());
   const std::vector<ParameterVector> block = {unflatten(VectorXd::Zero(6), wide.like())};
   wide.apply_block(block);

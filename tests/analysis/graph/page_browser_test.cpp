@@ -10,8 +10,8 @@
 #include "engine/core/random.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/browser.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/support/tensors.h"
 
 namespace switchyard::test {
@@ -117,7 +117,7 @@ async function inspect(name, frame, say, answer) {
 
 PageView open_document(const nlohmann::json& document, const graph::PageOptions& options = {},
                        const char* inspection = kInspection) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "graph.html", graph::page(document, options));
   return open_page(scratch / "graph.html", inspection);
 }

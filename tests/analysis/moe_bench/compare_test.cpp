@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::moe_bench {
 namespace {
@@ -46,7 +46,7 @@ TEST(CompareTest, RowsOfOneSideAreSaidToBe) {
 }
 
 TEST(CompareTest, FilesThatAreNoResultsAreNamed) {
-  test::ScratchDirectory scratch;
+  TemporaryDirectory scratch;
   const auto fails = [&](const std::string& text, const std::string& part) {
     write_file_atomic(scratch / "r.json", text);
     test::expect_error<Error>([&] { read_rows(scratch / "r.json"); }, part);

@@ -7,8 +7,8 @@
 #include "analysis/moe_bench/page.h"
 #include "analysis/moe_bench/row.h"
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/browser.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::moe_bench {
 namespace {
@@ -62,7 +62,7 @@ class BenchPageInBrowser : public testing::Test {
     for (const std::string& problem : view.problems) ADD_FAILURE() << problem;
   }
 
-  test::ScratchDirectory directory_;
+  TemporaryDirectory directory_;
 };
 
 // 2 side by side, 2 shares, 2 for each of 3 factors, 2 by skew.

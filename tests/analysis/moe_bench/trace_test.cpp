@@ -6,8 +6,8 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/support/tensors.h"
 
 namespace switchyard::moe_bench {
@@ -50,7 +50,7 @@ class TraceTest : public testing::Test {
     test::expect_error<Error>([&] { read_trace(path, options); }, part);
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(TraceTest, ReadsIntegersOfEveryWidth) {

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "analysis/report/report.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/report/study_fixture.h"
 #include "tests/support/browser.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -25,7 +25,7 @@ class ReportInBrowser : public testing::Test {
     for (const std::string& problem : view.problems) ADD_FAILURE() << problem;
   }
 
-  ScratchDirectory directory_;
+  TemporaryDirectory directory_;
 };
 
 // 2 learning curves, 3 routing figures for each MoE run, 4 curvature panels, 3 directions.

@@ -12,9 +12,9 @@
 #include "analysis/report/assets.h"
 #include "analysis/report/study_files.h"
 #include "engine/core/check.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/report/study_fixture.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -50,7 +50,7 @@ class Report : public testing::Test {
     edit_json(directory_ / file, change);
   }
 
-  ScratchDirectory directory_;
+  TemporaryDirectory directory_;
 };
 
 json inlined_data(const std::string& page) {

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "analysis/report/study_files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/report/study_fixture.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::test {
 namespace {
@@ -50,7 +50,7 @@ class Claims : public testing::Test {
         [=](int seed) { return (10.0 + seed) * ratio * (1.0 + spread * (seed % 2 ? 1 : -1)); });
   }
 
-  ScratchDirectory directory_;
+  TemporaryDirectory directory_;
   json study_;
 };
 

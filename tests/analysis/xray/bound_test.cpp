@@ -6,8 +6,8 @@
 
 #include "engine/core/check.h"
 #include "engine/io/json.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/xray/document.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::xray {
 namespace {
@@ -77,7 +77,7 @@ TEST(Gpu, RatesAreThoseOfMultiprocessorsAndClock) {
 }
 
 TEST(Gpu, AFileIsReadStrictly) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const std::string file = (scratch / "mine.json").string();
   json fields = gpu_json(find_gpu("a100"));
   write_json_atomic(file, fields);

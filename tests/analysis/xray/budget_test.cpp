@@ -6,8 +6,8 @@
 
 #include "engine/core/check.h"
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/xray/document.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard::xray {
 namespace {
@@ -66,7 +66,7 @@ TEST(Budget, WhatRefusesHasNoneAndWhatFailsIsAnError) {
 }
 
 TEST(Budget, IsReadAsItWasWritten) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const std::string file = (scratch / "family.json").string();
   const Budget budget = budget_of(document(), "13.0");
   write_file_atomic(file, to_json_lines(budget));

@@ -9,7 +9,7 @@
 
 #include "analysis/xray/page.h"
 #include "engine/io/files.h"
-#include "tests/support/scratch_directory.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/xray_page.h"
 
 namespace switchyard::test {
@@ -149,7 +149,7 @@ json document() {
 }
 
 PageView open(const json& data) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "xray.html", xray::page(data));
   return open_xray_page(scratch / "xray.html");
 }

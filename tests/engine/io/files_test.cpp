@@ -11,8 +11,8 @@
 #include <csignal>
 #include <thread>
 
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -29,7 +29,7 @@ std::vector<std::string> entries(const fs::path& directory) {
 }
 
 TEST(ReadFile, NamesFileAndReason) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   expect_error([&] { read_file(scratch / "none"); },
                "none: cannot open: No such file or directory");
   expect_error([&] { read_file(scratch.path()); }, "Is a directory");
@@ -69,7 +69,7 @@ TEST(ReadFile, ReadsAPipeToItsEnd) {
 }
 
 TEST(ReadFile, StopsAtTheLimit) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "file", "12345");
   EXPECT_EQ(read_file(scratch / "file", 5), "12345");
   expect_error([&] { read_file(scratch / "file", 4); }, "file: longer than 4 bytes");
@@ -83,14 +83,14 @@ TEST(ReadFile, ReadsFilesThatAnnounceNoBytes) {
 }
 
 TEST(ReadFile, ANulByteDoesNotCutAPath) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "file", "x");
   const std::string path = (scratch / "file").string() + std::string("\0.json", 6);
   expect_error([&] { read_file(path); }, "a path cannot hold a NUL byte");
 }
 
 TEST(FileTypeAt, TellsALoopOfLinksFromNothing) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   fs::create_symlink(scratch / "b", scratch / "a");
   fs::create_symlink(scratch / "a", scratch / "b");
   EXPECT_FALSE(path_exists(scratch / "none"));
@@ -102,13 +102,13 @@ TEST(FileTypeAt, TellsALoopOfLinksFromNothing) {
 }
 
 TEST(WriteFileAtomic, TakesTheLongestNameThatTheFileSystemDoes) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / std::string(255, 'x'), "text");
   EXPECT_EQ(read_file(scratch / std::string(255, 'x')), "text");
 }
 
 TEST(WriteFileAtomic, ReplacesAndLeavesNothingElse) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const fs::path path = scratch / "file";
   write_file_atomic(path, "first");
   std::string binary("a\0\xff\nb", 5);
@@ -119,7 +119,7 @@ TEST(WriteFileAtomic, ReplacesAndLeavesNothingElse) {
 }
 
 TEST(WriteFileAtomic, HonoursTheUsersPermissionMask) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const mode_t previous = ::umask(027);
   write_file_atomic(scratch / "file", "x");
   ::umask(previous);
@@ -129,7 +129,7 @@ TEST(WriteFileAtomic, HonoursTheUsersPermissionMask) {
 }
 
 TEST(WriteFileAtomic, RefusesWhatIsNoRegularFile) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   expect_error([] { write_file_atomic("/dev/null", "x"); },
                "/dev/null: cannot write: exists and is not a regular file");
   expect_error([&] { write_file_atomic(scratch.path(), "x"); }, "not a regular file");
@@ -138,7 +138,7 @@ TEST(WriteFileAtomic, RefusesWhatIsNoRegularFile) {
 }
 
 TEST(AtomicFile, NothingAppearsBeforeTheCommit) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   {
     AtomicFile file(scratch / "file");
     file.write("abc");
@@ -148,7 +148,7 @@ TEST(AtomicFile, NothingAppearsBeforeTheCommit) {
 }
 
 TEST(AtomicFile, AWriterThatIsKilledLeavesThePreviousFile) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "file", "previous");
   const pid_t child = ::fork();
   if (child == 0) {
@@ -163,7 +163,7 @@ TEST(AtomicFile, AWriterThatIsKilledLeavesThePreviousFile) {
 }
 
 TEST(WriteFileAtomic, AFileSizeLimitLeavesThePreviousFile) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "file", "previous");
   struct rlimit limit {};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -206,7 +206,7 @@ FullDisk write_on_full_disk(const fs::path& directory) {
 }
 
 TEST(WriteFileAtomic, AFullDiskLeavesThePreviousFile) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const pid_t child = ::fork();
   if (child == 0) ::_exit(write_on_full_disk(scratch.path()));
   int status = 0;

@@ -4,8 +4,8 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -68,7 +68,7 @@ TEST(ParseJson, RefusesMoreThanTheLimits) {
   expect_error([&] { parse_json(many + "1]", "x"); }, "x: more than 1000000 values");
   const std::string blanks(kMaxJsonBytes + 1, ' ');
   expect_error([&] { parse_json(blanks, "x"); }, "64000001 bytes of JSON, the limit is 64000000");
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_file_atomic(scratch / "a.json", blanks);
   expect_error([&] { read_json(scratch / "a.json"); }, "longer than 64000000 bytes");
 }
@@ -78,7 +78,7 @@ TEST(ParseJson, ANumberBeyondDoubleHasItsPlace) {
 }
 
 TEST(ReadJson, WritesAndReadsBack) {
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const json value = {{"name", "dense"}, {"rates", {0.1, 1e-300, 3}}, {"none", nullptr}};
   write_json_atomic(scratch / "a.json", value);
   EXPECT_EQ(read_json(scratch / "a.json"), value);
@@ -89,7 +89,7 @@ TEST(ReadJson, WritesAndReadsBack) {
 TEST(JsonText, WritesBytesThatAreNoUtf8) {
   const json value = {{"class", "caf\xe9"}, {"\xff", 1}};
   EXPECT_EQ(json_text(value), "{\"class\":\"caf\xef\xbf\xbd\",\"\xef\xbf\xbd\":1}");
-  const test::ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   write_json_atomic(scratch / "a.json", value);
   EXPECT_EQ(read_json(scratch / "a.json")["class"], "caf\xef\xbf\xbd");
 }

@@ -9,9 +9,9 @@
 #include <random>
 
 #include "engine/io/files.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/image_files.h"
-#include "tests/support/scratch_directory.h"
 
 namespace switchyard {
 namespace {
@@ -67,7 +67,7 @@ class Safetensors : public testing::Test {
     expect_read_error(with_header(header, data), part);
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
   const fs::path path_ = scratch_ / "weights.safetensors";
 };
 

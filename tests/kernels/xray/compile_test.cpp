@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "kernels/api/error.h"
+#include "kernels/api/temporary_directory.h"
 #include "kernels/xray/nvcc.h"
 #include "kernels/xray/nvrtc.h"
 #include "tests/kernels/xray/run_ptx.h"
@@ -58,12 +59,6 @@ class Setting {
 
 class CompileTest : public ::testing::Test {
  protected:
-  CompileTest() {
-    std::string name = (fs::temp_directory_path() / "compile_test-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~CompileTest() override { fs::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& text) {
     const fs::path path = folder_ / name;
     std::ofstream(path) << text;
@@ -111,7 +106,7 @@ class CompileTest : public ::testing::Test {
     }
   }
 
-  fs::path folder_;
+  TemporaryDirectory folder_;
 };
 
 TEST_F(CompileTest, ByNvrtc) {

@@ -7,8 +7,8 @@
 
 #include "engine/autograd/hvp.h"
 #include "engine/ops/softmax.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/kernels/cuda_runtime/fake_cuda.h"
-#include "tests/support/scratch_directory.h"
 #include "tests/training/gpu_step/fake_launches.h"
 #include "training/presets.h"
 #include "training/trainer.h"
@@ -70,7 +70,7 @@ ImageDataset black_images(std::int64_t count) {
 }
 
 TEST_F(GpuStep, ATrainingStep) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const DatasetPair data = {black_images(5 * kImages), black_images(kImages)};
   Counts step;
   const auto observe = [&](const StepProgress&) {
