@@ -12,7 +12,7 @@
 
 #include "tests/kernels/xray/run_ptx.h"
 
-// Kernels that are broken on purpose (ptx/broken.cu), each with comments that say what must be
+// Kernels that are broken on purpose (ptx/broken_*.cu), each with comments that say what must be
 // found where; and kernels that are right in ways that look like faults (ptx/right.cu).
 
 namespace switchyard::kernels::xray::test {
@@ -43,7 +43,27 @@ std::map<std::string, std::set<Place>> expected_in(const std::string& file) {
   return expected;
 }
 
-/// The buffers that every kernel of the two files gets.
+/// The kernels of a source, with the source's name before its ending.
+struct SourceKernel {
+  std::string source, kernel;
+};
+
+std::vector<SourceKernel> kernels_in(const std::vector<std::string>& sources) {
+  std::vector<SourceKernel> all;
+  for (const std::string& source : sources) {
+    for (const auto& [kernel, places] : expected_in(source + ".cu"))
+      all.push_back({source, kernel});
+  }
+  return all;
+}
+
+std::string test_name(const testing::TestParamInfo<SourceKernel>& info) {
+  return info.param.kernel;
+}
+
+const std::vector<std::string> kBroken = {"broken_memory", "broken_threads"};
+
+/// The buffers that every kernel of these files gets.
 struct Outcome {
   LaunchReport report;
   std::vector<float> y;
@@ -81,38 +101,31 @@ std::string text_of(const std::vector<Finding>& findings) {
   return all;
 }
 
-class XrayBroken : public testing::TestWithParam<std::string> {};
+class XrayBroken : public testing::TestWithParam<SourceKernel> {};
 
 TEST_P(XrayBroken, IsFoundWhereTheCommentSays) {
-  Ptx ptx(ptx_file("broken.ptx"), "broken.ptx");
-  const std::vector<Finding> findings = run(ptx, GetParam(), {}).report.findings;
+  const auto& [source, kernel] = GetParam();
+  Ptx ptx(ptx_file(source + ".ptx"), source + ".ptx");
+  const std::vector<Finding> findings = run(ptx, kernel, {}).report.findings;
   std::set<Place> found;
   for (const Finding& one : findings) {
     found.insert({name(one.detector), one.line});
-    EXPECT_TRUE(one.line == 0 || one.file == "broken.cu") << one.file;
+    EXPECT_TRUE(one.line == 0 || one.file == source + ".cu") << one.file;
     const bool has_other = one.detector == Detector::kRace || one.detector == Detector::kBlockRace;
     EXPECT_EQ(one.other.has_value() && !one.other->place.empty(),
               has_other || (one.detector == Detector::kAsyncCopy && one.other.has_value()));
     const bool has_array = has_other || one.detector <= Detector::kUninitialised;
     EXPECT_TRUE(!has_array || !one.array.empty()) << text(one);
   }
-  EXPECT_EQ(found, expected_in("broken.cu").at(GetParam())) << text_of(findings);
+  EXPECT_EQ(found, expected_in(source + ".cu").at(kernel)) << text_of(findings);
 }
 
-std::vector<std::string> kernels_in(const std::string& file) {
-  std::vector<std::string> all;
-  for (const auto& [kernel, places] : expected_in(file)) all.push_back(kernel);
-  return all;
-}
-
-std::string test_name(const testing::TestParamInfo<std::string>& info) { return info.param; }
-
-INSTANTIATE_TEST_SUITE_P(Kernels, XrayBroken, testing::ValuesIn(kernels_in("broken.cu")),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, XrayBroken, testing::ValuesIn(kernels_in(kBroken)), test_name);
 
 TEST(XrayBrokenKernels, EveryDetectorHasSeveral) {
   std::map<std::string, int> kernels;
-  const auto expected = expected_in("broken.cu");
+  std::map<std::string, std::set<Place>> expected;
+  for (const std::string& source : kBroken) expected.merge(expected_in(source + ".cu"));
   for (const auto& [kernel, places] : expected) {
     EXPECT_FALSE(places.empty()) << kernel;
     std::set<std::string> detectors;
@@ -128,7 +141,7 @@ TEST(XrayBrokenKernels, EveryDetectorHasSeveral) {
   }
 }
 
-class XrayRight : public testing::TestWithParam<std::string> {};
+class XrayRight : public testing::TestWithParam<SourceKernel> {};
 
 TEST_P(XrayRight, PassesAndGivesTheSameBitsInEveryOrder) {
   Outcome first;
@@ -139,7 +152,7 @@ TEST_P(XrayRight, PassesAndGivesTheSameBitsInEveryOrder) {
                                         {Order::kRandom, 3}};
   for (const Schedule& schedule : schedules) {
     Ptx ptx(ptx_file("right.ptx"), "right.ptx");
-    const Outcome done = run(ptx, GetParam(), schedule);
+    const Outcome done = run(ptx, GetParam().kernel, schedule);
     EXPECT_EQ(text_of(done.report.findings), "");
     if (schedule == schedules[0]) {
       first = done;
@@ -150,7 +163,7 @@ TEST_P(XrayRight, PassesAndGivesTheSameBitsInEveryOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, XrayRight, testing::ValuesIn(kernels_in("right.cu")), test_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, XrayRight, testing::ValuesIn(kernels_in({"right"})), test_name);
 
 }  // namespace
 }  // namespace switchyard::kernels::xray::test

@@ -1,6 +1,6 @@
 #pragma once
 
-// What right.cu and broken.cu are made of.
+// What right.cu and broken_*.cu are made of.
 
 #define KERNEL(name) \
   extern "C" __global__ void name(const float* x, float* y, unsigned* flags, const float* old)
