@@ -143,7 +143,8 @@ std::vector<kernels::xray::Finding> findings_of(const std::vector<XrayRun>& runs
 
 /// Prints what was counted; for people a file's launch in more detail.
 void print_document(const Options& options, const nlohmann::json& document,
-                    const std::vector<XrayRun>& runs) {
+                    const std::vector<XrayRun>& runs,
+                    const std::vector<kernels::xray::Finding>& findings) {
   if (json_wanted()) return print_json(document);
   if (kind_of(options.target.name) == XrayTargetKind::kFile && !options.gpu) {
     const auto& report = runs.front().recording.launches.front();
@@ -154,7 +155,6 @@ void print_document(const Options& options, const nlohmann::json& document,
   } else {
     print_text(document_text(document, options.lines));
   }
-  const auto findings = findings_of(runs);
   if (options.launch.check || options.launch.orders > 0) print_text(findings_text(findings));
   if (!options.file.expectations.empty() && findings.empty()) {
     print_text("  results: as expected\n");
@@ -208,8 +208,9 @@ int run_xray(const Options& options) {
   }
   if (before) return print_difference(*before, document, options.diff);
   if (!options.write_budget.empty()) return write_budget(document, options.write_budget);
-  print_document(options, document, runs);
-  return findings_of(runs).empty() ? kSuccess : kFailed;
+  const std::vector<kernels::xray::Finding> findings = findings_of(runs);
+  print_document(options, document, runs, findings);
+  return findings.empty() ? kSuccess : kFailed;
 }
 
 Action add_xray(CLI::App& command) {

@@ -1,11 +1,7 @@
 #include "app/xray/details.h"
 
-#include <cxxabi.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -57,18 +53,6 @@ json instruction_json(std::uint32_t line, const Tally& tally, const std::string&
   return row;
 }
 
-/// "tile" of "_ZZ4copyPfE4tile", a shared array's name as the compiler writes it.
-std::string plain_name(const std::string& name) {
-  if (!name.starts_with("_Z")) return name;
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(
-      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
-  if (status != 0) return name;
-  const std::string_view whole = text.get();
-  const std::size_t last = whole.rfind("::");
-  return std::string(last == std::string_view::npos ? whole : whole.substr(last + 2));
-}
-
 /// Addresses of a frame: first and step where every lane lies one step behind the lane before it,
 /// as most do; else one by one, null for a lane that takes no part.
 json offsets_json(const Frame& frame) {
@@ -95,7 +79,7 @@ json frame_json(const Frame& frame) {
                                                  : "updates"},
               {"bytes", frame.bytes},
               {"lanes", frame.lanes},
-              {"array", plain_name(frame.array)},
+              {"array", frame.array},
               {"array_bytes", frame.array_bytes},
               {"array_begin", frame.array_begin},
               {"offsets", offsets_json(frame)}};

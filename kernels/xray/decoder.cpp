@@ -1,10 +1,8 @@
 #include "kernels/xray/decoder.h"
 
-#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -27,17 +25,6 @@ constexpr std::size_t kMaxSlotBytes = std::size_t{64} << 20;
 
 constexpr std::uint64_t rounded_up(std::uint64_t value, std::uint64_t to) {
   return (value + to - 1) / to * to;
-}
-
-/// "tile" for what compilers call "_ZZ9transposeE4tile".
-std::string source_name(const std::string& name) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> demangled(
-      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
-  if (status != 0) return name;
-  const std::string_view whole(demangled.get());
-  const std::size_t scope = whole.rfind("::");
-  return std::string(scope == std::string_view::npos ? whole : whole.substr(scope + 2));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "kernels/xray/access.h"
 #include "kernels/xray/lanes.h"
+#include "kernels/xray/memory_place.h"
 
 namespace switchyard::kernels::xray {
 namespace {
@@ -24,16 +25,14 @@ bool reaches_memory(const Instruction& in) {
 
 /// Names the array of shared memory that holds `address`, and says where it begins.
 void name_shared(const Launch& launch, std::uint64_t address, Frame& frame) {
-  const Program& program = launch.program;
   frame.array = "dynamic shared memory";
-  frame.array_begin = program.shared_bytes;
+  frame.array_begin = launch.program.shared_bytes;
   frame.array_bytes = launch.shape.dynamic_shared_bytes;
-  for (const SharedVariable& one : program.shared_variables) {
-    if (address < one.offset || address - one.offset >= one.bytes) continue;
-    frame.array = one.name;
-    frame.array_begin = one.offset;
-    frame.array_bytes = one.bytes;
-  }
+  const SharedVariable* const array = shared_array(launch, address);
+  if (array == nullptr || array->is_dynamic) return;
+  frame.array = array->name;
+  frame.array_begin = array->offset;
+  frame.array_bytes = array->bytes;
 }
 
 /// Names the allocation that holds `address`. Returns where it begins.

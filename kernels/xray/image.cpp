@@ -13,7 +13,7 @@ Image::Image(const Module& module, Memory& memory) {
   for (const Variable& variable : variables) {
     std::byte* place = nullptr;
     if (variable.space != Space::kShared && !variable.is_external) {
-      place = memory.allocate(variable.bytes, variable.name);
+      place = memory.allocate(variable.bytes, source_name(variable.name));
       std::memcpy(place, variable.initial.data(), variable.initial.size());
     }
     addresses_.push_back(reinterpret_cast<std::uint64_t>(place));

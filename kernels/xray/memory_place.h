@@ -18,6 +18,8 @@ struct MemoryPlace {
 MemoryPlace place_of(const Launch& launch, Space space, std::uint64_t address, std::uint32_t bytes);
 /// "tile[32] (byte 128)".
 std::string text(const MemoryPlace& place);
+/// The shared array that an address lies in; null where it lies in none.
+const SharedVariable* shared_array(const Launch& launch, std::uint64_t address);
 /// The bytes of a shared array in this launch.
 std::uint64_t bytes_of(const Launch& launch, const SharedVariable& array);
 

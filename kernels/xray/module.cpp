@@ -1,9 +1,12 @@
 #include "kernels/xray/module.h"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 namespace switchyard::kernels::xray {
 
@@ -81,6 +84,16 @@ std::string Module::place(std::uint32_t source, std::uint32_t line) const {
   const std::string& path = source_file(from.file);
   if (path.empty()) return ptx;
   return fmt::format("{}:{} ({})", std::filesystem::path(path).filename().string(), from.line, ptx);
+}
+
+std::string source_name(const std::string& name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> demangled(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
+  if (status != 0) return name;
+  const std::string_view whole(demangled.get());
+  const std::size_t scope = whole.rfind("::");
+  return std::string(scope == std::string_view::npos ? whole : whole.substr(scope + 2));
 }
 
 }  // namespace switchyard::kernels::xray

@@ -144,4 +144,7 @@ class Module {
 /// Variables of the whole file have indices from here on in an operand.
 inline constexpr std::uint32_t kModuleVariable = 1U << 31;
 
+/// A variable's name in its source: "tile" for what compilers call "_ZZ9transposeE4tile".
+std::string source_name(const std::string& name);
+
 }  // namespace switchyard::kernels::xray

@@ -107,7 +107,7 @@ void Undefined::taint(Warp& warp, const Instruction& in, Slot slot, std::uint32_
   set(warp, slot, lanes, as);
 }
 
-WrittenMap* Undefined::written(const Warp&, Space space, std::uint64_t address, std::uint32_t bytes,
+WrittenMap* Undefined::written(Space space, std::uint64_t address, std::uint32_t bytes,
                                std::uint64_t& at) {
   if (space == Space::kShared) {
     at = address;
@@ -129,7 +129,7 @@ void Undefined::access(const Warp& warp, const Instruction& in, Space space, Use
   const bool is_plain_store = use == Use::kStore && in.data_flow == DataFlow::kAccess;
   for_lanes(lanes, [&](std::uint32_t lane) {
     std::uint64_t at = 0;
-    WrittenMap* const map = written(warp, space, access.address[lane], bytes, at);
+    WrittenMap* const map = written(space, access.address[lane], bytes, at);
     if (map == nullptr) return;
     if (use == Use::kStore) {
       if (in.kind != Kind::kAsyncCopy) map->set(at, bytes, true);

@@ -39,8 +39,7 @@ class Undefined {
   static void set(Warp& warp, Slot slot, std::uint32_t lanes, Taint as);
 
  private:
-  WrittenMap* written(const Warp& warp, Space space, std::uint64_t address, std::uint32_t bytes,
-                      std::uint64_t& at);
+  WrittenMap* written(Space space, std::uint64_t address, std::uint32_t bytes, std::uint64_t& at);
 
   const Launch& launch_;
   WrittenMap shared_;
