@@ -83,6 +83,8 @@ nlohmann::json megabytes_or_null(const std::optional<std::size_t>& bytes) {
 
 AnalysisConfig parse_analysis_config(JsonObject object) {
   AnalysisConfig config;
+  config.weights = parse_run_weights(
+      object.choice("weights", std::string(name(config.weights)), {"best", "last"}));
   read_integer(object, "images", config.images, 1, kMaxImages);
   read_integer(object, "batch_size", config.batch_size, 1, kMaxBatchSize);
   config.dtype =
@@ -99,7 +101,8 @@ nlohmann::json to_json(const AnalysisConfig& config) {
   const CurvatureOptions& curvature = config.curvature;
   const PerturbationOptions& perturbation = config.perturbation;
   const TimingOptions& timing = config.efficiency.timing;
-  return {{"images", config.images},
+  return {{"weights", name(config.weights)},
+          {"images", config.images},
           {"batch_size", config.batch_size},
           {"dtype", name(config.dtype)},
           {"seed", config.seed},

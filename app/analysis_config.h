@@ -6,6 +6,7 @@
 #include "analysis/efficiency.h"
 #include "analysis/perturbation.h"
 #include "engine/core/dtype.h"
+#include "training/run_directory.h"
 
 namespace switchyard {
 
@@ -14,7 +15,8 @@ class JsonObject;
 /// Says how a trained model is analysed. The defaults are the published study's subsets of 1,000
 /// images.
 struct AnalysisConfig {
-  std::int64_t images = 1000;  ///< of the training and of the test set
+  RunWeights weights = RunWeights::kBest;  ///< of the run; every section measures the same ones
+  std::int64_t images = 1000;              ///< of the training and of the test set
   /// Images whose graph is in memory at a time. The scatter of the batches is the data's error bar,
   /// so that more of them tell it better.
   std::int64_t batch_size = 50;

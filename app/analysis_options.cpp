@@ -6,6 +6,17 @@
 #include "training/settings.h"
 
 namespace switchyard {
+namespace {
+
+/// Why a run's results.json does not take figures of these weights, "" where it does.
+std::string why_not_stored(const RunDirectory& run, RunWeights weights) {
+  if (!run.owned()) return "another process has this run";
+  const std::optional<RunWeights> measured = run.measured_weights();
+  if (!measured || measured == weights) return "";
+  return fmt::format("its results are of the {} weights", name(*measured));
+}
+
+}  // namespace
 
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
   CLI::Option* run =
@@ -45,24 +56,28 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options) {
 std::vector<std::string> analysis_fields() { return field_paths(to_json(AnalysisConfig())); }
 
 void AnalysedRun::store(const nlohmann::json& fields) const {
-  if (directory.owned()) directory.update_results(fields);
+  if (!stores) return;
+  nlohmann::json all = fields;
+  all["weights"] = name(config.weights);
+  directory.update_results(all);
 }
 
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress) {
   const AnalysisConfig config = resolve_analysis(options);
   const RunDirectory run = RunDirectory::own_or_open(options.run);
-  if (!run.owned()) {
+  const std::string why = why_not_stored(run, config.weights);
+  if (!why.empty()) {
     progress.line(
-        fmt::format("{}: another process has this run: what is found is printed and not "
-                    "stored",
-                    run.path().string()));
+        fmt::format("{}: {}: what is found is printed and not stored", run.path().string(), why));
   }
-  LoadedRun loaded = load_run(run, config.dtype, analysis_device(options, run.config()));
+  LoadedRun loaded =
+      load_run(run, config.weights, config.dtype, analysis_device(options, run.config()));
   const IdentifiedData data =
       find_data_of(run.path(), options.data, loaded.config.data.set, progress);
   if (run.owned()) run.update_data(data.identity);  // the images may have moved
   const Selection selection = select_images(loaded.config, data.images);
-  return {run, config, std::move(loaded.model), analysis_subsets(data.images, selection, config)};
+  return {run, why.empty(), config, std::move(loaded.model),
+          analysis_subsets(data.images, selection, config)};
 }
 
 }  // namespace switchyard

@@ -34,19 +34,20 @@ AnalysisConfig resolve_analysis(const AnalysisOptions& options);
 /// Returns the dotted paths that --set takes.
 std::vector<std::string> analysis_fields();
 
-/// A run with its best weights and the images that it is analysed on.
+/// A run with the weights and the images that are analysed.
 struct AnalysedRun {
   RunDirectory directory;
+  bool stores;  ///< whether results.json may take what is found
   AnalysisConfig config;
   std::unique_ptr<Classifier> model;
   Subsets subsets;
 
-  /// Stores a section of the results, unless another process has the run.
+  /// Stores a section of the results where that may be.
   void store(const nlohmann::json& fields) const;
 };
 /// Opens the run that the options name. Error where it has no finished epoch; UsageError where its
 /// images are gone or are others. Says through `progress` that nothing will be stored where another
-/// process has the run.
+/// process has the run, or where its results are of other weights.
 AnalysedRun open_analysed_run(const AnalysisOptions& options, Progress& progress);
 
 }  // namespace switchyard

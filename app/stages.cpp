@@ -39,16 +39,31 @@ Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          stream(config, kTestSubset))};
 }
 
-nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
-                            const Selection& selection, int threads) {
+void keep_results_of(const RunDirectory& run, RunWeights weights, const std::string& label,
+                     Progress& progress) {
+  const std::optional<RunWeights> measured = run.measured_weights();
+  if (!measured || measured == weights) return;
+  run.forget_results();
+  progress.line(
+      fmt::format("{}: its results were of the {} weights: it is measured again with the {} ones",
+                  label, name(*measured), name(weights)));
+}
+
+nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const DatasetPair& data,
+                             const Selection& selection, int threads) {
   const TrainConfig config = run.config();
-  const LoadedRun loaded = load_run(run, config.dtype, parse_device(config.device));
+  const LoadedRun loaded = load_run(run, weights, config.dtype, parse_device(config.device));
   const TrainingState state = read_training_state(run.checkpoint_file());
+  const bool best = weights == RunWeights::kBest;
   const Evaluation test =
       evaluate(*loaded.model, data.test, selection.test, config.evaluation_batch_size);
+  const Evaluation train =
+      evaluate(*loaded.model, data.train, selection.train, config.evaluation_batch_size);
   const Shape& images = data.test.images.shape();  // [N, H, W, C]
   const MultiplyAdds cost = multiply_adds(config.model, images[1], images[2]);
   return {{"schema", "switchyard-run/1"},
+          {"weights", name(weights)},
+          {"weights_epoch", best ? state.best_epoch : state.finished_epochs},
           {"multiply_adds", cost.total()},
           {"routed_share", cost.routed_share()},
           {"best_epoch", state.best_epoch},
@@ -56,7 +71,8 @@ nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
           {"training_seconds", training_seconds(run)},
           {"data_set", describe_data(data, selection, config.data.augment)},
           {"machine", describe_machine(config.device, threads)},
-          {"test", test_json(test)}};
+          {"test", evaluation_json(test)},
+          {"train", evaluation_json(train)}};
 }
 
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
@@ -97,7 +113,8 @@ nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const
   std::vector<LoadedRun> loaded;
   std::vector<NamedModel> models;
   for (const RunDirectory& run : runs) {
-    loaded.push_back(load_run(run, DType::kFloat32, parse_device(run.config().device)));
+    loaded.push_back(
+        load_run(run, config.weights, DType::kFloat32, parse_device(run.config().device)));
     models.push_back({run.path().filename().string(), loaded.back().model.get()});
   }
   const Shape& images = data.test.images.shape();  // [N, H, W, C]
@@ -109,7 +126,8 @@ nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const
 
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config) {
-  const LoadedRun loaded = load_run(run, DType::kFloat32, parse_device(run.config().device));
+  const LoadedRun loaded =
+      load_run(run, config.weights, DType::kFloat32, parse_device(run.config().device));
   const Shape& images = data.test.images.shape();  // [N, H, W, C]
   return to_json(
       measure_efficiency(*loaded.model, {images[1], images[2], images[3]}, config.efficiency));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 #include "analysis/curvature/subset_curvature.h"
@@ -12,8 +13,13 @@
 
 namespace switchyard {
 
-// The stages of a study, each of which measures the best model of a run and returns fields of its
-// results.json. Commands and the study share them.
+// The stages of a study, each of which measures a run with the weights that the analysis asks for
+// and returns fields of its results.json. Commands and the study share them.
+
+/// Removes what results.json says of other weights than these, and says so: figures of two weights
+/// never stand in one file.
+void keep_results_of(const RunDirectory& run, RunWeights weights, const std::string& label,
+                     Progress& progress);
 
 /// Images of the training part and of the test set, in batches.
 struct Subsets {
@@ -22,10 +28,11 @@ struct Subsets {
 Subsets analysis_subsets(const DatasetPair& data, const Selection& selection,
                          const AnalysisConfig& config);
 
-/// Measures the test set and returns the fields best_epoch, best_validation_accuracy,
-/// training_seconds, data_set, machine and test.
-nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
-                            const Selection& selection, int threads);
+/// Measures the test set and all training images, the latter in evaluation mode and as they are,
+/// and returns `test` and `train` with what describes the run: weights, weights_epoch, best_epoch,
+/// best_validation_accuracy, training_seconds, multiply_adds, routed_share, data_set and machine.
+nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const DatasetPair& data,
+                             const Selection& selection, int threads);
 
 /// The curvature of both subsets.
 struct Curvature {
@@ -49,7 +56,7 @@ nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,
                                   const AnalysisConfig& config);
 
-/// Measures the `routing_gain` object of a study on the best models of these runs.
+/// Measures the `routing_gain` object of a study on the models of these runs.
 nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const DatasetPair& data,
                                     const AnalysisConfig& config);
 

@@ -99,12 +99,12 @@ nlohmann::json to_json(const Scores& scores) {
           {"accuracy", scores.accuracy}};
 }
 
-nlohmann::json test_json(const Evaluation& evaluation) {
-  nlohmann::json test = {{"images", evaluation.images},
-                         {"loss", evaluation.scores.cross_entropy},
-                         {"accuracy", evaluation.scores.accuracy}};
-  if (evaluation.gate) test["gate"] = to_json(*evaluation.gate);
-  return test;
+nlohmann::json evaluation_json(const Evaluation& evaluation) {
+  nlohmann::json scores = {{"images", evaluation.images},
+                           {"loss", evaluation.scores.cross_entropy},
+                           {"accuracy", evaluation.scores.accuracy}};
+  if (evaluation.gate) scores["gate"] = to_json(*evaluation.gate);
+  return scores;
 }
 
 }  // namespace switchyard

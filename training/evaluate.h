@@ -56,7 +56,7 @@ Evaluation evaluate(Classifier& model, const ImageDataset& data, std::vector<std
 
 /// {"loss", "cross_entropy", "balance_loss", "accuracy"}, as in a metrics file.
 nlohmann::json to_json(const Scores& scores);
-/// The `test` object of a results file, whose loss is the cross-entropy.
-nlohmann::json test_json(const Evaluation& evaluation);
+/// The objects `test` and `train` of a results file, whose loss is the cross-entropy.
+nlohmann::json evaluation_json(const Evaluation& evaluation);
 
 }  // namespace switchyard

@@ -9,6 +9,31 @@
 #include "training/checkpoint.h"
 
 namespace switchyard {
+namespace {
+
+/// The file that holds these weights, which are of a finished epoch.
+std::filesystem::path weights_file(const RunDirectory& run, RunWeights weights) {
+  check(std::filesystem::exists(run.best_file()),
+        "{}: no finished epoch yet (best.safetensors is missing)", run.path().string());
+  if (weights == RunWeights::kBest) return run.best_file();
+  const TrainingState state = read_training_state(run.checkpoint_file());
+  check(state.step == 0,
+        "{}: epoch {} is under way (step {}), so the last epoch's weights are gone: train --resume "
+        "finishes it, weights=best takes those of epoch {}",
+        run.path().string(), state.finished_epochs + 1, state.step, state.best_epoch);
+  return run.checkpoint_file();
+}
+
+}  // namespace
+
+std::string_view name(RunWeights weights) { return weights == RunWeights::kBest ? "best" : "last"; }
+
+RunWeights parse_run_weights(std::string_view text) {
+  for (const RunWeights weights : {RunWeights::kBest, RunWeights::kLast}) {
+    if (text == name(weights)) return weights;
+  }
+  throw UsageError(fmt::format("weights: must be best or last, got '{}'", text));
+}
 
 RunDirectory::RunDirectory(std::filesystem::path path, std::optional<DirectoryOwner> owner)
     : path_(std::move(path)) {
@@ -69,6 +94,13 @@ nlohmann::json RunDirectory::results() const {
   return results;
 }
 
+std::optional<RunWeights> RunDirectory::measured_weights() const {
+  const nlohmann::json all = results();
+  if (all.empty()) return std::nullopt;
+  return parse_run_weights(
+      JsonObject(all, results_file().string()).choice("weights", "best", {"best", "last"}));
+}
+
 void RunDirectory::update_data(const DataIdentity& data) const {
   check_owned();
   write_json_atomic(data_file(), to_json(data));
@@ -101,13 +133,12 @@ void RunDirectory::check_owned() const {
   check(owned(), "{}: opened for reading only", path_.string());
 }
 
-LoadedRun load_run(const RunDirectory& run, DType dtype, Device device) {
+LoadedRun load_run(const RunDirectory& run, RunWeights weights, DType dtype, Device device) {
   LoadedRun loaded{run.config(), nullptr};
-  check(std::filesystem::exists(run.best_file()),
-        "{}: no finished epoch yet (best.safetensors is missing)", run.path().string());
+  const std::filesystem::path path = weights_file(run, weights);
   loaded.model = make_classifier(loaded.config.model, Generator(loaded.config.seed), dtype, device);
-  const TensorFile weights = read_weights(run.best_file());
-  load_state_dict(*loaded.model, weights.tensors, run.best_file().string(), weights.skipped);
+  const TensorFile file = read_weights(path);
+  load_state_dict(*loaded.model, file.tensors, path.string(), file.skipped);
   return loaded;
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "data/identity.h"
 #include "models/classifier.h"
@@ -12,6 +13,16 @@
 #include "training/train_config.h"
 
 namespace switchyard {
+
+/// Which weights of a run are measured.
+enum class RunWeights {
+  kBest,  ///< after the epoch with the best validation accuracy: best.safetensors
+  kLast   ///< after the last finished epoch, without early stopping: checkpoint.safetensors
+};
+
+std::string_view name(RunWeights weights);  ///< "best", "last"
+/// The reverse. UsageError for another text.
+RunWeights parse_run_weights(std::string_view text);
 
 /// The files of one training run (docs/design/results.md). Whoever writes them owns the directory;
 /// copies share the ownership. Anyone may read, also while another process trains.
@@ -37,7 +48,7 @@ class RunDirectory {
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
   /// The last state, all that --resume needs.
   std::filesystem::path checkpoint_file() const { return path_ / "checkpoint.safetensors"; }
-  /// Weights of the epoch with the best validation accuracy: what is measured.
+  /// Weights of the epoch with the best validation accuracy.
   std::filesystem::path best_file() const { return path_ / "best.safetensors"; }
   std::filesystem::path results_file() const { return path_ / "results.json"; }
 
@@ -49,6 +60,9 @@ class RunDirectory {
 
   /// Returns what was measured so far: an empty object before anything was.
   nlohmann::json results() const;
+  /// Which weights all results are of; nothing before anything was measured. Files of earlier
+  /// versions do not say it: they are of the best ones.
+  std::optional<RunWeights> measured_weights() const;
 
   // The rest is an Error unless the directory is owned.
 
@@ -69,15 +83,15 @@ class RunDirectory {
   std::shared_ptr<const DirectoryOwner> owner_;  // null: for reading
 };
 
-/// The best model of a run.
+/// The model of a run.
 struct LoadedRun {
   TrainConfig config;
   std::unique_ptr<Classifier> model;
 };
 
-/// Builds the model of a run with its best weights, in `dtype` on `device`. Error where no epoch is
-/// finished yet, or a file is damaged.
-LoadedRun load_run(const RunDirectory& run, DType dtype = DType::kFloat32,
+/// Builds the model of a run with these weights, in `dtype` on `device`. Error where no epoch is
+/// finished yet, where the last weights are wanted in the middle of an epoch, or a file is damaged.
+LoadedRun load_run(const RunDirectory& run, RunWeights weights, DType dtype = DType::kFloat32,
                    Device device = Device::kCpu);
 
 }  // namespace switchyard

@@ -238,6 +238,8 @@ EpochMetrics Trainer::finish_epoch(std::chrono::steady_clock::time_point start) 
     next.best_validation_accuracy = accuracy;
     run_.forget_results();
     write_safetensors(run_.best_file(), {state_dict(*model_), {}});
+  } else if (run_.measured_weights() == RunWeights::kLast) {
+    run_.forget_results();
   }
   append_metrics(run_.metrics_file(), metrics);
   next.finished_epochs = metrics.epoch;

@@ -48,12 +48,13 @@ void check_gate(const JsonField& gate, const RunShape& shape) {
   gate.at("entropy").number();
 }
 
-void check_test(const JsonField& test, const RunShape& shape) {
-  test.at("images").integer(1);
-  test.at("loss").number();
-  test.at("accuracy").fraction();
+/// `test` or `train`: how the run scores on a set of images.
+void check_scores(const JsonField& scores, const RunShape& shape) {
+  scores.at("images").integer(1);
+  scores.at("loss").number();
+  scores.at("accuracy").fraction();
   if (shape.experts == 0) return;
-  const JsonField gate = test.at("gate");
+  const JsonField gate = scores.at("gate");
   check_gate(gate, shape);
   for (const JsonField& row : gate.at("class_by_expert").elements(shape.classes)) {
     check_fractions(row, shape.experts);
@@ -182,6 +183,8 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
   check_one_of(results.at("status"), {"complete", "interrupted"});
   check_data_set(results.at("data_set"));
   check_machine(results.at("machine"));
+  if (const auto weights = results.find("weights")) check_one_of(*weights, {"best", "last"});
+  if (const auto epoch = results.find("weights_epoch")) epoch->integer(0);
   results.at("best_epoch").integer(0);
   results.at("best_validation_accuracy").fraction();
   results.at("training_seconds").number();
@@ -195,7 +198,8 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
     shape.experts = static_cast<size_t>(head.at("experts").integer(1));
   }
   if (head_name.string() == "sparse_moe") head.at("top_k").integer(1);
-  check_test(results.at("test"), shape);
+  check_scores(results.at("test"), shape);
+  if (const auto train = results.find("train")) check_scores(*train, shape);
   if (const auto curvature = results.find("curvature")) check_curvature(*curvature);
   if (const auto perturbation = results.find("perturbation")) check_perturbation(*perturbation);
   if (const auto efficiency = results.find("efficiency")) check_efficiency(*efficiency);

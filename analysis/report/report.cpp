@@ -7,6 +7,8 @@
 #include "analysis/report/fill_page.h"
 #include "analysis/report/study_files.h"
 #include "analysis/verdicts/claims.h"
+#include "analysis/verdicts/model_groups.h"
+#include "analysis/verdicts/routed_share.h"
 #include "engine/io/files.h"
 
 namespace switchyard {
@@ -28,10 +30,12 @@ std::string render_page(std::string_view title, const nlohmann::json& data,
 
 std::string render_report(const nlohmann::json& study) {
   nlohmann::json data = study;
+  data["models"] = models_json(group_runs(study));
   data["verdicts"] = verdicts_json(judge_claims(study));
+  data["routed_share"] = routed_share_json(study);
   return render_page(study.at("study").at("title").get<std::string>(), data,
                      {report_assets::figures_js, report_assets::verdicts_js, report_assets::gain_js,
-                      report_assets::report_js});
+                      report_assets::rho_js, report_assets::report_js});
 }
 
 void write_report(const fs::path& study_dir) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "analysis/verdicts/compare.h"
 #include "analysis/verdicts/model_groups.h"
 #include "analysis/verdicts/run_figures.h"
 #include "analysis/verdicts/speed_claim.h"
@@ -32,32 +33,15 @@ struct Question {
   Rule rule;
 };
 
-/// Asks about `figure` of `group` beside `baseline`, or on its own where that is null. Nothing
+/// Asks about a quantity of `group` beside `baseline`, or on its own where that is null. Nothing
 /// where no seed has it.
 std::vector<Question> ask(const ModelGroup& group, const ModelGroup* baseline, std::string quantity,
                           Scale scale, std::optional<double> published, const Figure& figure,
                           Rule rule) {
-  Comparison comparison;
-  comparison.quantity = std::move(quantity);
-  comparison.model = group.name;
-  comparison.baseline = baseline ? baseline->name : "";
-  comparison.setting = group.setting;
-  comparison.scale = scale;
-  comparison.published = published;
-  for (const auto& [seed, run] : group.runs) {
-    std::optional<double> value = figure(*run);
-    if (baseline) {
-      const auto twin = baseline->runs.find(seed);
-      const auto base = twin == baseline->runs.end() ? std::nullopt : figure(*twin->second);
-      if (!base) continue;
-      if (value) *value = scale == Scale::kRatio ? *value / *base : *value - *base;
-    }
-    if (!value) continue;
-    comparison.seeds.push_back(seed);
-    comparison.values.push_back(*value);
-  }
-  if (comparison.seeds.empty()) return {};
-  return {{std::move(comparison), std::move(rule)}};
+  auto comparison = compare(group, baseline, {std::move(quantity), scale, figure});
+  if (!comparison) return {};
+  comparison->published = published;
+  return {{std::move(*comparison), std::move(rule)}};
 }
 
 void append(std::vector<Question>& questions, std::vector<Question> more) {
@@ -85,7 +69,10 @@ struct Published {
   double eigenvalue_ratio, trace_ratio;  ///< on test images
 };
 
+/// Of heads as large as the published ones; files of earlier versions lack the width.
 std::optional<Published> published_of(const ModelGroup& group) {
+  const json& head = group.config().at("model").at("head");
+  if (head.value("experts", 8) != 8 || head.value("expert_width", 64) != 64) return std::nullopt;
   if (group.kind == "soft_moe") return Published{0.8723 - 0.8644, 92.2 / 63.9, 1455.0 / 1180.0};
   if (group.kind == "sparse_moe") return Published{0.8717 - 0.8644, 68.7 / 63.9, 1148.0 / 1180.0};
   return std::nullopt;

@@ -61,6 +61,56 @@ std::string setting_of(const json& config) {
   return text + (data.value("augment", false) ? "augmented" : "not augmented");
 }
 
+std::string text_of(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// In what `config` differs from `first`, another model of its kind. Another backbone is named and
+/// not described.
+std::vector<ModelDifference> differences(const json& first, const json& config) {
+  const std::string backbone = "/model/backbone/";
+  const json before = first.flatten();
+  const json after = config.flatten();
+  const bool moved = before.at(backbone + "name") != after.at(backbone + "name");
+  std::vector<ModelDifference> found;
+  json paths = before;
+  paths.update(after);
+  for (const auto& [path, unused] : paths.items()) {
+    if (path == "/seed" || before.value(path, json()) == after.value(path, json())) continue;
+    const std::string field = path.substr(path.rfind('/') + 1);
+    if (moved && path.starts_with(backbone) && field != "name") continue;
+    found.push_back({moved && path == backbone + "name" ? "backbone" : field,
+                     after.contains(path) ? text_of(after.at(path)) : "none"});
+  }
+  return found;
+}
+
+/// "sparse_moe, expert_width 4096"; with a number where another group has this name: of another
+/// backbone the rest is not in it.
+std::string name_of(const ModelGroup& group, const std::vector<ModelGroup>& others) {
+  std::string name = group.kind;
+  for (const auto& [field, value] : group.differences) name += fmt::format(", {} {}", field, value);
+  const auto taken = [&](const std::string& candidate) {
+    return std::ranges::find(others, candidate, &ModelGroup::name) != others.end();
+  };
+  std::string free = name;
+  for (int number = 2; taken(free); ++number) free = fmt::format("{} ({})", name, number);
+  return free;
+}
+
+/// The group of a run that belongs to none of `groups`.
+ModelGroup new_group(const json& config, const std::vector<ModelGroup>& groups) {
+  ModelGroup group{.name = {},
+                   .kind = kind_of(config),
+                   .differences = {},
+                   .setting = setting_of(config),
+                   .runs = {}};
+  const auto first = std::ranges::find(groups, group.kind, &ModelGroup::kind);
+  if (first != groups.end()) group.differences = differences(first->config(), config);
+  group.name = name_of(group, groups);
+  return group;
+}
+
 }  // namespace
 
 const json& ModelGroup::config() const { return runs.begin()->second->at("config"); }
@@ -68,23 +118,32 @@ const json& ModelGroup::config() const { return runs.begin()->second->at("config
 std::vector<ModelGroup> group_runs(const json& study) {
   std::vector<ModelGroup> groups;
   std::vector<json> keys;
-  std::map<std::string, int> seen;
   for (const json& run : study.at("runs")) {
     const json& config = run.at("config");
     const json key = without_seed(config);
     const auto place = std::ranges::find(keys, key) - keys.begin();
-    if (place == static_cast<std::ptrdiff_t>(keys.size())) {
-      const std::string kind = kind_of(config);
-      const int times = ++seen[kind];
-      groups.push_back({.name = times == 1 ? kind : fmt::format("{} {}", kind, times),
-                        .kind = kind,
-                        .setting = setting_of(config),
-                        .runs = {}});
+    if (place == std::ssize(keys)) {
+      groups.push_back(new_group(config, groups));
       keys.push_back(key);
     }
     groups[static_cast<std::size_t>(place)].runs[config.at("seed")] = &run;
   }
   return groups;
+}
+
+json models_json(const std::vector<ModelGroup>& groups) {
+  json models = json::array();
+  for (const ModelGroup& group : groups) {
+    json differences = json::array();
+    for (const auto& [field, value] : group.differences) {
+      differences.push_back({{"field", field}, {"value", value}});
+    }
+    json runs = json::array();
+    for (const auto& [seed, run] : group.runs) runs.push_back(run->at("name"));
+    models.push_back(
+        {{"name", group.name}, {"kind", group.kind}, {"differences", differences}, {"runs", runs}});
+  }
+  return models;
 }
 
 const ModelGroup* dense_twin(const std::vector<ModelGroup>& groups, const ModelGroup& group) {

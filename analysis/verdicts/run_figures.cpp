@@ -37,6 +37,13 @@ Figure result(std::string path) {
   };
 }
 
+std::optional<double> generalisation_gap(const json& run) {
+  const auto train = result("/train/accuracy")(run);
+  const auto test = result("/test/accuracy")(run);
+  if (!train || !test) return std::nullopt;
+  return *train - *test;
+}
+
 std::optional<double> rise_along_random(const json& run) {
   const json::json_pointer random("/perturbation/random");
   if (!run.at("results").contains(random)) return std::nullopt;

@@ -19,6 +19,9 @@ double number(const nlohmann::json& value);
 /// The number at the JSON pointer `path` of the run's results.
 Figure result(std::string path);
 
+/// Accuracy on all training images less that on the test images.
+std::optional<double> generalisation_gap(const nlohmann::json& run);
+
 /// The rise of the test loss over that at α = 0: mean over both ends of the curve, and over all
 /// filter-normalised random directions.
 std::optional<double> rise_along_random(const nlohmann::json& run);

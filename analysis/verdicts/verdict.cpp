@@ -9,21 +9,14 @@
 #include "analysis/verdicts/statistics.h"
 
 namespace switchyard {
-namespace {
 
 using nlohmann::json;
 
+namespace {
+
 /// Why the values cannot be averaged, "" if they can.
 std::string problem_of(const Comparison& comparison) {
-  for (std::size_t i = 0; i < comparison.values.size(); ++i) {
-    const double value = comparison.values[i];
-    const bool usable =
-        std::isfinite(value) && (comparison.scale == Scale::kDifference || value > 0.0);
-    if (!usable) {
-      return fmt::format("seed {}: the {} is {}", comparison.seeds[i],
-                         comparison.scale == Scale::kRatio ? "ratio" : "value", value);
-    }
-  }
+  if (std::string problem = value_problem(comparison); !problem.empty()) return problem;
   if (comparison.values.size() >= 2) return "";
   return comparison.values.empty() ? "no seed that both models have"
                                    : "one seed does not show the spread over seeds";
@@ -31,36 +24,6 @@ std::string problem_of(const Comparison& comparison) {
 
 json optional_json(const std::optional<double>& value) {
   return value ? json(*value) : json(nullptr);
-}
-
-json to_json(const Comparison& comparison) {
-  return {{"quantity", comparison.quantity},
-          {"model", comparison.model},
-          {"baseline", comparison.baseline},
-          {"setting", comparison.setting},
-          {"scale", comparison.scale == Scale::kRatio ? "ratio" : "difference"},
-          {"published", optional_json(comparison.published)},
-          {"seeds", comparison.seeds},
-          {"values", comparison.values},
-          {"mean", optional_json(comparison.mean)},
-          {"low", optional_json(comparison.low)},
-          {"high", optional_json(comparison.high)},
-          {"level", comparison.level},
-          {"p_value", optional_json(comparison.p_value)},
-          {"finding", finding_text(comparison.finding)},
-          {"reason", comparison.reason}};
-}
-
-json to_json(const Verdict& verdict) {
-  json comparisons = json::array();
-  for (const Comparison& comparison : verdict.comparisons) {
-    comparisons.push_back(to_json(comparison));
-  }
-  return {{"claim", verdict.claim},
-          {"statement", verdict.statement},
-          {"rule", verdict.rule},
-          {"finding", finding_text(verdict.finding)},
-          {"comparisons", comparisons}};
 }
 
 }  // namespace
@@ -125,15 +88,66 @@ void decide(Comparison& comparison, const Rule& rule, double level) {
   }
 }
 
-Finding joint_finding(std::span<const Comparison> comparisons) {
-  const auto is = [](Finding finding) {
-    return [finding](const Comparison& comparison) { return comparison.finding == finding; };
-  };
-  if (std::ranges::any_of(comparisons, is(Finding::kContradicts))) return Finding::kContradicts;
-  if (comparisons.empty()) return Finding::kCannotTell;
-  return std::ranges::all_of(comparisons, is(Finding::kSupports)) ? Finding::kSupports
-                                                                  : Finding::kCannotTell;
+std::string value_problem(const Comparison& comparison) {
+  for (std::size_t i = 0; i < comparison.values.size(); ++i) {
+    const double value = comparison.values[i];
+    const bool usable =
+        std::isfinite(value) && (comparison.scale == Scale::kDifference || value > 0.0);
+    if (!usable) {
+      return fmt::format("seed {}: the {} is {}", comparison.seeds[i],
+                         comparison.scale == Scale::kRatio ? "ratio" : "value", value);
+    }
+  }
+  return "";
 }
+
+Finding joint_finding(std::span<const Finding> findings) {
+  const auto is = [](Finding finding) { return [=](Finding other) { return other == finding; }; };
+  if (std::ranges::any_of(findings, is(Finding::kContradicts))) return Finding::kContradicts;
+  if (findings.empty()) return Finding::kCannotTell;
+  return std::ranges::all_of(findings, is(Finding::kSupports)) ? Finding::kSupports
+                                                               : Finding::kCannotTell;
+}
+
+Finding joint_finding(std::span<const Comparison> comparisons) {
+  std::vector<Finding> findings;
+  for (const Comparison& comparison : comparisons) findings.push_back(comparison.finding);
+  return joint_finding(findings);
+}
+
+json to_json(const Comparison& comparison) {
+  return {{"quantity", comparison.quantity},
+          {"model", comparison.model},
+          {"baseline", comparison.baseline},
+          {"setting", comparison.setting},
+          {"scale", comparison.scale == Scale::kRatio ? "ratio" : "difference"},
+          {"published", optional_json(comparison.published)},
+          {"seeds", comparison.seeds},
+          {"values", comparison.values},
+          {"mean", optional_json(comparison.mean)},
+          {"low", optional_json(comparison.low)},
+          {"high", optional_json(comparison.high)},
+          {"level", comparison.level},
+          {"p_value", optional_json(comparison.p_value)},
+          {"finding", finding_text(comparison.finding)},
+          {"reason", comparison.reason}};
+}
+
+namespace {
+
+json to_json(const Verdict& verdict) {
+  json comparisons = json::array();
+  for (const Comparison& comparison : verdict.comparisons) {
+    comparisons.push_back(to_json(comparison));
+  }
+  return {{"claim", verdict.claim},
+          {"statement", verdict.statement},
+          {"rule", verdict.rule},
+          {"finding", finding_text(verdict.finding)},
+          {"comparisons", comparisons}};
+}
+
+}  // namespace
 
 json verdicts_json(std::span<const Verdict> verdicts) {
   json all = json::array();

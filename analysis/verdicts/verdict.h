@@ -59,15 +59,22 @@ Rule alike(double margin_low, double margin_high);
 /// Supports where the interval does not hold `none`, contradicts where it lies within the margin.
 Rule different(double none, double margin_low, double margin_high);
 
+/// Why a comparison's values are no numbers to compare, "" where they are: one is not finite or, on
+/// the ratio's scale, not positive.
+std::string value_problem(const Comparison& comparison);
+
 /// Fills in mean, interval and finding from `values`. With fewer than two values, or one that is
 /// not finite (on the ratio's scale: not positive), the comparison cannot tell, and says why.
 void decide(Comparison& comparison, const Rule& rule, double level);
 
 /// A claim about several models holds where it holds for each: supported if every comparison
 /// supports it, contradicted if one contradicts it.
+Finding joint_finding(std::span<const Finding> findings);
 Finding joint_finding(std::span<const Comparison> comparisons);
 
-/// The array `verdicts` of a report's data; docs/design/verdicts.md has the fields.
+/// The fields of one comparison, and the array `verdicts` of a report's data;
+/// docs/design/verdicts.md has the fields.
+nlohmann::json to_json(const Comparison& comparison);
 nlohmann::json verdicts_json(std::span<const Verdict> verdicts);
 
 }  // namespace switchyard

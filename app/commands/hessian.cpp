@@ -131,6 +131,8 @@ int measure_run(Options options) {
 
 int hessian(const Options& options) {
   const bool batch = options.analysis.run.empty();
+  check<UsageError>(!batch || resolve_analysis(options.analysis).weights == RunWeights::kBest,
+                    "weights: chooses among the weights of a run; --weights names a file");
   if (options.request.detailed()) return batch ? measure_batch(options) : measure_run(options);
   return batch ? analyse_batch(options) : analyse_run(options);
 }

@@ -66,10 +66,13 @@ void print_outcome(const RunDirectory& run) {
     print_json(results);
     return;
   }
-  print_text("{}: best epoch {}, validation accuracy {:.2f} %, test accuracy {:.2f} %\n",
-             run.path().string(), results.at("best_epoch").get<int>(),
-             100.0 * results.at("best_validation_accuracy").get<double>(),
-             100.0 * results.at("test").at("accuracy").get<double>());
+  print_text(
+      "{}: best epoch {}, validation accuracy {:.2f} %, test accuracy {:.2f} %, training accuracy "
+      "{:.2f} %\n",
+      run.path().string(), results.at("best_epoch").get<int>(),
+      100.0 * results.at("best_validation_accuracy").get<double>(),
+      100.0 * results.at("test").at("accuracy").get<double>(),
+      100.0 * results.at("train").at("accuracy").get<double>());
   print_text("{:.2f} million multiply-adds per image, of which {:.3f} % are routed\n",
              1e-6 * results.at("multiply_adds").get<double>(),
              100.0 * results.at("routed_share").get<double>());
@@ -132,8 +135,9 @@ int train(const Options& options) {
     if (json_wanted()) print_json({{"error", how}, {"exit_code", kInterrupted}});
     return kInterrupted;
   }
-  json fields =
-      test_section(run.directory, run.images, select_images(config, run.images), config.threads);
+  keep_results_of(run.directory, RunWeights::kBest, options.out, progress);
+  json fields = score_section(run.directory, RunWeights::kBest, run.images,
+                              select_images(config, run.images), config.threads);
   fields["status"] = "complete";
   run.directory.update_results(fields);
   print_outcome(run.directory);
@@ -164,7 +168,8 @@ constexpr const char* kFooter =
   metrics.jsonl            one line per epoch
   checkpoint.safetensors   the last state, for --resume
   best.safetensors         the weights of the best epoch on the validation images
-  results.json             the accuracy of these weights on the test set, and more; --json prints it
+  results.json             the accuracy of these weights on test and training images, and more; --json
+                           prints it
 
 Fields that --config leaves out have the values of the preset; without --preset, the published ones.
 Ctrl-C finishes the step, saves and leaves; --resume continues bit for bit.)";

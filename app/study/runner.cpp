@@ -40,12 +40,14 @@ std::string title(const StudyConfig& config, const std::string& data) {
                      patches ? " and patch MoE" : "", data);
 }
 
-/// Says whether a run has all that a study measures. One that `switchyard train` finished has not.
-bool is_complete(const json& results) {
-  for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+/// Says whether a run has all that a study measures, of these weights. One that `switchyard train`
+/// finished has not.
+bool is_complete(const RunDirectory& run, RunWeights weights) {
+  const json results = run.results();
+  for (const char* section : {"test", "train", "curvature", "perturbation", "efficiency"}) {
     if (!results.contains(section)) return false;
   }
-  return results.value("status", "") == "complete";
+  return run.measured_weights() == weights && results.value("status", "") == "complete";
 }
 
 /// Removes the files of a study that has no run, so that its directory is free again.
@@ -118,7 +120,7 @@ bool StudyRunner::run_one(const StudyRun& planned) {
       throw;
     }
   }
-  if (is_complete(RunDirectory::open(path).results())) {
+  if (is_complete(RunDirectory::open(path), config_.analysis.weights)) {
     progress_.line(fmt::format("{}: finished already", planned.name));
     return true;
   }
@@ -132,6 +134,7 @@ bool StudyRunner::train_and_measure(const RunDirectory& run, const StudyRun& pla
   if (train_run(run, data_, stop_, progress_, planned.name) == TrainingOutcome::kStopped) {
     return false;
   }
+  keep_results_of(run, config_.analysis.weights, planned.name, progress_);
   if (!measure(run, select_images(planned.config, data_), planned.name)) return false;
   run.update_results({{"status", "complete"}});
   return true;
@@ -174,12 +177,13 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
     progress_.line(fmt::format("{}: {} measured in {:.1f} s", label, what, seconds_since(start)));
     return true;
   };
-  return stage({"test"}, "test set",
-               [&] { return test_section(run, data_, selection, thread_count()); }) &&
+  const RunWeights weights = config_.analysis.weights;
+  return stage({"test", "train"}, "test and training images",
+               [&] { return score_section(run, weights, data_, selection, thread_count()); }) &&
          stage({"curvature", "perturbation"}, "curvature and perturbation",
                [&] {
-                 const LoadedRun loaded =
-                     load_run(run, config_.analysis.dtype, parse_device(config_.training.device));
+                 const LoadedRun loaded = load_run(run, weights, config_.analysis.dtype,
+                                                   parse_device(config_.training.device));
                  const Subsets subsets = analysis_subsets(data_, selection, config_.analysis);
                  const Curvature curvature =
                      curvature_of_subsets(*loaded.model, subsets, config_.analysis);

@@ -8,6 +8,7 @@
 
 #include "analysis/report/study_files.h"
 #include "analysis/verdicts/claims.h"
+#include "analysis/verdicts/routed_share.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "training/run_directory.h"
@@ -34,7 +35,8 @@ std::string pair_text(const json& curvature, const char* figure, const char* fie
 
 void print_row(const std::string& run, const json& results) {
   const json& curvature = results.at("curvature");
-  print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", run,
+  print_text("{:<24} {:>10} {:>10} {:>10} {:>17} {:>17} {:>13}\n", run,
+             percent_text(results.at("train").at("accuracy")),
              percent_text(results.at("best_validation_accuracy")),
              percent_text(results.at("test").at("accuracy")),
              pair_text(curvature, "largest_eigenvalue", "value"),
@@ -42,14 +44,24 @@ void print_row(const std::string& run, const json& results) {
              duration_text(results.at("training_seconds").get<double>()));
 }
 
-/// "  contradicts: MoE heads classify better than the dense head." A study of one seed says nothing
-/// of any claim, and has no line.
+/// "  contradicts: MoE heads classify better than the dense head."
+void print_finding(Finding finding, const std::string& statement) {
+  print_text("{:>12}: {}\n", finding_text(finding), statement);
+}
+
+/// A study of one seed says nothing of any claim, and has no line.
 void print_verdict(const Verdict& verdict) {
   const bool estimated = std::ranges::any_of(verdict.comparisons, [](const Comparison& comparison) {
     return comparison.mean.has_value();
   });
-  if (!estimated) return;
-  print_text("{:>12}: {}\n", finding_text(verdict.finding), verdict.statement);
+  if (estimated) print_finding(verdict.finding, verdict.statement);
+}
+
+/// The same of statements about more routing, where the study tells shares apart.
+void print_verdict(const ShareVerdict& verdict) {
+  const bool tested = std::ranges::any_of(
+      verdict.trends, [](const ShareTrend& trend) { return trend.rank.has_value(); });
+  if (tested) print_finding(verdict.finding, verdict.statement);
 }
 
 }  // namespace
@@ -62,17 +74,21 @@ void print_summary(const std::filesystem::path& directory, const std::vector<std
       all["runs"][run] = RunDirectory::open(directory / run).results();
     }
     if (!runs.empty()) {
-      all["verdicts"] = verdicts_json(judge_claims(read_study(directory)));
+      const json study = read_study(directory);
+      all["verdicts"] = verdicts_json(judge_claims(study));
+      all["routed_share"] = routed_share_json(study);
       all["report"] = report;
     }
     print_json(all);
     return;
   }
   if (runs.empty()) return;
-  print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
-             "lambda max tr/te", "trace tr/te", "training");
+  print_text("{:<24} {:>10} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "training", "validation",
+             "test", "lambda max tr/te", "trace tr/te", "time");
   for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
-  for (const Verdict& verdict : judge_claims(read_study(directory))) print_verdict(verdict);
+  const json study = read_study(directory);
+  for (const Verdict& verdict : judge_claims(study)) print_verdict(verdict);
+  for (const ShareVerdict& verdict : judge_routed_share(study)) print_verdict(verdict);
   print_text("report: {}\n", report);
 }
 

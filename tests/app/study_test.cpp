@@ -71,7 +71,8 @@ TEST_F(StudyTest, TheTinyPresetIsAWholeStudy) {
     EXPECT_NE(out.find(run), std::string::npos) << out;
     const json results = read("study/" + run + "/results.json");
     EXPECT_EQ(results["status"], "complete");
-    for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+    EXPECT_EQ(results["weights"], "best");
+    for (const char* section : {"test", "train", "curvature", "perturbation", "efficiency"}) {
       EXPECT_TRUE(results.contains(section)) << run << " " << section;
     }
     EXPECT_GT(results["curvature"]["train"]["largest_eigenvalue"]["value"], 0.0);
@@ -111,7 +112,7 @@ TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
     const std::string file = std::string("/") + run + "/checkpoint.safetensors";
     EXPECT_TRUE(read_file(path("killed") + file) == read_file(path("straight") + file)) << run;
     const std::string results = std::string("/") + run + "/results.json";
-    for (const char* section : {"test", "curvature", "perturbation"}) {
+    for (const char* section : {"test", "train", "curvature", "perturbation"}) {
       EXPECT_EQ(read("killed" + results)[section], read("straight" + results)[section]) << section;
     }
   }
@@ -150,6 +151,57 @@ TEST_F(StudyTest, ComparesBackbones) {
   expect_failure(arguments, 2, "heads[1]");
 }
 
+TEST_F(StudyTest, MeasuresTheWeightsThatAreAskedFor) {
+  Arguments arguments = smallest("study") + Arguments{"--set", "analysis.weights=last"};
+  *std::ranges::find(arguments, "dense,hard_moe") = "dense";
+  expect_success(arguments);
+  const std::string run = "study/dense-seed1";
+  const json last = read(run + "/results.json");
+  EXPECT_EQ(last["weights"], "last");
+  EXPECT_EQ(last["weights_epoch"], read("study/dense-seed1/config.json")["epochs"]);
+  EXPECT_EQ(last["train"]["images"], 64);
+
+  // One of the others is printed and not stored.
+  const Arguments hessian = {"hessian",
+                             "--run",
+                             path(run),
+                             "--set",
+                             "images=10",
+                             "--set",
+                             "batch_size=10",
+                             "--set",
+                             "curvature.max_iterations=2",
+                             "--set",
+                             "curvature.trace_samples=3",
+                             "--set"};
+  EXPECT_NE(expect_success(hessian + Arguments{"weights=best"})
+                .find("its results are of the last weights: what is found is printed and not"),
+            std::string::npos);
+  EXPECT_EQ(read(run + "/results.json"), last);
+
+  const Arguments resume = {"study", "--resume", "--out", path("study")};
+  expect_failure(resume + Arguments{"--set", "analysis.weights=best"}, 2,
+                 "analysis.weights differs from the study's");
+  // Finished by hand a run is measured with its best weights, and then again by its study.
+  const std::string by_hand = expect_success({"train", "--resume", "--out", path(run)});
+  EXPECT_NE(by_hand.find("its results were of the last weights"), std::string::npos) << by_hand;
+  EXPECT_EQ(read(run + "/results.json")["weights"], "best");
+  EXPECT_FALSE(read(run + "/results.json").contains("curvature"));
+  const std::string again = expect_success(resume);
+  EXPECT_NE(again.find("its results were of the best weights: it is measured again with the last"),
+            std::string::npos)
+      << again;
+  for (const char* section : {"weights", "weights_epoch", "test", "train", "curvature"}) {
+    EXPECT_EQ(read(run + "/results.json")[section], last[section]) << section;
+  }
+
+  // The checkpoint's weights are what was measured.
+  fs::copy_file(path(run + "/checkpoint.safetensors"), path(run + "/best.safetensors"),
+                fs::copy_options::overwrite_existing);
+  EXPECT_EQ(json::parse(expect_success(hessian + Arguments{"weights=best", "--json"})),
+            last["curvature"]);
+}
+
 TEST_F(StudyTest, KnowsItsImagesAndHasOneOwner) {
   Program program(switchyard_command(smallest("study")));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
@@ -167,7 +219,7 @@ TEST_F(StudyTest, KnowsItsImagesAndHasOneOwner) {
   // A run that is finished by hand lacks what only a study measures: it is measured then.
   expect_success({"train", "--resume", "--out", path("study/dense-seed1")});
   expect_success(resume);
-  for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
+  for (const char* section : {"test", "train", "curvature", "perturbation", "efficiency"}) {
     EXPECT_TRUE(read("study/dense-seed1/results.json").contains(section)) << section;
   }
 }

@@ -107,7 +107,7 @@ TEST_F(BFloat16Training, FilesHoldRoundedWeightsAndFloat32Masters) {
   const TensorFile weights = read_weights(run.checkpoint_file());
   EXPECT_FALSE(weights.tensors.contains("master.head.fc.0.weight"));
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const LoadedRun loaded = load_run(run, dtype);
+    const LoadedRun loaded = load_run(run, RunWeights::kBest, dtype);
     const Evaluation test = evaluate(*loaded.model, data_.test, {0, 1, 2, 3, 4, 5, 6, 7}, 4);
     EXPECT_GT(test.scores.loss, 0.0) << name(dtype);
   }

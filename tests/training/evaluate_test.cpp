@@ -47,7 +47,7 @@ TEST_F(EvaluateTest, AgreesWithOneForwardPass) {
   const Evaluation whole = evaluate(*model_, data_.test, indices_, 37);
   EXPECT_NEAR(whole.scores.balance_loss, output.balance_loss.item(), 1e-12);
   EXPECT_EQ(whole.scores.loss, whole.scores.cross_entropy + whole.scores.balance_loss);
-  EXPECT_EQ(test_json(whole)["loss"], whole.scores.cross_entropy);
+  EXPECT_EQ(evaluation_json(whole)["loss"], whole.scores.cross_entropy);
 }
 
 TEST_F(EvaluateTest, AnImageWithoutALargestLogitIsWrong) {
@@ -84,7 +84,7 @@ TEST_F(EvaluateTest, ADenseHeadHasNoGate) {
   const Evaluation evaluation = evaluate(*dense, data_.test, indices_, 10);
   EXPECT_FALSE(evaluation.gate.has_value());
   EXPECT_EQ(evaluation.scores.balance_loss, 0.0);
-  EXPECT_FALSE(test_json(evaluation).contains("gate"));
+  EXPECT_FALSE(evaluation_json(evaluation).contains("gate"));
 }
 
 }  // namespace

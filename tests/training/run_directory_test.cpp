@@ -51,6 +51,20 @@ TEST_F(RunDirectoryTest, ResultsGrowFieldByField) {
   EXPECT_EQ(run.results(), nlohmann::json::object());
 }
 
+TEST_F(RunDirectoryTest, KnowsOfWhichWeightsItsResultsAre) {
+  const RunDirectory run = create("run");
+  EXPECT_EQ(run.measured_weights(), std::nullopt);
+  run.update_results({{"test", 1}});  // as earlier versions wrote it
+  EXPECT_EQ(run.measured_weights(), RunWeights::kBest);
+  run.update_results({{"weights", "last"}});
+  EXPECT_EQ(run.measured_weights(), RunWeights::kLast);
+  run.update_results({{"weights", "worst"}});
+  expect_error<UsageError>([&] { run.measured_weights(); }, "results.json: weights: ");
+  EXPECT_EQ(parse_run_weights(name(RunWeights::kLast)), RunWeights::kLast);
+  EXPECT_EQ(parse_run_weights(name(RunWeights::kBest)), RunWeights::kBest);
+  expect_error<UsageError>([] { parse_run_weights("Best"); }, "must be best or last, got 'Best'");
+}
+
 TEST_F(RunDirectoryTest, OnlyTheOwnerWrites) {
   const RunDirectory run = create("run");
   EXPECT_TRUE(run.owned());
@@ -72,7 +86,8 @@ TEST_F(RunDirectoryTest, ARunThatSavedNothingLeavesItsDirectoryFree) {
 }
 
 TEST_F(RunDirectoryTest, ARunWithoutAFinishedEpochCannotBeLoaded) {
-  expect_error([run = create("run")] { load_run(run); }, "no finished epoch yet");
+  expect_error([run = create("run")] { load_run(run, RunWeights::kBest); },
+               "no finished epoch yet");
 }
 
 TEST(DiskSpaceTest, SaysWhatThereIsAndWhatIsNeeded) {

@@ -26,7 +26,7 @@ function addPublished(figure, text) {
   note.append("span").text(text);
 }
 
-const headItems = groups => groups.map(g => ({label: g.label, color: g.color, kind: "bar"}));
+const headItems = groups => groups.map(g => ({label: g.title, color: g.color, kind: "bar"}));
 const splitItems = held => [{label: held, color: "#1b1b1b", kind: "line", width: 2.5},
                             {label: "training images", color: "#1b1b1b", kind: "line", width: 1.5, dash: DASH}];
 
@@ -149,7 +149,7 @@ function specialisationFigure(section, routed) {
 
 function loadFigure(section, routed) {
   const figure = section.append("figure");
-  addLegend(figure, routed.map(r => r.group).filter((g, i, all) => all.indexOf(g) === i).map(g => ({label: "load, " + g.label, color: g.color, kind: "bar"}))
+  addLegend(figure, routed.map(r => r.group).filter((g, i, all) => all.indexOf(g) === i).map(g => ({label: "load, " + g.title, color: g.color, kind: "bar"}))
     .concat({label: "mean gate probability", kind: "dot"}));
   const panels = figure.append("div").attr("class", "panels");
   routed.forEach(r => addPanel(panels, "Load on the test set: " + r.heading, drawBars, {

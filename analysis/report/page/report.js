@@ -2,7 +2,7 @@
 
 function buildReport(root, data) {
   const study = data.study;
-  const groups = groupRuns(data.runs);
+  const groups = groupRuns(data.runs, data.models);
   headline(root, study, groups);
   resultsTable(root, groups);
   verdictsSection(root, data.verdicts);
@@ -10,6 +10,7 @@ function buildReport(root, data) {
   routingSection(root, groups);
   curvatureSection(root, groups);
   perturbationSection(root, groups);
+  routedShareSection(root, data.routed_share, groups);
   efficiencySection(root, study, groups);
   settingSection(root, study, groups);
   root.append("footer").append("p").text("Written by Switchyard " + study.machine.version +
@@ -29,7 +30,7 @@ function headline(root, study, groups) {
   }
   const stopped = [].concat(...groups.map(g => g.runs)).filter(r => r.results.status === "interrupted").map(r => r.name);
   if (stopped.length) {
-    root.append("p").attr("class", "setting").text("Training was stopped early: " + listOf(stopped) + ". Figures are of the best checkpoint until then.");
+    root.append("p").attr("class", "setting").text("Training was stopped early: " + listOf(stopped) + ". Figures are of the weights until then.");
   }
   root.append("p").attr("class", "setting").text(settingSentence(study, groups));
 }
@@ -38,17 +39,50 @@ function resultsTable(root, groups) {
   const section = addSection(root, "Results and published figures");
   const row = (name, read, published) => [name].concat(groups.map(g => ({
     text: inPercent(g.values(read).mean, 1), error: errorPoints(g.values(read)), was: g.published ? "publ. " + inPercent(published(g.published), 2) : ""})));
-  const rows = [row("Test accuracy (%)", r => r.results.test.accuracy, p => p.test),
+  const rows = trainingRows(groups, row).concat([row("Test accuracy (%)", r => r.results.test.accuracy, p => p.test),
                 row("Best validation accuracy (%)", r => r.results.best_validation_accuracy, p => p.validation),
-                ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))];
+                ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))]);
   if (groups.some(g => g.has("curvature"))) rows.push(...curvatureRows(groups));
   const routed = groups.map(g => g.runs[0].results.routed_share);  // the same for every seed
   if (routed.some(isNumber)) {
     rows.push(["Routed share of the multiply-adds, \u03c1"].concat(routed.map(x => isNumber(x) ? formatPercent(x, 3) : "–")));
   }
+  if (groups.some(g => g.title !== g.label)) {
+    rows.push(["Differs from the first of its kind in"].concat(groups.map(g => g.title === g.label ? "–" : g.title.split(", ").slice(1).join(", "))));
+  }
   rows.push(["Seeds"].concat(groups.map(g => String(g.runs.length))));
   rows.push(["Training time, all epochs"].concat(groups.map(g => formatDuration(g.values(r => r.results.training_seconds).mean))));
   addTable(section, {columns: [""].concat(groups.map(g => g.label)), rows});
+  section.append("p").text(weightsSentence(groups));
+}
+
+// A run whose training accuracy is at least this fits its training images: it is at convergence.
+const FITS = 0.99;
+
+// Accuracy on all training images in evaluation mode; studies of earlier versions did not measure it.
+function trainingRows(groups, row) {
+  const measured = groups.filter(g => g.has("train"));
+  if (measured.length === 0) return [];
+  const accuracy = r => r.results.train ? r.results.train.accuracy : null;
+  const fits = g => g.runs.filter(r => accuracy(r) >= FITS).length + " of " + g.runs.length;
+  return [measured.length === groups.length ? row("Training accuracy (%)", accuracy)
+    : ["Training accuracy (%)"].concat(groups.map(g => g.has("train") ? inPercent(g.values(accuracy).mean, 1) : "not measured")),
+  ["Runs that fit their training images (" + formatPercent(FITS, 0) + " or more)"].concat(groups.map(g => g.has("train") ? fits(g) : "–"))];
+}
+
+// Which weights all figures are of, and whether they are at convergence.
+function weightsSentence(groups) {
+  const runs = [].concat(...groups.map(g => g.runs));
+  const last = runs.filter(r => r.results.weights === "last").length;
+  const which = {best: "the epoch that did best on the validation images", last: "the last epoch, without early stopping"};
+  const text = "All figures are of the weights of " + (last === 0 ? which.best : last === runs.length ? which.last
+    : "either " + which.best + " (" + (runs.length - last) + " runs), or " + which.last + " (" + last + " runs): they do not compare") + ".";
+  const measured = runs.filter(r => r.results.train);
+  if (measured.length === 0) return text;
+  const fit = measured.filter(r => r.results.train.accuracy >= FITS).length;
+  return text + " " + (fit === measured.length ? "Every run fits" : fit + " of " + measured.length + " runs fit") + " its training images with them (" +
+    formatPercent(FITS, 0) + " or more, evaluation mode, no augmentation): " + (fit === measured.length ? "curvature is that at convergence."
+    : "elsewhere curvature is not that at convergence.");
 }
 
 const inPercent = (x, digits) => formatPercent(x, digits).replace(" %", "");

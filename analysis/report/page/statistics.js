@@ -20,6 +20,7 @@ const HEADS = {
   hard_moe: {label: "Hard MoE", color: "#CC79A7"},
   patch_moe: {label: "Patch MoE", color: "#E69F00"}  // an MoE block in the backbone, a dense head behind it
 };
+const SPARE_COLORS = ["#56B4E9", "#000000", "#882255", "#7F7F7F", "#999933", "#332288"];  // of further models of a kind
 const EXPERT_COLORS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F"];
 
 const isNumber = x => typeof x === "number" && isFinite(x);
@@ -33,51 +34,34 @@ function summarise(values) {
   return {mean, deviation: Math.sqrt(d3.sum(values, x => (x - mean) ** 2) / (n - 1)), count: n};
 }
 
-function withoutSeed(config) {
-  const copy = Object.assign({}, config);
-  delete copy.seed;
-  return JSON.stringify(copy);
-}
-
 function publishedOf({backbone, head}) {
   if (backbone.moe) return null;
   const figures = PAPER.heads[head.name];
-  const same = head.name === "dense" || (head.experts === 8 && (head.name !== "sparse_moe" || head.top_k === 2));
+  const same = head.name === "dense" || (head.experts === 8 && (head.expert_width || 64) === 64 && (head.name !== "sparse_moe" || head.top_k === 2));
   return figures && same ? figures : null;
 }
 
-// What tells a group from others of its kind: nothing, the backbone, or its place among them.
-function twinSuffix(group, twins, place) {
-  if (twins.length === 1) return "";
-  const backbones = d3.set(twins.map(g => g.backbone)).values();
-  return backbones.length === twins.length ? " on " + group.backbone : " " + (place + 1);
-}
+// "4096" of {field: "expert_width", value: "4096"}; a switch is named, for its value would say nothing.
+const shortDifference = d => /^(true|false|none)$/.test(d.value) ? d.field.replace(/_/g, " ") + " " + d.value : d.value.replace(/_/g, " ");
 
-// Runs that differ only in their seed, in the order in which they come.
-function groupRuns(runs) {
-  const groups = [];
-  runs.forEach(run => {
-    const key = withoutSeed(run.config);
-    let group = groups.find(g => g.key === key);
-    if (!group) {
-      const {backbone, head} = run.config.model;
-      const gated = backbone.moe || head;
-      group = {key, kind: backbone.moe ? "patch_moe" : head.name, backbone: backbone.name, head, runs: [],
-               published: publishedOf(run.config.model), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
-      groups.push(group);
-    }
-    group.runs.push(run);
-  });
-  groups.forEach(group => {
-    const twins = groups.filter(g => g.kind === group.kind);
-    const style = HEADS[group.kind];
-    const place = twins.indexOf(group);
-    group.color = place === 0 ? style.color : EXPERT_COLORS[[0, 1, 2, 7][(groups.indexOf(group)) % 4]];
-    group.label = style.label + twinSuffix(group, twins, place);
+// The models of a study: {name, kind, title: "Sparse MoE, expert width 4096", label: "Sparse MoE 4096" where there is little room,
+// color, head, runs, experts, published}. Those after the first of a kind are told by the fields in which they differ from it.
+function groupRuns(runs, models) {
+  const spare = SPARE_COLORS.slice();
+  return models.map((model, place) => {
+    const {backbone, head} = runs.find(run => run.name === model.runs[0]).config.model;
+    const gated = backbone.moe || head;
+    const first = models.findIndex(other => other.kind === model.kind) === place;
+    const style = HEADS[model.kind];
+    const joined = (text, separator) => [style.label].concat(model.differences.slice(0, 3).map(text)).join(separator);
+    const group = {name: model.name, kind: model.kind, head, color: first ? style.color : spare.shift() || "#7F7F7F",
+      title: joined(d => (d.field + " " + d.value).replace(/_/g, " "), ", "), label: joined(shortDifference, " "),
+      runs: model.runs.map(name => runs.find(run => run.name === name)),
+      published: publishedOf({backbone, head}), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
     group.values = read => summarise(group.runs.map(read));
     group.has = section => group.runs.every(run => run.results[section]);
+    return group;
   });
-  return groups;
 }
 
 // --- formats -------------------------------------------------------------------------------------

@@ -85,8 +85,8 @@ TEST_F(Report, LoadsNothingFromOutside) {
 TEST_F(Report, AssetsDoNotEndTheirElement) {
   for (const std::string_view asset :
        {report_assets::d3_js, report_assets::statistics_js, report_assets::charts_js,
-        report_assets::figures_js, report_assets::gain_js, report_assets::report_js,
-        report_assets::bench_js, report_assets::start_js}) {
+        report_assets::figures_js, report_assets::gain_js, report_assets::rho_js,
+        report_assets::report_js, report_assets::bench_js, report_assets::start_js}) {
     EXPECT_GT(asset.size(), 1000u);
     EXPECT_EQ(asset.find("</script"), std::string_view::npos);
     EXPECT_EQ(asset.find("<!--"), std::string_view::npos);
@@ -121,6 +121,7 @@ TEST_F(Report, AcceptsUnmeasuredSectionsNullsAndUnknownFields) {
     results.erase("curvature");
     results["perturbation"].erase("eigenvector");
     results["test"]["loss"] = nullptr;
+    for (const char* later : {"weights", "weights_epoch", "train"}) results.erase(later);
     results["of a later version"] = {{"x", 1}};
   });
   EXPECT_TRUE(inlined_data(page())["runs"][1]["results"]["test"]["loss"].is_null());
@@ -207,6 +208,10 @@ TEST_F(Report, NamesABadField) {
        "dense-seed1/results.json: test.accuracy: expected a number, got a string"},
       {"dense-seed1/results.json", "/test/accuracy", 76.3,
        "dense-seed1/results.json: test.accuracy: expected a fraction from 0 to 1, got 76.3"},
+      {"dense-seed1/results.json", "/weights", "first",
+       "dense-seed1/results.json: weights: expected one of 'best', 'last', got 'first'"},
+      {"dense-seed1/results.json", "/weights_epoch", -1, "weights_epoch: expected at least 0"},
+      {"dense-seed1/results.json", "/train/accuracy", gone, "train.accuracy: missing"},
       {"soft_moe-seed1/results.json", "/test/gate", gone, "results.json: test.gate: missing"},
       {"soft_moe-seed1/results.json",
        "/test/gate/load",

@@ -236,19 +236,19 @@ json routing_gain(const std::vector<std::string>& heads) {
             {{"scope", "layer"}, {"entries", layers}}}}};
 }
 
-json test_set(bool gated, int experts, const std::vector<double>& logits, double accuracy,
-              Random& random) {
-  json test = {{"images", 10000}, {"loss", rounded(0.74)}, {"accuracy", rounded(accuracy)}};
-  if (!gated) return test;
-  test["gate"] = gate(logits, 0.65);
+json scores(int images, double loss, double accuracy, bool gated, int experts,
+            const std::vector<double>& logits, Random& random) {
+  json scores = {{"images", images}, {"loss", rounded(loss)}, {"accuracy", rounded(accuracy)}};
+  if (!gated) return scores;
+  scores["gate"] = gate(logits, 0.65);
   json rows = json::array();
   for (int c = 0; c < kClasses; ++c) {
     std::vector<double> row = random_logits(random, experts);
     row[static_cast<size_t>((3 * c + 1) % experts)] += 1.5;
     rows.push_back(rounded(shares(row, 1.4)));
   }
-  test["gate"]["class_by_expert"] = rows;
-  return test;
+  scores["gate"]["class_by_expert"] = rows;
+  return scores;
 }
 
 void write_json(const fs::path& path, const json& value) {
@@ -273,12 +273,16 @@ void write_run(const fs::path& directory, const std::string& head, int kind, int
   write_json(directory / "results.json",
              {{"schema", "switchyard-run/1"},
               {"status", "complete"},
+              {"weights", "last"},
+              {"weights_epoch", fixture.epochs},
               {"best_epoch", fixture.epochs},
               {"best_validation_accuracy", rounded(accuracy + 0.008)},
               {"training_seconds", 151.3},
               {"data_set", data_set()},
               {"machine", machine()},
-              {"test", test_set(gated, fixture.experts, logits, accuracy, random)},
+              {"test", scores(10000, 0.74, accuracy, gated, fixture.experts, logits, random)},
+              {"train",
+               scores(45000, 0.03, 0.9934 - 0.002 * kind, gated, fixture.experts, logits, random)},
               {"curvature",
                {{"dtype", "float32"},
                 {"mode", "evaluation"},
