@@ -138,7 +138,7 @@ void decide_trend(ShareTrend& trend, bool raises, double level) {
   } else if (rank.least_p > 1.0 - level) {
     trend.reason = fmt::format("no order of so few runs has a p-value below {:.2g}", rank.least_p);
   } else {
-    trend.reason = "chance alone orders the runs so as often";
+    trend.reason = "chance alone could order the runs so";
   }
 }
 

@@ -116,7 +116,7 @@ TEST_F(HessianTest, AnswersBadRequestsWithOneLine) {
   expect_failure(hessian({"--top", "1", "--set", "curvature.max_iterations=0"}), 2,
                  "curvature.max_iterations");
   expect_failure(hessian({"--top", "1", "--set", "images=0"}), 2, "images");
-  expect_failure(hessian({"--set", "weights=worst"}), 2, "weights: must be one of");
+  expect_failure(hessian({"--set", "weights=worst"}), 2, "weights: must be best or last");
   expect_failure({"hessian", "--model", "m.json", "--weights", "w.safetensors", "--batch",
                   "b.safetensors", "--set", "weights=last"},
                  2, "weights: chooses among the weights of a run");

@@ -165,6 +165,8 @@ TEST_F(StudyTest, MeasuresTheWeightsThatAreAskedFor) {
   const Arguments hessian = {"hessian",
                              "--run",
                              path(run),
+                             "--threads",
+                             "1",
                              "--set",
                              "images=10",
                              "--set",

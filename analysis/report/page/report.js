@@ -38,7 +38,7 @@ function headline(root, study, groups) {
 function resultsTable(root, groups) {
   const section = addSection(root, "Results and published figures");
   const row = (name, read, published) => [name].concat(groups.map(g => ({
-    text: inPercent(g.values(read).mean, 1), error: errorPoints(g.values(read)), was: g.published ? "publ. " + inPercent(published(g.published), 2) : ""})));
+    text: inPercent(g.values(read).mean, 1), error: errorPoints(g.values(read)), was: published && g.published ? "publ. " + inPercent(published(g.published), 2) : ""})));
   const rows = trainingRows(groups, row).concat([row("Test accuracy (%)", r => r.results.test.accuracy, p => p.test),
                 row("Best validation accuracy (%)", r => r.results.best_validation_accuracy, p => p.validation),
                 ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))]);
@@ -80,7 +80,7 @@ function weightsSentence(groups) {
   const measured = runs.filter(r => r.results.train);
   if (measured.length === 0) return text;
   const fit = measured.filter(r => r.results.train.accuracy >= FITS).length;
-  return text + " " + (fit === measured.length ? "Every run fits" : fit + " of " + measured.length + " runs fit") + " its training images with them (" +
+  return text + " " + (fit === measured.length ? "Every run fits its" : fit + " of " + measured.length + " runs fit their") + " training images with them (" +
     formatPercent(FITS, 0) + " or more, evaluation mode, no augmentation): " + (fit === measured.length ? "curvature is that at convergence."
     : "elsewhere curvature is not that at convergence.");
 }

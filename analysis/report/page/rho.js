@@ -19,10 +19,10 @@ function shareFigure(section, figures, groups) {
   const panels = figure.append("div").attr("class", "panels");
   figures.forEach(f => addPanel(panels, capital(f.quantity), drawShares, {
     title: capital(f.quantity) + " by routed share", description: "One column per model that routes: a dot for each seed, the mean with its interval; the dense model as a line.",
-    x: {label: SHARE_LABEL}, y: f.scale === "ratio" ? {label: "Log scale", log: true} : {label: "Points of 100", format: x => minus(d3.round(100 * x, 2) + "")},
+    x: {label: SHARE_LABEL}, y: f.scale === "ratio" ? {label: "Log scale", log: true} : {label: "%", format: x => minus(d3.round(100 * x, 2) + "")},
     models: f.models.map(m => Object.assign({color: groupOf(m).color}, m))}));
   addCaption(figure, "Dots are seeds, ticks means over seeds (of curvature geometric ones) with Student's 95 % interval; the band is that of the dense model. " +
-    "Intervals of models do not say whether two differ: seeds share images and start, so pairs tell more (below).");
+    "Models of nearly the same share are moved apart. Intervals of models do not say whether two differ: seeds share images and start, so pairs tell more (below).");
   addData(figure, figures.map(f => ({caption: capital(f.quantity), columns: ["Model", "\u03c1", "Mean", "95 % interval", "Seeds"], rows: f.models.map(m =>
     [groupOf(m).title, formatShare(m.share), isNumber(m.mean) ? formatNumber(m.mean) : "–", intervalText(m), m.values.map(formatNumber).join(", ")])})));
 }
@@ -58,15 +58,15 @@ function comparedText(m) {
 
 function pairCell(m) {
   const format = x => m.scale === "ratio" ? formatNumber(x) : minus(d3.round(100 * x, 2) + "");
-  const unit = m.scale === "ratio" ? "× " : "";
-  if (!isNumber(m.mean)) return m.values.length === 1 && isNumber(m.values[0]) ? unit + format(m.values[0]) : "–";
-  return {text: unit + format(m.mean), was: format(m.low) + " to " + format(m.high)};
+  const estimate = x => m.scale === "ratio" ? "× " + format(x) : format(x) + " points";
+  if (!isNumber(m.mean)) return m.values.length === 1 && isNumber(m.values[0]) ? estimate(m.values[0]) : "–";
+  return {text: estimate(m.mean), was: format(m.low) + " to " + format(m.high)};
 }
 
 // --- chart ---------------------------------------------------------------------------------------
 
 // spec: {title, description, x: {label}, y: {label, log, format}, models: [{share, values, mean, low, high, color}]}. Models of
-// share 0 are lines with a band; models of one share stand side by side.
+// share 0 are lines with a band.
 function drawShares(svg, width, spec) {
   const y = shareScale(spec);
   const margin = {top: 26, bottom: 40, left: textWidth(svg, y.ticks.map(y.format)) + 8, right: 14};
@@ -92,7 +92,8 @@ function shareScale(spec) {
   const log = spec.y.log && low > 0;
   const pad = log ? 1.1 : (high - low || 1) * 0.06;
   const scale = log ? d3.scale.log().domain([low / pad, high * pad]) : d3.scale.linear().domain([low - pad, high + pad]);
-  const ticks = log ? logTicks(scale.domain()) : linearTicks(scale.domain());
+  const powers = log ? logTicks(scale.domain()) : [];
+  const ticks = powers.length > 2 ? powers : linearTicks(scale.domain());  // a short log axis has few round powers
   return {scale, ticks, format: spec.y.format || (log ? d3.format(",") : scale.tickFormat(5))};
 }
 
@@ -118,12 +119,10 @@ function drawDense(plot, model, y, inner) {
   plot.append("line").attr({x1: 0, x2: inner.width, y1: y(level), y2: y(level), stroke: model.color, "stroke-width": 1.5, "stroke-dasharray": DASH});
 }
 
-// Models with their places in pixels, 18 apart where they have one share.
+// Models, which come by ascending share, with their places in pixels: moved apart where they would cover each other.
 function sideBySide(models, x) {
-  return models.map(model => {
-    const twins = models.filter(m => m.share === model.share);
-    return {model, at: x(model.share) + 18 * (twins.indexOf(model) - (twins.length - 1) / 2)};
-  });
+  const places = spread(models.map(model => x(model.share)), 18, 8, x.range()[1] - 10);
+  return models.map((model, i) => ({model, at: places[i]}));
 }
 
 // Seeds on the left of the place, mean and interval on it.

@@ -20,7 +20,7 @@ const HEADS = {
   hard_moe: {label: "Hard MoE", color: "#CC79A7"},
   patch_moe: {label: "Patch MoE", color: "#E69F00"}  // an MoE block in the backbone, a dense head behind it
 };
-const SPARE_COLORS = ["#56B4E9", "#000000", "#882255", "#7F7F7F", "#999933", "#332288"];  // of further models of a kind
+const SPARE_COLORS = ["#56B4E9", "#882255", "#999933", "#332288", "#7F7F7F"];  // of further models of a kind
 const EXPERT_COLORS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F"];
 
 const isNumber = x => typeof x === "number" && isFinite(x);

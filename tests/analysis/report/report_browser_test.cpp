@@ -79,6 +79,31 @@ TEST_F(ReportInBrowser, DrawsAnMoeBlockBesideHeads) {
   expect_clean(2 + 3 * 2 + 4 + 3);
 }
 
+// Models of the same kind, told by what differs, and six charts against their routed shares.
+TEST_F(ReportInBrowser, DrawsAccuracyAndCurvatureAgainstTheRoutedShare) {
+  write_study_fixture(
+      directory_.path(),
+      {.heads = {"dense", "sparse_moe", "hard_moe", "soft_moe"}, .seeds = 3, .epochs = 3});
+  const auto become = [&](const std::string& head, double share,
+                          const std::function<void(nlohmann::json&)>& model) {
+    for (int seed = 1; seed <= 3; ++seed) {
+      const auto run = directory_ / (head + "-seed" + std::to_string(seed));
+      edit_json(run / "config.json", [&](nlohmann::json& config) { model(config["model"]); });
+      edit_json(run / "results.json",
+                [&](nlohmann::json& results) { results["routed_share"] = share; });
+    }
+  };
+  become("sparse_moe", 0.00014, [](nlohmann::json&) {});
+  become("hard_moe", 0.08, [](nlohmann::json& model) {
+    model["head"].update({{"name", "sparse_moe"}, {"top_k", 2}, {"expert_width", 4096}});
+  });
+  become("soft_moe", 0.19, [](nlohmann::json& model) {
+    model = {{"backbone", {{"name", "small_moe"}, {"in_channels", 3}, {"moe", {{"experts", 8}}}}},
+             {"head", {{"name", "dense"}, {"classes", 10}, {"dropout", 0.1}}}};
+  });
+  expect_clean(2 + 3 * 9 + 4 + 3 + 6);
+}
+
 TEST_F(ReportInBrowser, DrawsOneEpochOfOneExpertAndWhatIsNotFinite) {
   write_study_fixture(directory_.path(),
                       {.heads = {"dense", "sparse_moe"}, .epochs = 1, .experts = 1});
