@@ -39,6 +39,23 @@ ParameterVector seeded_direction(const Explorer& explorer, Normalisation normali
                           Generator(static_cast<std::uint64_t>(seed)));
 }
 
+/// Along a unit vector that the loss itself names, not chance.
+Curve unit_curve(Explorer& explorer, const std::string& name, std::span<const Tensor> direction,
+                 const PerturbationOptions& options) {
+  return curve_along(explorer, name, direction,
+                     symmetric_alphas(options.eigenvector_limit, options.points));
+}
+
+/// Nothing along a gradient of zero.
+std::optional<GradientCurve> gradient_curve(Explorer& explorer, std::span<const Tensor> gradient,
+                                            const PerturbationOptions& options) {
+  const double slope = norm(gradient);
+  if (!(slope > 0.0)) return std::nullopt;
+  ParameterVector direction = copy_of(gradient);
+  normalise(direction);
+  return GradientCurve{slope, unit_curve(explorer, "gradient", direction, options)};
+}
+
 std::vector<RandomCurve> random_curves(Explorer& explorer, const PerturbationOptions& options) {
   std::vector<RandomCurve> curves;
   for (const Normalisation normalisation : kNormalisations) {
@@ -91,27 +108,22 @@ json to_json(const EigenvectorCurve& eigenvector) {
 PerturbationResult perturbation(Explorer& explorer, std::span<const RitzPair> pairs,
                                 const Generator& noise, const PerturbationOptions& options) {
   check_options(options);
-  const std::vector<double> unit_steps =
-      symmetric_alphas(options.eigenvector_limit, options.points);
-  PerturbationResult result;
-  ParameterVector gradient = explorer.gradient(Subset::kTrain);
-  const double slope = norm(gradient);
+  const ParameterVector gradient = explorer.gradient(Subset::kTrain);
+  const auto count = std::min(pairs.size(), static_cast<std::size_t>(options.eigenvectors));
   std::vector<ParameterVector> eigenvectors;
-  const auto count = static_cast<std::size_t>(options.eigenvectors);
-  for (const RitzPair& pair : pairs.first(std::min(pairs.size(), count))) {
+  for (const RitzPair& pair : pairs.first(count)) {
     eigenvectors.push_back(uphill(pair.vector, gradient));
-    const std::string name = fmt::format("eigenvector/{}", eigenvectors.size());
+  }
+  PerturbationResult result;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = fmt::format("eigenvector/{}", i + 1);
     result.eigenvectors.push_back(
-        {pair.ritz, curve_along(explorer, name, eigenvectors.back(), unit_steps)});
+        {pairs[i].ritz, unit_curve(explorer, name, eigenvectors[i], options)});
   }
-  if (options.gradient && slope > 0.0) {
-    ParameterVector direction = copy_of(gradient);
-    normalise(direction);
-    result.gradient = {slope, curve_along(explorer, "gradient", direction, unit_steps)};
-  }
+  if (options.gradient) result.gradient = gradient_curve(explorer, gradient, options);
   result.random = random_curves(explorer, options);
   if (!options.worst_case.radii.empty()) {
-    const std::span top(eigenvectors.data(), std::min<std::size_t>(eigenvectors.size(), 1));
+    const std::span top(eigenvectors.data(), std::min<std::size_t>(count, 1));
     result.worst_train = worst_cases(explorer, Subset::kTrain, gradient, top, options.worst_case);
     result.worst_test = worst_cases(explorer, Subset::kTest, explorer.gradient(Subset::kTest), top,
                                     options.worst_case);

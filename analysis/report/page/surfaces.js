@@ -43,7 +43,7 @@ function lineFigures(section, groups) {
   lineFigure(section, groups, LINE_DIRECTIONS, "Accuracy", {heading: "Accuracy along the same lines", read: c => quantityCurve(c, "accuracy"),
     description: "Training and test accuracy of each head by the step.", y: Object.assign({label: "Accuracy (%)"}, percent), format: formatPercent,
     caption: "Dashed: training images, solid: test images, as above."});
-  lineFigure(section, groups.filter(g => g.experts > 0), LINE_DIRECTIONS, "Changed", {heading: "Images that change their expert", read: c => quantityCurve(c, "changed"),
+  lineFigure(section, groups.filter(g => g.experts > 0), LINE_DIRECTIONS, "Changed experts", {heading: "Images that change their expert", read: c => quantityCurve(c, "changed"),
     description: "Share of the images whose experts are others than at the trained parameters.", y: Object.assign({label: "Changed experts (%)"}, percent), format: formatPercent,
     caption: "Share of the images with another set of chosen experts than at α = 0; of soft heads with another expert of the greatest weight" +
       (groups.some(g => g.kind === "patch_moe") ? "; of patches where the backbone routes" : "") + ". The Hessian holds routing fixed, these steps do not."});

@@ -1,6 +1,7 @@
 #include "analysis/perturbation/explorer.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <fstream>
