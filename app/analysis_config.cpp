@@ -1,5 +1,6 @@
 #include "app/analysis_config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/io/json.h"
@@ -14,6 +15,8 @@ constexpr int kMaxIterations = 100'000;
 constexpr int kMaxSamples = 1'000'000;
 constexpr int kMaxPoints = 100'001;
 constexpr int kMaxDirections = 100'000;
+constexpr int kMaxSurfacePoints = 1'001;
+constexpr std::size_t kMaxLengths = 1'000;  // of radii, of sigmas
 constexpr int kMaxRepeats = 1'000'000;
 constexpr std::size_t kMaxBatchSizes = 100;
 constexpr std::int64_t kMaxMegabytes = 100'000'000;
@@ -47,12 +50,40 @@ void read_curvature(JsonObject object, CurvatureOptions& options) {
   object.finish();
 }
 
+/// An odd number of points, so that 0 is among them.
+void read_points(JsonObject& object, const std::string& field, int& points, int minimum,
+                 int maximum) {
+  read_integer(object, field, points, minimum, maximum);
+  if (points % 2 == 0 && points > 0) object.fail(field, "must be odd, so that 0 is among them");
+}
+
+/// Radii or standard deviations: positive and ascending; none leaves the measurement out.
+void read_lengths(JsonObject& object, const std::string& field, std::vector<double>& lengths) {
+  lengths = object.optional<std::vector<double>>(field, lengths);
+  if (lengths.size() > kMaxLengths) {
+    object.fail(field, fmt::format("must be at most {} numbers", kMaxLengths));
+  }
+  for (const double length : lengths) {
+    if (!(length > 0.0)) object.fail(field, fmt::format("must be positive, got {}", length));
+  }
+  if (std::ranges::adjacent_find(lengths, std::greater_equal<>()) != lengths.end()) {
+    object.fail(field, "must be ascending");
+  }
+}
+
 void read_perturbation(JsonObject object, PerturbationOptions& options) {
   read_positive(object, "eigenvector_limit", options.eigenvector_limit);
   read_positive(object, "random_limit", options.random_limit);
-  read_integer(object, "points", options.points, 3, kMaxPoints);
-  if (options.points % 2 == 0) object.fail("points", "must be odd, so that 0 is among them");
+  read_points(object, "points", options.points, 3, kMaxPoints);
   read_integer(object, "random_directions", options.random_directions, 1, kMaxDirections);
+  read_integer(object, "eigenvectors", options.eigenvectors, 1, kMaxIterations);
+  options.gradient = object.optional("gradient", options.gradient);
+  read_points(object, "surface_points", options.surface_points, 0, kMaxSurfacePoints);
+  if (options.surface_points == 1) object.fail("surface_points", "must be 0 or at least 3, got 1");
+  read_lengths(object, "radii", options.worst_case.radii);
+  read_integer(object, "ascent_steps", options.worst_case.steps, 0, kMaxIterations);
+  read_lengths(object, "noise_sigmas", options.noise.sigmas);
+  read_integer(object, "noise_pairs", options.noise.pairs, 1, kMaxSamples);
   object.finish();
 }
 
@@ -118,7 +149,14 @@ nlohmann::json to_json(const AnalysisConfig& config) {
            {{"eigenvector_limit", perturbation.eigenvector_limit},
             {"random_limit", perturbation.random_limit},
             {"points", perturbation.points},
-            {"random_directions", perturbation.random_directions}}},
+            {"random_directions", perturbation.random_directions},
+            {"eigenvectors", perturbation.eigenvectors},
+            {"gradient", perturbation.gradient},
+            {"surface_points", perturbation.surface_points},
+            {"radii", perturbation.worst_case.radii},
+            {"ascent_steps", perturbation.worst_case.steps},
+            {"noise_sigmas", perturbation.noise.sigmas},
+            {"noise_pairs", perturbation.noise.pairs}}},
           {"efficiency",
            {{"batch_sizes", config.efficiency.batch_sizes},
             {"warm_up", timing.warm_up},

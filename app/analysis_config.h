@@ -4,7 +4,7 @@
 
 #include "analysis/curvature/subset_curvature.h"
 #include "analysis/efficiency.h"
-#include "analysis/perturbation.h"
+#include "analysis/perturbation/perturbation.h"
 #include "engine/core/dtype.h"
 #include "training/run_directory.h"
 

@@ -102,27 +102,14 @@ MeasurementOptions HessianMeasurement::measurement_options() const {
 std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& sets) const {
   // Whatever the products depend on. The directory's name is its hash: other measurements keep
   // theirs beside it.
-  json key = {{"operator", request_.operator_name},
-              {"blocks", request_.blocks},
-              {"quantities",
-               {request_.top, request_.bottom, request_.trace, request_.xtrace, request_.density}},
-              {"analysis", to_json(config_)},
-              {"model", to_json(model_.config())},
-              {"device", name(model_.device())},
-              {"weights", fingerprint(nn::tensors_of(model_.parameters()))}};
-  for (const nn::NamedTensor& buffer : model_.buffers()) {
-    if (is_floating(buffer.tensor->dtype())) {
-      key["buffers"].push_back(fingerprint(std::span(buffer.tensor, 1)));
-    }
-  }
-  for (const ImageSet& set : sets) {
-    for (const Batch& batch : set.batches) {
-      const Tensor labels = batch.labels.to(Device::kCpu).to(DType::kFloat64);
-      key["images"].push_back(fingerprint(std::vector{batch.images, labels}));
-    }
-  }
-  return std::filesystem::path(request_.state) /
-         fmt::format("{:016x}", std::hash<std::string>()(key.dump()));
+  const json key = {
+      {"operator", request_.operator_name},
+      {"blocks", request_.blocks},
+      {"quantities",
+       {request_.top, request_.bottom, request_.trace, request_.xtrace, request_.density}},
+      {"analysis", to_json(config_)},
+      {"subject", measured_subject(model_, sets)}};
+  return std::filesystem::path(request_.state) / state_name(key);
 }
 
 json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {

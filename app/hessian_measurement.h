@@ -10,6 +10,7 @@
 #include "analysis/curvature/block_measurement.h"
 #include "analysis/curvature/curvature_kind.h"
 #include "app/analysis_config.h"
+#include "app/measured_subject.h"
 #include "app/progress.h"
 #include "app/signals.h"
 
@@ -31,12 +32,6 @@ struct HessianRequest {
 
   /// True where anything of this was asked for.
   bool detailed() const;
-};
-
-/// Images under a name: "train", "test", "batch".
-struct ImageSet {
-  std::string name;
-  std::vector<Batch> batches;
 };
 
 /// Measures blocks of parameters on sets of images, product by product until all is done, the time

@@ -21,6 +21,13 @@ Generator stream(const AnalysisConfig& config, Stream purpose) {
   return Generator(config.seed).fork(purpose);
 }
 
+/// Of the training subset: its Ritz vectors are the perturbation's directions.
+LanczosOptions training_lanczos(const AnalysisConfig& config) {
+  LanczosOptions options = config.curvature.lanczos;
+  options.vectors = config.perturbation.eigenvectors;
+  return options;
+}
+
 double training_seconds(const RunDirectory& run) {
   double seconds = 0.0;
   for (const nlohmann::json& epoch : read_metrics(run.metrics_file())) {
@@ -77,7 +84,9 @@ nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const 
 
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
                                const AnalysisConfig& config) {
-  return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), config.curvature),
+  CurvatureOptions of_train = config.curvature;
+  of_train.lanczos = training_lanczos(config);
+  return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), of_train),
           measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
 }
 
@@ -85,7 +94,7 @@ LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
   LossHessian hessian =
       cross_entropy_hessian(model, subsets.train, config.curvature.graph_memory(model.device()));
-  return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
+  return lanczos(hessian, stream(config, kTrainVectors), training_lanczos(config));
 }
 
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {
@@ -93,19 +102,6 @@ nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfi
           {"mode", "evaluation"},
           {"train", to_json(curvature.train)},
           {"test", to_json(curvature.test)}};
-}
-
-nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
-                                    const LanczosResult& top, const AnalysisConfig& config) {
-  const LossHessian train = cross_entropy_hessian(model, subsets.train);
-  const LossHessian test = cross_entropy_hessian(model, subsets.test);
-  // A filter is a row of a published tensor, so the stacks of experts are taken apart.
-  const std::vector<Tensor> parameters = nn::tensors_of(nn::published(model.parameters()));
-  const std::vector<Tensor> eigenvector =
-      nn::tensors_of(nn::published(model.parameters(), top.vector));
-  return to_json(perturbation(parameters,
-                              {[&] { return train.loss(); }, [&] { return test.loss(); }},
-                              top.largest.value, eigenvector, config.perturbation));
 }
 
 nlohmann::json routing_gain_section(const std::vector<RunDirectory>& runs, const DatasetPair& data,

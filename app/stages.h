@@ -43,14 +43,10 @@ Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
 /// Makes the `curvature` object.
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 
-/// Finds the training subset's top eigenvector alone, as curvature_of_subsets() finds it.
+/// Finds the training subset's top eigenvectors alone, as curvature_of_subsets() finds them: with as
+/// many below the first as the perturbation takes.
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config);
-
-/// Measures the `perturbation` object: the loss along `top`, the training subset's eigenvector, and
-/// along random directions.
-nlohmann::json perturbation_section(Classifier& model, const Subsets& subsets,
-                                    const LanczosResult& top, const AnalysisConfig& config);
 
 /// Measures the `efficiency` object.
 nlohmann::json efficiency_section(const RunDirectory& run, const DatasetPair& data,

@@ -31,6 +31,10 @@ LanczosResult lanczos(SymmetricOperator& a, Generator random, LanczosOptions opt
   result.iterations = space.products();
   result.smallest = space.smallest();
   result.vector = space.vector(space.products() - 1);
+  for (int i = 2; i <= std::min(options.vectors, space.products()); ++i) {
+    const int place = space.products() - i;
+    result.lower.push_back({space.ritz(place), space.vector(place)});
+  }
   return result;
 }
 

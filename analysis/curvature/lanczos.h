@@ -18,6 +18,9 @@ struct LanczosOptions {
   /// Probability, over start vectors, of a larger eigenvalue beyond the tolerance in a result that
   /// is called converged.
   double failure_probability = 1e-3;
+  /// Ritz vectors that are handed out, the largest values first. More than one cost no product:
+  /// those below the first are as good as the iteration has made them when the first one is found.
+  int vectors = 1;
   Watch watch = {};
 };
 
@@ -25,7 +28,10 @@ struct LanczosResult {
   RitzValue largest;           ///< largest algebraic eigenvalue, λ_max
   RitzValue smallest;          ///< smallest algebraic one, of which convergence is not awaited
   std::vector<Tensor> vector;  ///< unit Ritz vector of `largest`
-  int iterations = 0;          ///< products used
+  /// The next ones, descending, options.vectors - 1 of them or as many as there are. They are
+  /// orthogonal; convergence is not awaited.
+  std::vector<RitzPair> lower = {};
+  int iterations = 0;  ///< products used
   /// `largest` is the largest eigenvalue, by the guarantee of lanczos(). False where the products
   /// did not suffice to say so.
   bool converged = false;

@@ -11,6 +11,7 @@ extern const std::string_view style_css;
 extern const std::string_view statistics_js;
 extern const std::string_view charts_js;
 extern const std::string_view figures_js;
+extern const std::string_view surfaces_js;
 extern const std::string_view verdicts_js;
 extern const std::string_view gain_js;
 extern const std::string_view rho_js;

@@ -2,27 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/check_perturbation.h"
+#include "analysis/report/field_checks.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
 namespace {
-
-void check_one_of(const JsonField& field, std::initializer_list<std::string_view> choices) {
-  std::string list;
-  for (const std::string_view choice : choices) {
-    if (field.string() == choice) return;
-    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", choice);
-  }
-  field.fail(fmt::format("expected one of {}, got '{}'", list, field.string()));
-}
-
-void check_numbers(const JsonField& array, size_t size) {
-  for (const JsonField& element : array.elements(size)) element.number();
-}
-
-void check_fractions(const JsonField& array, size_t size) {
-  for (const JsonField& element : array.elements(size)) element.fraction();
-}
 
 void check_data_set(const JsonField& data_set) {
   data_set.at("name").string();
@@ -90,23 +75,6 @@ void check_curvature(const JsonField& curvature) {
       margin->at("minimum").number();
       margin->at("median").number();
     }
-  }
-}
-
-void check_curve(const JsonField& curve) {
-  const size_t points = curve.at("alphas").elements().size();
-  for (const char* values : {"alphas", "train", "test"}) check_numbers(curve.at(values), points);
-}
-
-void check_perturbation(const JsonField& perturbation) {
-  if (const auto eigenvector = perturbation.find("eigenvector")) {
-    eigenvector->at("eigenvalue").number();
-    check_curve(*eigenvector);
-  }
-  for (const JsonField& curve : perturbation.at("random").elements()) {
-    check_one_of(curve.at("normalisation"), {"none", "filter"});
-    curve.at("seed").integer(0);
-    check_curve(curve);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "analysis/report/report.h"
 #include "app/data_options.h"
 #include "app/machine.h"
+#include "app/perturbation_measurement.h"
 #include "app/train_run.h"
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
@@ -163,7 +164,28 @@ bool StudyRunner::measure_gain() {
   return true;
 }
 
-/// Measures what is not measured yet; false when it was stopped between two stages.
+/// Measures the perturbation, and before it the curvature, which it stores, unless that is done;
+/// null when it was stopped between two points of the perturbation.
+json StudyRunner::perturbation_of(const RunDirectory& run, const Selection& selection,
+                                  const std::string& label) {
+  const AnalysisConfig& analysis = config_.analysis;
+  const LoadedRun loaded =
+      load_run(run, analysis.weights, analysis.dtype, parse_device(config_.training.device));
+  const Subsets subsets = analysis_subsets(data_, selection, analysis);
+  LanczosResult top;
+  if (run.results().contains("curvature")) {
+    top = top_eigenvector(*loaded.model, subsets, analysis);
+  } else {
+    Curvature curvature = curvature_of_subsets(*loaded.model, subsets, analysis);
+    run.update_results({{"curvature", curvature_section(curvature, analysis)}});
+    top = std::move(curvature.train.largest_eigenvalue);
+  }
+  const std::optional<json> perturbation = measure_perturbation(
+      *loaded.model, subsets, top, analysis, run.path() / "perturbation", stop_, progress_, label);
+  return perturbation ? json{{"perturbation", *perturbation}} : json();
+}
+
+/// Measures what is not measured yet; false when it was stopped in or between stages.
 bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                           const std::string& label) {
   const auto stage = [&](std::initializer_list<const char*> fields, const char* what, auto&& work) {
@@ -173,7 +195,9 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
       return true;
     const auto start = std::chrono::steady_clock::now();
     progress_.status(fmt::format("{}: measuring {}", label, what));
-    run.update_results(work());
+    const json found = work();
+    if (found.is_null()) return false;
+    run.update_results(found);
     progress_.line(fmt::format("{}: {} measured in {:.1f} s", label, what, seconds_since(start)));
     return true;
   };
@@ -181,18 +205,7 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
   return stage({"test", "train"}, "test and training images",
                [&] { return score_section(run, weights, data_, selection, thread_count()); }) &&
          stage({"curvature", "perturbation"}, "curvature and perturbation",
-               [&] {
-                 const LoadedRun loaded = load_run(run, weights, config_.analysis.dtype,
-                                                   parse_device(config_.training.device));
-                 const Subsets subsets = analysis_subsets(data_, selection, config_.analysis);
-                 const Curvature curvature =
-                     curvature_of_subsets(*loaded.model, subsets, config_.analysis);
-                 return json{
-                     {"curvature", curvature_section(curvature, config_.analysis)},
-                     {"perturbation",
-                      perturbation_section(*loaded.model, subsets,
-                                           curvature.train.largest_eigenvalue, config_.analysis)}};
-               }) &&
+               [&] { return perturbation_of(run, selection, label); }) &&
          stage({"efficiency"}, "efficiency", [&] {
            return json{{"efficiency", efficiency_section(run, data_, config_.analysis)}};
          });

@@ -39,6 +39,8 @@ class StudyRunner {
   bool run_one(const StudyRun& planned);
   bool train_and_measure(const RunDirectory& run, const StudyRun& planned);
   bool measure_gain();
+  nlohmann::json perturbation_of(const RunDirectory& run, const Selection& selection,
+                                 const std::string& label);
   bool measure(const RunDirectory& run, const Selection& selection, const std::string& label);
   void write_study(bool complete);
 

@@ -91,6 +91,8 @@ StudyConfig study_preset(const std::string& name) {
     config.analysis.curvature.lanczos.max_iterations = 20;
     config.analysis.perturbation.points = 11;
     config.analysis.perturbation.random_directions = 2;
+    config.analysis.perturbation.surface_points = 7;
+    config.analysis.perturbation.noise.pairs = 6;
   } else if (name == "tiny") {
     config.analysis.images = 100;
     config.analysis.batch_size = 10;
@@ -98,6 +100,9 @@ StudyConfig study_preset(const std::string& name) {
     config.analysis.curvature.hutchinson.samples = 3;
     config.analysis.perturbation.points = 3;
     config.analysis.perturbation.random_directions = 1;
+    config.analysis.perturbation.surface_points = 3;
+    config.analysis.perturbation.worst_case = {.radii = {0.05, 0.1}, .steps = 2};
+    config.analysis.perturbation.noise = {.sigmas = {0.005, 0.01}, .pairs = 2};
     config.analysis.efficiency.batch_sizes = {1, 16};
     config.analysis.efficiency.timing.target_seconds = 0.1;
   }

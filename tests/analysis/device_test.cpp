@@ -6,7 +6,8 @@
 #include "analysis/curvature/subset_curvature.h"
 #include "analysis/curvature/vectors.h"
 #include "analysis/efficiency.h"
-#include "analysis/perturbation.h"
+#include "analysis/perturbation/classifier_probe.h"
+#include "analysis/perturbation/perturbation.h"
 #include "tests/analysis/small_problem.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
@@ -43,19 +44,26 @@ TEST_P(DeviceAnalysisTest, CurvatureIsTheCpus) {
 TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
   const auto measure = [](Device device) {
     const SmallProblem small = problem(device);
-    const LossHessian loss = cross_entropy_hessian(*small.model, small.batches(6));
-    const auto value = [&] { return loss.loss(); };
-    const PerturbationOptions options{.points = 3, .random_directions = 1};
-    return perturbation(loss.like(), {value, value}, 0.0, {}, options);
+    const ImageProbe probe = classifier_probe(*small.model, small.batches(6));
+    Explorer explorer(perturbed_parameters(*small.model), probe, probe);
+    const PerturbationOptions options{.points = 3,
+                                      .random_directions = 1,
+                                      .surface_points = 0,
+                                      .worst_case = {.radii = {0.1}, .steps = 1},
+                                      .noise = {.sigmas = {0.01}, .pairs = 1}};
+    return perturbation(explorer, {}, Generator(1), options);
   };
   const PerturbationResult ours = measure(GetParam());
   const PerturbationResult cpu = measure(Device::kCpu);
   ASSERT_EQ(ours.random.size(), cpu.random.size());
   for (std::size_t i = 0; i < cpu.random.size(); ++i) {
     for (std::size_t k = 0; k < 3; ++k) {
-      expect_near(ours.random[i].curve.train[k], cpu.random[i].curve.train[k]);
+      expect_near(ours.random[i].curve.train.loss[k], cpu.random[i].curve.train.loss[k]);
+      EXPECT_EQ(ours.random[i].curve.train.changed[k], cpu.random[i].curve.train.changed[k]);
     }
   }
+  expect_near(ours.worst_train[0].ascent.rise, cpu.worst_train[0].ascent.rise);
+  EXPECT_NEAR(ours.noise.train[0].rise, cpu.noise.train[0].rise, 1e-10);
 }
 
 /// This holds in float32 too: sums are float64's, updates are rounded once.

@@ -85,6 +85,15 @@ TEST_F(BadInputTest, StudyConfiguration) {
   expect("training.model.head.name=dense", "training: has no field model");
   expect("analysis.pictures=3", "unknown field analysis.pictures");
   expect("analysis.perturbation.points=4", "analysis.perturbation.points: must be odd");
+  expect("analysis.perturbation.surface_points=6", "surface_points: must be odd");
+  expect("analysis.perturbation.surface_points=1", "surface_points: must be 0 or at least 3");
+  expect("analysis.perturbation.eigenvectors=0", "perturbation.eigenvectors: must be at least 1");
+  expect("analysis.perturbation.radii=[0.1,0.05]", "perturbation.radii: must be ascending");
+  expect("analysis.perturbation.radii=[0]", "perturbation.radii: must be positive, got 0");
+  expect("analysis.perturbation.ascent_steps=-1", "ascent_steps: must be at least 0");
+  expect("analysis.perturbation.noise_sigmas=0.1", "perturbation.noise_sigmas: expected");
+  expect("analysis.perturbation.noise_pairs=0", "noise_pairs: must be at least 1");
+  expect("analysis.perturbation.gradient=1", "perturbation.gradient: expected");
   expect("analysis.curvature.tolerance=0", "analysis.curvature.tolerance: must be positive");
   expect("analysis.efficiency.batch_sizes=[0]", "analysis.efficiency.batch_sizes");
   expect("analysis.dtype=uint8", "analysis.dtype");

@@ -284,6 +284,7 @@ function perturbationSection(root, allGroups) {
     (seedsOf(groups) > 1 ? " and seeds." : ".") + " Filter-normalised as by Li et al. (2018)." : ""));
   addPublished(figure, "dense and MoE heads differ in their behaviour under finite steps. There are no published numbers to set beside these curves.");
   addData(figure, tables.map(perturbationTable));
+  surroundingsFigures(section, groups);
 }
 
 function perturbationTable({direction, measured, of}) {

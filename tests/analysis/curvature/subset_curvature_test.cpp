@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
-#include "analysis/perturbation.h"
+#include "analysis/perturbation/classifier_probe.h"
+#include "analysis/perturbation/curves.h"
 #include "tests/analysis/small_problem.h"
 
 namespace switchyard {
@@ -60,11 +61,16 @@ TEST(Curvature, HasAMarginOnlyWhereExpertsAreChosen) {
 TEST(Curvature, PredictsTheLossAlongTheTopEigenvector) {
   // L(α) + L(-α) - 2 L(0) = λ α² + O(α⁴): the perturbation tool and the Hessian agree.
   SmallProblem problem("sparse_moe", 8);
-  LossHessian loss = cross_entropy_hessian(*problem.model, problem.batches(4));
+  const std::vector<Batch> batches = problem.batches(4);
+  LossHessian loss = cross_entropy_hessian(*problem.model, batches);
   const LanczosResult top = lanczos(loss, Generator(2), {.max_iterations = 60, .tolerance = 1e-7});
   const double alpha = 1e-5;  // so small that no unit switches
-  const std::vector<double> losses = loss_along(
-      loss.like(), top.vector, std::vector{-alpha, 0.0, alpha}, [&] { return loss.loss(); });
+  const ImageProbe probe = classifier_probe(*problem.model, batches);
+  Explorer explorer(perturbed_parameters(*problem.model), probe, probe);
+  const std::vector<double> losses =
+      curve_along(explorer, "top", perturbed_vector(*problem.model, top.vector),
+                  {-alpha, 0.0, alpha})
+          .train.loss;
   const double curvature = (losses[0] + losses[2] - 2.0 * losses[1]) / (alpha * alpha);
   EXPECT_NEAR(curvature / top.largest.value, 1.0, 1e-3);
 }

@@ -56,6 +56,35 @@ TEST_F(ReportInBrowser, DrawsWhatRoutingGainsAtOneBatchSizeOfRunsThatAreShown) {
   expect_clean(2 + 3 * 2 + 4 + 3 + 3);
 }
 
+// Beside the 3 losses: 2 further lines, 5 of accuracy, 5 of changed experts, 3 planes of each head,
+// 2 sets of balls and 2 of noise.
+constexpr int kSurroundings = 2 + 5 + 5 + 2 + 2;
+
+TEST_F(ReportInBrowser, DrawsWhatLiesAroundTheParameters) {
+  write_study_fixture(directory_.path(), {.surroundings = true});
+  expect_clean(2 + 3 * 2 + 4 + 3 + kSurroundings + 3 * 3);
+}
+
+TEST_F(ReportInBrowser, DrawsTheSurroundingsOfSeveralSeedsAndWhatIsNotFinite) {
+  write_study_fixture(directory_.path(),
+                      {.heads = {"dense", "sparse_moe"}, .seeds = 2, .surroundings = true});
+  edit_json(directory_ / "dense-seed1/results.json", [](nlohmann::json& results) {
+    nlohmann::json& around = results["perturbation"];
+    for (nlohmann::json& row : around["surfaces"][0]["test"]["loss"]) row[0] = nullptr;
+    around["surfaces"][1]["train"]["loss"][3][3] = nullptr;
+    around["worst_case"]["train"][3]["ascent"]["rise"] = nullptr;
+    around["noise"]["test"][0]["error"]["total"] = nullptr;
+    around["gradient"]["accuracy"]["test"][0] = nullptr;
+  });
+  // The other head measured its last plane and its balls elsewhere: both seeds differ.
+  edit_json(directory_ / "sparse_moe-seed2/results.json", [](nlohmann::json& results) {
+    nlohmann::json& around = results["perturbation"];
+    around["surfaces"][2]["x_steps"][0] = -2.0;
+    around["worst_case"]["train"][0]["radius"] = 0.01;
+  });
+  expect_clean(2 + 3 * 2 + 4 + 3 + kSurroundings + 2 + 2 + 1);
+}
+
 TEST_F(ReportInBrowser, DrawsSeveralSeedsOfFourHeadsWithManyExperts) {
   write_study_fixture(directory_.path(), {.heads = {"dense", "soft_moe", "sparse_moe", "hard_moe"},
                                           .seeds = 2,

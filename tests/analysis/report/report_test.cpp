@@ -31,7 +31,8 @@ std::string text_of(const fs::path& path) {
 class Report : public testing::Test {
  protected:
   void SetUp() override {
-    write_study_fixture(directory_.path(), {.epochs = 3, .experts = 4, .routing_gain = true});
+    write_study_fixture(directory_.path(),
+                        {.epochs = 3, .experts = 4, .routing_gain = true, .surroundings = true});
   }
 
   std::string page() {
@@ -85,7 +86,8 @@ TEST_F(Report, LoadsNothingFromOutside) {
 TEST_F(Report, AssetsDoNotEndTheirElement) {
   for (const std::string_view asset :
        {report_assets::d3_js, report_assets::statistics_js, report_assets::charts_js,
-        report_assets::figures_js, report_assets::gain_js, report_assets::rho_js,
+         report_assets::figures_js, report_assets::surfaces_js, report_assets::gain_js,
+         report_assets::rho_js,
         report_assets::report_js, report_assets::bench_js, report_assets::start_js}) {
     EXPECT_GT(asset.size(), 1000u);
     EXPECT_EQ(asset.find("</script"), std::string_view::npos);
@@ -125,6 +127,19 @@ TEST_F(Report, AcceptsUnmeasuredSectionsNullsAndUnknownFields) {
     results["of a later version"] = {{"x", 1}};
   });
   EXPECT_TRUE(inlined_data(page())["runs"][1]["results"]["test"]["loss"].is_null());
+}
+
+TEST_F(Report, AcceptsPerturbationsOfAnEarlierVersion) {
+  edit("dense-seed1/results.json", [](json& results) {
+    json& around = results["perturbation"];
+    for (const char* later :
+         {"lower_eigenvectors", "gradient", "surfaces", "worst_case", "noise"}) {
+      around.erase(later);
+    }
+    around["eigenvector"].erase("accuracy");
+    for (json& curve : around["random"]) curve.erase("accuracy");
+  });
+  EXPECT_FALSE(inlined_data(page())["runs"][0]["results"]["perturbation"].contains("noise"));
 }
 
 TEST_F(Report, ReplacesAnEarlierReportAndLeavesNoOtherFile) {
@@ -228,6 +243,25 @@ TEST_F(Report, NamesABadField) {
        "/perturbation/random/2/test",
        {1, 2},
        "perturbation.random[2].test: expected 21 elements, got 2"},
+      {"dense-seed1/results.json", "/perturbation/gradient/norm", gone, "gradient.norm: missing"},
+      {"dense-seed1/results.json", "/perturbation/lower_eigenvectors/0/accuracy/test/1", 1.5,
+       "lower_eigenvectors[0].accuracy.test[1]: expected a fraction from 0 to 1, got 1.5"},
+      {"soft_moe-seed1/results.json",
+       "/perturbation/eigenvector/changed/train",
+       {0.5},
+       "perturbation.eigenvector.changed.train: expected 21 elements, got 1"},
+      {"dense-seed1/results.json", "/perturbation/surfaces/1/train/loss/6", gone,
+       "perturbation.surfaces[1].train.loss: expected 7 elements, got 6"},
+      {"dense-seed1/results.json", "/perturbation/surfaces/0/y_steps", json::array(),
+       "perturbation.surfaces[0].y_steps: expected at least 2 elements"},
+      {"dense-seed1/results.json", "/perturbation/worst_case/test/3", gone,
+       "perturbation.worst_case.test: expected 4 elements, got 3"},
+      {"dense-seed1/results.json", "/perturbation/worst_case/train/0/ascent/data_error", "wide",
+       "worst_case.train[0].ascent.data_error: expected a number, got a string"},
+      {"dense-seed1/results.json", "/perturbation/noise/pairs", 0,
+       "perturbation.noise.pairs: expected at least 1, got 0"},
+      {"dense-seed1/results.json", "/perturbation/noise/test/1/error/total", gone,
+       "perturbation.noise.test[1].error.total: missing"},
       {"dense-seed1/results.json", "/efficiency/inference/0/latency_ms/p80", "1 ms",
        "efficiency.inference[0].latency_ms.p80: expected a number, got a string"},
   };

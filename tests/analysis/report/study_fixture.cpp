@@ -178,6 +178,71 @@ json perturbation(double eigenvalue, Random& random) {
   return {{"eigenvector", eigenvector}, {"random", directions}};
 }
 
+/// Accuracy and, with a gate, changed experts beside a curve's losses.
+void add_shares(json& c, bool gated) {
+  std::vector<double> accuracy, changed;
+  for (const json& alpha : c.at("alphas")) {
+    const double a = std::abs(alpha.get<double>());
+    accuracy.push_back(0.1 + 0.7 / (1 + a * a));
+    changed.push_back(a / (1 + a));
+  }
+  c["accuracy"] = {{"train", rounded(accuracy)}, {"test", rounded(accuracy)}};
+  if (gated) c["changed"] = {{"train", rounded(changed)}, {"test", rounded(changed)}};
+}
+
+json surface(const std::string& x, const std::string& y, double curvature, double twist) {
+  const std::vector<double> steps = {-1, -0.66667, -0.33333, 0, 0.33333, 0.66667, 1};
+  json losses = json::array(), accuracies = json::array();
+  for (const double b : steps) {
+    std::vector<double> loss, accuracy;
+    for (const double a : steps) {
+      loss.push_back(0.4 + curvature * (a * a + 0.4 * b * b) + twist * a * b + 0.1 * a);
+      accuracy.push_back(0.1 + 0.7 / (1 + 0.2 * loss.back() * loss.back()));
+    }
+    losses.push_back(rounded(loss));
+    accuracies.push_back(rounded(accuracy));
+  }
+  const json values = {{"loss", losses}, {"accuracy", accuracies}};
+  return {{"x", x},           {"y", y},          {"x_steps", steps},
+          {"y_steps", steps}, {"train", values}, {"test", values}};
+}
+
+json rise(double value, bool gated) {
+  json found = {{"rise", rounded(value)}, {"data_error", rounded(0.2 * value)}, {"accuracy", 0.6}};
+  if (gated) found["changed"] = 0.2;
+  return found;
+}
+
+/// What lies around the parameters beyond the losses along lines.
+void add_surroundings(json& p, double eigenvalue, bool gated) {
+  json second = p["eigenvector"];
+  second["eigenvalue"] = rounded(0.6 * eigenvalue);
+  p["lower_eigenvectors"] = {second};
+  p["gradient"] = curve(0.5 * eigenvalue, 0.42, 1.0, 0.3);
+  p["gradient"]["norm"] = 0.31;
+  for (const char* line : {"eigenvector", "gradient"}) add_shares(p[line], gated);
+  for (const char* list : {"lower_eigenvectors", "random"}) {
+    for (json& line : p[list]) add_shares(line, gated);
+  }
+  p["surfaces"] = {surface("eigenvector 1", "eigenvector 2", 9 * eigenvalue, 4),
+                   surface("filter 1", "filter 2", 1.2, -0.4),
+                   surface("eigenvector 1", "gradient", 5 * eigenvalue, 1)};
+  json balls = json::array(), averages = json::array();
+  for (const double length : {0.02, 0.05, 0.1, 0.2}) {
+    balls.push_back({{"radius", length},
+                     {"first_order", rise(0.3 * length + eigenvalue * length * length, gated)},
+                     {"ascent", rise(0.4 * length + 3 * eigenvalue * length * length, gated)}});
+    const double sigma = length / 10;
+    const double mean = 5 * eigenvalue * sigma * sigma * (1 + 40 * sigma);
+    averages.push_back({{"sigma", sigma},
+                        {"rise", rounded(mean)},
+                        {"error", error_bars(0.1 * mean, 0, 0.2 * mean)},
+                        {"accuracy", 0.7}});
+  }
+  p["worst_case"] = {{"train", balls}, {"test", balls}};
+  p["noise"] = {{"pairs", 6}, {"train", averages}, {"test", averages}};
+}
+
 json inference(double cost) {
   json batches = json::array();
   for (const int size : {1, 16, 128}) {
@@ -290,6 +355,9 @@ void write_run(const fs::path& directory, const std::string& head, int kind, int
                 {"test", curvature_set(22 * eigenvalue, 310 * eigenvalue, sparse, random)}}},
               {"perturbation", perturbation(eigenvalue, random)},
               {"efficiency", efficiency(1 + 0.04 * kind)}});
+  if (!fixture.surroundings) return;
+  edit_json(directory / "results.json",
+            [&](json& results) { add_surroundings(results["perturbation"], eigenvalue, gated); });
 }
 
 }  // namespace

@@ -16,6 +16,9 @@ struct StudyFixture {
   int epochs = 10;
   int experts = 8;
   bool routing_gain = false;  ///< with that section in study.json
+  /// With accuracy, changed experts, surfaces, balls and noise in `perturbation`, which files of
+  /// earlier versions lack.
+  bool surroundings = false;
 };
 
 /// Writes study.json and the run directories "<head>-seed<n>" with all files of

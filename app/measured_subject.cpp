@@ -1,0 +1,34 @@
+#include "app/measured_subject.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "analysis/curvature/product_journal.h"
+
+namespace switchyard {
+
+nlohmann::json measured_subject(Classifier& model, const std::vector<ImageSet>& sets) {
+  nlohmann::json subject = {{"model", to_json(model.config())},
+                            {"device", name(model.device())},
+                            {"weights", fingerprint(nn::tensors_of(model.parameters()))}};
+  for (const nn::NamedTensor& buffer : model.buffers()) {
+    if (is_floating(buffer.tensor->dtype())) {
+      subject["buffers"].push_back(fingerprint(std::span(buffer.tensor, 1)));
+    }
+  }
+  for (const ImageSet& set : sets) {
+    for (const Batch& batch : set.batches) {
+      const Tensor labels = batch.labels.to(Device::kCpu).to(DType::kFloat64);
+      subject["images"].push_back(fingerprint(std::vector{batch.images, labels}));
+    }
+  }
+  return subject;
+}
+
+std::string state_name(const nlohmann::json& key) {
+  return fmt::format("{:016x}", std::hash<std::string>()(key.dump()));
+}
+
+}  // namespace switchyard
