@@ -48,7 +48,8 @@ constexpr const char* kFooter =
     R"(Prints the mean cross-entropy, in evaluation mode, at the trained parameters plus alpha times a
 direction. The directions are the unit top eigenvector of the Hessian on the training subset, random
 Gaussian directions of norm 1, and random directions whose filters have the norms of the model's
-filters (Li et al., 2018).)";
+filters (Li et al., 2018). The parameters are a run's best ones, or with --set weights=last those of
+its last epoch.)";
 
 Action add_perturb(CLI::App& command) {
   command.footer(kFooter);
