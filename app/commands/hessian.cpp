@@ -141,7 +141,8 @@ constexpr const char* kFooter =
     R"(Without further options it finds the largest eigenvalue by the Lanczos iteration and the trace by
 Hutchinson's estimator, of the Hessian of the mean cross-entropy with respect to all parameters, in
 evaluation mode. The images are a subset of the training and of the test images with --run, else
-those of --batch. Routing stays as it is at these weights.
+those of --batch. Routing stays as it is at these weights, which are a run's best ones, or with
+--set weights=last those of its last epoch.
 
 With one of --top, --bottom, --hutchinson, --xtrace, --density, --spectrum and --experts it measures these,
 each with three error bars: half-widths of 95 % intervals over random vectors, a bound for the

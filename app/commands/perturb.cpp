@@ -74,7 +74,8 @@ routes) whose experts are others than at the trained parameters.
   switchyard perturb --run R --set perturbation.surface_points=0
   switchyard perturb --run R --set perturbation.radii=[0.05] --set perturbation.noise_sigmas=[]
 
-Ctrl-C stops between two points; the same command goes on from there.)";
+The parameters are a run's best ones, or with --set weights=last those of its last epoch. Ctrl-C stops
+between two points; the same command goes on from there.)";
 
 Action add_perturb(CLI::App& command) {
   command.footer(kFooter);

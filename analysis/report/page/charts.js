@@ -37,10 +37,10 @@ function textWidth(svg, texts, weight) {
 }
 
 // `text`, shortened with an ellipsis to `room` pixels.
-function fitText(svg, text, room) {
-  if (textWidth(svg, [text]) <= room) return text;
+function fitText(svg, text, room, weight) {
+  if (textWidth(svg, [text], weight) <= room) return text;
   let length = text.length;
-  while (length > 1 && textWidth(svg, [text.slice(0, length) + "…"]) > room) length -= 1;
+  while (length > 1 && textWidth(svg, [text.slice(0, length) + "…"], weight) > room) length -= 1;
   return text.slice(0, length) + "…";
 }
 
@@ -109,7 +109,7 @@ function drawLines(svg, width, spec) {
   const s = lineScales(spec);
   const ends = spec.series.filter(line => line.label && line.points.some(p => isNumber(p.y)));
   const margin = {top: 26, bottom: 40, left: textWidth(svg, s.ticks.map(s.format)) + 8,
-                  right: ends.length ? textWidth(svg, ends.map(e => e.label), LABEL_WEIGHT) + 20 : 10};
+                  right: ends.length ? Math.min(textWidth(svg, ends.map(e => e.label), LABEL_WEIGHT) + 20, Math.round(width * 0.4)) : 10};
   const height = Math.round(Math.max(220, Math.min(300, width * 0.6)));
   const inner = {width: width - margin.left - margin.right, height: height - margin.top - margin.bottom};
   const x = s.x.range([0, inner.width]);
@@ -122,7 +122,7 @@ function drawLines(svg, width, spec) {
     plot.append("line").attr({class: "base", x1: 0, x2: inner.width, y1: y(r.y), y2: y(r.y), "stroke-dasharray": "2 4"});
   });
   spec.series.forEach(line => drawSeries(plot, line, x, y));
-  drawEndLabels(plot, ends, x, y, inner);
+  drawEndLabels(plot, ends, x, y, inner, margin.right - 16);
   return height;
 }
 
@@ -149,7 +149,8 @@ function drawSeries(plot, line, x, y) {
                                                             "stroke-width": 1.5, fill: line.dash ? "#fff" : line.color});
 }
 
-function drawEndLabels(plot, ends, x, y, inner) {
+// `room`: pixels for a label, which is shortened to them.
+function drawEndLabels(plot, ends, x, y, inner, room) {
   const labels = ends.map(line => {
     const last = line.points.filter(p => isNumber(p.y)).pop();
     return {line, x: x(last.x), y: y(last.y)};
@@ -160,7 +161,7 @@ function drawEndLabels(plot, ends, x, y, inner) {
     plot.append("path").attr({class: "line", stroke: label.line.color, "stroke-width": 1,
       d: "M" + (label.x + 2) + "," + label.y + "L" + (inner.width + 12) + "," + places[i]});
     plot.append("text").attr({x: inner.width + 16, y: places[i], dy: "0.35em"}).style("fill", d3.rgb(label.line.color).darker(0.5))
-      .style("font-weight", LABEL_WEIGHT).text(label.line.label);
+      .style("font-weight", LABEL_WEIGHT).text(fitText(plot, label.line.label, room, LABEL_WEIGHT));
   });
 }
 
