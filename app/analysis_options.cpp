@@ -2,6 +2,7 @@
 
 #include "app/data_options.h"
 #include "app/settings_options.h"
+#include "engine/core/on_device.h"
 #include "engine/io/json.h"
 #include "training/settings.h"
 
@@ -35,11 +36,15 @@ CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options) {
                   "curvature.trace_samples=30 (can be repeated)")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
+  command.add_flag("--reproducible", options.reproducible,
+                   "Compute the same bits with any number of threads; slower (a run that was\n"
+                   "trained with it is analysed with it)");
   add_compute_options(command, options.compute, "the run's, else cpu");
   return run;
 }
 
 Device analysis_device(const AnalysisOptions& options, const TrainConfig& run) {
+  cpu_executor().reproducible = options.reproducible || run.reproducible;
   return start_computing(options.compute, run.device, run.conv);
 }
 

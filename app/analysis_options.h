@@ -19,6 +19,7 @@ struct AnalysisOptions {
   std::string data;
   std::string config_file;
   std::vector<std::string> settings;
+  bool reproducible = false;
   ComputeOptions compute;
 };
 
@@ -26,7 +27,8 @@ struct AnalysisOptions {
 CLI::Option* add_analysis_options(CLI::App& command, AnalysisOptions& options);
 
 /// Sets the number of threads and returns the device, with its convolutions chosen: --device and
-/// --conv or, where they are not given, those of `run`. UsageError where the machine lacks them.
+/// --conv or, where they are not given, those of `run`, which may also be what asks for the same
+/// bits with any number of threads. UsageError where the machine lacks them.
 Device analysis_device(const AnalysisOptions& options, const TrainConfig& run = {});
 
 /// Lays the defaults, --config and --set over one another, in this order.

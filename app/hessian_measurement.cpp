@@ -8,6 +8,7 @@
 #include "analysis/curvature/expert_curvature.h"
 #include "analysis/curvature/product_journal.h"
 #include "engine/core/check.h"
+#include "engine/core/on_device.h"
 
 namespace switchyard {
 namespace {
@@ -40,7 +41,7 @@ HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request
       kind_(parse_curvature_kind(request_.operator_name)),
       memory_(config.curvature.graph_memory(model.device())) {
   const bool asked = request_.top > 0 || request_.bottom > 0 || request_.trace || request_.xtrace ||
-                     request_.density || request_.spectrum || request_.experts;
+                     request_.density || request_.spectrum;
   if (!asked) {
     request_.top = 1;
     request_.trace = true;
@@ -54,21 +55,30 @@ HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request
 }
 
 void HessianMeasurement::check_request() const {
-  const DenseSpectrumOptions dense;
   check<UsageError>(!request_.spectrum || config_.dtype == DType::kFloat64,
                     "--spectrum computes in float64: it needs --set dtype=float64");
   check<UsageError>(!request_.experts || model_.config().head.name != "dense",
                     "--experts: a dense head has no experts");
-  for (const NamedBlock& block : blocks_) {
-    const std::int64_t parameters = block.block.dimension();
-    const int most = std::max(request_.top, request_.bottom);
-    check<UsageError>(most <= parameters, "block '{}': {} eigenpairs of {} parameters", block.name,
-                      most, parameters);
-    check<UsageError>(!request_.spectrum || parameters <= dense.max_dimension,
-                      "block '{}': --spectrum takes at most {} parameters, these are {}; --blocks "
-                      "names smaller ones",
-                      block.name, dense.max_dimension, parameters);
-  }
+  check<UsageError>(!request_.xtrace || config_.curvature.hutchinson.samples >= 2,
+                    "--xtrace takes two products for each vector: curvature.trace_samples must be "
+                    "at least 2, got {}",
+                    config_.curvature.hutchinson.samples);
+  for (const NamedBlock& block : blocks_) check_block(block.name, block.block);
+  if (!request_.experts) return;
+  const std::string expert = "head.experts.0";  // all are alike
+  check_block(expert, ParameterBlock(model_.parameters()).matching(std::span(&expert, 1)));
+}
+
+void HessianMeasurement::check_block(const std::string& name, const ParameterBlock& block) const {
+  const DenseSpectrumOptions dense;
+  const std::int64_t parameters = block.dimension();
+  const int most = std::max(request_.top, request_.bottom);
+  check<UsageError>(most <= parameters, "block '{}': {} eigenpairs of {} parameters", name, most,
+                    parameters);
+  check<UsageError>(!request_.spectrum || parameters <= dense.max_dimension,
+                    "block '{}': --spectrum takes at most {} parameters, these are {}; --blocks "
+                    "names smaller ones",
+                    name, dense.max_dimension, parameters);
 }
 
 bool HessianMeasurement::time_is_over() const {
@@ -80,7 +90,9 @@ bool HessianMeasurement::goes_on_after(const std::string& where, const EstimateS
   ++products_;
   progress_.status(fmt::format("{}: {} {:.5g} ± {:.2g} after {} products", where, estimate.quantity,
                                estimate.value, estimate.error, estimate.products));
-  stopped_ = stopped_ || stop_.requested() || time_is_over();
+  // A limit that reading the kept products alone takes would else never let it get any further.
+  const bool read_only = products_ <= kept_products_;
+  stopped_ = stopped_ || stop_.requested() || (!read_only && time_is_over());
   return !stopped_;
 }
 
@@ -116,6 +128,7 @@ json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
   check(!time_is_over(), "hessian: the time limit of {} s was over before the first product",
         request_.time_limit.value_or(0.0));
   if (!request_.state.empty()) state_ = state_of(sets);
+  kept_products_ = kept_products(state_);
   json section = {{"operator", request_.operator_name},
                   {"dtype", name(config_.dtype)},
                   {"mode", "evaluation"},

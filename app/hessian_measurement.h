@@ -60,6 +60,7 @@ class HessianMeasurement {
   MeasurementOptions measurement_options() const;
   std::filesystem::path state_of(const std::vector<ImageSet>& sets) const;
   void check_request() const;
+  void check_block(const std::string& name, const ParameterBlock& block) const;
   bool time_is_over() const;
   bool goes_on_after(const std::string& where, const EstimateSoFar& estimate);
 
@@ -73,6 +74,7 @@ class HessianMeasurement {
   std::shared_ptr<GraphMemory> memory_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::filesystem::path state_;                     // of this measurement; empty: none
+  int kept_products_ = 0;                           // files there when it began
   std::vector<std::vector<ParameterVector>> tops_;  // of each set's blocks, set by set
   int products_ = 0;
   bool stopped_ = false;

@@ -6,12 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/product_journal.h"
+#include "engine/core/on_device.h"
 
 namespace switchyard {
 
 nlohmann::json measured_subject(Classifier& model, const std::vector<ImageSet>& sets) {
   nlohmann::json subject = {{"model", to_json(model.config())},
                             {"device", name(model.device())},
+                            {"reproducible", cpu_executor().reproducible},
                             {"weights", fingerprint(nn::tensors_of(model.parameters()))}};
   for (const nn::NamedTensor& buffer : model.buffers()) {
     if (is_floating(buffer.tensor->dtype())) {

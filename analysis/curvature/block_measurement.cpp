@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
+#include "engine/core/check.h"
 
 namespace switchyard {
 namespace {
@@ -41,7 +42,8 @@ void add_trace_shares(std::vector<ModuleShare>& shares, const std::vector<std::s
 std::vector<ModuleShare> shares_of(const ParameterBlock& block,
                                    const BlockMeasurement& measurement) {
   const std::vector<std::string> modules = module_names(block);
-  if (modules.size() < 2) return {};
+  const bool traces = measurement.trace && !measurement.trace->part_samples.empty();
+  if (modules.size() < 2 || (!traces && !measurement.top)) return {};
   std::vector<ModuleShare> shares;
   for (const std::string& module : modules) shares.push_back({.module = module});
   const std::vector<std::size_t> owners = module_of_parts(block, modules);
@@ -96,12 +98,11 @@ BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const Par
     result.density = spectral_density(a, random.fork(kDensity), options.densities);
   }
   if (options.spectrum && !over) {
-    // A part of a dense matrix is of no use: once begun it is computed whole.
-    const Watch shown = [&](const EstimateSoFar& estimate) {
-      watched(estimate);
-      return true;
-    };
-    result.spectrum = dense_spectrum(a, {.watch = shown});
+    try {
+      result.spectrum = dense_spectrum(a, {.watch = watched});
+    } catch (const Error&) {
+      if (!over) throw;  // a part of a dense matrix is of no use: the watch has ended it
+    }
   }
   result.shares = shares_of(block, result);
   return result;

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "analysis/curvature/classifier_loss.h"
+#include "analysis/curvature/gradient_covariance.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
@@ -50,8 +51,7 @@ Operator curvature_operator(CurvatureKind kind, const std::vector<Tensor>& param
     case CurvatureKind::kEmpiricalFisher:
       return empirical_fisher(parameters, terms, memory);
     case CurvatureKind::kGradientCovariance:
-      return sum(empirical_fisher(parameters, terms, memory),
-                 scaled(outer_product(mean_gradient(parameters, cross_entropy_of(terms))), -1.0));
+      return gradient_covariance(parameters, terms, memory);
   }
   throw Error("[curvature] an operator without a name");
 }

@@ -26,8 +26,8 @@ std::vector<std::string> curvature_kind_names();
 /// UsageError for a name that is none.
 CurvatureKind parse_curvature_kind(std::string_view text);
 
-/// The operator of that kind of the terms' mean cross-entropy, with respect to `parameters`. Its
-/// gradient covariance is no mean over groups, all others are means over the terms.
+/// The operator of that kind of the terms' mean cross-entropy, with respect to `parameters`: a mean
+/// over the terms, of the gradient covariance to first order (gradient_covariance.h).
 Operator curvature_operator(CurvatureKind kind, const std::vector<Tensor>& parameters,
                             const std::vector<LogitsTerm>& terms,
                             std::shared_ptr<GraphMemory> memory = nullptr);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "analysis/curvature/parameter_block.h"
+#include "analysis/curvature/probe_scatter.h"
 #include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 
@@ -29,6 +30,7 @@ TraceEstimate hutchinson_trace(SymmetricOperator& a, Generator random, Hutchinso
                     options.samples);
   TraceEstimate estimate;
   std::vector<std::vector<double>> forms;
+  ProbeScatter scatter;
   bool stopped = false;
   while (!stopped && !estimate.converged && estimate.products < options.samples) {
     const ParameterVector z = random_sign_like(a.like(), random);
@@ -37,13 +39,14 @@ TraceEstimate hutchinson_trace(SymmetricOperator& a, Generator random, Hutchinso
     estimate.samples.push_back(dot(z, product.vectors[0]));
     check(std::isfinite(estimate.samples.back()), "[hutchinson] product {} is not finite",
           estimate.products);
+    scatter.add(z, product.vectors[0]);
     if (!product.forms.empty()) forms.push_back(std::move(product.forms[0]));
     if (options.parts != nullptr) {
       estimate.part_samples.push_back(forms_of_parts(*options.parts, z, product.vectors[0]));
     }
     const auto n = static_cast<double>(estimate.products);
     estimate.mean = std::accumulate(estimate.samples.begin(), estimate.samples.end(), 0.0) / n;
-    estimate.error.probe = standard_error_of_mean(estimate.samples);
+    estimate.error.probe = scatter.error_of_mean();
     const double width = estimate.error.probe_half_width();
     estimate.converged = options.tolerance > 0.0 && estimate.products >= kLeastSamples &&
                          width <= options.tolerance * std::abs(estimate.mean);
@@ -60,6 +63,7 @@ nlohmann::json to_json(const TraceEstimate& estimate) {
           {"standard_error", estimate.standard_error},
           {"samples", estimate.samples.size()},
           {"products", estimate.products},
+          {"converged", estimate.converged},
           {"error", to_json(estimate.error)}};
 }
 

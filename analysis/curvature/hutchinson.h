@@ -26,11 +26,11 @@ struct HutchinsonOptions {
 
 struct TraceEstimate {
   double mean = 0.0;
-  double standard_error = 0.0;  ///< of the probes: sample deviation / √samples; NaN for one sample
+  double standard_error = 0.0;  ///< of the probes (probe_scatter.h); NaN for one sample
   std::vector<double> samples;  ///< zᵀA z per probe; of XTrace its exchangeable estimates
   ErrorBars error = {};
   int products = 0;
-  bool converged = false;  ///< the tolerance was met
+  bool converged = false;  ///< there was a tolerance, and it was met
   /// part_samples[j][p]: what part p of the options' block adds to sample j; the mean over j is the
   /// trace of A's block on that part.
   std::vector<std::vector<double>> part_samples = {};
@@ -41,7 +41,7 @@ struct TraceEstimate {
 TraceEstimate hutchinson_trace(SymmetricOperator& a, Generator random,
                                HutchinsonOptions options = {});
 
-/// {"mean", "standard_error", "samples", "products", "error"}: `trace` of a results file.
+/// {"mean", "standard_error", "samples", "products", "converged", "error"}: a results' `trace`.
 nlohmann::json to_json(const TraceEstimate& estimate);
 
 }  // namespace switchyard

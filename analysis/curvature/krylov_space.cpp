@@ -5,22 +5,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "analysis/curvature/unit.h"
 #include "analysis/curvature/vectors.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
-namespace {
-
-/// A power of two near the norm of w: exact to divide by, and the squares of all that follows are
-/// within a double's range.
-double unit_of(std::span<const Tensor> w) {
-  const double length = norm(w);
-  if (length == 0.0 || !std::isfinite(length)) return 1.0;
-  return std::ldexp(1.0, std::max(std::ilogb(length), -1000));
-}
-
-}  // namespace
-
 KrylovSpace::KrylovSpace(SymmetricOperator& a, Generator random,
                          std::span<const ParameterVector> locked)
     : a_(a),

@@ -1,9 +1,9 @@
 #include "analysis/curvature/output_curvature.h"
 
+#include "analysis/curvature/image_gradients.h"
 #include "engine/autograd/jacobian.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/reduction.h"
 #include "engine/ops/softmax.h"
 
 namespace switchyard {
@@ -40,12 +40,9 @@ Middle gauss_newton_middle(const Tensor& logits, const Tensor&) {
 }
 
 Middle fisher_middle(const Tensor& logits, const Tensor& labels) {
-  const auto images = static_cast<double>(logits.size(0));
-  const Tensor one = Tensor::scalar(1.0, logits.dtype(), logits.device());
-  // The loss is a mean, so this is r / n: the images' share of its gradient.
-  const Tensor share = cross_entropy_backward(one, softmax(logits), labels);
-  return
-      [share, images](const Tensor& jv) { return images * (share * sum(share * jv, {1}, true)); };
+  return [shares = gradient_shares(logits, labels)](const Tensor& jv) {
+    return fisher_cotangent(shares, jv);
+  };
 }
 
 }  // namespace

@@ -73,9 +73,21 @@ Products ProductJournal::apply_block(std::span<const ParameterVector> v) {
   return products;
 }
 
+namespace {
+
+TensorFile read_kept(const std::filesystem::path& path) {
+  try {
+    return read_safetensors(path);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; without this file its product is computed again", error.what()));
+  }
+}
+
+}  // namespace
+
 Products ProductJournal::read_products(const std::filesystem::path& path,
                                        std::size_t vectors) const {
-  const TensorFile file = read_safetensors(path);
+  const TensorFile file = read_kept(path);
   const auto find = [&](const std::string& name) -> const Tensor& {
     const auto found = file.tensors.find(name);
     check(found != file.tensors.end(), "{}: the tensor {} is missing", path.string(), name);
@@ -96,6 +108,15 @@ Products ProductJournal::read_products(const std::filesystem::path& path,
     }
   }
   return products;
+}
+
+int kept_products(const std::filesystem::path& directory) {
+  int files = 0;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, none)) {
+    files += entry.path().extension() == ".safetensors" ? 1 : 0;
+  }
+  return files;
 }
 
 }  // namespace switchyard

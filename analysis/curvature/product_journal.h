@@ -40,4 +40,8 @@ class ProductJournal : public SymmetricOperator {
   int read_ = 0;
 };
 
+/// Files of products in a directory and those below it, 0 where there is none. A measurement that
+/// reads them takes one or more for each estimate that it reports.
+int kept_products(const std::filesystem::path& directory);
+
 }  // namespace switchyard

@@ -11,6 +11,7 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/stages.h"
+#include "app/subspace_measurement.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
 #include "engine/ops/shape.h"
@@ -24,6 +25,7 @@ struct Options {
   AnalysisOptions analysis;
   ModelFiles files;
   HessianRequest request;
+  std::vector<std::string> compare;  ///< directories of other runs
 };
 
 std::string text(const SubsetCurvature& subset) {
@@ -87,6 +89,15 @@ int analyse_run(const Options& options) {
   return kSuccess;
 }
 
+/// Says how to go on where a measurement was stopped, and returns the exit code.
+int finished(bool complete, int products, bool resumable, const StopSignal& stop) {
+  if (complete) return kSuccess;
+  write_stderr(fmt::format(
+      "switchyard: stopped after {} products; {}\n", products,
+      resumable ? "the same command goes on from there" : "--state DIR would have kept them"));
+  return stop.requested() ? kInterrupted : kSuccess;
+}
+
 /// Prints what a detailed measurement found, and how to go on where it was stopped.
 int finish(const HessianMeasurement& measurement, const json& section, bool resumable,
            const StopSignal& stop) {
@@ -95,11 +106,7 @@ int finish(const HessianMeasurement& measurement, const json& section, bool resu
   } else {
     print_text("{}", hessian_text(section));
   }
-  if (measurement.complete()) return kSuccess;
-  write_stderr(fmt::format(
-      "switchyard: stopped after {} products; {}\n", measurement.products(),
-      resumable ? "the same command goes on from there" : "--state DIR would have kept them"));
-  return stop.requested() ? kInterrupted : kSuccess;
+  return finished(measurement.complete(), measurement.products(), resumable, stop);
 }
 
 int measure_batch(const Options& options) {
@@ -129,10 +136,44 @@ int measure_run(Options options) {
   return finish(measurement, section, !options.request.state.empty(), stop);
 }
 
+/// Compares the top subspaces of a run with those of other runs and stores it in the run's results.
+int compare_runs(const Options& options) {
+  const StopSignal stop;
+  Progress progress;
+  const AnalysedRun run = open_analysed_run(options.analysis, progress);
+  const HessianRequest& asked = options.request;
+  SubspaceRequest request{options.compare, asked.blocks,     asked.operator_name,
+                          asked.top,       asked.time_limit, asked.state};
+  if (request.state.empty() && run.directory.owned()) {
+    request.state = (run.directory.path() / "hessian").string();
+  }
+  const SubspaceMeasurement result = measure_subspaces(run, request, progress, stop);
+  run.store({{"subspaces", result.section}});
+  progress.clear();
+  if (json_wanted()) {
+    print_json(result.section);
+  } else {
+    print_text("{}", subspaces_text(result.section));
+  }
+  return finished(result.complete, result.products, !request.state.empty(), stop);
+}
+
+/// What images and weights there are is said by --batch and --weights: an option that chooses among
+/// a run's would do nothing.
+void check_batch_settings(const AnalysisOptions& analysis) {
+  check<UsageError>(resolve_analysis(analysis).weights == RunWeights::kBest,
+                    "weights: chooses among the weights of a run; --weights names a file");
+  for (const std::string& setting : analysis.settings) {
+    check<UsageError>(
+        !setting.starts_with("images="),
+        "hessian: --set images chooses among the images of a run; --batch has its own");
+  }
+}
+
 int hessian(const Options& options) {
   const bool batch = options.analysis.run.empty();
-  check<UsageError>(!batch || resolve_analysis(options.analysis).weights == RunWeights::kBest,
-                    "weights: chooses among the weights of a run; --weights names a file");
+  if (batch) check_batch_settings(options.analysis);
+  if (!options.compare.empty()) return compare_runs(options);
   if (options.request.detailed()) return batch ? measure_batch(options) : measure_run(options);
   return batch ? analyse_batch(options) : analyse_run(options);
 }
@@ -144,13 +185,15 @@ evaluation mode. The images are a subset of the training and of the test images 
 those of --batch. Routing stays as it is at these weights, which are a run's best ones, or with
 --set weights=last those of its last epoch.
 
-With one of --top, --bottom, --hutchinson, --xtrace, --density, --spectrum and --experts it measures these,
-each with three error bars: half-widths of 95 % intervals over random vectors, a bound for the
-iteration, and the images' from how the batches (--set batch_size=N) scatter.
+With one of --top, --bottom, --hutchinson, --xtrace, --density and --spectrum it measures these, each
+with three error bars: half-widths of 95 % intervals over random vectors, a bound for the iteration,
+and the images' from how the batches (--set batch_size=N) scatter. Without any of them, of --blocks
+and --experts it measures --top 1 --hutchinson.
 
   switchyard hessian --run R --top 5 --hutchinson                        all parameters
   switchyard hessian --run R --blocks head.gate 'head.experts.*' --spectrum --set dtype=float64
   switchyard hessian --run R --experts --top 1 --operator gauss_newton --time-limit 600
+  switchyard hessian --run R --compare S --top 5 --blocks backbone       principal angles of two runs
 
 A measurement of a run that was stopped (Ctrl-C, --time-limit) goes on where it was when the same
 command is given again: its products are in RUN/hessian until it is complete.)";
@@ -173,8 +216,10 @@ void add_request_options(CLI::App& command, HessianRequest& request) {
       ->check(count);
   command.add_flag("--hutchinson", request.trace,
                    "Estimate the trace and each module's share (Hutchinson)");
-  command.add_flag("--xtrace", request.xtrace,
-                   "Estimate the trace by XTrace, better where the spectrum decays");
+  command
+      .add_flag("--xtrace", request.xtrace,
+                "Estimate the trace by XTrace, better where the spectrum decays")
+      ->excludes("--hutchinson");
   command.add_flag("--density", request.density,
                    "Estimate the spectral density (stochastic Lanczos quadrature)");
   command.add_flag("--spectrum", request.spectrum,
@@ -197,8 +242,19 @@ Action add_hessian(CLI::App& command) {
   command.footer(kFooter);
   const auto options = std::make_shared<Options>();
   CLI::Option* run = add_analysis_options(command, options->analysis);
-  for (CLI::Option* file : add_model_options(command, options->files)) file->excludes(run);
+  for (CLI::Option* file : add_model_options(command, options->files)) {
+    file->excludes(run)->excludes("--data");
+  }
   add_request_options(command, options->request);
+  CLI::Option* compare = command.add_option(
+      "--compare", options->compare,
+      "Find the top subspaces (--top vectors, default 5) of this run and of these others on its\n"
+      "images, and the principal angles between them; of --blocks, default backbone");
+  compare->type_name("DIR")->needs(run);
+  for (const char* other :
+       {"--bottom", "--hutchinson", "--xtrace", "--density", "--spectrum", "--experts"}) {
+    compare->excludes(other);
+  }
   CLI::Option* model = command.get_option("--model");
   model->needs("--weights")->needs("--batch");
   return [=] {

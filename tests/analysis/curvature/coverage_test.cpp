@@ -11,6 +11,7 @@
 #include "analysis/curvature/eigenpairs.h"
 #include "analysis/curvature/hutchinson.h"
 #include "tests/analysis/curvature/grouped_operator.h"
+#include "tests/analysis/curvature/matrix_operator.h"
 
 namespace switchyard {
 namespace {
@@ -81,9 +82,6 @@ class Coverage {
 TEST(Coverage, OfProbeDataAndSumIsWhatTheIntervalsSay) {
   constexpr int kRuns = 1000;
   constexpr int kGroups = 20;
-  // zᵀA z is as skewed as a χ² where few eigenvalues dominate: Student's interval of 12 of them
-  // holds the truth in 90 % only.
-  constexpr int kProbes = 60;
   constexpr int kGroupImages = 40;
   SoftmaxRegression problem;
   std::mt19937 random(2);
@@ -98,7 +96,7 @@ TEST(Coverage, OfProbeDataAndSumIsWhatTheIntervalsSay) {
     }
     GroupedOperator a(groups);
     const Generator generator(static_cast<std::uint64_t>(run));
-    const TraceEstimate trace = hutchinson_trace(a, generator.fork(1), {.samples = kProbes});
+    const TraceEstimate trace = hutchinson_trace(a, generator.fork(1));
     probe.add(trace.mean, trace.error.probe_half_width(), subset.trace());
     sum.add(trace.mean, trace.error.total_half_width(), population.trace());
     const DenseSpectrum dense = dense_spectrum(a);
@@ -113,6 +111,50 @@ TEST(Coverage, OfProbeDataAndSumIsWhatTheIntervalsSay) {
     RecordProperty(name, std::to_string(coverage.share()));
     EXPECT_GE(coverage.share(), 0.93) << name;
     EXPECT_LE(coverage.share(), 0.97) << name;
+  }
+}
+
+/// A spectrum and how often the intervals may hold the trace, in parts of 1,000.
+struct SpectrumCase {
+  const char* name;
+  VectorXd values;
+  int least, most;
+};
+
+std::vector<SpectrumCase> spectra() {
+  constexpr Eigen::Index kSize = 60;
+  VectorXd one = VectorXd::Zero(kSize);
+  one[0] = 1.0;
+  VectorXd opposite = one;
+  opposite[1] = -1.0;
+  VectorXd outliers = VectorXd::LinSpaced(kSize, -0.1, 0.1);
+  outliers.tail(4) << 3.0, 4.0, 6.0, 20.0;
+  const auto of = [](auto f) {
+    return VectorXd(VectorXd::NullaryExpr(kSize, [f](Eigen::Index i) { return f(1.0 + i); }));
+  };
+  return {{"rank one", one, 930, 970},
+          {"outliers above a bulk", outliers, 930, 970},
+          {"falling as 1/i", of([](double i) { return 1.0 / i; }), 930, 970},
+          {"falling as 0.8^i", of([](double i) { return std::pow(0.8, i); }), 930, 970},
+          {"flat", of([](double i) { return i / kSize; }), 930, 975},
+          {"either sign", of([](double i) { return i / kSize - 0.5; }), 930, 975},
+          // The sum of two opposite χ² is symmetric: Student's quantile is too wide for it.
+          {"two opposite", opposite, 930, 990}};
+}
+
+TEST(Coverage, OfTheDefaultNumberOfProbesHoldsForManySpectra) {
+  constexpr int kRuns = 1000;
+  for (const SpectrumCase& spectrum : spectra()) {
+    GroupedOperator a({matrix_with_spectrum(spectrum.values, 3)});
+    Coverage coverage;
+    for (std::uint64_t run = 0; run < kRuns; ++run) {
+      const TraceEstimate trace = hutchinson_trace(a, Generator(run));
+      coverage.add(trace.mean, trace.error.probe_half_width(), spectrum.values.sum());
+    }
+    const int held = static_cast<int>(std::lround(1000.0 * coverage.share()));
+    RecordProperty(spectrum.name, held);
+    EXPECT_GE(held, spectrum.least) << spectrum.name;
+    EXPECT_LE(held, spectrum.most) << spectrum.name;
   }
 }
 

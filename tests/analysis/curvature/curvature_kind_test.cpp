@@ -89,17 +89,48 @@ TEST_P(DenseMatrices, GroupsFormsAddUpToTheProducts) {
         curvature_operator(parse_curvature_kind(kind), tiny.parameters, tiny.terms(kBorders));
     const Products products = a->apply_block(std::vector{v, v});
     ASSERT_EQ(products.vectors.size(), 2u);
-    if (kind == "gradient_covariance") {
-      EXPECT_TRUE(a->group_weights().empty());
-      EXPECT_TRUE(products.forms.empty());
-      continue;
-    }
     ASSERT_EQ(products.forms[1].size(), kBorders.size()) << kind;
     double mean = 0.0;
     for (std::size_t i = 0; i < kBorders.size(); ++i) {
       mean += a->group_weights()[i] * products.forms[1][i];
     }
     EXPECT_NEAR(mean, dot(v, products.vectors[1]), 1e-13 * std::abs(mean)) << kind;
+  }
+}
+
+TEST_P(DenseMatrices, CovarianceFormsAreTheInfluenceOfEachGroup) {
+  // d/dw_i of vᵀ(F(w) - ḡ(w) ḡ(w)ᵀ)v where the weights w move from the present ones to group i.
+  Generator random(6);
+  const ParameterVector v = random_normal_like(tiny.parameters, random);
+  const std::vector<LogitsTerm> terms = tiny.terms(kBorders);
+  const std::vector<double> forms =
+      curvature_operator(CurvatureKind::kGradientCovariance, tiny.parameters, terms)
+          ->apply_block(std::span(&v, 1))
+          .forms[0];
+  const double mean = dot(grad(tiny.loss(), tiny.parameters), v);
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    LogitsTerm alone = terms[i];
+    alone.weight = 1.0;
+    const double fisher = dot(v, empirical_fisher(tiny.parameters, {alone})->apply(v));
+    const double own = dot(mean_gradient(tiny.parameters, cross_entropy_of({alone})), v);
+    EXPECT_NEAR(forms[i], fisher - 2.0 * own * mean + mean * mean, 1e-12 * fisher);
+  }
+}
+
+TEST_P(DenseMatrices, AreTheSameInFloat32ToItsDigits) {
+  TinyHead narrow(GetParam(), kRows, 1, DType::kFloat32);
+  Generator random(7);
+  const ParameterVector v = random_normal_like(tiny.parameters, random);
+  ParameterVector v32;
+  for (const Tensor& x : v) v32.push_back(x.to(DType::kFloat32));
+  for (const std::string& name : curvature_kind_names()) {
+    const CurvatureKind kind = parse_curvature_kind(name);
+    const Operator a = curvature_operator(kind, narrow.parameters, narrow.terms(kBorders));
+    const ParameterVector product = a->apply(v32);
+    EXPECT_EQ(product[0].dtype(), DType::kFloat32);
+    const VectorXd expected =
+        flatten(curvature_operator(kind, tiny.parameters, tiny.terms(kBorders))->apply(v));
+    EXPECT_LT((flatten(product) - expected).norm(), 3e-6 * expected.norm()) << name;
   }
 }
 

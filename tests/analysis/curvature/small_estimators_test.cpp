@@ -72,7 +72,7 @@ TEST(PowerIteration, SaysThatItHasNotConverged) {
 }
 
 TEST(DenseSpectrum, IsThatOfTheMatrixInEveryHead) {
-  for (const std::string head : {"soft_moe", "sparse_moe"}) {
+  for (const std::string head : {"dense", "soft_moe", "sparse_moe", "hard_moe"}) {
     TinyHead tiny(head, 9);
     const Operator a =
         curvature_operator(CurvatureKind::kHessian, tiny.parameters, tiny.terms({4, 9}));

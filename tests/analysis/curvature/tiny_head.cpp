@@ -20,7 +20,7 @@ Tensor rows_of(const Tensor& labels, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-TinyHead::TinyHead(const std::string& name, std::int64_t rows, std::uint64_t seed) {
+TinyHead::TinyHead(const std::string& name, std::int64_t rows, std::uint64_t seed, DType dtype) {
   HeadConfig config;
   config.name = name;
   config.classes = kClasses;
@@ -28,9 +28,14 @@ TinyHead::TinyHead(const std::string& name, std::int64_t rows, std::uint64_t see
   config.expert_width = 4;
   config.width = 10;
   Generator random(seed);
-  head = make_head(config, kFeatures, DType::kFloat64, random);
+  Generator same = random;
+  const std::unique_ptr<Head> wide = make_head(config, kFeatures, DType::kFloat64, random);
+  head = make_head(config, kFeatures, dtype, same);
   parameters = nn::tensors_of(head->parameters());
-  features = random_normal({rows, kFeatures}, DType::kFloat64, random.next(rows * kFeatures));
+  const std::vector<Tensor> values = nn::tensors_of(wide->parameters());
+  for (std::size_t i = 0; i < values.size(); ++i) parameters[i].copy_from(values[i].to(dtype));
+  features =
+      random_normal({rows, kFeatures}, DType::kFloat64, random.next(rows * kFeatures)).to(dtype);
   labels = Tensor::empty({rows}, DType::kInt64);
   for (std::int64_t i = 0; i < rows; ++i) {
     labels.data<std::int64_t>()[i] = (i * i + i / 2) % kClasses;

@@ -10,15 +10,17 @@
 
 namespace switchyard {
 
-/// A head of about 150 parameters on random features in float64, small enough for its dense
-/// Hessian: features [N, 6], 3 experts of width 4, 3 classes.
+/// A head of about 150 parameters on random features, small enough for its dense Hessian: features
+/// [N, 6], 3 experts of width 4, 3 classes. In float32 it has the values of the float64 one,
+/// rounded.
 struct TinyHead {
   std::unique_ptr<Head> head;
   std::vector<Tensor> parameters;
   Tensor features;  // [N, 6]
   Tensor labels;    // [N] int64
 
-  TinyHead(const std::string& name, std::int64_t rows, std::uint64_t seed = 1);
+  TinyHead(const std::string& name, std::int64_t rows, std::uint64_t seed = 1,
+           DType dtype = DType::kFloat64);
 
   /// Logits of rows [begin, end).
   Tensor logits(std::int64_t begin, std::int64_t end) const;
