@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "engine/autograd/accumulate.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/observer.h"
 #include "engine/autograd/rule_call.h"
+#include "engine/autograd/waiting_sums.h"
 
 namespace switchyard {
 namespace {
@@ -43,7 +45,7 @@ std::vector<NodePtr> topological_order(std::span<const Tensor> roots) {
 }
 
 /// Cotangents that wait at each node's outputs.
-class Cotangents {
+class Cotangents : public WaitingSums {
  public:
   explicit Cotangents(bool create_graph) : create_graph_(create_graph) {}
 
@@ -62,11 +64,14 @@ class Cotangents {
   }
 
   /// Returns what waits at `target`; undefined if nothing does.
-  Tensor find(const Tensor& target) const {
-    const auto found = waiting_.find(target.node().get());
-    const auto index = static_cast<std::size_t>(target.output_index());
-    if (found == waiting_.end() || found->second.size() <= index) return {};
-    return found->second[index];
+  Tensor find(const Tensor& target) {
+    const Tensor* const slot = slot_of(target);
+    return slot != nullptr ? *slot : Tensor();
+  }
+
+  Tensor take(const Tensor& target) override {
+    Tensor* const slot = slot_of(target);
+    return slot != nullptr ? std::exchange(*slot, Tensor()) : Tensor();
   }
 
   /// Removes and returns what waits at `node`, one entry per output; empty if nothing does.
@@ -79,6 +84,13 @@ class Cotangents {
   }
 
  private:
+  Tensor* slot_of(const Tensor& target) {
+    const auto found = waiting_.find(target.node().get());
+    const auto index = static_cast<std::size_t>(target.output_index());
+    if (found == waiting_.end() || found->second.size() <= index) return nullptr;
+    return &found->second[index];
+  }
+
   bool create_graph_;
   std::unordered_map<const Node*, std::vector<Tensor>> waiting_;
 };
@@ -117,7 +129,7 @@ void propagate(const NodePtr& node, int pass, const std::vector<Tensor>& cotange
     needed.push_back(input.node() != nullptr && wanted.contains(input.node().get()));
   }
   const RuleScope scope({.node = node->id(), .pass = pass});  // the sums below belong to it too
-  std::vector<Tensor> gradients = call_rule(node, pass, cotangents, needed);
+  std::vector<Tensor> gradients = call_rule(node, pass, cotangents, needed, &waiting);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!needed[i] || !gradients[i].defined()) continue;
     waiting.add(node->inputs()[i], std::move(gradients[i]));

@@ -31,12 +31,14 @@ void check_gradients(const Node& node, const std::vector<Tensor>& gradients,
 
 std::vector<Tensor> call_rule(const std::shared_ptr<Node>& node, int pass,
                               const std::vector<Tensor>& cotangents,
-                              const std::vector<bool>& needed) {
+                              const std::vector<bool>& needed, WaitingSums* waiting) {
   check(!node->released(),
         "[{}] its saved tensors were freed by an earlier gradient; pass retain_graph to keep them",
         node->name());
   Observer* const observer = current_observer();
   if (observer != nullptr) observer->rule_called(*node, pass, cotangents);
+  // What an observer sees is the rule's gradient by itself, and its sum an operation of its own.
+  const WaitingScope scope(*node, observer == nullptr ? waiting : nullptr);
   const std::vector<Tensor> outputs = attached_outputs(node);
   std::vector<Tensor> gradients =
       node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed));

@@ -6,8 +6,8 @@
 #include "engine/core/run.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/gate_backward.h"
 #include "engine/ops/routing.h"
-#include "engine/ops/softmax.h"
 #include "kernels/api/route.h"
 
 namespace switchyard {
@@ -17,11 +17,9 @@ namespace {
 /// all.
 Tensor by_values(GateOrder order, const Tensor& indices, const Tensor& gweights,
                  const Tensor& weights, const Tensor& values, std::int64_t experts) {
-  if (order == GateOrder::kSoftmaxTopK) {
-    const Tensor spread = scatter_add(gweights, indices, experts, Indices::kTrusted);
-    return softmax_backward(spread, softmax(values));
-  }
-  return scatter_add(softmax_backward(gweights, weights), indices, experts, Indices::kTrusted);
+  return order == GateOrder::kSoftmaxTopK
+             ? softmax_topk_backward(gweights, values, indices)
+             : topk_softmax_backward(gweights, weights, indices, experts);
 }
 
 const char* order_name(GateOrder order) {

@@ -17,6 +17,11 @@ enum class RowBits { kFree, kBatchInvariant };
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
               ProductDType result = ProductDType::kOperands, RowBits bits = RowBits::kFree);
 
+/// addend + op(a) · op(b) in one kernel, the addend [M, N] in the dtype of the sums: float32 for
+/// bfloat16 operands. Errors: those of matmul(), an addend of another shape, dtype or device.
+Tensor matmul_add(const Tensor& addend, const Tensor& a, const Tensor& b, bool transpose_a = false,
+                  bool transpose_b = false, RowBits bits = RowBits::kFree);
+
 /// x [N, in], w [out, in], bias [out] or undefined -> [N, out]. All of one dtype.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
               ProductDType result = ProductDType::kOperands, RowBits bits = RowBits::kFree);

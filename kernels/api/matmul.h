@@ -17,8 +17,8 @@ struct MatmulShape {
   bool transpose_b = false;
 };
 
-/// Overwrites c with op(a) · op(b). T is float, double, or bfloat16 with float32 sums and result.
-/// The bits of c do not depend on the thread count.
+/// Overwrites c with op(a) · op(b), plus an addend if there is one. T is float, double, or bfloat16
+/// with float32 sums and result. The bits of c do not depend on the thread count.
 template <class T>
 struct Matmul {
   static constexpr std::string_view kName = "matmul";
@@ -29,10 +29,14 @@ struct Matmul {
   /// Asks that the bits of a row of c depend on that row of op(A) and on B alone: not on m, nor on
   /// where the row lies. Rungs that cannot promise it do not take the call.
   bool batch_invariant = false;
+  /// [m, n], c itself or memory that does not overlap it: c = addend + op(a) · op(b). Null:
+  /// nothing.
+  const ResultOf<T>* addend = nullptr;
   Work work() const {
     const auto& [m, n, k, transpose_a, transpose_b] = shape;
     return {
-        .bytes = bytes_of<T>(m * k + k * n) + bytes_of<ResultOf<T>>(m * n),
+        .bytes =
+            bytes_of<T>(m * k + k * n) + bytes_of<ResultOf<T>>(m * n * (addend != nullptr ? 2 : 1)),
         .flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k)};
   }
 };

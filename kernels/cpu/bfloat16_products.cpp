@@ -5,6 +5,7 @@
 #include "kernels/api/matmul.h"
 #include "kernels/api/provide.h"
 #include "kernels/api/run.h"
+#include "kernels/common/matmul_addend.h"
 #include "kernels/cpu/expert_tiles.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/scratch.h"
@@ -31,7 +32,8 @@ void product_widened(Cpu& exec, const Matmul<BFloat16>& p) {
                           .a = a.data(),
                           .b = b.data(),
                           .c = p.c,
-                          .batch_invariant = p.batch_invariant});
+                          .batch_invariant = p.batch_invariant,
+                          .addend = p.addend});
 }
 
 void grouped_widened(Cpu& exec, const GroupedMatmul<BFloat16>& a) {
@@ -82,10 +84,11 @@ void round_tile(const ExpertTile& tile, const float* sums, const BFloat16* bias,
   }
 }
 
-void product_tiles(Cpu&, const Matmul<BFloat16>& p) {
+void product_tiles(Cpu& cpu, const Matmul<BFloat16>& p) {
   const MatmulShape& s = p.shape;
   parallel_gemm<BFloat16>(s.m, s.n, s.k, {p.a, s.transpose_a ? s.m : s.k, s.transpose_a},
-                          {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n);
+                          {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n,
+                          addend_in_place(cpu, p));
 }
 
 void grouped_tiles(Cpu&, const GroupedMatmul<BFloat16>& a) {

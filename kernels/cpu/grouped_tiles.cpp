@@ -17,7 +17,7 @@ constexpr std::int64_t kGradRows = 512;
 constexpr std::int64_t kGradSlots = 256;
 
 template <class T>
-void multiply_block(const GroupedMatmul<T>& a, const Block& block) {
+void multiply_block(const GroupedMatmul<T>& a, const T* addend, const Block& block) {
   const auto& [rows, experts, inner, cols] = a.shape;
   const std::int64_t stretch = std::min(kStretch, cols);
   const std::int64_t padded = round_up_to_lanes<T>(block.slots);
@@ -33,8 +33,17 @@ void multiply_block(const GroupedMatmul<T>& a, const Block& block) {
     const std::int64_t count = std::min(stretch, cols - from);
     const MatrixView<T> left = {a.transpose_w ? w + from * inner : w + from,
                                 a.transpose_w ? inner : cols, !a.transpose_w};
+    if (addend != nullptr) {
+      const T* const rows_of_addend = addend + block.first * cols + from;
+      fill_panel<T>(
+          block.slots, padded, count,
+          [rows_of_addend, width = cols](std::int64_t slot) {
+            return rows_of_addend + slot * width;
+          },
+          y, kBlockSlots);
+    }
     tile_product<T>(count, padded, inner, left, x, kBlockSlots, y, kBlockSlots,
-                    TileWrite::kReplace);
+                    addend != nullptr ? TileWrite::kAdd : TileWrite::kReplace);
     for (std::int64_t j = 0; a.bias != nullptr && j < count; ++j) {
       const T bias = a.bias[block.expert * cols + from + j];
       for (std::int64_t i = 0; i < padded; ++i) y[j * kBlockSlots + i] += bias;
@@ -73,9 +82,14 @@ void sum_products(const GroupedMatmulWeightGrad<T>& a, const GradTask& task) {
 }  // namespace
 
 template <class T>
-void grouped_matmul_tiles(Cpu&, const GroupedMatmul<T>& a) {
+void grouped_matmul_add_tiles(Cpu&, const GroupedMatmul<T>& a, const T* addend) {
   for_each_task(blocks_of(a.shape.experts, a.offsets),
-                [&a](const Block& block) { multiply_block(a, block); });
+                [&a, addend](const Block& block) { multiply_block(a, addend, block); });
+}
+
+template <class T>
+void grouped_matmul_tiles(Cpu& cpu, const GroupedMatmul<T>& a) {
+  grouped_matmul_add_tiles<T>(cpu, a, nullptr);
 }
 
 template <class T>
@@ -89,6 +103,8 @@ void grouped_matmul_weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<T>& a)
 
 template void grouped_matmul_tiles(Cpu&, const GroupedMatmul<float>&);
 template void grouped_matmul_tiles(Cpu&, const GroupedMatmul<double>&);
+template void grouped_matmul_add_tiles(Cpu&, const GroupedMatmul<float>&, const float*);
+template void grouped_matmul_add_tiles(Cpu&, const GroupedMatmul<double>&, const double*);
 template void grouped_matmul_weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<float>&);
 template void grouped_matmul_weight_grad_tiles(Cpu&, const GroupedMatmulWeightGrad<double>&);
 

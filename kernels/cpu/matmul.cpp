@@ -1,6 +1,7 @@
 #include "kernels/api/matmul.h"
 
 #include "kernels/api/provide.h"
+#include "kernels/common/matmul_addend.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/grouped_tiles.h"
 
@@ -13,7 +14,7 @@ void plain_loops(Cpu&, const Matmul<T>& p) {
   const MatmulShape& s = p.shape;
   for (std::int64_t i = 0; i < s.m; ++i) {
     for (std::int64_t j = 0; j < s.n; ++j) {
-      double sum = 0.0;
+      double sum = p.addend != nullptr ? double{p.addend[i * s.n + j]} : 0.0;
       for (std::int64_t d = 0; d < s.k; ++d) {
         const T left = p.a[s.transpose_a ? d * s.m + i : i * s.k + d];
         const T right = p.b[s.transpose_b ? j * s.k + d : d * s.n + j];
@@ -26,10 +27,11 @@ void plain_loops(Cpu&, const Matmul<T>& p) {
 
 /// Tiles of the product on all threads, each by the library: oneDNN for float, Eigen for double.
 template <class T>
-void library_tiles(Cpu&, const Matmul<T>& p) {
+void library_tiles(Cpu& cpu, const Matmul<T>& p) {
   const MatmulShape& s = p.shape;
   parallel_gemm<T>(s.m, s.n, s.k, {p.a, s.transpose_a ? s.m : s.k, s.transpose_a},
-                   {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n);
+                   {p.b, s.transpose_b ? s.k : s.n, s.transpose_b}, p.c, s.n,
+                   addend_in_place(cpu, p));
 }
 
 /// The product of one expert that has all rows, out of tiles in the cache: a row's terms are added
@@ -38,12 +40,14 @@ template <class T>
 void cache_tiles(Cpu& cpu, const Matmul<T>& p) {
   const MatmulShape& s = p.shape;
   const std::int64_t offsets[] = {0, s.m};
-  grouped_matmul_tiles(cpu, GroupedMatmul<T>{.shape = {s.m, 1, s.k, s.n},
-                                             .offsets = offsets,
-                                             .x = p.a,
-                                             .w = p.b,
-                                             .transpose_w = s.transpose_b,
-                                             .y = p.c});
+  grouped_matmul_add_tiles(cpu,
+                           GroupedMatmul<T>{.shape = {s.m, 1, s.k, s.n},
+                                            .offsets = offsets,
+                                            .x = p.a,
+                                            .w = p.b,
+                                            .transpose_w = s.transpose_b,
+                                            .y = p.c},
+                           p.addend);
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "kernels/api/device.h"
+#include "kernels/common/matmul_addend.h"
 #include "kernels/common/shared_library.h"
 #include "kernels/cuda/gemm_call.h"
 #include "kernels/cuda/library_calls.h"
@@ -53,11 +54,11 @@ void Cublas::check(cublasStatus_t status, const char* call) const {
 }
 
 template <class T>
-void Cublas::matmul(const MatmulShape& shape, const T* a, const T* b, T* c) {
+void Cublas::matmul(const MatmulShape& shape, const T* a, const T* b, T* c, bool accumulate) {
   const GemmCall call = column_major(shape);
   const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
   const T one{1};
-  const T zero{0};
+  const T of_c{accumulate ? T{1} : T{0}};
   const auto gemm = [&] {
     if constexpr (std::is_same_v<T, float>) {
       return functions_.sgemm;
@@ -66,24 +67,26 @@ void Cublas::matmul(const MatmulShape& shape, const T* a, const T* b, T* c) {
     }
   }();
   check(gemm(handle_.get(), operation(call.transpose_x), operation(call.transpose_y), call.rows,
-             call.cols, call.depth, &one, b, call.ld_x, a, call.ld_y, &zero, c, call.ld_c),
+             call.cols, call.depth, &one, b, call.ld_x, a, call.ld_y, &of_c, c, call.ld_c),
         std::is_same_v<T, float> ? "cublasSgemm" : "cublasDgemm");
 }
 
-template void Cublas::matmul(const MatmulShape&, const float*, const float*, float*);
-template void Cublas::matmul(const MatmulShape&, const double*, const double*, double*);
+template void Cublas::matmul(const MatmulShape&, const float*, const float*, float*, bool);
+template void Cublas::matmul(const MatmulShape&, const double*, const double*, double*, bool);
 
 template <class T>
 void matmul_cublas(Cuda& cuda, const Matmul<T>& a) {
   const MatmulShape& shape = a.shape;
   if (shape.m == 0 || shape.n == 0) return;
+  const bool accumulate = addend_in_place(cuda, a);
   if (shape.k == 0) {
+    if (accumulate) return;
     clear(cuda, a.c, static_cast<std::size_t>(shape.m * shape.n) * sizeof(T));
     return;
   }
   auto& cublas = cuda.parts->cublas;
   if (cublas == nullptr) cublas = std::make_unique<Cublas>(cublas_functions(), cuda.stream);
-  cublas->matmul(shape, a.a, a.b, a.c);
+  cublas->matmul(shape, a.a, a.b, a.c, accumulate);
 }
 template void matmul_cublas(Cuda&, const Matmul<float>&);
 template void matmul_cublas(Cuda&, const Matmul<double>&);

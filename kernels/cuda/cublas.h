@@ -30,9 +30,9 @@ class Cublas {
   /// Errors: CudaError naming the call.
   Cublas(const CublasFunctions& functions, cudaStream_t stream);
 
-  /// C = op(A) · op(B) on the stream, T float or double. No size is 0.
+  /// C = op(A) · op(B), plus C if `accumulate`, on the stream, T float or double. No size is 0.
   template <class T>
-  void matmul(const MatmulShape& shape, const T* a, const T* b, T* c);
+  void matmul(const MatmulShape& shape, const T* a, const T* b, T* c, bool accumulate = false);
 
  private:
   void check(cublasStatus_t status, const char* call) const;

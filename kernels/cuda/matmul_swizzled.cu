@@ -49,9 +49,8 @@ class DealtTiles {
   }
   __device__ A a() const { return {p_.a, p_.m, kTransposeA ? p_.m : p_.k}; }
   __device__ B b() const { return {p_.b, p_.n, kTransposeB ? p_.k : p_.n}; }
-  __device__ Sum* c() const {
-    return p_.c + index_ / (down_ * across_) * (std::int64_t{p_.m} * p_.n);
-  }
+  __device__ int part() const { return index_ / (down_ * across_); }
+  __device__ Sum* c() const { return p_.c + part() * (std::int64_t{p_.m} * p_.n); }
   int first_row, first_col, begin, end;
 
  private:
@@ -73,13 +72,16 @@ class DealtTiles {
 template <class Tile, bool kTransposeA, bool kTransposeB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     matmul_persistent(Product<typename Tile::Operand, typename Tile::Sum> p, int down, int across,
-                      Split split, bool wide_c) {
+                      Split split, bool wide) {
   using Walk = DealtTiles<Tile, kTransposeA, kTransposeB>;
   auto& shared = tile_shared<Tile>();
   typename Tile::Sums sums;
   Tile::multiply_walk(shared, Walk(p, down, across, split), sums, [&](const Walk& at) {
-    Tile::store(MatrixSink<typename Tile::Sum>{at.c(), p.m, p.n, wide_c}, at.first_row,
-                at.first_col, sums);
+    if (p.addend != nullptr && at.part() == 0) {
+      add_addend<Tile>(p, wide, at.first_row, at.first_col, sums);
+    }
+    Tile::store(MatrixSink<typename Tile::Sum>{at.c(), p.m, p.n, wide}, at.first_row, at.first_col,
+                sums);
   });
 }
 
@@ -109,7 +111,7 @@ void launch_persistent(KernelExecutor& exec, const char* name, const MatmulShape
   with_transposes(shape, [&](auto ta, auto tb) {
     launch(exec, name, matmul_persistent<Tile, decltype(ta)::value, decltype(tb)::value>,
            tile_line<Tile>(name, {std::min(dealt, most)}), p,
-           static_cast<int>(tiles.count) / tiles.across, tiles.across, split, wide_rows(p.c, p.n));
+           static_cast<int>(tiles.count) / tiles.across, tiles.across, split, wide_outputs(p));
   });
 }
 

@@ -8,6 +8,7 @@
 #include "kernels/cuda/product_rungs.cuh"
 #include "kernels/cuda/split_sum.cuh"
 #include "kernels/cuda/tile_grid.cuh"
+#include "kernels/cuda/tile_outputs.cuh"
 #include "kernels/cuda/tile_shared.cuh"
 
 // The matrix product in tiles, for every kind of tile: the kernel and its launch.
@@ -20,17 +21,39 @@ struct Product {
   const T* a;
   const T* b;
   Sum* c;
+  const Sum* addend;  ///< [m, n], null for nothing
   int m, n, k;
 };
 
+/// Adds what the addend [m, n] holds in a thread's places to its sums. `wide` says that its rows
+/// may be read 16 bytes at a time.
+template <class Tile>
+__device__ __forceinline__ void add_addend(
+    const Product<typename Tile::Operand, typename Tile::Sum>& p, bool wide, int first_row,
+    int first_col, typename Tile::Sums& sums) {
+  SWITCHYARD_UNROLL
+  for (int i = 0; i < Tile::kThreadRows; ++i) {
+    const int row = first_row + Tile::row(i);
+    if (row >= p.m) continue;
+    const auto* const from = p.addend + std::int64_t{row} * p.n;
+    SWITCHYARD_UNROLL
+    for (int g = 0; g < Tile::kThreadGroups; ++g) {
+      const auto group = read_group<Tile::kGroup>(from, first_col + Tile::col(g), p.n, wide);
+      SWITCHYARD_UNROLL
+      for (int e = 0; e < Tile::kGroup; ++e) Tile::output(sums, i, g, e) += group.value[e];
+    }
+  }
+}
+
 // matmul_tile
 //   1. block (tile, part) multiplies its tile over its part of k;
-//   2. with several parts c is [parts, m, n].
+//   2. the first part adds the addend to its sums, if there is one;
+//   3. with several parts c is [parts, m, n].
 template <class Tile, bool kWide, bool kTransposeA, bool kTransposeB>
 __global__ void __launch_bounds__(Tile::kThreads,
                                   Tile::blocks(kWide && !kTransposeA && kTransposeB))
     matmul_tile(Product<typename Tile::Operand, typename Tile::Sum> p, int tiles_across,
-                int part_length, bool wide_c) {
+                int part_length, bool wide) {
   using T = typename Tile::Operand;
   using Sum = typename Tile::Sum;
   auto& shared = tile_shared<Tile>();
@@ -44,8 +67,9 @@ __global__ void __launch_bounds__(Tile::kThreads,
   typename Tile::Sums sums;
   Tile::template multiply<kWide>(shared, a, b, first_row, first_col, begin,
                                  begin + std::min(part_length, p.k - begin), sums);
+  if (p.addend != nullptr && part == 0) add_addend<Tile>(p, wide, first_row, first_col, sums);
   Sum* const c = p.c + part * (std::int64_t{p.m} * p.n);
-  Tile::store(MatrixSink<Sum>{c, p.m, p.n, wide_c}, first_row, first_col, sums);
+  Tile::store(MatrixSink<Sum>{c, p.m, p.n, wide}, first_row, first_col, sums);
 }
 
 /// The call's operands for a kernel, sizes in 32 bits.
@@ -54,6 +78,7 @@ Product<T, ResultOf<T>> product(const char* name, const Matmul<T>& a) {
   return {a.a,
           a.b,
           a.c,
+          a.addend,
           checked_extent(name, "m", a.shape.m),
           checked_extent(name, "n", a.shape.n),
           checked_extent(name, "k", a.shape.k)};
@@ -74,6 +99,12 @@ bool wide_operands(const Matmul<T>& a) {
   return wide_rows(a.a, s.transpose_a ? s.m : s.k) && wide_rows(a.b, s.transpose_b ? s.k : s.n);
 }
 
+/// Returns whether results and addend may be written and read 16 bytes at a time.
+template <class T, class Sum>
+bool wide_outputs(const Product<T, Sum>& p) {
+  return wide_rows(p.c, p.n) && wide_rows(p.addend, p.n);  // null is aligned
+}
+
 /// Writes split.count results of p.m x p.n to p.c.
 template <class Tile, bool kWide, class T, class Sum>
 void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shape,
@@ -85,7 +116,7 @@ void launch_tile(KernelExecutor& exec, const char* name, const MatmulShape& shap
            LaunchShape{.grid = {tiles.count, static_cast<unsigned>(split.count)},
                        .block = {Tile::kThreads},
                        .dynamic_shared_bytes = kTileDynamicShared<Tile>},
-           p, tiles.across, split.length, wide_rows(p.c, p.n));
+           p, tiles.across, split.length, wide_outputs(p));
   });
 }
 

@@ -63,6 +63,32 @@ struct GateProblem {
     return v;
   }
 
+  static void check_choices(std::int64_t k, std::int64_t experts) {
+    if (k <= experts) return;
+    throw std::invalid_argument(
+        fmt::format("k: must be at most the {} experts, got {}", experts, k));
+  }
+
+  /// Experts by their values, the greatest first, ties to the lower expert.
+  static Indices descending(const double* row, std::int64_t experts) {
+    Indices best(static_cast<std::size_t>(experts));
+    std::iota(best.begin(), best.end(), 0);
+    std::stable_sort(best.begin(), best.end(),
+                     [row](std::int64_t a, std::int64_t b) { return row[a] > row[b]; });
+    return best;
+  }
+
+  /// [tokens, k]: the k greatest of each row.
+  static Indices chosen(const Numbers& v, std::int64_t tokens, std::int64_t experts,
+                        std::int64_t k) {
+    Indices all;
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const Indices best = descending(v.data() + t * experts, experts);
+      all.insert(all.end(), best.begin(), best.begin() + k);
+    }
+    return all;
+  }
+
   /// Adds operands 0 and 1, the results weights, 2, and indices, 3, and the report, 4; returns what
   /// the gate ranks by and what it chooses.
   struct Chosen {
@@ -72,21 +98,15 @@ struct GateProblem {
   template <class T>
   static Chosen choose(const Sizes& s, Problem& p) {
     const std::int64_t tokens = s["tokens"], experts = s["experts"], k = s["k"];
-    if (k > experts) {
-      throw std::invalid_argument(
-          fmt::format("k: must be at most the {} experts, got {}", experts, k));
-    }
+    check_choices(k, experts);
     Chosen chosen;
     chosen.values = ranked<T>(s, p);
     const Numbers& v = chosen.values;
     Expected& weights = p.result<T>({tokens, k});
     Expected& indices = p.result<std::int64_t>({tokens, k});
-    std::vector<std::size_t> best(static_cast<std::size_t>(experts));
     for (std::int64_t t = 0; t < tokens; ++t) {
       const double* const row = v.data() + t * experts;
-      std::iota(best.begin(), best.end(), 0);
-      std::stable_sort(best.begin(), best.end(),
-                       [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
+      const Indices best = descending(row, experts);
       const auto power = [&](std::int64_t j) {
         return std::exp(row[best[static_cast<std::size_t>(j)]] - row[best[0]]);
       };
@@ -96,7 +116,7 @@ struct GateProblem {
       for (std::int64_t j = 0; j < k; ++j) {
         weights[t * k + j] = power(j) / sum;
         indices[t * k + j] = static_cast<double>(best[static_cast<std::size_t>(j)]);
-        chosen.experts.push_back(static_cast<std::int64_t>(best[static_cast<std::size_t>(j)]));
+        chosen.experts.push_back(best[static_cast<std::size_t>(j)]);
       }
     }
     p.lowest(-1);

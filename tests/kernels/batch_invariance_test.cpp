@@ -32,11 +32,13 @@ const RowSizes kHostSizes = {{7, 37}, {16, 300}, {530, 20}};
 const RowSizes kExecutorSizes = {{7, 37}, {16, 130}};
 
 /// Calls f(name, rows) for each rung that takes the call; rows(first, count) are the results of so
-/// many rows of `a`.
+/// many rows of `a`, in place on as many rows of an addend if `adds`.
 template <class Exec, class T, class F>
-void for_each_invariant_rung(const RowSize& size, bool transpose_b, std::int64_t most, F&& f) {
+void for_each_invariant_rung(const RowSize& size, bool transpose_b, bool adds, std::int64_t most,
+                             F&& f) {
   const std::vector<T> a = random_numbers<T>(most * size.k, 1);
   const std::vector<T> b = random_numbers<T>(size.k * size.n, 2);
+  const std::vector<ResultOf<T>> addend = random_numbers<ResultOf<T>>(most * size.n, 3);
   const auto call = [&](std::int64_t first, std::int64_t count) {
     return Matmul<T>{.shape = {count, size.n, size.k, false, transpose_b},
                      .a = a.data() + first * size.k,
@@ -46,9 +48,11 @@ void for_each_invariant_rung(const RowSize& size, bool transpose_b, std::int64_t
   for (const auto& rung : kernels::ladder<Exec, Matmul<T>>()) {
     if (!rung.takes(call(0, most))) continue;
     f(rung.name, [&](std::int64_t first, std::int64_t count) {
-      std::vector<ResultOf<T>> c(static_cast<std::size_t>(count * size.n));
+      const auto begin = addend.begin() + first * size.n;
+      std::vector<ResultOf<T>> c(begin, begin + count * size.n);
       Matmul<T> product = call(first, count);
       product.c = c.data();
+      product.addend = adds ? c.data() : nullptr;
       Exec exec;
       kernels::run_rung(exec, rung, product);
       return c;
@@ -61,21 +65,24 @@ void expect_invariant_rows(const RowSizes& sizes, std::int64_t most) {
   int rungs = 0;
   for (const RowSize& size : sizes) {
     for (const bool transpose_b : {false, true}) {
-      for_each_invariant_rung<Exec, T>(size, transpose_b, most, [&](auto name, const auto& rows) {
-        SCOPED_TRACE(testing::Message() << name << " n=" << size.n << " k=" << size.k);
-        const auto all = rows(0, most);
-        ++rungs;
-        for_thread_counts([&] {
-          for (const std::int64_t count :
-               {std::int64_t{1}, std::int64_t{2}, std::int64_t{7}, std::int64_t{64}, most}) {
-            for (const std::int64_t first : {std::int64_t{0}, most - count}) {
-              const auto part =
-                  std::vector(all.begin() + first * size.n, all.begin() + (first + count) * size.n);
-              ASSERT_EQ(rows(first, count), part) << count << " rows from " << first;
-            }
-          }
-        });
-      });
+      const bool adds = transpose_b;  // each once
+      for_each_invariant_rung<Exec, T>(
+          size, transpose_b, adds, most, [&](auto name, const auto& rows) {
+            SCOPED_TRACE(testing::Message()
+                         << name << " n=" << size.n << " k=" << size.k << " " << adds);
+            const auto all = rows(0, most);
+            ++rungs;
+            for_thread_counts([&] {
+              for (const std::int64_t count :
+                   {std::int64_t{1}, std::int64_t{2}, std::int64_t{7}, std::int64_t{64}, most}) {
+                for (const std::int64_t first : {std::int64_t{0}, most - count}) {
+                  const auto part = std::vector(all.begin() + first * size.n,
+                                                all.begin() + (first + count) * size.n);
+                  ASSERT_EQ(rows(first, count), part) << count << " rows from " << first;
+                }
+              }
+            });
+          });
     }
   }
   EXPECT_GT(rungs, 0);

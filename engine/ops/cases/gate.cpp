@@ -2,6 +2,7 @@
 
 #include "engine/ops/cases.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/gate_backward.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/routing.h"
 #include "engine/ops/shape.h"
@@ -76,6 +77,31 @@ OpCase drawn_case(std::string name, GateOrder order) {
           }};
 }
 
+/// The way back through a gate, as a function of the logits, through what the operation reads of
+/// them, and of the gradient of the weights; the choice is that of the logits.
+OpCase backward_case(std::string name, GateOrder order) {
+  const bool over_all = order == GateOrder::kSoftmaxTopK;
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            const Tensor logits = separated_logits(size, source);
+            const Tensor indices = top_k(logits, kChoices);
+            const auto kept = [indices](const Tensor& x) {
+              return softmax(gather(x, indices, Indices::kTrusted));
+            };
+            return {
+                {logits, normal_input({size, kChoices}, source)},
+                [=](Inputs in) {
+                  return over_all ? softmax_topk_backward(in[1], in[0], indices)
+                                  : topk_softmax_backward(in[1], kept(in[0]), indices, kExperts);
+                },
+                [=](Inputs in) {
+                  if (!over_all) {
+                    return scatter_add(softmax_backward(in[1], kept(in[0])), indices, kExperts);
+                  }
+                  return softmax_backward(scatter_add(in[1], indices, kExperts), softmax(in[0]));
+                }};
+          }};
+}
+
 }  // namespace
 
 std::vector<OpCase> gate_cases() {
@@ -97,6 +123,8 @@ std::vector<OpCase> gate_cases() {
       route_case("gate_route_capacity", GateOrder::kTopKSoftmax, 1),
       drawn_case("gate_drawn_topk_softmax", GateOrder::kTopKSoftmax),
       drawn_case("gate_drawn_softmax_topk", GateOrder::kSoftmaxTopK),
+      backward_case("gate_backward_topk_softmax", GateOrder::kTopKSoftmax),
+      backward_case("gate_backward_softmax_topk", GateOrder::kSoftmaxTopK),
   };
 }
 

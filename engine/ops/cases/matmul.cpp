@@ -4,6 +4,7 @@
 
 #include "engine/ops/cases.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/precision.h"
 #include "engine/ops/reduction.h"
 #include "engine/ops/shape.h"
 
@@ -31,6 +32,24 @@ OpCase matmul_case(std::string name, bool transpose_a, bool transpose_b) {
                       return composed_matmul(oriented(in[0], transpose_a),
                                              oriented(in[1], transpose_b));
                     }};
+          }};
+}
+
+/// A product that goes on a sum, which in bfloat16 is float32 and rounded at the end.
+OpCase matmul_add_case(std::string name, bool transpose_a, bool transpose_b) {
+  return {std::move(name), [=](std::int64_t size, CaseSource& source) -> OpSample {
+            const Shape a = transpose_a ? Shape{size, 3} : Shape{3, size};
+            const Shape b = transpose_b ? Shape{4, size} : Shape{size, 4};
+            return {
+                {normal_input(a, source), normal_input(b, source), normal_input({3, 4}, source)},
+                [=](Inputs in) {
+                  return convert(matmul_add(widened(in[2]), in[0], in[1], transpose_a, transpose_b),
+                                 in[0].dtype());
+                },
+                [=](Inputs in) {
+                  return in[2] + composed_matmul(oriented(in[0], transpose_a),
+                                                 oriented(in[1], transpose_b));
+                }};
           }};
 }
 
@@ -147,6 +166,8 @@ std::vector<OpCase> matmul_cases() {
       matmul_case("matmul_transposed_a", true, false),
       matmul_case("matmul_transposed_b", false, true),
       matmul_case("matmul_transposed_both", true, true),
+      matmul_add_case("matmul_add", false, false),
+      matmul_add_case("matmul_add_transposed_both", true, true),
       {"linear",
        [](std::int64_t size, CaseSource& source) -> OpSample {
          return {{normal_input({3, size}, source), normal_input({4, size}, source),

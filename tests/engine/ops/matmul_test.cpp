@@ -44,6 +44,17 @@ TEST(Matmul, ErrorsNameTheShapes) {
       "[matmul] needs float32 or float64, got int64");
 }
 
+TEST(MatmulAdd, ErrorsNameTheShapes) {
+  const auto refused = [](const Tensor& addend, const Tensor& b, std::string_view text) {
+    expect_error([&] { matmul_add(addend, zeros({2, 3}), b); }, std::string(text));
+  };
+  refused(zeros({2, 4}), zeros({2, 4}), "[matmul_add] inner sizes differ: [2, 3] times [2, 4]");
+  refused(zeros({4}), zeros({3, 4}),
+          "[matmul_add] the addend is [4] float32, the product [2, 4] float32");
+  refused(zeros({2, 4}, DType::kFloat64), zeros({3, 4}),
+          "[matmul_add] the addend is [2, 4] float64, the product [2, 4] float32");
+}
+
 TEST(Linear, ErrorsNameTheShapes) {
   expect_error(
       [] {

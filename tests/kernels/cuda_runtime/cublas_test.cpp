@@ -74,17 +74,27 @@ class CublasTest : public CudaTest {
  protected:
   CublasTest() { cuda_.parts->cublas = std::make_unique<Cublas>(functions_, cuda_.stream); }
 
-  void expect_product(const MatmulShape& s) {
+  /// adds: 0 nothing, 1 what c holds, 2 another matrix.
+  void expect_product(const MatmulShape& s, int adds = 0) {
     const auto a64 = random_numbers(s.m * s.k, 1);
     const auto b64 = random_numbers(s.k * s.n, 2);
     const std::vector<T> a(a64.begin(), a64.end());
     const std::vector<T> b(b64.begin(), b64.end());
-    std::vector<T> c(static_cast<std::size_t>(s.m * s.n), std::numeric_limits<T>::quiet_NaN());
-    matmul_cublas(cuda_, Matmul<T>{s, a.data(), b.data(), c.data()});
+    const auto addend64 = random_numbers(s.m * s.n, 3);
+    const std::vector<T> addend(addend64.begin(), addend64.end());
+    std::vector<T> c(addend.size(), std::numeric_limits<T>::quiet_NaN());
+    if (adds == 1) c = addend;
+    matmul_cublas(cuda_, Matmul<T>{.shape = s,
+                                   .a = a.data(),
+                                   .b = b.data(),
+                                   .c = c.data(),
+                                   .addend = adds == 0   ? nullptr
+                                             : adds == 1 ? c.data()
+                                                         : addend.data()});
     synchronise(cuda_);
     for (std::int64_t i = 0; i < s.m; ++i) {
       for (std::int64_t j = 0; j < s.n; ++j) {
-        double sum = 0.0;
+        double sum = adds == 0 ? 0.0 : double{addend[static_cast<std::size_t>(i * s.n + j)]};
         for (std::int64_t d = 0; d < s.k; ++d) {
           const T left = a[static_cast<std::size_t>(s.transpose_a ? d * s.m + i : i * s.k + d)];
           const T right = b[static_cast<std::size_t>(s.transpose_b ? j * s.k + d : d * s.n + j)];
@@ -114,7 +124,7 @@ TYPED_TEST(CublasTest, RowMajorProductsWithEveryTransposition) {
     for (const bool ta : {false, true}) {
       for (const bool tb : {false, true}) {
         SCOPED_TRACE(testing::Message() << m << " " << n << " " << k << " " << ta << tb);
-        this->expect_product({m, n, k, ta, tb});
+        for (const int adds : {0, 1, 2}) this->expect_product({m, n, k, ta, tb}, adds);
       }
     }
   }
@@ -122,7 +132,7 @@ TYPED_TEST(CublasTest, RowMajorProductsWithEveryTransposition) {
 
 TYPED_TEST(CublasTest, EmptySumsAreZerosAndEmptyResultsNothing) {
   for (const bool transposed : {false, true}) {
-    this->expect_product({4, 3, 0, transposed, transposed});
+    for (const int adds : {0, 1, 2}) this->expect_product({4, 3, 0, transposed, transposed}, adds);
     this->expect_product({0, 3, 5, transposed, transposed});
     this->expect_product({4, 0, 5, transposed, transposed});
     this->expect_product({0, 0, 0, transposed, transposed});
