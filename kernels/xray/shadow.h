@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -109,24 +110,36 @@ class WrittenMap {
     return (words_[at / 64] >> at % 64 & mask(count)) != 0;
   }
   bool is_written(std::uint64_t at) const { return any(at, 1); }
+  /// Whether all bytes of a range within the map were written.
+  bool all(std::uint64_t at, std::uint64_t count) const {
+    bool written = true;
+    for_range(at, count, [&](std::uint64_t word, std::uint64_t bits) {
+      written = written && (words_[word] & bits) == bits;
+    });
+    return written;
+  }
   void set(std::uint64_t at, std::uint32_t count, bool written) {
     const std::uint64_t bits = mask(count) << at % 64;
     words_[at / 64] = written ? words_[at / 64] | bits : words_[at / 64] & ~bits;
   }
   /// For a range of any size and place, within the map.
   void set_range(std::uint64_t at, std::uint64_t count, bool written) {
-    for (const std::uint64_t end = at + count; at < end;) {
-      if (at % 64 == 0 && end - at >= 64) {
-        words_[at / 64] = written ? ~std::uint64_t{0} : 0;
-        at += 64;
-      } else {
-        set(at++, 1, written);
-      }
-    }
+    for_range(at, count, [&](std::uint64_t word, std::uint64_t bits) {
+      words_[word] = written ? words_[word] | bits : words_[word] & ~bits;
+    });
   }
 
  private:
   static std::uint64_t mask(std::uint32_t count) { return (std::uint64_t{1} << count) - 1; }
+  /// Calls body(word, bits) for the words that hold the bits of a range.
+  template <class Body>
+  static void for_range(std::uint64_t at, std::uint64_t count, const Body& body) {
+    for (const std::uint64_t end = at + count; at < end;) {
+      const std::uint64_t taken = std::min<std::uint64_t>(64 - at % 64, end - at);
+      body(at / 64, (~std::uint64_t{0} >> (64 - taken)) << at % 64);
+      at += taken;
+    }
+  }
 
   std::size_t bytes_;
   std::vector<std::uint64_t> words_;
