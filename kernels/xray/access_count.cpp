@@ -86,17 +86,18 @@ void for_words(std::span<const std::uint64_t> addresses, std::uint32_t bytes, co
   }
 }
 
-/// Whether no bank is asked for two words.
-bool is_free_of_conflicts(std::span<const std::uint64_t> addresses, std::uint32_t bytes) {
-  std::array<std::uint64_t, 32> of_bank;  // written before it is read: only banks that are asked
-  for_words(addresses, bytes, [&](std::uint64_t word) { of_bank[word % 32] = word; });
+/// Whether no bank is asked for two words, by accesses that touch one each. A bank keeps the last
+/// word that it was asked for.
+bool is_free_of_conflicts(std::span<const std::uint64_t> addresses) {
+  std::array<std::uint64_t, 32> of_bank;  // only what was written before is read
+  for (const std::uint64_t at : addresses) of_bank[at / 4 % 32] = at / 4;
   std::uint64_t difference = 0;
-  for_words(addresses, bytes, [&](std::uint64_t word) { difference |= of_bank[word % 32] ^ word; });
+  for (const std::uint64_t at : addresses) difference |= of_bank[at / 4 % 32] ^ at / 4;
   return difference == 0;
 }
 
 std::uint64_t turns_of(std::span<const std::uint64_t> addresses, std::uint32_t bytes) {
-  if (is_free_of_conflicts(addresses, bytes)) return 1;
+  if (bytes <= 4 && is_free_of_conflicts(addresses)) return 1;
   SmallSet words;
   std::array<std::uint8_t, 32> asked{};
   std::uint8_t most = 0;

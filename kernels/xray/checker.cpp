@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/xray/lanes.h"
 #include "kernels/xray/memory_place.h"
@@ -93,16 +94,22 @@ void Checker::race(const Warp& warp, const Instruction& in, std::uint32_t lane, 
 }
 
 /// Whether the access that comes now is not ordered after one before it.
-bool Checker::conflicts(const Warp& warp, const Event& now, const Event& before) const {
+inline bool Checker::conflicts(const Warp& warp, const Event& now, const Event& before) const {
   return before.is_there() && !is_same_thread(before, now) &&
          !(before.is_strong && now.is_strong) && !order_.is_ordered(warp.index, before);
 }
 
-const Event* Checker::conflict_of_read(const Warp& warp, const Event& now, Cell& cell) const {
+/// A read becomes the cell's last one.
+inline void Checker::note_read(const Warp& warp, const Event& now, Cell& cell) {
   Event& last = cell.reads[0];
   const bool same_warp = last.block == now.block && last.warp() == warp.index;
   if (last.is_there() && !same_warp) cell.reads[1] = last;
   last = now;
+}
+
+inline const Event* Checker::conflict_of_read(const Warp& warp, const Event& now,
+                                              Cell& cell) const {
+  note_read(warp, now, cell);
   return conflicts(warp, now, cell.write) ? &cell.write : nullptr;
 }
 
@@ -184,33 +191,77 @@ void Checker::access_lane(const Warp& warp, const Instruction& in, Space space, 
   }
 }
 
-/// Loads and stores that order nothing: one event, but for the thread, does for all lanes.
-void Checker::access_plainly(const Warp& warp, const Instruction& in, Space space, Use use,
-                             std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
-  Event now = event(warp, in, 0, false);
+/// The same for lanes whose bytes lie one behind the other, in whole words with a cell each.
+/// Returns whether they do; `now` is the first lane's event.
+bool Checker::visit_row(const Warp& warp, const Instruction& in, Space space, Use use,
+                        std::uint32_t bytes, const Access& access, Event now) {
+  if (access.pattern != Pattern::kRow || bytes < 4) return false;
   const std::uint16_t first = now.thread;
-  Cell* shared_by_lanes = nullptr;  // of the lane before, if its neighbours may read it unasked
+  const int words = __builtin_ctz(bytes / 4);  // of a lane, as a power of two
+  std::uint32_t reported = kLanes;             // one finding of a lane's access is enough
+  const auto visit_word = [&](Cell& cell, std::uint32_t i) {
+    const std::uint32_t lane = i >> words;
+    now.thread = static_cast<std::uint16_t>(first + lane);
+    const Event* conflict = nullptr;
+    if (use == Use::kLoad) {
+      conflict = conflict_of_read(warp, now, cell);
+    } else if (!cell.is_untouched()) {
+      conflict = conflict_of_write(warp, now, cell);
+    }
+    if (conflict != nullptr && lane != std::exchange(reported, lane)) {
+      report(warp, in, space, use, bytes, lane, *conflict, cell,
+             access.address[0] + std::uint64_t{i} * 4);
+    }
+    if (use != Use::kLoad) cell = {now, {}};
+  };
+  const std::uint64_t begin = access.address[0];
+  return space == Space::kShared
+             ? shared_.for_whole_words(begin, kLanes * bytes, visit_word)
+             : common_.global.for_whole_words(begin, kLanes * bytes, visit_word);
+}
+
+/// Reads of a word each, from any addresses. Whether what was written before is ordered before a
+/// read is the same for all lanes of a warp, so that neighbours that read one word ask once.
+void Checker::read_words(const Warp& warp, const Instruction& in, Space space, std::uint32_t lanes,
+                         const Access& access, Event now) {
+  const std::uint16_t first = now.thread;
+  Cell* ordered = nullptr;  // of the lane before
   std::uint64_t before = 0;
   for_lanes(lanes, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
     now.thread = static_cast<std::uint16_t>(first + lane);
-    if (shared_by_lanes != nullptr && address == before) {
-      shared_by_lanes->reads[0].thread = now.thread;
+    if (ordered != nullptr && address == before) {
+      ordered->reads[0].thread = now.thread;
       return;
     }
-    visit(warp, in, space, use, bytes, lane, address, now);
-    shared_by_lanes = nullptr;
     before = address;
-    if (use != Use::kLoad || bytes != 4 || access.pattern == Pattern::kRow) return;
-    // What is ordered before this lane's read, or was never written, is so for its neighbours'.
-    int cells = 0;
-    for_cells(space, address, bytes, [&](Cell& cell, std::uint64_t) {
-      ++cells;
-      if (!is_same_thread(cell.write, now) && !conflicts(warp, now, cell.write)) {
-        shared_by_lanes = &cell;
-      }
-    });
-    if (cells != 1) shared_by_lanes = nullptr;
+    Cell* const cell =
+        space == Space::kShared ? shared_.whole_word(address) : common_.global.whole_word(address);
+    if (cell == nullptr) {
+      visit(warp, in, space, Use::kLoad, 4, lane, address, now);
+      ordered = nullptr;
+      return;
+    }
+    const Event& write = cell->write;
+    const bool is_ordered = !write.is_there() || order_.is_ordered(warp.index, write);
+    note_read(warp, now, *cell);
+    if (!is_ordered && !is_same_thread(write, now)) {
+      report(warp, in, space, Use::kLoad, 4, lane, write, *cell, address);
+    }
+    ordered = is_ordered ? cell : nullptr;
+  });
+}
+
+/// Loads and stores that order nothing: one event, but for the thread, does for all lanes.
+void Checker::access_plainly(const Warp& warp, const Instruction& in, Space space, Use use,
+                             std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
+  Event now = event(warp, in, 0, false);
+  if (visit_row(warp, in, space, use, bytes, access, now)) return;
+  if (use == Use::kLoad && bytes == 4) return read_words(warp, in, space, lanes, access, now);
+  const std::uint16_t first = now.thread;
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    now.thread = static_cast<std::uint16_t>(first + lane);
+    visit(warp, in, space, use, bytes, lane, access.address[lane], now);
   });
 }
 

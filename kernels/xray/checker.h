@@ -62,6 +62,11 @@ class Checker {
                       std::uint32_t bytes, std::uint32_t lanes, const Access& access);
   void access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
                    std::uint32_t bytes, std::uint32_t lane, std::uint64_t address, bool is_strong);
+  static void note_read(const Warp& warp, const Event& now, Cell& cell);
+  void read_words(const Warp& warp, const Instruction& in, Space space, std::uint32_t lanes,
+                  const Access& access, Event now);
+  bool visit_row(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+                 const Access& access, Event now);
   void visit(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
              std::uint32_t lane, std::uint64_t address, const Event& now);
   template <class Body>

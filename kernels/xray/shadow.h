@@ -31,6 +31,8 @@ struct Event {
 struct Cell {
   Event write;
   Event reads[2];  ///< the last one, and the last one of another warp than that
+
+  bool is_untouched() const { return !write.is_there() && !reads[0].is_there(); }
 };
 
 /// Cells for a range of memory. A word has one cell until something narrower touches it, which
@@ -63,6 +65,22 @@ class Shadow {
       ++at;
     }
   }
+  /// The cell of an aligned word; null if its bytes have cells of their own.
+  Cell* whole_word(std::uint64_t address) {
+    return split_[address / 4] == 0 ? &words_[address / 4] : nullptr;
+  }
+  /// Calls body(cell, i) for the i-th word of a range of words if each has one cell. Returns
+  /// whether that is so.
+  template <class Body>
+  bool for_whole_words(std::uint64_t address, std::uint32_t bytes, const Body& body) {
+    const std::uint64_t first = address / 4;
+    const std::uint32_t count = bytes / 4;
+    std::uint32_t any_split = address % 4 == 0 && bytes % 4 == 0 ? 0 : 1;
+    for (std::uint32_t i = 0; i < count; ++i) any_split |= split_[first + i];
+    if (any_split != 0) return false;
+    for (std::uint32_t i = 0; i < count; ++i) body(words_[first + i], i);
+    return true;
+  }
 
  private:
   std::vector<Cell> words_;
@@ -79,6 +97,15 @@ class SparseShadow {
     page(address / kPageBytes).for_cells(address % kPageBytes, bytes, [&](Cell& cell, auto at) {
       body(cell, address / kPageBytes * kPageBytes + at);
     });
+  }
+  Cell* whole_word(std::uint64_t address) {
+    return page(address / kPageBytes).whole_word(address % kPageBytes);
+  }
+  /// As Shadow's; also false where the range lies in two pages.
+  template <class Body>
+  bool for_whole_words(std::uint64_t address, std::uint32_t bytes, const Body& body) {
+    const std::uint64_t at = address % kPageBytes;
+    return at + bytes <= kPageBytes && page(address / kPageBytes).for_whole_words(at, bytes, body);
   }
 
  private:
@@ -110,6 +137,10 @@ class WrittenMap {
     return (words_[at / 64] >> at % 64 & mask(count)) != 0;
   }
   bool is_written(std::uint64_t at) const { return any(at, 1); }
+  /// Whether all bytes of an aligned access of at most 32 bytes were written.
+  bool all_of_access(std::uint64_t at, std::uint32_t count) const {
+    return (~words_[at / 64] >> at % 64 & mask(count)) == 0;
+  }
   /// Whether all bytes of a range within the map were written.
   bool all(std::uint64_t at, std::uint64_t count) const {
     bool written = true;

@@ -121,11 +121,20 @@ WrittenMap* Undefined::written(Space space, std::uint64_t address, std::uint32_t
   return recent_->written.get();
 }
 
-/// Returns whether the lanes reach one range of bytes with which all is done: it was written, or is
-/// by now.
-bool Undefined::access_range(const Instruction& in, Space space, Use use, std::uint32_t bytes,
-                             const Access& access) {
-  if (access.pattern == Pattern::kAny || in.kind == Kind::kAsyncCopy) return false;
+/// Does what is to be done where all bytes that the lanes reach were written, or are by now, and
+/// returns whether that is so.
+bool Undefined::access_whole(const Instruction& in, Space space, Use use, std::uint32_t bytes,
+                             std::uint32_t lanes, const Access& access) {
+  if (in.kind == Kind::kAsyncCopy) return false;
+  if (access.pattern == Pattern::kAny) {
+    if (space != Space::kShared) return false;
+    bool all = true;
+    for_lanes(lanes, [&](std::uint32_t lane) {
+      if (use == Use::kStore) shared_.set(access.address[lane], bytes, true);
+      all = all && shared_.all_of_access(access.address[lane], bytes);
+    });
+    return all;
+  }
   const std::uint32_t all = access.pattern == Pattern::kRow ? kLanes * bytes : bytes;
   std::uint64_t at = 0;
   WrittenMap* const map = written(space, access.address[0], all, at);
@@ -142,7 +151,7 @@ void Undefined::access(const Warp& warp, const Instruction& in, Space space, Use
   const std::uint32_t size = is_atomic ? bytes : in.bytes;
   const bool is_plain_store = use == Use::kStore && in.data_flow == DataFlow::kAccess;
   const bool passes_taints = is_plain_store && !warp.taints.empty();
-  if (!passes_taints && !is_atomic && access_range(in, space, use, bytes, access)) return;
+  if (!passes_taints && !is_atomic && access_whole(in, space, use, bytes, lanes, access)) return;
   for_lanes(lanes, [&](std::uint32_t lane) {
     std::uint64_t at = 0;
     WrittenMap* const map = written(space, access.address[lane], bytes, at);
