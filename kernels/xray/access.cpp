@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "kernels/xray/cache.h"
 #include "kernels/xray/checker.h"
 #include "kernels/xray/lanes.h"
 #include "kernels/xray/memory_place.h"
@@ -65,13 +64,8 @@ std::string outside_text(Space space, Use use, std::uint32_t bytes, std::uint64_
 
 void check_alignment(const Warp& warp, const Instruction& in, Space space, Use use,
                      std::uint32_t bytes, std::uint32_t& good, Access& access) {
-  std::uint64_t any = access.address[0];
-  if (access.pattern == Pattern::kAny) {
-    any = 0;
-    for (std::uint32_t i = 0; i < kLanes; ++i) {
-      any |= (good >> i & 1) != 0 ? access.address[i] : 0;
-    }
-  }
+  std::uint64_t any = 0;  // of all lanes; one that is not active costs the loop below
+  for (const std::uint64_t address : access.address) any |= address;
   if ((any & (bytes - 1)) == 0) return;
   for_lanes(good, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
@@ -93,13 +87,18 @@ void check_alignment(const Warp& warp, const Instruction& in, Space space, Use u
 std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t bytes,
                       std::uint64_t begin, std::uint64_t size) {
   if (size < bytes) return lanes;
-  const auto is_inside = [&](std::uint32_t lane) {
-    return access.address[lane] - begin <= size - bytes;
-  };
-  if (access.pattern != Pattern::kAny && is_inside(0) && is_inside(kLanes - 1)) return 0;
+  const std::uint64_t last = size - bytes;
+  // The highest bit of `signs` says whether any offset or its distance from the last one is
+  // negative: vector instructions have no unsigned comparison.
+  std::uint64_t signs = 0;
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    const std::uint64_t offset = access.address[i] - begin;
+    signs |= offset | (last - offset);
+  }
+  if (signs >> 63 == 0) return 0;
   std::uint32_t bad = 0;
   for (std::uint32_t i = 0; i < kLanes; ++i) {
-    bad |= (is_inside(i) ? 0U : 1U) << i;
+    bad |= (access.address[i] - begin > last ? 1U : 0U) << i;
   }
   return bad & lanes;
 }
@@ -110,6 +109,11 @@ std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t b
 void place(const std::byte* base, std::size_t stride, std::uint32_t lanes, Access& access) {
   const auto begin = reinterpret_cast<std::uintptr_t>(base);
   std::uintptr_t host[kLanes];
+  if (lanes == kAllLanes) {
+    for (std::uint32_t i = 0; i < kLanes; ++i) host[i] = begin + i * stride + access.address[i];
+    std::memcpy(access.host, host, sizeof host);
+    return;
+  }
   std::memcpy(host, access.host, sizeof host);
   for (std::uint32_t i = 0; i < kLanes; ++i) {
     host[i] = (lanes >> i & 1) != 0 ? begin + i * stride + access.address[i] : host[i];
@@ -183,35 +187,6 @@ void check_arrays(const Warp& warp, const Instruction& in, Use use, std::uint32_
                   offset, named.name, bytes_of(launch, named), text(reached)),
       {named.name, static_cast<std::uint64_t>(offset),
        static_cast<std::uint64_t>(offset / static_cast<std::int64_t>(bytes))});
-}
-
-void note_sectors(ReuseDistances& cache, Use use, std::uint32_t lanes, const Access& access) {
-  std::uint64_t sectors[kLanes];
-  const std::uint32_t count = sectors_of(access.address, lanes, sectors);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (use == Use::kLoad) {
-      cache.load(sectors[i]);
-    } else if (use == Use::kStore) {
-      cache.store(sectors[i]);
-    } else {
-      cache.update(sectors[i]);
-    }
-  }
-}
-
-void count(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
-           std::uint32_t lanes, const Access& access) {
-  AccessCounts& counts = counts_of(warp, in);
-  if (space == Space::kGlobal) {
-    count_global(counts, access.address, lanes, bytes, access.pattern);
-    ReuseDistances* const cache = warp.block->launch->cache;
-    if (cache != nullptr) note_sectors(*cache, use, lanes, access);
-  } else if (space == Space::kShared) {
-    count_shared(counts, access.address, lanes, bytes, access.pattern);
-  } else if (space == Space::kLocal && in.option != kCallParameter) {
-    ++counts.local_requests;
-    counts.local_bytes += static_cast<std::uint64_t>(__builtin_popcount(lanes)) * bytes;
-  }
 }
 
 Space space_of(std::uint64_t generic) {
@@ -302,7 +277,7 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use 
       resolve_global(warp, in, space, use, bytes, good, access);
       break;
   }
-  count(warp, in, space, use, bytes, good, access);
+  count_access(warp, in, space, use, bytes, good, access);
   Film* const film = warp.block->film;
   if (film != nullptr && film->options().warp == warp.index) {
     film->add(warp, in, space, use, bytes, good, access);

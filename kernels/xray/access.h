@@ -32,4 +32,9 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Use use, std::uin
 std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use use,
                       std::uint32_t bytes, std::uint32_t lanes, Access& access);
 
+/// Counts what an access of those lanes costs: for its instruction, and for the caches where they
+/// are measured.
+void count_access(const Warp& warp, const Instruction& in, Space space, Use use,
+                  std::uint32_t bytes, std::uint32_t lanes, const Access& access);
+
 }  // namespace switchyard::kernels::xray

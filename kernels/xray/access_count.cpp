@@ -89,10 +89,16 @@ void for_words(std::span<const std::uint64_t> addresses, std::uint32_t bytes, co
 /// Whether no bank is asked for two words, by accesses that touch one each. A bank keeps the last
 /// word that it was asked for.
 bool is_free_of_conflicts(std::span<const std::uint64_t> addresses) {
-  std::array<std::uint64_t, 32> of_bank;  // only what was written before is read
-  for (const std::uint64_t at : addresses) of_bank[at / 4 % 32] = at / 4;
-  std::uint64_t difference = 0;
-  for (const std::uint64_t at : addresses) difference |= of_bank[at / 4 % 32] ^ at / 4;
+  std::array<std::uint32_t, 32> of_bank;  // only what was written before is read
+  std::array<std::uint32_t, 32> words;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    words[i] = static_cast<std::uint32_t>(addresses[i] / 4);  // shared memory is small
+  }
+  for (std::size_t i = 0; i < addresses.size(); ++i) of_bank[words[i] % 32] = words[i];
+  std::uint32_t difference = 0;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    difference |= of_bank[words[i] % 32] ^ words[i];
+  }
   return difference == 0;
 }
 
