@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
+#include <optional>
 #include <set>
+#include <string>
 
 #include "analysis/graph/groups.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
+#include "kernels/api/run_program.h"
 #include "kernels/api/temporary_directory.h"
 
 namespace switchyard::graph {
@@ -126,16 +127,13 @@ std::string dot_text(const Trace& trace, const std::string& title, bool fold) {
 
 void write_svg(const std::filesystem::path& path, const std::string& dot) {
   const TemporaryDirectory folder;
-  const std::string name = folder.path().string();
-  write_file_atomic(name + "/graph.dot", dot);
-  // The names within the command are ours: nothing of the user's is read by a shell.
-  const std::string command =
-      fmt::format("dot -Tsvg -o '{0}/graph.svg' '{0}/graph.dot' 2> '{0}/messages'", name);
-  const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe,cert-env33-c)
-  check(status == 0, "graph: --svg needs Graphviz's program dot, which {}",
-        WEXITSTATUS(status) == 127 ? "is not in PATH (apt: graphviz)"
-                                   : "failed: " + read_file(name + "/messages").substr(0, 200));
-  write_file_atomic(path, read_file(name + "/graph.svg"));
+  const std::string text = folder / "graph.dot", svg = folder / "graph.svg";
+  const std::string messages = folder / "messages";
+  write_file_atomic(text, dot);
+  const std::optional<int> code = run_program({"dot", "-Tsvg", "-o", svg, text}, messages);
+  check(code == 0, "graph: --svg needs Graphviz's program dot, which {}",
+        code ? "failed: " + read_file(messages).substr(0, 200) : "is not in PATH (apt: graphviz)");
+  write_file_atomic(path, read_file(svg));
 }
 
 }  // namespace switchyard::graph

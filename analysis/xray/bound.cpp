@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "analysis/xray/measures.h"
+
 namespace switchyard::xray {
 namespace {
 
@@ -44,6 +46,23 @@ json bound_json(double seconds, const std::string& limited_by, const Parts& part
   return {{"seconds", seconds}, {"limited_by", limited_by}, {"parts", parts}};
 }
 
+/// Bytes that DRAM moves at least, and what says so.
+struct MemoryBytes {
+  double count = 0.0;
+  const char* source = "compulsory";
+};
+
+/// What one launch makes a cache of the GPU's size miss, where that was measured and is more than
+/// the compulsory bytes. Of several launches a later one may find in the cache what an earlier one
+/// left there, which each launch's own curve does not know.
+MemoryBytes memory_bytes(const json& run, const Gpu& gpu) {
+  MemoryBytes bytes;
+  if (!run["compulsory"].is_null()) bytes.count = run["compulsory"]["bytes"].get<double>();
+  if (run["launches"].size() != 1) return bytes;
+  const double missed = dram_bytes(run, gpu.cache_bytes);
+  return missed > bytes.count ? MemoryBytes{missed, "cache"} : bytes;
+}
+
 void add_to_run(json& run, const Gpu& gpu) {
   const std::string dtype = run.value("dtype", "");
   Parts all;
@@ -59,9 +78,8 @@ void add_to_run(json& run, const Gpu& gpu) {
     run["bound"] = nullptr;  // nothing ran
     return;
   }
-  const json& compulsory = run["compulsory"];
-  const double memory =
-      compulsory.is_null() ? 0.0 : compulsory["bytes"].get<double>() / gpu.memory_bandwidth;
+  const MemoryBytes bytes = memory_bytes(run, gpu);
+  const double memory = bytes.count / gpu.memory_bandwidth;
   const std::string limit = memory > kernels ? "memory" : largest(all).first;
   const double launches = gpu.launch_seconds * static_cast<double>(run["launches"].size());
   const double seconds = std::max(memory, kernels) + launches;
@@ -69,6 +87,8 @@ void add_to_run(json& run, const Gpu& gpu) {
   all["launches"] = launches;
   run["bound"] =
       bound_json(seconds, launches > std::max(memory, kernels) ? "launches" : limit, all);
+  run["bound"]["memory_bytes"] = bytes.count;
+  run["bound"]["memory_bytes_of"] = bytes.source;
   if (!tensor_rate(gpu, dtype) && run["total"]["tensor_flops"] != 0) {
     run["bound"]["lacks"] = "tensor cores for " + dtype;
   }

@@ -12,8 +12,11 @@ namespace switchyard::xray {
 ///
 /// A launch: the largest of its flops at the vector units' rate, flops at the tensor cores' rate,
 /// instructions at the issue rate (moves and constants left out, which the machine's compiler
-/// mostly removes) and turns of shared memory. A run: the sum of its launches', or the compulsory
-/// bytes at the memory's bandwidth where that is more, and what the launches themselves cost.
+/// mostly removes) and turns of shared memory. A run: the sum of its launches', or its bytes at the
+/// memory's bandwidth where that is more, and what the launches themselves cost. The bytes are the
+/// compulsory ones or, of a run of one launch whose caches were measured, those that an L2 cache of
+/// the GPU's size misses, if they are more; `memory_bytes` and `memory_bytes_of` ("compulsory" or
+/// "cache") say which.
 void add_bounds(nlohmann::json& document, const Gpu& gpu);
 
 }  // namespace switchyard::xray

@@ -65,17 +65,33 @@ def ratio(value, ideal):
     return f'{value / ideal:.2f}x' if ideal else '-'
 
 
-def row_of(case, total):
+def row_of(case, total, least):
     memory, shared = total['global'], total['shared']
-    moved, least = 32 * memory['sectors'], case.compulsory_bytes()
+    moved = 32 * memory['sectors']
     return [case.name, case.origin, f'{total["warp_instructions"]:,}', f'{memory["sectors"]:,}',
             ratio(memory['sectors'], memory['ideal_sectors']), f'{moved:,}', ratio(moved, least),
             f'{shared["turns"]:,}', ratio(shared['turns'], shared['ideal_turns']), f'{total["barriers"]:,}',
             f'{total["flops"]:,}', f'{total["tensor_flops"]:,}' if total['tensor_flops'] else '-']
 
 
+def run_rung(rung, options):
+    """The row of a rung of the program; None where the program has none. Raises RuntimeError where it failed."""
+    done = subprocess.run(rung.command(options.program), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0 and 'holds no compiled kernels' in done.stderr:
+        print(f'elsewhere: skipped: {rung.origin}: the program was built without nvcc', file=sys.stderr)
+        return None
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip() or f'exit code {done.returncode}')
+    run = json.loads(done.stdout)['ladder'][0]
+    if run['status'] != 'ran':
+        raise RuntimeError(run['reason'])
+    return row_of(rung, run['total'], run['compulsory']['bytes'])
+
+
 def run_case(case, number, options, folder):
     """The row of a case; None where it could not be made. Raises RuntimeError where it failed."""
+    if isinstance(case, elsewhere_cases.Rung):
+        return run_rung(case, options)
     folder = os.path.join(folder, f'{number:02d}-{case.name.split(",")[0]}')
     os.makedirs(folder, exist_ok=True)
     try:
@@ -89,7 +105,7 @@ def run_case(case, number, options, folder):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip() or f'exit code {done.returncode}')
-    return row_of(case, json.loads(done.stdout)['ladder'][0]['total'])
+    return row_of(case, json.loads(done.stdout)['ladder'][0]['total'], case.compulsory_bytes())
 
 
 def run_all(options, folder):

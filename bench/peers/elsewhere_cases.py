@@ -37,6 +37,21 @@ class Case:
         return total
 
 
+class Rung:
+    """A rung of the program itself for the same problem, on operands that the program draws.
+
+    Its results are compared elsewhere: `switchyard check` does so with float64, and the tests on the X-ray too.
+    """
+
+    def __init__(self, name, kernel, rung, dtype, sizes):
+        self.name, self.origin = name, f'Switchyard, {rung}' + ('' if dtype == 'float32' else f', {dtype}')
+        self.target, self.dtype, self.sizes = f'{kernel}:{rung}', dtype, sizes
+
+    def command(self, program):
+        sizes = [f'{name}={value}' for name, value in self.sizes.items()]
+        return [program, 'xray', self.target, *sizes, '--dtype', self.dtype, '--check', '--json']
+
+
 def random(shape, seed, dtype='float32'):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
@@ -103,6 +118,8 @@ def matmul_cases():
         # tf32 keeps 10 bits of each operand.
         Case('matmul', 'Triton, tf32', triton, (SIDE // 64, SIDE // 64), [c, a, b, SIDE, SIDE, SIDE], {'0': right},
              5e-2),
+        *(Rung('matmul', 'matmul', f'matmul_tensor_core{form}_tf32', 'float32', {'m': SIDE, 'n': SIDE, 'k': SIDE})
+          for form in ('', '_swizzled')),
     ]
 
 
@@ -151,12 +168,17 @@ def moe_cases():
         import triton_kernels
         return ptx.triton_ptx(getattr(triton_kernels, name), arguments, constants)
 
+    # SwiGLU; no biases, and no units kept for a way back.
+    sizes = {'tokens': p.TOKENS, 'k': p.K, 'experts': p.EXPERTS, 'width': p.WIDTH, 'hidden': p.HIDDEN, 'out': p.WIDTH,
+             'activation': 2, 'biased': 0, 'keeps_u': 0}
     blocks = p.block_expert.size
     return [
         Case('moe, first product', 'Triton', lambda: triton('moe_up', up), (blocks, p.HIDDEN // 32), up,
              {'0': p.hidden}, 1e-2),
         Case('moe, second product', 'Triton', lambda: triton('moe_down', down), (blocks, p.WIDTH // 32), down,
              {'0': p.y}, 1e-2),
+        *(Rung('moe, both products and the sum', 'moe_forward', f'moe_forward_{form}', 'bfloat16', sizes)
+          for form in ('grouped', 'fused_tensor_core')),
     ]
 
 

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "kernels/xray/cache.h"
+#include <cstring>
+
 #include "kernels/xray/checker.h"
 #include "kernels/xray/lanes.h"
 #include "kernels/xray/memory_place.h"
@@ -47,6 +48,7 @@ void refuse(const Warp& warp, const Instruction& in, std::uint32_t lane, Detecto
     fail(warp, in, lane, wrong.what, wrong.detector);
   }
   good &= ~(1U << lane);
+  access.pattern = Pattern::kAny;
   access.host[lane] = checker->sink(lane);
   if (checker->is_known(in, detector)) return;
   const Wrong wrong = describe();
@@ -62,11 +64,9 @@ std::string outside_text(Space space, Use use, std::uint32_t bytes, std::uint64_
 
 void check_alignment(const Warp& warp, const Instruction& in, Space space, Use use,
                      std::uint32_t bytes, std::uint32_t& good, Access& access) {
-  std::uint64_t any = 0;
-  for (std::uint32_t i = 0; i < kLanes; ++i) {
-    any |= (good >> i & 1) != 0 ? access.address[i] & (bytes - 1) : 0;
-  }
-  if (any == 0) return;
+  std::uint64_t any = 0;  // of all lanes; one that is not active costs the loop below
+  for (const std::uint64_t address : access.address) any |= address;
+  if ((any & (bytes - 1)) == 0) return;
   for_lanes(good, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
     if ((address & (bytes - 1)) == 0) return;
@@ -87,11 +87,38 @@ void check_alignment(const Warp& warp, const Instruction& in, Space space, Use u
 std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t bytes,
                       std::uint64_t begin, std::uint64_t size) {
   if (size < bytes) return lanes;
+  const std::uint64_t last = size - bytes;
+  // The highest bit of `signs` says whether any offset or its distance from the last one is
+  // negative: vector instructions have no unsigned comparison.
+  std::uint64_t signs = 0;
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    const std::uint64_t offset = access.address[i] - begin;
+    signs |= offset | (last - offset);
+  }
+  if (signs >> 63 == 0) return 0;
   std::uint32_t bad = 0;
   for (std::uint32_t i = 0; i < kLanes; ++i) {
-    bad |= (access.address[i] - begin > size - bytes ? 1U : 0U) << i;
+    bad |= (access.address[i] - begin > last ? 1U : 0U) << i;
   }
   return bad & lanes;
+}
+
+/// Sets the host's addresses of the lanes, from `base` on for each space that lanes share and
+/// `stride` bytes further for each lane where they do not. Numbers, since pointers do not
+/// vectorise.
+void place(const std::byte* base, std::size_t stride, std::uint32_t lanes, Access& access) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(base);
+  std::uintptr_t host[kLanes];
+  if (lanes == kAllLanes) {
+    for (std::uint32_t i = 0; i < kLanes; ++i) host[i] = begin + i * stride + access.address[i];
+    std::memcpy(access.host, host, sizeof host);
+    return;
+  }
+  std::memcpy(host, access.host, sizeof host);
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    host[i] = (lanes >> i & 1) != 0 ? begin + i * stride + access.address[i] : host[i];
+  }
+  std::memcpy(access.host, host, sizeof host);
 }
 
 /// Global and constant memory: every lane's bytes lie in one allocation, mostly the one that this
@@ -102,9 +129,7 @@ void resolve_global(const Warp& warp, const Instruction& in, Space space, Use us
   const Allocation*& recent = warp.block->recent[&in - launch.program.code.data()];
   const std::uint32_t elsewhere =
       recent == nullptr ? good : outside(access, good, bytes, recent->begin, recent->bytes);
-  for (std::uint32_t i = 0; i < kLanes; ++i) {
-    if ((good >> i & 1) != 0) access.host[i] = reinterpret_cast<std::byte*>(access.address[i]);
-  }
+  place(nullptr, 0, good, access);
   for_lanes(elsewhere, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
     if (recent != nullptr && recent->holds(address, bytes)) return;
@@ -127,9 +152,7 @@ void resolve_global(const Warp& warp, const Instruction& in, Space space, Use us
 void resolve_array(const Warp& warp, const Instruction& in, Space space, Use use,
                    std::uint32_t bytes, std::uint32_t& good, std::byte* base, std::size_t size,
                    std::size_t stride, Access& access) {
-  for (std::uint32_t i = 0; i < kLanes; ++i) {
-    if ((good >> i & 1) != 0) access.host[i] = base + i * stride + access.address[i];
-  }
+  place(base, stride, good, access);
   for_lanes(outside(access, good, bytes, 0, size), [&](std::uint32_t lane) {
     refuse(warp, in, lane, Detector::kOutOfBounds, good, access, [&] {
       const std::uint64_t address = access.address[lane];
@@ -164,35 +187,6 @@ void check_arrays(const Warp& warp, const Instruction& in, Use use, std::uint32_
                   offset, named.name, bytes_of(launch, named), text(reached)),
       {named.name, static_cast<std::uint64_t>(offset),
        static_cast<std::uint64_t>(offset / static_cast<std::int64_t>(bytes))});
-}
-
-void note_sectors(ReuseDistances& cache, Use use, std::uint32_t lanes, const Access& access) {
-  std::uint64_t sectors[kLanes];
-  const std::uint32_t count = sectors_of(access.address, lanes, sectors);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (use == Use::kLoad) {
-      cache.load(sectors[i]);
-    } else if (use == Use::kStore) {
-      cache.store(sectors[i]);
-    } else {
-      cache.update(sectors[i]);
-    }
-  }
-}
-
-void count(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
-           std::uint32_t lanes, const Access& access) {
-  AccessCounts& counts = counts_of(warp, in);
-  if (space == Space::kGlobal) {
-    count_global(counts, access.address, lanes, bytes);
-    ReuseDistances* const cache = warp.block->launch->cache;
-    if (cache != nullptr) note_sectors(*cache, use, lanes, access);
-  } else if (space == Space::kShared) {
-    count_shared(counts, access.address, lanes, bytes);
-  } else if (space == Space::kLocal && in.option != kCallParameter) {
-    ++counts.local_requests;
-    counts.local_bytes += static_cast<std::uint64_t>(__builtin_popcount(lanes)) * bytes;
-  }
 }
 
 Space space_of(std::uint64_t generic) {
@@ -258,6 +252,7 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use 
   }
   std::uint32_t good = lanes;
   const Launch& launch = *warp.block->launch;
+  access.pattern = pattern_of(access.address, lanes, bytes);
   check_alignment(warp, in, space, use, bytes, good, access);
   switch (space) {
     case Space::kShared:
@@ -282,7 +277,7 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use 
       resolve_global(warp, in, space, use, bytes, good, access);
       break;
   }
-  count(warp, in, space, use, bytes, good, access);
+  count_access(warp, in, space, use, bytes, good, access);
   Film* const film = warp.block->film;
   if (film != nullptr && film->options().warp == warp.index) {
     film->add(warp, in, space, use, bytes, good, access);

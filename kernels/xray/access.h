@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/xray/access_count.h"
 #include "kernels/xray/film.h"
 #include "kernels/xray/warp.h"
 
@@ -10,8 +11,9 @@ namespace switchyard::kernels::xray {
 
 /// Where the active lanes of a memory instruction reach: computed, checked and counted.
 struct Access {
-  std::uint64_t address[kLanes] = {};  ///< within the space
-  std::byte* host[kLanes] = {};        ///< null for lanes that are not active
+  std::uint64_t address[kLanes];    ///< within the space
+  std::byte* host[kLanes] = {};     ///< null for lanes that are not active
+  Pattern pattern = Pattern::kAny;  ///< kAny too where a lane does not reach memory
   /// Where the launch is checked: the lanes whose i-th element was never written.
   std::uint32_t undefined[8] = {};
   Space undefined_space = Space::kGlobal;
@@ -29,5 +31,10 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Use use, std::uin
 /// The same for addresses that are known already, in the given space.
 std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use use,
                       std::uint32_t bytes, std::uint32_t lanes, Access& access);
+
+/// Counts what an access of those lanes costs: for its instruction, and for the caches where they
+/// are measured.
+void count_access(const Warp& warp, const Instruction& in, Space space, Use use,
+                  std::uint32_t bytes, std::uint32_t lanes, const Access& access);
 
 }  // namespace switchyard::kernels::xray

@@ -24,9 +24,19 @@ struct AccessCounts {
   AccessCounts& operator+=(const AccessCounts& other);
 };
 
+/// How the addresses of a warp's lanes lie. Most accesses are one of the first two, for which
+/// little has to be asked of each lane.
+enum class Pattern : std::uint8_t {
+  kSame,  ///< all 32 at one address
+  kRow,   ///< all 32, and each lane's bytes follow those of the lane before it
+  kAny    ///< something else, or not all lanes are active
+};
+Pattern pattern_of(const std::uint64_t* address, std::uint32_t lanes, std::uint32_t bytes);
+
 /// Counts a request to global memory: `bytes` bytes from address[i] on, for each lane of `lanes`.
+/// `pattern` is theirs; kAny is right for all.
 void count_global(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes,
-                  std::uint32_t bytes);
+                  std::uint32_t bytes, Pattern pattern);
 /// The different sectors of such a request, in the order of its lanes. Returns how many there are.
 std::uint32_t sectors_of(const std::uint64_t* address, std::uint32_t lanes,
                          std::uint64_t (&sectors)[32]);
@@ -34,7 +44,7 @@ std::uint32_t sectors_of(const std::uint64_t* address, std::uint32_t lanes,
 /// turn. Accesses of 8 bytes are served half a warp at a time, those of 16 a quarter; each part
 /// with an active lane takes as many turns as the bank that is asked for most words.
 void count_shared(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes,
-                  std::uint32_t bytes);
+                  std::uint32_t bytes, Pattern pattern);
 /// Counts the lanes of an atomic that have to wait for another lane with the same address.
 void count_collisions(AccessCounts& counts, const std::uint64_t* address, std::uint32_t lanes);
 

@@ -64,6 +64,14 @@ bool BlockRun::collective(Warp& warp, Group& group, const Instruction& in,
     return true;
   }
   const std::uint32_t* masks = warp.lanes<std::uint32_t>(in.slot[4]);
+  std::uint32_t named_by_all = kAllLanes;
+  for (std::uint32_t i = 0; i < kLanes; ++i) named_by_all &= masks[i];
+  if (lanes == kAllLanes && named_by_all == kAllLanes) {  // the usual case: nobody is missing
+    run_instruction(warp, in, lanes);
+    if (checker_ && in.kind == Kind::kBarrier) checker_->order().warp_barrier(warp.index);
+    group.pc = in.next;
+    return true;
+  }
   const std::uint32_t mask = masks[std::countr_zero(lanes)];
   std::uint32_t here = 0;
   for_lanes(lanes, [&](std::uint32_t lane) {

@@ -83,7 +83,11 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress, const Schedule& sch
     warp.block = &block_;
     warp.local = local_.data() + program.local_bytes * kLanes * i;
     warp.index = static_cast<std::uint32_t>(i);
+    for (const Special& special : program.specials) {
+      if (!is_of_block(special)) write_special(warp, special);
+    }
   }
+  first_registers_ = registers_;
 }
 
 void BlockRun::start(std::uint64_t block) {
@@ -95,7 +99,7 @@ void BlockRun::start(std::uint64_t block) {
   block_.barriers = {};
   if (checker_) checker_->start(block);
   if (schedule_.order != Order::kTogether) decisions_.emplace(schedule_, block);
-  std::fill(registers_.begin(), registers_.end(), std::byte{0});
+  std::copy(first_registers_.begin(), first_registers_.end(), registers_.begin());
   std::fill(block_.shared.begin(), block_.shared.end(), std::byte{0});
   std::fill(local_.begin(), local_.end(), std::byte{0});
   for (Warp& warp : block_.warps) {
@@ -107,7 +111,9 @@ void BlockRun::start(std::uint64_t block) {
     warp.taints.clear();
     warp.wraps.clear();
     warp.committed = {};
-    for (const Special& special : launch_.program.specials) write_special(warp, special);
+    for (const Special& special : launch_.program.specials) {
+      if (is_of_block(special)) write_special(warp, special);
+    }
   }
 }
 

@@ -103,6 +103,7 @@ class BlockRun {
   std::vector<AccessCounts> counts_;
   std::vector<const Allocation*> recent_;
   std::vector<std::byte> registers_;
+  std::vector<std::byte> first_registers_;  ///< what they hold when any block starts
   std::vector<std::byte> local_;
 };
 

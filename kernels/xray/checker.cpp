@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/xray/lanes.h"
 #include "kernels/xray/memory_place.h"
@@ -92,28 +93,43 @@ void Checker::race(const Warp& warp, const Instruction& in, std::uint32_t lane, 
        place, &other);
 }
 
-const Event* Checker::conflict_of_read(const Warp& warp, const Event& now, Cell& cell) const {
-  const Event& before = cell.write;
-  const bool conflicts = before.is_there() && !is_same_thread(before, now) &&
-                         !(before.is_strong && now.is_strong) &&
-                         !order_.is_ordered(warp.index, before);
+/// Whether the access that comes now is not ordered after one before it.
+inline bool Checker::conflicts(const Warp& warp, const Event& now, const Event& before) const {
+  return before.is_there() && !is_same_thread(before, now) &&
+         !(before.is_strong && now.is_strong) && !order_.is_ordered(warp.index, before);
+}
+
+/// A read becomes the cell's last one.
+inline void Checker::note_read(const Warp& warp, const Event& now, Cell& cell) {
   Event& last = cell.reads[0];
   const bool same_warp = last.block == now.block && last.warp() == warp.index;
   if (last.is_there() && !same_warp) cell.reads[1] = last;
   last = now;
-  return conflicts ? &before : nullptr;
+}
+
+inline const Event* Checker::conflict_of_read(const Warp& warp, const Event& now,
+                                              Cell& cell) const {
+  note_read(warp, now, cell);
+  return conflicts(warp, now, cell.write) ? &cell.write : nullptr;
 }
 
 const Event* Checker::conflict_of_write(const Warp& warp, const Event& now, Cell& cell) const {
   for (const Event* before : {&cell.write, &cell.reads[0], &cell.reads[1]}) {
     const bool same_instruction =
         before->executed == now.executed && before->pc == now.pc && before->block == now.block;
-    if (before->is_there() && !is_same_thread(*before, now) && !same_instruction &&
-        !(before->is_strong && now.is_strong) && !order_.is_ordered(warp.index, *before)) {
-      return before;
-    }
+    if (!same_instruction && conflicts(warp, now, *before)) return before;
   }
   return nullptr;
+}
+
+/// Calls body(cell, address) for the cells of a lane's bytes.
+template <class Body>
+void Checker::for_cells(Space space, std::uint64_t address, std::uint32_t bytes, const Body& body) {
+  if (space == Space::kShared) {
+    shared_.for_cells(address, bytes, body);
+  } else {
+    common_.global.for_cells(address, bytes, body);
+  }
 }
 
 void Checker::check_pending(const Warp& warp, const Instruction& in, std::uint32_t lane,
@@ -136,32 +152,37 @@ void Checker::check_pending(const Warp& warp, const Instruction& in, std::uint32
   }
 }
 
-void Checker::access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
-                          std::uint32_t bytes, std::uint32_t lane, std::uint64_t address) {
-  const bool is_strong =
-      use == Use::kAtomic || (space == Space::kGlobal && (in.order & kStrong) != 0);
-  const std::uint64_t key = address | (space == Space::kShared ? kSharedWindow : 0);
-  if (is_strong && use != Use::kStore) order_.acquire(warp.index, key, common_.releases);
-  const Event now = event(warp, in, lane, is_strong);
+void Checker::report(const Warp& warp, const Instruction& in, Space space, Use use,
+                     std::uint32_t bytes, std::uint32_t lane, const Event& conflict,
+                     const Cell& cell, std::uint64_t at) {
+  const bool is_same_block = conflict.block == static_cast<std::uint32_t>(warp.block->number);
+  if (is_known(in, is_same_block ? Detector::kRace : Detector::kBlockRace, &conflict)) return;
+  race(warp, in, lane, use, conflict, &conflict == &cell.write,
+       place_of(launch_, space, at, std::min(bytes, 4U)));
+}
+
+/// A lane's access becomes the last one of its cells.
+void Checker::visit(const Warp& warp, const Instruction& in, Space space, Use use,
+                    std::uint32_t bytes, std::uint32_t lane, std::uint64_t address,
+                    const Event& now) {
   bool is_reported = false;  // one finding of an access is enough
-  const auto visit = [&](Cell& cell, std::uint64_t at) {
+  for_cells(space, address, bytes, [&](Cell& cell, std::uint64_t at) {
     const Event* conflict =
         use == Use::kLoad ? conflict_of_read(warp, now, cell) : conflict_of_write(warp, now, cell);
     if (conflict != nullptr && !is_reported) {
       is_reported = true;
-      const bool is_same_block = conflict->block == now.block;
-      if (!is_known(in, is_same_block ? Detector::kRace : Detector::kBlockRace, conflict)) {
-        race(warp, in, lane, use, *conflict, conflict == &cell.write,
-             place_of(launch_, space, at, std::min(bytes, 4U)));
-      }
+      report(warp, in, space, use, bytes, lane, *conflict, cell, at);
     }
     if (use != Use::kLoad) cell = {now, {}};
-  };
-  if (space == Space::kShared) {
-    shared_.for_cells(address, bytes, visit);
-  } else {
-    common_.global.for_cells(address, bytes, visit);
-  }
+  });
+}
+
+void Checker::access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
+                          std::uint32_t bytes, std::uint32_t lane, std::uint64_t address,
+                          bool is_strong) {
+  const std::uint64_t key = address | (space == Space::kShared ? kSharedWindow : 0);
+  if (is_strong && use != Use::kStore) order_.acquire(warp.index, key, common_.releases);
+  visit(warp, in, space, use, bytes, lane, address, event(warp, in, lane, is_strong));
   if (is_strong && use != Use::kLoad) {
     if ((in.order & kReleasing) != 0) {
       order_.fence(warp.index, 1U << lane, (in.order & kBlockScope) == 0);
@@ -170,14 +191,94 @@ void Checker::access_lane(const Warp& warp, const Instruction& in, Space space, 
   }
 }
 
-void Checker::access(const Warp& warp, const Instruction& in, Space space, Use use,
-                     std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
+/// The same for lanes whose bytes lie one behind the other, in whole words with a cell each.
+/// Returns whether they do; `now` is the first lane's event.
+bool Checker::visit_row(const Warp& warp, const Instruction& in, Space space, Use use,
+                        std::uint32_t bytes, const Access& access, Event now) {
+  if (access.pattern != Pattern::kRow || bytes < 4) return false;
+  const std::uint16_t first = now.thread;
+  const int words = __builtin_ctz(bytes / 4);  // of a lane, as a power of two
+  std::uint32_t reported = kLanes;             // one finding of a lane's access is enough
+  const auto visit_word = [&](Cell& cell, std::uint32_t i) {
+    const std::uint32_t lane = i >> words;
+    now.thread = static_cast<std::uint16_t>(first + lane);
+    const Event* conflict = nullptr;
+    if (use == Use::kLoad) {
+      conflict = conflict_of_read(warp, now, cell);
+    } else if (!cell.is_untouched()) {
+      conflict = conflict_of_write(warp, now, cell);
+    }
+    if (conflict != nullptr && lane != std::exchange(reported, lane)) {
+      report(warp, in, space, use, bytes, lane, *conflict, cell,
+             access.address[0] + std::uint64_t{i} * 4);
+    }
+    if (use != Use::kLoad) cell = {now, {}};
+  };
+  const std::uint64_t begin = access.address[0];
+  return space == Space::kShared
+             ? shared_.for_whole_words(begin, kLanes * bytes, visit_word)
+             : common_.global.for_whole_words(begin, kLanes * bytes, visit_word);
+}
+
+/// Reads of a word each, from any addresses. Whether what was written before is ordered before a
+/// read is the same for all lanes of a warp, so that neighbours that read one word ask once.
+void Checker::read_words(const Warp& warp, const Instruction& in, Space space, std::uint32_t lanes,
+                         const Access& access, Event now) {
+  const std::uint16_t first = now.thread;
+  Cell* ordered = nullptr;  // of the lane before
+  std::uint64_t before = 0;
   for_lanes(lanes, [&](std::uint32_t lane) {
     const std::uint64_t address = access.address[lane];
-    const bool is_shared = space == Space::kShared;
+    now.thread = static_cast<std::uint16_t>(first + lane);
+    if (ordered != nullptr && address == before) {
+      ordered->reads[0].thread = now.thread;
+      return;
+    }
+    before = address;
+    Cell* const cell =
+        space == Space::kShared ? shared_.whole_word(address) : common_.global.whole_word(address);
+    if (cell == nullptr) {
+      visit(warp, in, space, Use::kLoad, 4, lane, address, now);
+      ordered = nullptr;
+      return;
+    }
+    const Event& write = cell->write;
+    const bool is_ordered = !write.is_there() || order_.is_ordered(warp.index, write);
+    note_read(warp, now, *cell);
+    if (!is_ordered && !is_same_thread(write, now)) {
+      report(warp, in, space, Use::kLoad, 4, lane, write, *cell, address);
+    }
+    ordered = is_ordered ? cell : nullptr;
+  });
+}
+
+/// Loads and stores that order nothing: one event, but for the thread, does for all lanes.
+void Checker::access_plainly(const Warp& warp, const Instruction& in, Space space, Use use,
+                             std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
+  Event now = event(warp, in, 0, false);
+  if (visit_row(warp, in, space, use, bytes, access, now)) return;
+  if (use == Use::kLoad && bytes == 4) return read_words(warp, in, space, lanes, access, now);
+  const std::uint16_t first = now.thread;
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    now.thread = static_cast<std::uint16_t>(first + lane);
+    visit(warp, in, space, use, bytes, lane, access.address[lane], now);
+  });
+}
+
+void Checker::access(const Warp& warp, const Instruction& in, Space space, Use use,
+                     std::uint32_t bytes, std::uint32_t lanes, const Access& access) {
+  const bool is_shared = space == Space::kShared;
+  const bool is_copy = is_shared && in.kind == Kind::kAsyncCopy;
+  const bool is_strong = use == Use::kAtomic || (!is_shared && (in.order & kStrong) != 0);
+  const bool asks_pending = is_shared && pending_count_ != 0;
+  if (!is_strong && !is_copy && !asks_pending) {
+    return access_plainly(warp, in, space, use, bytes, lanes, access);
+  }
+  for_lanes(lanes, [&](std::uint32_t lane) {
+    const std::uint64_t address = access.address[lane];
     if (is_shared && pending_count_ != 0) check_pending(warp, in, lane, address, bytes);
-    access_lane(warp, in, space, use, bytes, lane, address);
-    if (!is_shared || in.kind != Kind::kAsyncCopy) return;
+    access_lane(warp, in, space, use, bytes, lane, address, is_strong);
+    if (!is_copy) return;
     for (std::uint64_t word = address / 4; word < (address + bytes) / 4; ++word) {
       pending_count_ += pending_[word].thread == 0 ? 1 : 0;
       pending_[word] = {thread_number(warp, lane) + 1, pc_of(in)};

@@ -58,8 +58,22 @@ class Checker {
     std::uint32_t pc = 0;      ///< where it began
   };
 
+  void access_plainly(const Warp& warp, const Instruction& in, Space space, Use use,
+                      std::uint32_t bytes, std::uint32_t lanes, const Access& access);
   void access_lane(const Warp& warp, const Instruction& in, Space space, Use use,
-                   std::uint32_t bytes, std::uint32_t lane, std::uint64_t address);
+                   std::uint32_t bytes, std::uint32_t lane, std::uint64_t address, bool is_strong);
+  static void note_read(const Warp& warp, const Event& now, Cell& cell);
+  void read_words(const Warp& warp, const Instruction& in, Space space, std::uint32_t lanes,
+                  const Access& access, Event now);
+  bool visit_row(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+                 const Access& access, Event now);
+  void visit(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+             std::uint32_t lane, std::uint64_t address, const Event& now);
+  template <class Body>
+  void for_cells(Space space, std::uint64_t address, std::uint32_t bytes, const Body& body);
+  void report(const Warp& warp, const Instruction& in, Space space, Use use, std::uint32_t bytes,
+              std::uint32_t lane, const Event& conflict, const Cell& cell, std::uint64_t at);
+  bool conflicts(const Warp& warp, const Event& now, const Event& before) const;
   void check_pending(const Warp& warp, const Instruction& in, std::uint32_t lane,
                      std::uint64_t address, std::uint32_t bytes);
   const Event* conflict_of_read(const Warp& warp, const Event& now, Cell& cell) const;

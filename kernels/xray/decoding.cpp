@@ -191,8 +191,8 @@ const OpcodeTable& opcode_table() {
     OpcodeTable made;
     for (auto* add : {add_integer_opcodes, add_bit_opcodes, add_float_opcodes, add_half_opcodes,
                       add_convert_opcodes, add_compare_opcodes, add_move_opcodes,
-                      add_memory_opcodes, add_atomic_opcodes, add_warp_opcodes, add_matrix_opcodes,
-                      add_async_opcodes, add_control_opcodes}) {
+                      add_memory_opcodes, add_atomic_opcodes, add_warp_opcodes, add_product_opcodes,
+                      add_matrix_opcodes, add_async_opcodes, add_control_opcodes}) {
       add(made);
     }
     return made;

@@ -109,6 +109,7 @@ void add_move_opcodes(OpcodeTable& table);
 void add_memory_opcodes(OpcodeTable& table);
 void add_atomic_opcodes(OpcodeTable& table);
 void add_warp_opcodes(OpcodeTable& table);
+void add_product_opcodes(OpcodeTable& table);
 void add_matrix_opcodes(OpcodeTable& table);
 void add_async_opcodes(OpcodeTable& table);
 void add_control_opcodes(OpcodeTable& table);

@@ -74,10 +74,10 @@ void Film::add(const Warp& warp, const Instruction& in, Space space, Use use, st
   if (is_shared) {
     name_shared(launch, first, frame);
     begin = frame.array_begin;
-    count_shared(frame.counts, access.address, lanes, bytes);
+    count_shared(frame.counts, access.address, lanes, bytes, access.pattern);
   } else {
     begin = name_global(launch, first, bytes, frame);
-    count_global(frame.counts, access.address, lanes, bytes);
+    count_global(frame.counts, access.address, lanes, bytes, access.pattern);
   }
   if (use == Use::kAtomic) count_collisions(frame.counts, access.address, lanes);
   for_lanes(lanes, [&](std::uint32_t lane) {

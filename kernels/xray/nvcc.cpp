@@ -1,50 +1,22 @@
 #include "kernels/xray/nvcc.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 
 #include "kernels/api/error.h"
+#include "kernels/api/run_program.h"
 #include "kernels/api/temporary_directory.h"
 
 namespace switchyard::kernels::xray {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Runs a program with its output and messages in `log`. Returns whether it ended with 0.
-bool run(const std::vector<std::string>& command, const std::string& log) {
-  std::vector<char*> arguments;
-  // posix_spawn takes what it does not change without const.
-  for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  pid_t process = 0;
-  const int failed =
-      posix_spawn(&process, command[0].c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) {
-    throw Error(fmt::format("{} cannot be started: {}", command[0],
-                            std::error_code(failed, std::generic_category()).message()));
-  }
-  int status = 0;
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 std::string text_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -60,7 +32,9 @@ bool compile_with_nvcc(const std::string& nvcc, const std::string& file,
   std::vector<std::string> command = {nvcc, "-ptx", "-o", ptx};
   command.insert(command.end(), options.begin(), options.end());
   command.push_back(fs::absolute(file).string());  // a name that begins with a dash is no option
-  const bool went_well = run(command, log);
+  const std::optional<int> code = run_program(command, log);
+  if (!code) throw Error(fmt::format("{} cannot be started: there is no such program", nvcc));
+  const bool went_well = *code == 0;
   output = text_of(went_well ? ptx : log);
   return went_well;
 }

@@ -11,6 +11,22 @@
 namespace switchyard::kernels::xray {
 namespace {
 
+/// Calls body(lane, place) for the active lanes, lowest first, with the host's address of each
+/// one's element number `v` of `count`.
+template <class E, class Body>
+void for_elements(const Warp& w, const Access& access, std::uint32_t v, std::uint32_t count,
+                  const Body& body) {
+  const std::size_t offset = v * sizeof(E);
+  if (access.pattern == Pattern::kRow && count == 1) {  // vector instructions: a known distance
+    std::byte* const row = access.host[0];
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) body(lane, row + lane * sizeof(E));
+  } else if (w.active == kAllLanes) {
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) body(lane, access.host[lane] + offset);
+  } else {
+    for_lanes(w.active, [&](std::uint32_t lane) { body(lane, access.host[lane] + offset); });
+  }
+}
+
 /// Loads `count` elements E per lane into registers D, extended by E's sign.
 template <class E, class D>
 void load(Warp& w, const Instruction& in) {
@@ -21,16 +37,11 @@ void load(Warp& w, const Instruction& in) {
   for (std::uint32_t v = 0; v < in.count; ++v) {
     if (is_checked) Undefined::taint(w, in, to[v], access.undefined[v], access, v);
     D result[kLanes] = {};
-    const auto take = [&](std::uint32_t lane) {
+    for_elements<E>(w, access, v, in.count, [&](std::uint32_t lane, const std::byte* from) {
       E element;
-      std::memcpy(&element, access.host[lane] + v * sizeof(E), sizeof(E));
+      std::memcpy(&element, from, sizeof(E));
       result[lane] = static_cast<D>(element);
-    };
-    if (w.active == kAllLanes) {
-      for (std::uint32_t lane = 0; lane < kLanes; ++lane) take(lane);
-    } else {
-      for_lanes(w.active, take);
-    }
+    });
     w.store(to[v], result);
   }
 }
@@ -41,10 +52,11 @@ void store(Warp& w, const Instruction& in) {
   resolve(w, in, Use::kStore, static_cast<std::uint32_t>(sizeof(E)) * in.count, access);
   const Slot* from = &w.block->launch->program.slots[in.extra];
   for (std::uint32_t v = 0; v < in.count; ++v) {
-    const S* values = w.lanes<S>(from[v]);
-    for_lanes(w.active, [&](std::uint32_t lane) {
+    S values[kLanes];  // a copy, which no store to memory changes
+    std::memcpy(values, w.lanes<S>(from[v]), sizeof values);
+    for_elements<E>(w, access, v, in.count, [&](std::uint32_t lane, std::byte* to) {
       const auto element = static_cast<E>(values[lane]);
-      std::memcpy(access.host[lane] + v * sizeof(E), &element, sizeof(E));
+      std::memcpy(to, &element, sizeof(E));
     });
   }
 }

@@ -19,9 +19,10 @@ void collective(Decoding& d, std::size_t mask) {
   d.in.kind = Kind::kCollective;
 }
 
-enum Mode : std::uint8_t { kUp, kDown, kButterfly, kIndex };
+enum class Mode : std::uint8_t { kUp, kDown, kButterfly, kIndex };
 
 /// PTX ISA, shfl.sync: c holds the segments' mask in bits 8-12 and the clamp in bits 0-4.
+template <Mode kMode>
 void shuffle(Warp& w, const Instruction& in) {
   const U32 *a = w.lanes<U32>(in.slot[1]), *b = w.lanes<U32>(in.slot[2]),
             *c = w.lanes<U32>(in.slot[3]);
@@ -31,30 +32,17 @@ void shuffle(Warp& w, const Instruction& in) {
   for (U32 lane = 0; lane < kLanes; ++lane) {
     const U32 segment = c[lane] >> 8 & 31, clamp = c[lane] & 31, by = b[lane] & 31;
     const U32 first = lane & segment, last = first | (clamp & ~segment);
-    U32 from = lane;
-    bool ok = false;
-    switch (in.option) {
-      case kUp:
-        from = lane - by;
-        ok = static_cast<std::int32_t>(from) >= static_cast<std::int32_t>(last);
-        break;
-      case kDown:
-        from = lane + by;
-        ok = from <= last;
-        break;
-      case kButterfly:
-        from = lane ^ by;
-        ok = from <= last;
-        break;
-      default:
-        from = first | (by & ~segment);
-        ok = from <= last;
-    }
-    if (!ok) from = lane;
+    const U32 from = kMode == Mode::kUp          ? lane - by
+                     : kMode == Mode::kDown      ? lane + by
+                     : kMode == Mode::kButterfly ? lane ^ by
+                                                 : first | (by & ~segment);
+    const bool ok = kMode == Mode::kUp
+                        ? static_cast<std::int32_t>(from) >= static_cast<std::int32_t>(last)
+                        : from <= last;
     inside |= (ok ? 1U : 0U) << lane;
-    origin[lane] = from & 31;
-    result[lane] = a[from & 31];
+    origin[lane] = (ok ? from : lane) & 31;
   }
+  for (U32 lane = 0; lane < kLanes; ++lane) result[lane] = a[origin[lane]];
   if (w.block->checker != nullptr) Undefined::shuffled(w, in, origin);
   w.store(in.slot[0], result);
   if (in.count == 2) w.store_predicate(w.block->launch->program.slots[in.extra], inside);
@@ -79,11 +67,10 @@ void decode_shuffle(Decoding& d) {
   for (std::size_t i = 1; i < 4; ++i) d.in.slot[i] = d.source(i, type_of<U32>());
   collective(d, 4);
   d.in.data_flow = DataFlow::kExchange;
-  d.in.option = d.op.has("up")     ? kUp
-                : d.op.has("down") ? kDown
-                : d.op.has("bfly") ? kButterfly
-                                   : kIndex;
-  d.in.run = shuffle;
+  d.in.run = d.op.has("up")     ? shuffle<Mode::kUp>
+             : d.op.has("down") ? shuffle<Mode::kDown>
+             : d.op.has("bfly") ? shuffle<Mode::kButterfly>
+                                : shuffle<Mode::kIndex>;
 }
 
 template <class F>

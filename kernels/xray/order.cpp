@@ -41,15 +41,10 @@ void BlockOrder::start(std::uint32_t block) {
   fenced_.clear();
 }
 
-bool BlockOrder::is_ordered(std::uint32_t warp, const Event& before) const {
-  const std::uint32_t other = before.warp();
-  if (before.block == block_) {
-    if (other == warp) return before.sync < syncs_[warp];
-    return known_[warp][other] >= before.clock;
-  }
+bool BlockOrder::is_ordered_across(std::uint32_t warp, const Event& before) const {
   if (!foreign_[warp]) return false;
   const auto found = foreign_[warp]->find(before.block);
-  return found != foreign_[warp]->end() && found->second[other] >= before.clock;
+  return found != foreign_[warp]->end() && found->second[before.warp()] >= before.clock;
 }
 
 void BlockOrder::arrive(std::uint32_t warp, std::uint32_t barrier) {

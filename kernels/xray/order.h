@@ -45,7 +45,11 @@ class BlockOrder {
   void start(std::uint32_t block);
 
   /// Whether `before` is ordered before what `warp` does now.
-  bool is_ordered(std::uint32_t warp, const Event& before) const;
+  bool is_ordered(std::uint32_t warp, const Event& before) const {
+    const std::uint32_t other = before.warp();
+    if (before.block != block_) return is_ordered_across(warp, before);
+    return other == warp ? before.sync < syncs_[warp] : known_[warp][other] >= before.clock;
+  }
   std::uint32_t clock(std::uint32_t warp) const { return known_[warp][warp]; }
   std::uint32_t sync(std::uint32_t warp) const { return syncs_[warp]; }
 
@@ -66,6 +70,8 @@ class BlockOrder {
   struct Fenced {
     KnowledgePtr in_block, on_device;
   };
+
+  bool is_ordered_across(std::uint32_t warp, const Event& before) const;
 
   std::uint32_t block_ = 0;
   std::array<Clocks, kMostWarps> known_{};  ///< what each warp knows of its block

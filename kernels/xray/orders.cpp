@@ -11,6 +11,9 @@
 namespace switchyard::kernels::xray {
 namespace {
 
+/// A launch that is too long for all schedules runs in the reverse order and in a random one.
+constexpr std::size_t kLeastOrders = 2;
+
 /// The bytes of all allocations at one moment. Errors: Error for more than kMostBytes.
 class Snapshot {
  public:
@@ -41,8 +44,8 @@ class Snapshot {
     for (allocation = 0; allocation < parts_.size(); ++allocation) {
       const std::vector<std::byte>& then = parts_[allocation];
       const std::byte* const now = bytes_of(memory.allocations()[allocation]);
+      if (then.empty() || std::memcmp(then.data(), now, then.size()) == 0) continue;
       const auto found = std::mismatch(then.begin(), then.end(), now);
-      if (found.first == then.end()) continue;
       byte = static_cast<std::size_t>(found.first - then.begin());
       return true;
     }
@@ -82,8 +85,8 @@ std::string text(const Schedule& schedule) {
 
 LaunchReport launch_in_orders(Code& code, Memory& memory, std::string_view kernel,
                               const LaunchShape& shape, const std::vector<std::byte>& parameters,
-                              const LaunchOptions& options,
-                              const std::vector<Schedule>& schedules) {
+                              const LaunchOptions& options, const std::vector<Schedule>& schedules,
+                              std::uint64_t most_instructions) {
   // Snapshots touch all of memory, also what no kernel ever does.
   if (schedules.empty()) return code.launch(kernel, shape, parameters, options);
   const Snapshot before(memory);
@@ -94,7 +97,10 @@ LaunchReport launch_in_orders(Code& code, Memory& memory, std::string_view kerne
   plain.instruction_limit = options.instruction_limit;
   plain.limits = options.limits;
   plain.blocks = options.blocks;
-  for (const Schedule& schedule : schedules) {
+  const std::uint64_t each = std::max<std::uint64_t>(report.total.access.warps, 1);
+  const std::size_t affordable = std::max(kLeastOrders, most_instructions / each);
+  for (std::size_t i = 0; i < std::min(schedules.size(), affordable); ++i) {
+    const Schedule& schedule = schedules[i];
     before.restore(memory);
     plain.schedule = schedule;
     code.launch(kernel, shape, parameters, plain);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,8 @@ struct Event {
 struct Cell {
   Event write;
   Event reads[2];  ///< the last one, and the last one of another warp than that
+
+  bool is_untouched() const { return !write.is_there() && !reads[0].is_there(); }
 };
 
 /// Cells for a range of memory. A word has one cell until something narrower touches it, which
@@ -62,6 +65,22 @@ class Shadow {
       ++at;
     }
   }
+  /// The cell of an aligned word; null if its bytes have cells of their own.
+  Cell* whole_word(std::uint64_t address) {
+    return split_[address / 4] == 0 ? &words_[address / 4] : nullptr;
+  }
+  /// Calls body(cell, i) for the i-th word of a range of words if each has one cell. Returns
+  /// whether that is so.
+  template <class Body>
+  bool for_whole_words(std::uint64_t address, std::uint32_t bytes, const Body& body) {
+    const std::uint64_t first = address / 4;
+    const std::uint32_t count = bytes / 4;
+    std::uint32_t any_split = address % 4 == 0 && bytes % 4 == 0 ? 0 : 1;
+    for (std::uint32_t i = 0; i < count; ++i) any_split |= split_[first + i];
+    if (any_split != 0) return false;
+    for (std::uint32_t i = 0; i < count; ++i) body(words_[first + i], i);
+    return true;
+  }
 
  private:
   std::vector<Cell> words_;
@@ -78,6 +97,15 @@ class SparseShadow {
     page(address / kPageBytes).for_cells(address % kPageBytes, bytes, [&](Cell& cell, auto at) {
       body(cell, address / kPageBytes * kPageBytes + at);
     });
+  }
+  Cell* whole_word(std::uint64_t address) {
+    return page(address / kPageBytes).whole_word(address % kPageBytes);
+  }
+  /// As Shadow's; also false where the range lies in two pages.
+  template <class Body>
+  bool for_whole_words(std::uint64_t address, std::uint32_t bytes, const Body& body) {
+    const std::uint64_t at = address % kPageBytes;
+    return at + bytes <= kPageBytes && page(address / kPageBytes).for_whole_words(at, bytes, body);
   }
 
  private:
@@ -109,24 +137,40 @@ class WrittenMap {
     return (words_[at / 64] >> at % 64 & mask(count)) != 0;
   }
   bool is_written(std::uint64_t at) const { return any(at, 1); }
+  /// Whether all bytes of an aligned access of at most 32 bytes were written.
+  bool all_of_access(std::uint64_t at, std::uint32_t count) const {
+    return (~words_[at / 64] >> at % 64 & mask(count)) == 0;
+  }
+  /// Whether all bytes of a range within the map were written.
+  bool all(std::uint64_t at, std::uint64_t count) const {
+    bool written = true;
+    for_range(at, count, [&](std::uint64_t word, std::uint64_t bits) {
+      written = written && (words_[word] & bits) == bits;
+    });
+    return written;
+  }
   void set(std::uint64_t at, std::uint32_t count, bool written) {
     const std::uint64_t bits = mask(count) << at % 64;
     words_[at / 64] = written ? words_[at / 64] | bits : words_[at / 64] & ~bits;
   }
   /// For a range of any size and place, within the map.
   void set_range(std::uint64_t at, std::uint64_t count, bool written) {
-    for (const std::uint64_t end = at + count; at < end;) {
-      if (at % 64 == 0 && end - at >= 64) {
-        words_[at / 64] = written ? ~std::uint64_t{0} : 0;
-        at += 64;
-      } else {
-        set(at++, 1, written);
-      }
-    }
+    for_range(at, count, [&](std::uint64_t word, std::uint64_t bits) {
+      words_[word] = written ? words_[word] | bits : words_[word] & ~bits;
+    });
   }
 
  private:
   static std::uint64_t mask(std::uint32_t count) { return (std::uint64_t{1} << count) - 1; }
+  /// Calls body(word, bits) for the words that hold the bits of a range.
+  template <class Body>
+  static void for_range(std::uint64_t at, std::uint64_t count, const Body& body) {
+    for (const std::uint64_t end = at + count; at < end;) {
+      const std::uint64_t taken = std::min<std::uint64_t>(64 - at % 64, end - at);
+      body(at / 64, (~std::uint64_t{0} >> (64 - taken)) << at % 64);
+      at += taken;
+    }
+  }
 
   std::size_t bytes_;
   std::vector<std::uint64_t> words_;

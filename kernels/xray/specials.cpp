@@ -24,6 +24,7 @@ struct Place {
 struct Named {
   std::string_view name;
   U32 (*value)(const Place&);
+  bool is_of_block = false;  ///< the same for all threads of a block, and another one for the next
 };
 
 U32 below(U32 lane) { return (1U << lane) - 1; }
@@ -36,16 +37,16 @@ constexpr Named kSpecials[] = {
     {"%ntid.x", [](const Place& p) { return p.launch.shape.block.x; }},
     {"%ntid.y", [](const Place& p) { return p.launch.shape.block.y; }},
     {"%ntid.z", [](const Place& p) { return p.launch.shape.block.z; }},
-    {"%ctaid.x", [](const Place& p) { return p.block.x; }},
-    {"%ctaid.y", [](const Place& p) { return p.block.y; }},
-    {"%ctaid.z", [](const Place& p) { return p.block.z; }},
+    {"%ctaid.x", [](const Place& p) { return p.block.x; }, true},
+    {"%ctaid.y", [](const Place& p) { return p.block.y; }, true},
+    {"%ctaid.z", [](const Place& p) { return p.block.z; }, true},
     {"%nctaid.x", [](const Place& p) { return p.launch.shape.grid.x; }},
     {"%nctaid.y", [](const Place& p) { return p.launch.shape.grid.y; }},
     {"%nctaid.z", [](const Place& p) { return p.launch.shape.grid.z; }},
     {"%laneid", [](const Place& p) { return p.lane; }},
     {"%warpid", [](const Place& p) { return p.warp; }},
     {"%nwarpid", [](const Place&) { return U32{64}; }},
-    {"%smid", [](const Place& p) { return p.block_number(); }},
+    {"%smid", [](const Place& p) { return p.block_number(); }, true},
     {"%nsmid", [](const Place& p) { return static_cast<U32>(p.launch.shape.grid.count()); }},
     {"%gridid", [](const Place&) { return U32{1}; }},
     {"%lanemask_eq", [](const Place& p) { return 1U << p.lane; }},
@@ -79,13 +80,19 @@ const Named* find(std::string_view name) {
 
 bool is_special(std::string_view name) { return find(name) != nullptr; }
 
+bool is_of_block(const Special& special) { return find(special.name)->is_of_block; }
+
 void write_special(const Warp& warp, const Special& special) {
   const Launch& launch = *warp.block->launch;
   const Named* const named = find(special.name);
-  U32* to = warp.lanes<U32>(special.slot);
+  U32* const to = warp.lanes<U32>(special.slot);
   for (U32 lane = 0; lane < kLanes; ++lane) {
     const Dim3 at = index_in(launch.shape.block, warp.index * kLanes + lane);
     to[lane] = named->value({launch, warp.block->index, at, lane, warp.index});
+    if (named->is_of_block) {
+      std::fill_n(to, kLanes, to[0]);
+      return;
+    }
   }
 }
 

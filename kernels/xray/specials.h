@@ -8,7 +8,9 @@ namespace switchyard::kernels::xray {
 
 /// Whether %NAME is a register that the machine supplies.
 bool is_special(std::string_view name);
-/// Writes the values of such a register for the lanes of a warp, once when its block starts.
+/// Whether its value is another one in each block, and the same for all threads of one.
+bool is_of_block(const Special& special);
+/// Writes the values of such a register for the lanes of a warp.
 void write_special(const Warp& warp, const Special& special);
 
 }  // namespace switchyard::kernels::xray

@@ -121,19 +121,44 @@ WrittenMap* Undefined::written(Space space, std::uint64_t address, std::uint32_t
   return recent_->written.get();
 }
 
+/// Does what is to be done where all bytes that the lanes reach were written, or are by now, and
+/// returns whether that is so.
+bool Undefined::access_whole(const Instruction& in, Space space, Use use, std::uint32_t bytes,
+                             std::uint32_t lanes, const Access& access) {
+  if (in.kind == Kind::kAsyncCopy) return false;
+  if (access.pattern == Pattern::kAny) {
+    if (space != Space::kShared) return false;
+    bool all = true;
+    for_lanes(lanes, [&](std::uint32_t lane) {
+      if (use == Use::kStore) shared_.set(access.address[lane], bytes, true);
+      all = all && shared_.all_of_access(access.address[lane], bytes);
+    });
+    return all;
+  }
+  const std::uint32_t all = access.pattern == Pattern::kRow ? kLanes * bytes : bytes;
+  std::uint64_t at = 0;
+  WrittenMap* const map = written(space, access.address[0], all, at);
+  if (map == nullptr) return recent_ != nullptr;
+  if (use == Use::kLoad) return map->all(at, all);
+  map->set_range(at, all, true);
+  return true;
+}
+
 void Undefined::access(const Warp& warp, const Instruction& in, Space space, Use use,
                        std::uint32_t bytes, std::uint32_t lanes, Access& access) {
   if (space != Space::kShared && !launch_.memory.has_undefined()) return;
   const bool is_atomic = use == Use::kAtomic;
   const std::uint32_t size = is_atomic ? bytes : in.bytes;
   const bool is_plain_store = use == Use::kStore && in.data_flow == DataFlow::kAccess;
+  const bool passes_taints = is_plain_store && !warp.taints.empty();
+  if (!passes_taints && !is_atomic && access_whole(in, space, use, bytes, lanes, access)) return;
   for_lanes(lanes, [&](std::uint32_t lane) {
     std::uint64_t at = 0;
     WrittenMap* const map = written(space, access.address[lane], bytes, at);
     if (map == nullptr) return;
     if (use == Use::kStore) {
       if (in.kind != Kind::kAsyncCopy) map->set(at, bytes, true);
-      if (!is_plain_store || warp.taints.empty()) return;
+      if (!passes_taints) return;
       for (std::uint32_t i = 0; i < in.count; ++i) {
         const Slot slot = launch_.program.slots[in.extra + i];
         if ((lanes_of(warp, slot) >> lane & 1) != 0) map->set(at + i * size, size, false);

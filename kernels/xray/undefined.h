@@ -39,6 +39,8 @@ class Undefined {
   static void set(Warp& warp, Slot slot, std::uint32_t lanes, Taint as);
 
  private:
+  bool access_whole(const Instruction& in, Space space, Use use, std::uint32_t bytes,
+                    std::uint32_t lanes, const Access& access);
   WrittenMap* written(Space space, std::uint64_t address, std::uint32_t bytes, std::uint64_t& at);
 
   const Launch& launch_;

@@ -112,7 +112,7 @@ cudaError_t Machine::launch(const CompiledKernel& kernel, dim3 grid, dim3 block,
   if (is_recorded) recording_.launches.emplace_back();
   enqueue([this, &code, name = kernel.name, shape, parameters, is_recorded, number] {
     LaunchReport report = launch_in_orders(code, memory_, name, shape, parameters, options,
-                                           hostile_schedules(orders));
+                                           hostile_schedules(orders), order_instructions);
     // What is recorded tells what was found; otherwise nobody would hear of it.
     if (!is_recorded && !report.findings.empty()) throw Fault(report.findings.front());
     if (is_recorded) recording_.launches[number] = std::move(report);

@@ -24,6 +24,7 @@ class Machine : public HostRuntime {
 
   LaunchOptions options;
   int orders = 0;  ///< hostile ones in which each launch is run besides (launch_in_orders)
+  std::uint64_t order_instructions = ~std::uint64_t{0};  ///< at most for those of one launch
 
   /// Calls `program` and records, as the pass of that name, the launches and the traffic that it
   /// causes. Its waits are its own: this waits before it begins and after it has ended, uncounted.

@@ -53,6 +53,28 @@ TEST(Bound, IsTheLargestPartAndTheLaunches) {
   EXPECT_DOUBLE_EQ(document["ladder"][0]["bound"]["seconds"], 1e-5 + 1e-6);
 }
 
+TEST(Bound, TakesTheBytesThatACacheOfTheGpusSizeMisses) {
+  json document = test::document_of({test::run_of("a", {{"warp_instructions", 4}})});
+  json& run = document["ladder"][0];
+  run["compulsory"]["bytes"] = 10'000'000;
+  const auto bytes_of = [&](int read_by_half, int read_by_whole) {
+    run["launches"][0]["cache"]["curve"] = {
+        {{"cache_bytes", 500'000}, {"read_bytes", read_by_half}, {"written_bytes", 0}},
+        {{"cache_bytes", 1'000'000}, {"read_bytes", read_by_whole}, {"written_bytes", 1'000'000}}};
+    add_bounds(document, round_gpu());
+    return run["bound"]["memory_bytes"].get<double>();
+  };
+  EXPECT_DOUBLE_EQ(bytes_of(90'000'000, 29'000'000), 3e7);
+  EXPECT_EQ(run["bound"]["memory_bytes_of"], "cache");
+  EXPECT_DOUBLE_EQ(run["bound"]["parts"]["memory"], 3e-5);
+  EXPECT_DOUBLE_EQ(run["bound"]["seconds"], 3e-5 + 1e-6);
+  EXPECT_DOUBLE_EQ(bytes_of(90'000'000, 5'000'000), 1e7);  // less than has to cross once
+  EXPECT_EQ(run["bound"]["memory_bytes_of"], "compulsory");
+  // What the first of two launches leaves in the cache, the second need not fetch.
+  run["launches"].push_back(run["launches"][0]);
+  EXPECT_DOUBLE_EQ(bytes_of(90'000'000, 29'000'000), 1e7);
+}
+
 TEST(Bound, TensorCoresThatLackTheTypeGiveNone) {
   json document = test::document_of({test::run_of("a", {})});
   json& run = document["ladder"][0];

@@ -1,5 +1,9 @@
 """What elsewhere.py makes of arguments and counts; needs numpy, and no Triton."""
 
+import argparse
+import contextlib
+import io
+import json
 import os
 import sys
 import tempfile
@@ -47,6 +51,39 @@ class Bytes(unittest.TestCase):
         self.assertEqual(elsewhere_cases.Case('', '', None, (1,), [[x, y, 8]], {'0.2': y}).compulsory_bytes(), 48)
         both = elsewhere_cases.Case('', '', None, (1,), [x], {'0': x}, updates=('0',))
         self.assertEqual(both.compulsory_bytes(), 64)
+
+
+class Rungs(unittest.TestCase):
+    def run_rung(self, script):
+        """The row of a rung, from a program that is this shell script."""
+        rung = elsewhere_cases.Rung('matmul', 'matmul', 'fast_tf32', 'float32', {'m': 2, 'n': 3})
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, 'program')
+            with open(program, 'w') as file:
+                file.write('#!/bin/sh\n' + script)
+            os.chmod(program, 0o700)
+            return elsewhere.run_rung(rung, argparse.Namespace(program=program))
+
+    def test_take_sizes_and_type(self):
+        rung = elsewhere_cases.Rung('moe', 'moe_forward', 'fused', 'bfloat16', {'tokens': 64, 'k': 2})
+        self.assertEqual(rung.origin, 'Switchyard, fused, bfloat16')
+        self.assertEqual(rung.command('p'), ['p', 'xray', 'moe_forward:fused', 'tokens=64', 'k=2', '--dtype', 'bfloat16',
+                                             '--check', '--json'])
+
+    def test_row_is_of_the_programs_counts_and_compulsory_bytes(self):
+        total = {'warp_instructions': 1000, 'global': {'sectors': 30, 'ideal_sectors': 20},
+                 'shared': {'turns': 0, 'ideal_turns': 0}, 'barriers': 4, 'flops': 5, 'tensor_flops': 0}
+        document = {'ladder': [{'status': 'ran', 'total': total, 'compulsory': {'bytes': 320.0}}]}
+        row = self.run_rung(f"echo '{json.dumps(document)}'")
+        self.assertEqual(row, ['matmul', 'Switchyard, fast_tf32', '1,000', '30', '1.50x', '960', '3.00x', '0', '-',
+                               '4', '5', '-'])
+
+    def test_failure_is_one_and_a_program_without_kernels_is_none(self):
+        with self.assertRaisesRegex(RuntimeError, 'a race'):
+            self.run_rung('echo a race >&2; exit 1')
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            self.assertIsNone(self.run_rung('echo "xray: ... and holds no compiled kernels" >&2; exit 2'))
+        self.assertIn('built without nvcc', told.getvalue())
 
 
 class References(unittest.TestCase):

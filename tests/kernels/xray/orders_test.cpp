@@ -18,7 +18,8 @@ struct Outcome {
 };
 
 /// Runs a body with 2 blocks of 64 threads in the usual order and in five more.
-Outcome run_in_orders(const std::string& body, bool is_checked) {
+Outcome run_in_orders(const std::string& body, bool is_checked,
+                      std::uint64_t most_instructions = 1000000) {
   Memory memory;
   Code code(Module::parse(kernel_text(body), "k.ptx"), memory);
   const std::byte* word = memory.allocate(4, "word");
@@ -28,7 +29,7 @@ Outcome run_in_orders(const std::string& body, bool is_checked) {
   options.check = is_checked;
   Outcome done;
   done.report = launch_in_orders(code, memory, "k", {.grid = {2}, .block = {64}}, parameters,
-                                 options, hostile_schedules(5));
+                                 options, hostile_schedules(5), most_instructions);
   std::memcpy(&done.value, word, sizeof done.value);
   return done;
 }
@@ -43,6 +44,17 @@ TEST(XrayOrders, FindAResultOfWhoeverWritesLast) {
             "k: byte 0 of word depends on the order of threads: reverse gives another than "
             "together");
   EXPECT_EQ(first.array, "word");
+}
+
+TEST(XrayOrders, ALongLaunchRunsInTwoOfThem) {
+  const std::string body = "st.global.u32 [%rd1], %r1;";
+  const std::size_t all = run_in_orders(body, false).report.findings.size();
+  // 4 warps take 4 instructions each: enough for five orders, and not even for one.
+  EXPECT_EQ(run_in_orders(body, false, 5 * 16).report.findings.size(), all);
+  const Outcome some = run_in_orders(body, false, 15);
+  EXPECT_LE(some.report.findings.size(), 2U);
+  EXPECT_GT(all, some.report.findings.size());
+  EXPECT_NE(text(some.report.findings.at(0)).find("reverse"), std::string::npos);
 }
 
 TEST(XrayOrders, ASumOfIntegersKeepsItsBits) {

@@ -14,6 +14,7 @@ const bool kInUse = [] {
   machine.options.check = true;
   const char* const orders = std::getenv("SWITCHYARD_XRAY_ORDERS");
   if (orders != nullptr) machine.orders = std::atoi(orders);
+  machine.order_instructions = 1'000'000;  // long launches take two orders instead of all
   machine.multiprocessors = 7;  // few, so that small problems fill it and the large tiles are taken
   return true;
 }();
