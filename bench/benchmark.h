@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "analysis/timing.h"
@@ -16,6 +17,8 @@ struct BenchOptions {
   std::int64_t batch = 128;
   std::int64_t images = 128;      ///< of curvature_*: cut into batches
   std::size_t block_vectors = 8;  ///< of curvature_products()
+  std::optional<std::size_t> graph_memory_bytes =
+      {};  ///< its graphs'; unset: what the system leaves
   Device device = Device::kCpu;
   TimingOptions timing;
 };

@@ -31,9 +31,10 @@ nlohmann::json curvature_products(const BenchOptions& options) {
   const Problem problem(options, DType::kFloat32);
   reset_peak_resident_bytes();
   nlohmann::json result = nlohmann::json::array();
-  for (const ProductCost& cost :
-       product_costs(*problem.model, problem.batches(options.images),
-                     {.timing = options.timing, .block = options.block_vectors})) {
+  for (const ProductCost& cost : product_costs(*problem.model, problem.batches(options.images),
+                                               {.timing = options.timing,
+                                               .block = options.block_vectors,
+                                               .graph_memory_bytes = options.graph_memory_bytes})) {
     result.push_back(described(cost, options.images));
   }
   result.back()["peak_resident_bytes"] = peak_resident_bytes();

@@ -61,6 +61,10 @@ int run(int argc, char** argv) {
                  "vectors of the blocks that curvature times; 0: none")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  std::size_t graph_megabytes = 0;
+  app.add_option("--graph-memory", graph_megabytes,
+                 "megabytes of the graphs that curvature keeps (half of what the system leaves)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--backbone", options.model.backbone.name, "resnet18 or small")
       ->capture_default_str();
   std::string model;
@@ -78,6 +82,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   options.timing.max_repeats = std::max(options.timing.max_repeats, options.timing.min_repeats);
+  if (graph_megabytes > 0) options.graph_memory_bytes = graph_megabytes * 1'000'000;
   set_thread_count(threads);
   std::vector<Run> runs;
   for (const std::string& name : names) runs.push_back({name, batch > 0 ? batch : 128});

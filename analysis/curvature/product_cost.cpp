@@ -59,8 +59,7 @@ class Measurement {
 
   std::vector<ProductCost> head_of_hessian() const {
     const std::string head = "head";
-    const ParameterBlock block =
-        ParameterBlock(model_.parameters()).matching(std::span(&head, 1));
+    const ParameterBlock block = ParameterBlock(model_.parameters()).matching(std::span(&head, 1));
     const auto kept = kept_graphs();
     std::vector<Way> ways = {
         way("hessian_head_block_kept",
@@ -77,9 +76,8 @@ class Measurement {
 
  private:
   std::shared_ptr<GraphMemory> kept_graphs() const {
-    return options_.graph_memory_bytes
-               ? std::make_shared<GraphMemory>(*options_.graph_memory_bytes)
-               : graph_memory_of_system(model_.device());
+    return options_.graph_memory_bytes ? std::make_shared<GraphMemory>(*options_.graph_memory_bytes)
+                                       : graph_memory_of_system(model_.device());
   }
 
   static Way way(std::string name, const Operator& a, const std::shared_ptr<GraphMemory>& memory,

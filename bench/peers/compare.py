@@ -30,6 +30,7 @@ GROUPS = {
 }
 # Relative errors of float32 between two programs that are both right: rounding switches some units of a ReLU, and each
 # switch changes derivatives by all of its share.
+LAYOUTS = {'contiguous', 'channels_last'}  # of PyTorch, the last word of a mode
 FAR = 2  # times the best mode's seconds, beyond which a mode is not called again
 TOLERANCE = {'train_step': 2e-2, 'gradient': 2e-2, 'hvp_from_scratch': 5e-2, 'hvp_kept_graph': 5e-2, 'inference': 1e-4}
 
@@ -80,10 +81,15 @@ class Comparison:
     def leaves_out(self, mode, fastest):
         """Compiled modes take a minute each and choose the convolutions' layouts themselves: they are tried on the
         layout of the fastest mode before them."""
+        if self.leaves_out_layout(mode):
+            return True
         if 'compile' not in mode:
             return False
         return self.options.no_compile or (fastest is not None and not self.options.every_layout
                                       and mode.split()[-1] != fastest.split()[-1])
+
+    def leaves_out_layout(self, mode):
+        return self.options.layout is not None and mode.split()[-1] in LAYOUTS - {self.options.layout}
 
     @staticmethod
     def try_out(worker, repeats, best):
@@ -197,6 +203,7 @@ def parse_arguments():
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu', help='cuda: with --only moe')
     parser.add_argument('--experts', type=int, action='append', help='of the MoE layer (8 and 64)')
     parser.add_argument('--distribution', action='append', help='of its tokens (balanced and zipf)')
+    parser.add_argument('--layout', choices=sorted(LAYOUTS), help="PyTorch's images in this memory layout alone")
     parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
     parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
     parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')

@@ -274,8 +274,7 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                 std::move(y), with_residual({x, scale, shift}, tail), saved,
                 [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
                   const Tensor g = relu ? relu_grad(v.cotangent(), v.output()) : v.cotangent();
-                  const bool together =
-                      grad_enabled() && v.needs(0) && v.needs(1) && v.needs(2);
+                  const bool together = grad_enabled() && v.needs(0) && v.needs(1) && v.needs(2);
                   std::vector<Tensor> gradients(3);
                   if (together) {
                     gradients = channel_affine_backward(g, v.input(0), v.input(1));

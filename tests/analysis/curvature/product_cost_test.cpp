@@ -25,11 +25,11 @@ std::map<std::string, ProductCost> costs_of(SmallProblem& problem, const CostOpt
 }
 
 TEST(ProductCost, TimesEveryWayToMultiply) {
-  SmallProblem problem("sparse_moe", 5);
+  SmallProblem problem("sparse_moe", 5, DType::kFloat32);
   const auto costs = costs_of(problem, {.timing = kOnce, .block = 2});
-  for (const std::string name : {"hessian_kept", "hessian_rebuilt", "hessian_kept_block",
-                                 "hessian_rebuilt_block", "hessian_head_block_kept",
-                                 "gauss_newton_kept", "empirical_fisher_kept"}) {
+  for (const std::string name :
+       {"hessian_kept", "hessian_rebuilt", "hessian_kept_block", "hessian_rebuilt_block",
+        "hessian_head_block_kept", "gauss_newton_kept", "empirical_fisher_kept"}) {
     ASSERT_TRUE(costs.contains(name)) << name;
     EXPECT_GT(costs.at(name).gradients_per_vector(), 0.0) << name;
   }
@@ -45,7 +45,7 @@ TEST(ProductCost, TimesEveryWayToMultiply) {
 }
 
 TEST(ProductCost, SaysWhereGraphsFoundNoRoom) {
-  SmallProblem problem("dense", 3);
+  SmallProblem problem("dense", 3, DType::kFloat32);
   const auto costs =
       costs_of(problem, {.timing = kOnce, .block = 0, .graph_memory_bytes = std::size_t{1}});
   EXPECT_FALSE(costs.at("hessian_kept").all_kept);
@@ -54,16 +54,17 @@ TEST(ProductCost, SaysWhereGraphsFoundNoRoom) {
 }
 
 TEST(ProductCost, GradientsPerVectorAreOfMedians) {
-  const ProductCost cost{.vectors = 4,
-                         .gradient = {{1.0, 2.0, 30.0}},
-                         .product = {{16.0, 8.0, 400.0}}};
+  ProductCost cost;
+  cost.vectors = 4;
+  cost.gradient = {{1.0, 2.0, 30.0}};
+  cost.product = {{16.0, 8.0, 400.0}};
   EXPECT_DOUBLE_EQ(cost.gradients_per_vector(), 2.0);
 }
 
 /// Every temporary tensor of a product is gone when it is over, whether its graph stays or not, so
 /// that 500 products need what one needs.
 TEST(ProductCost, MemoryIsFlatOver500Products) {
-  SmallProblem problem("sparse_moe", 2);
+  SmallProblem problem("sparse_moe", 2, DType::kFloat32);
   const std::string head = "head";
   const ParameterBlock block =
       ParameterBlock(problem.model->parameters()).matching(std::span(&head, 1));
