@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import os
+import sys
 import time
 import warnings
 
@@ -242,7 +243,7 @@ class PyHessian:
                           hessian_vector_product(self.hessian.gradsH, self.hessian.params, parts)])
 
     def attempt(self, tolerance):
-        import pyhessian.hessian as module
+        module = sys.modules['pyhessian.hessian']  # `pyhessian.hessian` itself is the class of that name
         calls, original = 0, module.hessian_vector_product
 
         def counted(*arguments):
