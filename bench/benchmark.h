@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "analysis/timing.h"
@@ -14,6 +15,10 @@ namespace switchyard::bench {
 struct BenchOptions {
   ModelConfig model;
   std::int64_t batch = 128;
+  std::int64_t images = 128;      ///< of curvature_*: cut into batches
+  std::size_t block_vectors = 8;  ///< of curvature_products()
+  std::optional<std::size_t> graph_memory_bytes =
+      {};  ///< its graphs'; unset: what the system leaves
   Device device = Device::kCpu;
   TimingOptions timing;
 };
@@ -27,9 +32,10 @@ nlohmann::json train_step(const BenchOptions& options);
 nlohmann::json inference(const BenchOptions& options);
 /// Loss and gradient, Hessian-vector product from scratch and on a kept graph, evaluation mode.
 nlohmann::json hessian_product(const BenchOptions& options, DType dtype);
-/// Products of the Hessian and of Gauss-Newton with kept and rebuilt graphs, of a block of eight
-/// vectors, and of the head alone, in gradients per vector.
+/// product_costs() over all images: seconds, and gradients of all images per vector.
 nlohmann::json curvature_products(const BenchOptions& options);
+/// memory_over_products() of the Hessian after 1, 10, 100 and 500 products, kept and rebuilt.
+nlohmann::json curvature_memory(const BenchOptions& options);
 /// The convolutions of ResNet-18 alone, called directly in oneDNN on the CPU: a lower bound for the
 /// others.
 nlohmann::json convolutions(const BenchOptions& options);

@@ -27,6 +27,7 @@ const std::map<std::string, Benchmark>& benchmarks() {
       {"hvp_float64",
        [](const BenchOptions& options) { return hessian_product(options, DType::kFloat64); }},
       {"curvature", curvature_products},
+      {"curvature_memory", curvature_memory},
       {"convolutions", convolutions}};
   return all;
 }
@@ -53,6 +54,17 @@ int run(int argc, char** argv) {
   app.add_option("benchmark", names, "what to time; all in the study's sizes if none is named")
       ->check(CLI::IsMember(known));
   app.add_option("--batch", batch, "images per batch")->check(CLI::PositiveNumber);
+  std::int64_t images = 0;
+  app.add_option("--images", images, "images of curvature and curvature_memory (one batch)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--block", options.block_vectors,
+                 "vectors of the blocks that curvature times; 0: none")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  std::size_t graph_megabytes = 0;
+  app.add_option("--graph-memory", graph_megabytes,
+                 "megabytes of the graphs that curvature keeps (half of what the system leaves)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--backbone", options.model.backbone.name, "resnet18 or small")
       ->capture_default_str();
   std::string model;
@@ -70,6 +82,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   options.timing.max_repeats = std::max(options.timing.max_repeats, options.timing.min_repeats);
+  if (graph_megabytes > 0) options.graph_memory_bytes = graph_megabytes * 1'000'000;
   set_thread_count(threads);
   std::vector<Run> runs;
   for (const std::string& name : names) runs.push_back({name, batch > 0 ? batch : 128});
@@ -85,6 +98,7 @@ int run(int argc, char** argv) {
       continue;
     }
     options.batch = batch > 0 ? batch : r.batch;
+    options.images = images > 0 ? images : options.batch;
     for (const nlohmann::json& entry : benchmarks().at(r.name)(options)) {
       results["benchmarks"].push_back(entry);
     }

@@ -1,5 +1,6 @@
 #include "bench/problem.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/vectors.h"
@@ -8,20 +9,40 @@
 #include "engine/ops/softmax.h"
 
 namespace switchyard::bench {
+namespace {
+
+/// `count` images of normal numbers; image i has label i modulo the classes.
+Batch random_batch(const ModelConfig& config, std::int64_t count, DType dtype, Device device,
+                   Generator& random) {
+  constexpr std::int64_t kSide = 32;
+  const Shape shape{count, kSide, kSide, config.backbone.in_channels};
+  Batch batch{random_normal(shape, dtype, random.next(shape.numel())),
+              Tensor::empty({count}, DType::kInt64)};
+  for (std::int64_t i = 0; i < count; ++i) {
+    batch.labels.data<std::int64_t>()[i] = i % config.head.classes;
+  }
+  return to_device(batch, device);
+}
+
+}  // namespace
 
 Problem::Problem(const BenchOptions& options, DType dtype) {
-  constexpr std::int64_t kSide = 32;
-  const ModelConfig& config = options.model;
+  config = options.model;
   Generator random(1);
   model = make_classifier(config, random.fork(1), dtype, options.device);
   parameters = nn::tensors_of(model->parameters());
-  const Shape shape{options.batch, kSide, kSide, config.backbone.in_channels};
-  batch.images = random_normal(shape, dtype, random.next(shape.numel()));
-  batch.labels = Tensor::empty({options.batch}, DType::kInt64);
-  for (std::int64_t i = 0; i < options.batch; ++i) {
-    batch.labels.data<std::int64_t>()[i] = i % config.head.classes;
+  batch = random_batch(config, options.batch, dtype, options.device, random);
+}
+
+std::vector<Batch> Problem::batches(std::int64_t images) const {
+  const std::int64_t size = batch.images.size(0);
+  Generator random(2);
+  std::vector<Batch> result;
+  for (std::int64_t begin = 0; begin < images; begin += size) {
+    result.push_back(random_batch(config, std::min(size, images - begin), batch.images.dtype(),
+                                  batch.images.device(), random));
   }
-  batch = to_device(batch, options.device);
+  return result;
 }
 
 std::function<void()> Problem::to_its_end(std::function<void()> work) const {

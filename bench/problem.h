@@ -12,6 +12,7 @@ namespace switchyard::bench {
 
 /// A model and random images to run it on. Its numbers are the same every time.
 struct Problem {
+  ModelConfig config;
   std::unique_ptr<Classifier> model;
   std::vector<Tensor> parameters;
   Batch batch;
@@ -19,6 +20,8 @@ struct Problem {
   Problem(const BenchOptions& options, DType dtype);
   /// Calls `work` and waits until the device has done it: what a timing has to time.
   std::function<void()> to_its_end(std::function<void()> work) const;
+  /// `images` random images in batches of that size, the last one maybe shorter.
+  std::vector<Batch> batches(std::int64_t images) const;
   /// Mean cross-entropy of the batch in evaluation mode.
   Tensor loss() const;
 };

@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 
+import curvature_compare
 import moe_compare
 from peer_process import Peer, Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+MODEL = '{"backbone": {"name": "resnet18"}, "head": {"name": "dense", "dropout": 0.0}}'
 # Groups of work that one call of switchyard_bench times together: (its name, kinds of work, calls a turn).
 GROUPS = {
     'train_step': ('train_step', ['train_step'], 3),
@@ -28,6 +30,7 @@ GROUPS = {
 }
 # Relative errors of float32 between two programs that are both right: rounding switches some units of a ReLU, and each
 # switch changes derivatives by all of its share.
+LAYOUTS = {'contiguous', 'channels_last'}  # of PyTorch, the last word of a mode
 FAR = 2  # times the best mode's seconds, beyond which a mode is not called again
 TOLERANCE = {'train_step': 2e-2, 'gradient': 2e-2, 'hvp_from_scratch': 5e-2, 'hvp_kept_graph': 5e-2, 'inference': 1e-4}
 
@@ -44,20 +47,22 @@ class Comparison:
                                         Peer('JAX', 'jax_worker.py', self.environment)) if peer.modes]
         self.rows = []
         self.moe_rows = []
+        self.curvature_rows = []
 
     def note(self, text):
         print(f'[{time.monotonic() - self.start:5.0f} s] {text}', flush=True)
 
-    def make_problem(self, batch, directory, modes):
+    def make_problem(self, batch, directory, modes, model=None, steps=0):
         """Weights, images and what the program makes of them in evaluation or training mode."""
-        self.run([sys.executable, os.path.join(HERE, 'make_problem.py'), '--model', self.options.model,
-                  '--batch', str(batch), '--out', directory])
+        model = json.dumps(model or self.model)
+        self.run([sys.executable, os.path.join(HERE, 'make_problem.py'), '--model', model,
+                  '--batch', str(batch), '--out', directory, '--steps', str(steps)])
 
         def path(name):
             return os.path.join(directory, f'{name}.safetensors')
 
         for mode in modes:
-            self.run([os.path.join(self.options.programs, 'switchyard'), 'probe', '--model', self.options.model,
+            self.run([os.path.join(self.options.programs, 'switchyard'), 'probe', '--model', model,
                       '--weights', path('weights'), '--batch', path('batch'), '--out', path(mode), '--mode', mode,
                       '--loss', 'objective' if mode == 'train' else 'cross_entropy'])
 
@@ -67,19 +72,24 @@ class Comparison:
             sys.exit(f'compare.py: {os.path.basename(command[0])} failed with exit code {done.returncode}')
         return done.stdout
 
-    def ours(self, name, batch, repeats):
+    def ours(self, name, batch, repeats, model=None):
         out = self.run([os.path.join(self.options.programs, 'switchyard_bench'), name, '--batch', str(batch),
                         '--repeats', str(repeats), '--seconds', '0', '--threads', str(self.options.threads)]
-                       + ([] if name == 'convolutions' else ['--model', self.options.model]))
+                       + ([] if name == 'convolutions' else ['--model', json.dumps(model or self.model)]))
         return {entry['name']: entry for entry in json.loads(out)['benchmarks']}
 
     def leaves_out(self, mode, fastest):
         """Compiled modes take a minute each and choose the convolutions' layouts themselves: they are tried on the
         layout of the fastest mode before them."""
+        if self.leaves_out_layout(mode):
+            return True
         if 'compile' not in mode:
             return False
         return self.options.no_compile or (fastest is not None and not self.options.every_layout
                                       and mode.split()[-1] != fastest.split()[-1])
+
+    def leaves_out_layout(self, mode):
+        return self.options.layout is not None and mode.split()[-1] in LAYOUTS - {self.options.layout}
 
     @staticmethod
     def try_out(worker, repeats, best):
@@ -155,6 +165,7 @@ class Comparison:
                 'peers': {peer.name: {'version': peer.version, 'source': self.options.source if peer.name == 'PyTorch'
                                       else 'PyPI'} for peer in self.peers},
                 'rows': self.rows, 'moe': self.moe_rows, 'moe_sizes': moe_compare.sizes_of(self.options),
+                'curvature': self.curvature_rows, 'curvature_packages': curvature_compare.package_versions(),
                 'convolutions': bounds, 'minutes': (time.monotonic() - self.start) / 60}
 
 
@@ -177,26 +188,30 @@ def print_bounds(bound, rows):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--only', action='append', choices=[*GROUPS, 'moe'], help='all if none is named')
+    parser.add_argument('--only', action='append', choices=[*GROUPS, 'moe', 'curvature'], help='all if none is named')
     parser.add_argument('--programs', default='build/release', help='folder of switchyard and switchyard_bench')
-    parser.add_argument('--model', help="a configuration's model object (default: ResNet-18, dense head, no dropout)",
-                        default='{"backbone": {"name": "resnet18"}, "head": {"name": "dense", "dropout": 0.0}}')
+    parser.add_argument('--model', help="a configuration's model object (ResNet-18, dense head, no dropout; of the "
+                        'curvature the small backbone too)')
+    parser.add_argument('--images', type=int, help='of the curvature (32 of ResNet-18, 256 of the small backbone)')
     parser.add_argument('--batch', type=int, default=128)
     parser.add_argument('--turns', type=int, default=3)
     parser.add_argument('--repeats', type=int, help='timed calls a turn at most')
     parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--limit', type=int, default=600, help='seconds that a mode may take to be ready')
-    parser.add_argument('--quick', action='store_true', help='--no-compile, and a small MoE layer')
+    parser.add_argument('--quick', action='store_true', help='--no-compile, a small MoE layer, small curvature')
     parser.add_argument('--no-compile', action='store_true', help='leave out torch.compile')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu', help='cuda: with --only moe')
     parser.add_argument('--experts', type=int, action='append', help='of the MoE layer (8 and 64)')
     parser.add_argument('--distribution', action='append', help='of its tokens (balanced and zipf)')
+    parser.add_argument('--layout', choices=sorted(LAYOUTS), help="PyTorch's images in this memory layout alone")
     parser.add_argument('--every-layout', action='store_true', help='torch.compile in both memory layouts')
     parser.add_argument('--json', default='build/peers/results.json', help='where the results go')
     parser.add_argument('--cache', default='build/peers/compiled', help='where torch.compile keeps what it compiled')
     parser.add_argument('--source', default='PyPI', help='where PyTorch comes from, for the table')
     options = parser.parse_args()
     options.no_compile = options.no_compile or options.quick
+    options.model_given = options.model is not None
+    options.model = options.model or MODEL
     if options.device != 'cpu' and options.only != ['moe']:
         parser.error('--device: on a GPU the MoE layer alone is compared: --only moe')
     return options
@@ -208,9 +223,11 @@ def main():
     for peer in comparison.peers:
         comparison.note(f'{peer.name} {peer.version}')
     os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
-    asked = options.only or [*GROUPS, 'moe']
+    asked = options.only or [*GROUPS, 'moe', 'curvature']
     if 'moe' in asked:
         comparison.moe_rows = moe_compare.compare(comparison)
+    if 'curvature' in asked:
+        comparison.curvature_rows = curvature_compare.compare(comparison)
     for batch in sorted({1, options.batch}):
         groups = [group for group in GROUPS if group in asked and (batch == options.batch or group == 'inference')]
         if not groups:

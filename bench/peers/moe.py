@@ -24,7 +24,7 @@ ACTIVATIONS = {'relu': F.relu, 'gelu': F.gelu,
                'swiglu': lambda u: F.silu(u[:, :u.shape[1] // 2]) * u[:, u.shape[1] // 2:]}
 
 
-class MoeProblem:
+class MoeProblem(worker.JudgedByRelativeError):
     """Holds the file's tensors; a bias would need more modes than there are and is not taken."""
 
     device = 'cpu'

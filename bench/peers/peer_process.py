@@ -46,7 +46,7 @@ class Worker:
         """{"error": e} where the mode computes what the program computes, else {"failed": why}."""
         said = self.read()
         if not said.get('error', 0.0) <= tolerance:
-            return {'failed': f'DIFFERS from the program: relative error {said["error"]:.1e}, '
+            return {'failed': f'DIFFERS from the program: error {said["error"]:.1e}, '
                               f'at most {tolerance:g} is right'}
         return said
 

@@ -4,11 +4,12 @@
   readme_table.py                     rewrites README.md from build/peers/results.json
   readme_table.py --print             prints the tables instead
 
-Results without the MoE layer, or of the layer alone (--only moe), leave the other table as it is.
+Parts that the results lack, as after --only moe, leave their tables as they are.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 
@@ -127,11 +128,57 @@ def moe_table(results):
     return lines + ['| ' + ' | '.join([moe_label(row)] + moe_cells(row)) + ' |' for row in results['moe']]
 
 
+def value_text(value, error):
+    """With the error's first two digits, and the value to the place of the second."""
+    if error is None:
+        return f'{value:.4g}'
+    places = max(0, 1 - math.floor(math.log10(error))) if error > 0.0 else 4
+    return f'{value:.{places}f} ± {error:.{places}f}'
+
+
+def curvature_side(name, entry, product_seconds, ratio):
+    """The cells of one side of one case; `entry` is an estimate, or why there is none."""
+    product = time_text(product_seconds) if product_seconds else '-'
+    if 'failed' in entry:
+        return [name, '-', '-', '-', entry['failed'], '-', product]
+    return [name, value_text(entry['eigenvalue'], entry['eigenvalue_error']),
+            value_text(entry['trace'], entry.get('trace_error')), str(entry['products']), time_text(entry['seconds']),
+            ratio, product]
+
+
+def curvature_lines(row):
+    """The rows of one model: ours, then every way of PyTorch's with the ratio of its seconds to ours."""
+    ours, seconds = row['ours'], {entry['mode']: entry.get('seconds') for entry in row['product']['tried']}
+    cells = [curvature_side('Switchyard', ours, row['product']['seconds'], '')]
+    for entry in row['tried']:
+        ratio = '-'
+        if 'seconds' in entry:
+            ratio = ratio_text(row['ratio'] if entry['mode'] == row.get('mode') else entry['seconds'] / ours['seconds'])
+        cells.append(curvature_side(f'`{entry["mode"]}`', entry, seconds.get(entry['mode']), ratio))
+    name = {'resnet18': 'ResNet-18', 'small': 'small backbone'}[row['backbone']]
+    return ['| ' + ' | '.join([f'{name}, {row["images"]} images' if place == 0 else ''] + each) + ' |'
+            for place, each in enumerate(cells)]
+
+
+def curvature_table(results):
+    """Lines of Markdown about curvature: a sentence on the setting, a row for each side of each model."""
+    packages = ', '.join(f'{name} {version}' for name, version in results['curvature_packages'].items())
+    turns = results['curvature'][0]['turns']
+    lines = [f'Largest eigenvalue of the Hessian, residual at most 1/1000 of it, and trace by ten vectors, float32, '
+             f'{results["threads"]} threads on {results["machine"]["cpu"]}; Switchyard beside PyTorch '
+             f'{results["peers"]["PyTorch"]["version"]}, {packages}; ours and the fastest: {turns_text(turns)}.', '']
+    lines.append('| | | largest eigenvalue | trace | products | time | ratio | one product |')
+    lines.append('|---|---|---|---|---|---|---|---|')
+    return lines + [line for row in results['curvature'] for line in curvature_lines(row)]
+
+
 def tables(results):
     """{part: lines} of what the results hold."""
     made = {'peers': table(results)} if results['rows'] else {}
     if results.get('moe'):
         made['moe'] = moe_table(results)
+    if results.get('curvature'):
+        made['curvature'] = curvature_table(results)
     return made
 
 

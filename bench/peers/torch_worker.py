@@ -119,34 +119,44 @@ def gradient(setting, words):
     return lambda: torch.autograd.grad(setting.loss(run), parameters, allow_unused=True), setting.named
 
 
-def double_backward(setting, words):
-    parameters, v = list(setting.parameters.values()), list(setting.direction.values())
+def double_backward_product(setting, words):
+    """(list of vectors) -> (list of products, None for a parameter that has no part in it)."""
+    parameters = list(setting.parameters.values())
 
-    def first():
-        """The gradients that depend on the parameters, and the directions that belong to them."""
-        gradients = torch.autograd.grad(setting.loss(setting.model), parameters, create_graph=True, allow_unused=True)
-        return zip(*((g, d) for g, d in zip(gradients, v) if g is not None and g.requires_grad))
+    def derivative():
+        return torch.autograd.grad(setting.loss(setting.model), parameters, create_graph=True, allow_unused=True)
 
-    kept = tuple(first()) if 'retain' in words else None
+    kept = derivative() if 'retain' in words else None
 
-    def product():
-        gradients, directions = kept or first()
+    def product(v):
+        # The gradients that depend on the parameters, and the directions that belong to them.
+        gradients, directions = zip(*((g, d) for g, d in zip(kept or derivative(), v)
+                                      if g is not None and g.requires_grad))
         return torch.autograd.grad(gradients, parameters, directions, retain_graph=kept is not None,
                                    allow_unused=True)
 
-    return product, setting.named
+    return product
 
 
-def forward_over_reverse(setting, words):
-    parameters, v = setting.detached(), setting.direction
+def double_backward(setting, words):
+    product, v = double_backward_product(setting, words), list(setting.direction.values())
+    return lambda: product(v), setting.named
+
+
+def forward_over_reverse_product(setting, words):
+    """{name: vector} -> {name: product}."""
+    parameters = setting.detached()
     derivative = grad(setting.functional_loss())
     if 'linearize' in words:
         product = linearize(derivative, parameters)[1]
     else:
         def product(direction):
             return jvp(derivative, (parameters,), (direction,))[1]
-    if 'compile' in words:
-        product = torch.compile(product)
+    return torch.compile(product) if 'compile' in words else product
+
+
+def forward_over_reverse(setting, words):
+    product, v = forward_over_reverse_product(setting, words), setting.direction
     return lambda: product(v), numpy_of
 
 

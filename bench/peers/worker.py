@@ -1,8 +1,8 @@
 """A peer's process works so: it sets one mode up, shows that it computes what the program computes, and then times
 itself each time it is asked to.
 
-It prints one JSON object a line: first {"error": e}, the relative error against the program's numbers, or {"failed":
-why}; then, for every line with a number N on standard input, {"seconds": [N numbers], "peak_resident_bytes": n}.
+It prints one JSON object a line: first {"error": e}, the error against the program's numbers in the unit of its
+problem, mostly a relative one, and what else the problem says, or {"failed": why}; then, for every line with a number N on standard input, {"seconds": [N numbers], "peak_resident_bytes": n}.
 """
 
 import argparse
@@ -17,7 +17,15 @@ import safetensors_file
 RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4  # switchyard_bench's training step
 
 
-class Problem:
+class JudgedByRelativeError:
+    """A problem whose results are tensors, all of which `expected(work)` knows."""
+
+    def judge(self, work, got):
+        """What the first line says of a result: its error and, in other problems, more."""
+        return {'error': relative_error(got, self.expected(work))}
+
+
+class Problem(JudgedByRelativeError):
     """Holds what all sides work on, and what the program makes of it: files of a folder that compare.py has filled."""
 
     def __init__(self, directory):
@@ -98,19 +106,19 @@ def arguments(description, version, modes, devices=('cpu',)):
 
 def serve(prepare, options, problem_type=Problem):
     """`prepare(problem, work, words)` returns (body, result): body() does the work once and waits for its end;
-    result(value of the first call) gives {name: numpy array} as expected() does."""
+    result(value of the first call) gives what the problem judges: {name: numpy array} as expected() does."""
     try:
         problem = problem_type(options.problem)
         body, result = prepare(problem, options.work, options.mode.split())
         start = time.perf_counter()
         value = body()
         first_call = time.perf_counter() - start
-        error = relative_error(result(value), problem.expected(options.work))
+        said = problem.judge(options.work, result(value))
     except Exception as failure:  # whatever a library throws: the mode is reported as failed
         lines = str(failure).strip().splitlines() or ['']
         print_line(failed=f'{type(failure).__name__}: {lines[0][:200]}')
         sys.exit(1)
-    print_line(error=error)
+    print_line(**said)
     del problem, value
     if first_call < LONG_CALL_SECONDS:
         body()

@@ -150,6 +150,30 @@ BatchNormResult batch_norm_in_float32(const Tensor& x, const Tensor& gamma, cons
   return result;
 }
 
+/// {g·scale, Σ_rows g·x, Σ_rows g}: the gradients of x·scale + shift for a cotangent g, as one
+/// operation, so that its own gradient for g is one affine map with the rest added as a residual.
+/// Out of the three operations that it stands for it would be three passes and two sums.
+std::vector<Tensor> channel_affine_backward(const Tensor& g, const Tensor& x, const Tensor& scale) {
+  std::vector<Tensor> results;
+  {
+    const NoGrad values_alone;
+    results = {channel_scale(g, scale), channel_dot(g, x), sum_to(g, scale.shape())};
+  }
+  return record("channel_affine_backward", std::move(results), {g, x, scale}, Saved::all_inputs(),
+                [](const Vjp& v) {
+                  const Tensor &u = v.cotangent(0), &a = v.cotangent(1), &b = v.cotangent(2);
+                  std::vector<Tensor> gradients(3);
+                  if (v.needs(0) && u.defined()) gradients[0] = channel_scale(u, v.input(2));
+                  if (v.needs(0) && (a.defined() || b.defined())) {
+                    gradients[0] = channel_affine(v.input(1), a.defined() ? a : zeros_like(b),
+                                                  b.defined() ? b : zeros_like(a), {gradients[0]});
+                  }
+                  if (v.needs(1) && a.defined()) gradients[1] = channel_scale(v.input(0), a);
+                  if (v.needs(2) && u.defined()) gradients[2] = channel_dot(u, v.input(0));
+                  return gradients;
+                });
+}
+
 }  // namespace
 
 BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon,
@@ -250,11 +274,16 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                 std::move(y), with_residual({x, scale, shift}, tail), saved,
                 [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
                   const Tensor g = relu ? relu_grad(v.cotangent(), v.output()) : v.cotangent();
-                  std::vector<Tensor> gradients(has_residual ? 4 : 3);
-                  if (v.needs(0)) gradients[0] = channel_scale(g, v.input(1));
-                  if (v.needs(1)) gradients[1] = channel_dot(g, v.input(0));
-                  if (v.needs(2)) gradients[2] = sum_to(g, v.input_shape(2));
-                  if (has_residual) gradients[3] = g;
+                  const bool together = grad_enabled() && v.needs(0) && v.needs(1) && v.needs(2);
+                  std::vector<Tensor> gradients(3);
+                  if (together) {
+                    gradients = channel_affine_backward(g, v.input(0), v.input(1));
+                  } else {
+                    if (v.needs(0)) gradients[0] = channel_scale(g, v.input(1));
+                    if (v.needs(1)) gradients[1] = channel_dot(g, v.input(0));
+                    if (v.needs(2)) gradients[2] = sum_to(g, v.input_shape(2));
+                  }
+                  if (has_residual) gradients.push_back(g);
                   return gradients;
                 });
 }

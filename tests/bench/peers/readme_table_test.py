@@ -26,6 +26,30 @@ RESULTS = {
 }
 
 
+ESTIMATES = {'eigenvalue': 101.26, 'eigenvalue_error': 0.0712, 'trace': 1234.5, 'trace_error': 56.0, 'products': 21,
+             'seconds': 4.0}
+CURVATURE = dict(RESULTS, rows=[], curvature_packages={'curvlinops': '3.0.1'}, curvature=[
+    {'backbone': 'small', 'images': 64, 'ours': ESTIMATES, 'turns': [(4.0, 10.0)], 'mode': 'retain contiguous',
+     'ratio': 2.5, 'peer_seconds': 10.0, 'product': {'seconds': 0.2, 'tried': [
+         {'mode': 'retain contiguous', 'seconds': 0.5}, {'mode': 'curvlinops contiguous', 'seconds': 2.0}]},
+     'tried': [dict(ESTIMATES, mode='retain contiguous', seconds=9.0),
+               dict(ESTIMATES, mode='curvlinops contiguous', seconds=44.0, trace_error=None),
+               {'mode': 'PyHessian contiguous', 'failed': 'DIFFERS'}]}])
+
+
+class CurvatureTable(unittest.TestCase):
+    def test_rows(self):
+        rows = readme_table.tables(CURVATURE)['curvature'][4:]
+        self.assertEqual(rows, [
+            '| small backbone, 64 images | Switchyard | 101.260 ± 0.071 | 1234 ± 56 | 21 | 4 s |  | 0.2 s |',
+            '|  | `retain contiguous` | 101.260 ± 0.071 | 1234 ± 56 | 21 | 9 s | 2.50x | 0.5 s |',
+            '|  | `curvlinops contiguous` | 101.260 ± 0.071 | 1234 | 21 | 44 s | 11x | 2 s |',
+            '|  | `PyHessian contiguous` | - | - | - | DIFFERS | - | - |'])
+
+    def test_setting(self):
+        self.assertIn('curvlinops 3.0.1', readme_table.curvature_table(CURVATURE)[0])
+
+
 class Table(unittest.TestCase):
     def test_names_setting_versions_and_turns(self):
         sentence = readme_table.table(RESULTS)[0]
