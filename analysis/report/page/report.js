@@ -47,12 +47,11 @@ function resultsTable(root, groups) {
   if (routed.some(isNumber)) {
     rows.push(["Routed share of the multiply-adds, \u03c1"].concat(routed.map(x => isNumber(x) ? formatPercent(x, 3) : "–")));
   }
-  if (groups.some(g => g.title !== g.label)) {
-    rows.push(["Differs from the first of its kind in"].concat(groups.map(g => g.title === g.label ? "–" : g.title.split(", ").slice(1).join(", "))));
-  }
   rows.push(["Seeds"].concat(groups.map(g => String(g.runs.length))));
   rows.push(["Training time, all epochs"].concat(groups.map(g => formatDuration(g.values(r => r.results.training_seconds).mean))));
   addTable(section, {columns: [""].concat(groups.map(g => g.label)), rows});
+  const further = groups.filter(g => g.differences);
+  if (further.length) section.append("p").text("Of several models of a kind the first has the kind's name. " + further.map(g => g.label + ": " + g.differences).join("; ") + ".");
   section.append("p").text(weightsSentence(groups));
 }
 

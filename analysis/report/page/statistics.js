@@ -42,21 +42,33 @@ function publishedOf({backbone, head}) {
 }
 
 // "4096" of {field: "expert_width", value: "4096"}; a switch is named, for its value would say nothing.
-const shortDifference = d => /^(true|false|none)$/.test(d.value) ? d.field.replace(/_/g, " ") + " " + d.value : d.value.replace(/_/g, " ");
+const shortDifference = d => (/^(true|false|none)$/.test(d.value) ? d.field + " " + d.value : d.value).replace(/_/g, " ");
 
-// The models of a study: {name, kind, title: "Sparse MoE, expert width 4096", label: "Sparse MoE 4096" where there is little room,
-// color, head, runs, experts, published}. Those after the first of a kind are told by the fields in which they differ from it.
+// Where there is little room: "Sparse MoE 4096" of a model that differs from the first of its kind in one field, else "Sparse MoE 3",
+// the third one.
+function shortLabel(model, models) {
+  const twins = models.filter(other => other.kind === model.kind);
+  const text = other => other.differences.length === 1 ? shortDifference(other.differences[0]) : String(twins.indexOf(other) + 1);
+  if (model === twins[0]) return HEADS[model.kind].label;
+  const taken = twins.slice(1).filter(other => text(other) === text(model)).length > 1;
+  return HEADS[model.kind].label + " " + (taken ? twins.indexOf(model) + 1 : text(model));
+}
+
+// "expert width 4096, load estimator smooth"; empty for the first of a kind.
+const differenceText = model => model.differences.slice(0, 4).map(d => (d.field + " " + d.value).replace(/_/g, " ")).join(", ") +
+  (model.differences.length > 4 ? ", …" : "");
+
+// The models of a study: {name, kind, title: "Sparse MoE, expert width 4096", label: "Sparse MoE 4096", differences: "expert
+// width 4096", color, head, runs, experts, published}. Those after the first of a kind are told by the fields in which they differ from it.
 function groupRuns(runs, models) {
   const spare = SPARE_COLORS.slice();
   return models.map((model, place) => {
     const {backbone, head} = runs.find(run => run.name === model.runs[0]).config.model;
     const gated = backbone.moe || head;
     const first = models.findIndex(other => other.kind === model.kind) === place;
-    const style = HEADS[model.kind];
-    const joined = (text, separator) => [style.label].concat(model.differences.slice(0, 3).map(text)).join(separator);
-    const group = {name: model.name, kind: model.kind, head, color: first ? style.color : spare.shift() || "#7F7F7F",
-      title: joined(d => (d.field + " " + d.value).replace(/_/g, " "), ", "), label: joined(shortDifference, " "),
-      runs: model.runs.map(name => runs.find(run => run.name === name)),
+    const group = {name: model.name, kind: model.kind, head, color: first ? HEADS[model.kind].color : spare.shift() || "#7F7F7F",
+      title: [HEADS[model.kind].label, differenceText(model)].filter(Boolean).join(", "), label: shortLabel(model, models),
+      differences: differenceText(model), runs: model.runs.map(name => runs.find(run => run.name === name)),
       published: publishedOf({backbone, head}), experts: gated.experts && gated.name !== "dense" ? gated.experts : 0};
     group.values = read => summarise(group.runs.map(read));
     group.has = section => group.runs.every(run => run.results[section]);
