@@ -48,9 +48,10 @@ TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
     Explorer explorer(perturbed_parameters(*small.model), probe, probe);
     const PerturbationOptions options{.points = 3,
                                       .random_directions = 1,
+                                      .gradient = false,
                                       .surface_points = 0,
-                                      .worst_case = {.radii = {0.1}, .steps = 1},
-                                      .noise = {.sigmas = {0.01}, .pairs = 1}};
+                                      .worst_case = {.radii = {}},
+                                      .noise = {.sigmas = {}}};
     return perturbation(explorer, {}, Generator(1), options);
   };
   const PerturbationResult ours = measure(GetParam());
@@ -62,8 +63,6 @@ TEST_P(DeviceAnalysisTest, PerturbationIsTheCpus) {
       EXPECT_EQ(ours.random[i].curve.train.changed[k], cpu.random[i].curve.train.changed[k]);
     }
   }
-  expect_near(ours.worst_train[0].ascent.rise, cpu.worst_train[0].ascent.rise);
-  EXPECT_NEAR(ours.noise.train[0].rise, cpu.noise.train[0].rise, 1e-10);
 }
 
 /// This holds in float32 too: sums are float64's, updates are rounded once.

@@ -64,7 +64,7 @@ TEST_F(PerturbTest, PrintsTablesAndStoresWhatItFinds) {
 
 TEST_F(PerturbTest, GoesOnWhereItWasStopped) {
   train();
-  const Arguments command = perturb("15") + Arguments{"--json"};
+  const Arguments command = perturb("9") + Arguments{"--json"};
   {
     Program program(switchyard_command(command));
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);

@@ -141,8 +141,9 @@ function drawMap(plot, side, grid, scale) {
       fill: scale && isNumber(value) ? SURFACE_COLORS(scale.at(value)) : "#dddddd"});
     if (scale) rect.append("title").text(scale.format(value));
   }));
+  const shades = scale ? grid.map(row => row.map(v => isNumber(v) ? scale.at(v) : null)) : [];  // contours follow the colours
   (scale ? scale.levels : []).forEach(level => {
-    const path = contour(grid, level).map(([a, b]) => "M" + x(a[0]).toFixed(1) + "," + y(a[1]).toFixed(1) + "L" + x(b[0]).toFixed(1) + "," + y(b[1]).toFixed(1));
+    const path = contour(shades, scale.at(level)).map(([a, b]) => "M" + x(a[0]).toFixed(1) + "," + y(a[1]).toFixed(1) + "L" + x(b[0]).toFixed(1) + "," + y(b[1]).toFixed(1));
     if (path.length) plot.append("path").attr({class: "line", d: path.join(""), stroke: scale.at(level) > 0.6 ? "#ffffff" : "#1b1b1b", "stroke-width": 0.8, "stroke-opacity": 0.75});
   });
   plot.append("rect").attr({width: side, height: side, fill: "none", stroke: "#b5b5b5"});
