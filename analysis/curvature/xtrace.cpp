@@ -60,7 +60,7 @@ class Sketch {
     MatrixXd s = r_.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(m, m)).transpose();
     std::vector<double> result;
     for (Index i = 0; i < m; ++i) {
-      const VectorXd lost = s.col(i).normalized();
+      const VectorXd lost = s.col(i).stableNormalized();
       const VectorXd w = w_.col(i);
       const VectorXd c = w - lost * lost.dot(w);  // of ω_i in the span of the others
       const VectorXd y = r_.col(i);               // Qᵀ A ω_i

@@ -39,9 +39,8 @@ TEST_P(HeadMatrices, HaveTheirTraces) {
   const TraceEstimate hutchinson = hutchinson_trace(*a, Generator(1), {.samples = 40});
   EXPECT_LT(std::abs(hutchinson.mean - matrix.trace()), 3.5 * hutchinson.standard_error);
   EXPECT_LT(hutchinson.standard_error, 0.5 * eigenvalues.norm());
-  const TraceEstimate extended = xtrace(*a, Generator(2), {.products = 40});
-  EXPECT_LT(std::abs(extended.mean - matrix.trace()),
-            2.0 * extended.error.probe_half_width() + 1e-10 * norm);
+  const TraceEstimate extended = xtrace(*a, Generator(2), {.products = 16});
+  EXPECT_LT(std::abs(extended.mean - matrix.trace()), 2.0 * extended.error.probe_half_width());
 }
 
 TEST_P(HeadMatrices, HaveTheirDensitysMoments) {
@@ -108,11 +107,13 @@ TEST_P(WholeModels, HaveTheProductsOfDifferencesOfGradients) {
   EXPECT_LT((hv - difference).norm(), 1e-5 * hv.norm());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Backbones, WholeModels,
-    testing::Combine(testing::Values("small", "small_moe"),
-                     testing::Values("dense", "soft_moe", "sparse_moe", "hard_moe")),
-    [](const auto& test) { return std::get<0>(test.param) + "_" + std::get<1>(test.param); });
+INSTANTIATE_TEST_SUITE_P(Heads, WholeModels,
+                         testing::Combine(testing::Values("small"),
+                                          testing::Values("dense", "soft_moe", "sparse_moe",
+                                                          "hard_moe")),
+                         [](const auto& test) { return std::get<1>(test.param); });
+INSTANTIATE_TEST_SUITE_P(PatchMoe, WholeModels,
+                         testing::Combine(testing::Values("small_moe"), testing::Values("dense")));
 
 }  // namespace
 }  // namespace switchyard

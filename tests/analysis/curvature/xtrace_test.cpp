@@ -82,6 +82,18 @@ TEST(XTrace, IsExactOnceTheSpanHoldsAll) {
   EXPECT_EQ(xtrace(zero, Generator(9)).mean, 0.0);
 }
 
+TEST(XTrace, DoesNotDependOnTheOperatorsScale) {
+  const MatrixXd matrix = matrix_with_spectrum(VectorXd::LinSpaced(40, 0.0, 1.0), 12);
+  MatrixOperator plain(matrix);
+  const TraceEstimate expected = xtrace(plain, Generator(13), {.products = 12});
+  for (const double scale : {1e-200, 1e200}) {
+    MatrixOperator a(matrix * scale);
+    const TraceEstimate estimate = xtrace(a, Generator(13), {.products = 12});
+    EXPECT_NEAR(estimate.mean / scale, expected.mean, 1e-10);
+    EXPECT_NEAR(estimate.standard_error / scale, expected.standard_error, 1e-10);
+  }
+}
+
 TEST(XTrace, StopsOnItsTolerance) {
   MatrixOperator a(matrix_with_spectrum(decaying(100), 10));
   const TraceEstimate estimate = xtrace(a, Generator(11), {.products = 100, .tolerance = 1e-2});
