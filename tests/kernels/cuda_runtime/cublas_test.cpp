@@ -13,11 +13,15 @@ namespace {
 
 using namespace kernels;
 
-/// cuBLAS with its contract: column-major matrices, dimensions checked as BLAS does.
+cudaStream_t stream_of_cublas = nullptr;
+
+/// cuBLAS with its contract: column-major matrices, dimensions checked as BLAS does, in order with
+/// the stream's other work, which is done first because this computes at once.
 template <class T>
 cublasStatus_t gemm(cublasHandle_t, cublasOperation_t op_x, cublasOperation_t op_y, std::int64_t m,
                     std::int64_t n, std::int64_t k, const T* alpha, const T* x, std::int64_t ld_x,
                     const T* y, std::int64_t ld_y, const T* beta, T* c, std::int64_t ld_c) {
+  if (cudaStreamSynchronize(stream_of_cublas) != cudaSuccess) return CUBLAS_STATUS_INTERNAL_ERROR;
   const bool tx = op_x == CUBLAS_OP_T;
   const bool ty = op_y == CUBLAS_OP_T;
   if (ld_x < (tx ? k : m) || ld_y < (ty ? n : k) || ld_c < m) return CUBLAS_STATUS_INVALID_VALUE;
@@ -47,7 +51,10 @@ CublasFunctions reference() {
     --handles;
     return CUBLAS_STATUS_SUCCESS;
   };
-  f.set_stream = [](cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; };
+  f.set_stream = [](cublasHandle_t, cudaStream_t stream) {
+    stream_of_cublas = stream;
+    return CUBLAS_STATUS_SUCCESS;
+  };
   f.set_math_mode = [](cublasHandle_t, cublasMath_t mode) {
     return mode == CUBLAS_DEFAULT_MATH ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
   };
