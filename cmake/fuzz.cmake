@@ -8,7 +8,6 @@ if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 
 set(_fuzz_output "${PROJECT_BINARY_DIR}/tests/fuzz")
-add_custom_target(fuzz_targets)  # all of them, for ./run fuzz
 
 # switchyard_fuzz_program(NAME SOURCES...)
 function(switchyard_fuzz_program NAME)
@@ -16,7 +15,6 @@ function(switchyard_fuzz_program NAME)
   target_link_libraries(${NAME} PRIVATE switchyard_flags switchyard_analysis switchyard_xray ZLIB::ZLIB
                         LibArchive::LibArchive fmt::fmt)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${_fuzz_output}")
-  add_dependencies(fuzz_targets ${NAME})
 endfunction()
 
 file(GLOB _fuzz_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp")

@@ -138,20 +138,22 @@ void pass_taints(Warp& w, const Slot* slots, const Shape& shape, int per) {
   for (int i = 0; i < sums; ++i) Undefined::set(w, c[sums + i], tainted[i], as);
 }
 
-/// A row of the product at a time, in two of the host's vectors: left to itself, the compiler goes
-/// along the depth, where each step has to wait for the one before it.
+/// Four rows of the product at a time, in two of the host's vectors each: a sum has to wait for the
+/// one before it, and so eight are under way.
 void multiply(const Tiles& tiles, const Shape& shape, double* product) {
   using Four = double __attribute__((vector_size(kLines / 2 * sizeof(double))));
-  for (int row = 0; row < shape.rows; ++row) {
-    Four left = {}, right = {};
+  constexpr int kRows = 4;
+  for (int row = 0; row < shape.rows; row += kRows) {
+    Four sums[kRows][2] = {};
     for (int k = 0; k < shape.depth; ++k) {
       Four columns[2];
       std::memcpy(columns, tiles.b[k], sizeof columns);
-      left += tiles.a[row][k] * columns[0];
-      right += tiles.a[row][k] * columns[1];
+      for (int i = 0; i < kRows; ++i) {
+        sums[i][0] += tiles.a[row + i][k] * columns[0];
+        sums[i][1] += tiles.a[row + i][k] * columns[1];
+      }
     }
-    std::memcpy(product + row * kLines, &left, sizeof left);
-    std::memcpy(product + row * kLines + kLines / 2, &right, sizeof right);
+    std::memcpy(product + row * kLines, sums, sizeof sums);
   }
 }
 

@@ -118,19 +118,27 @@ void write_images(const fs::path& root) {
                       {{folder + "test_batch.bin", "../x", test::ArchiveEntry::kSymbolicLink}});
 }
 
-/// The kernels of the X-ray's tests, one by one, so that each seed is small.
-void write_ptx(const fs::path& root) {
-  const std::string text =
-      read_file(fs::path(SWITCHYARD_SOURCE_DIR) / "tests/kernels/xray/ptx/counted.ptx");
+/// A seed for each kernel of a file of PTX, with what stands before the first one.
+void write_kernels(const fs::path& root, const fs::path& file) {
+  const std::string text = read_file(file);
   constexpr std::string_view kEntry = ".visible .entry ";
-  const std::string head = ".version 8.0\n.target sm_80\n.address_size 64\n";
-  for (std::size_t at = text.find(kEntry); at != std::string::npos;) {
+  const std::size_t first = text.find(kEntry);
+  for (std::size_t at = first; at != std::string::npos;) {
     const std::size_t next = text.find(kEntry, at + 1);
     const std::string kernel = text.substr(at, next - at);
     const std::size_t name = kEntry.size();
-    test::write_bytes(seed_file(root, "ptx", kernel.substr(name, kernel.find('(') - name)),
-                      head + kernel);
+    const std::string seed =
+        file.stem().string() + "-" + kernel.substr(name, kernel.find('(') - name);
+    test::write_bytes(seed_file(root, "ptx", seed), text.substr(0, first) + kernel);
     at = next;
+  }
+}
+
+/// The kernels of the X-ray's tests, one by one, so that each seed is small.
+void write_ptx(const fs::path& root) {
+  const fs::path folder = fs::path(SWITCHYARD_SOURCE_DIR) / "tests/kernels/xray/ptx";
+  for (const fs::directory_entry& one : fs::directory_iterator(folder)) {
+    if (one.path().extension() == ".ptx") write_kernels(root, one.path());
   }
 }
 
