@@ -26,6 +26,7 @@ from torch_worker import LAYOUTS, Setting
 PLAIN = ['retain', 'double', 'linearize', 'jvp', 'linearize compile', 'jvp compile']
 PACKAGES = ['hessian-eigenthings', 'curvlinops', 'PyHessian']
 SIGMAS = 3.0  # standard errors that two estimates of a trace may be apart
+ROUNDING = 1e-4  # of an eigenvalue: what float32 products of two programs may add to the stated errors
 
 
 @dataclasses.dataclass
@@ -44,7 +45,8 @@ def distance(one, other):
     standard error that is not stated is taken to be the other side's, whose number of vectors is the same."""
     trace_errors = [error if math.isfinite(error) else other_error for error, other_error in
                     ((one.trace_error, other.trace_error), (other.trace_error, one.trace_error))]
-    units = (abs(one.eigenvalue - other.eigenvalue) / (one.eigenvalue_error + other.eigenvalue_error),
+    allowed = one.eigenvalue_error + other.eigenvalue_error + ROUNDING * abs(other.eigenvalue)
+    units = (abs(one.eigenvalue - other.eigenvalue) / allowed,
              abs(one.trace - other.trace) / (SIGMAS * math.hypot(*trace_errors)))
     return max(units) if all(map(math.isfinite, units)) else math.inf
 

@@ -129,11 +129,13 @@ def moe_table(results):
 
 
 def value_text(value, error):
-    """With the error's first two digits, and the value to the place of the second."""
+    """With the error's first two digits, and the value to the place of the second, but to six digits at most."""
     if error is None:
         return f'{value:.4g}'
-    places = max(0, 1 - math.floor(math.log10(error))) if error > 0.0 else 4
-    return f'{value:.{places}f} ± {error:.{places}f}'
+    most = 5 - math.floor(math.log10(abs(value))) if value else 4
+    places = max(0, min(1 - math.floor(math.log10(error)) if error > 0.0 else most, most))
+    shown = f'{error:.{places}f}'
+    return f'{value:.{places}f} ± ' + (shown if float(shown) > 0.0 else f'{error:.0e}')
 
 
 def curvature_side(name, entry, product_seconds, ratio):
@@ -152,8 +154,10 @@ def curvature_lines(row):
     cells = [curvature_side('Switchyard', ours, row['product']['seconds'], '')]
     for entry in row['tried']:
         ratio = '-'
-        if 'seconds' in entry:
-            ratio = ratio_text(row['ratio'] if entry['mode'] == row.get('mode') else entry['seconds'] / ours['seconds'])
+        if entry['mode'] == row.get('mode'):
+            entry, ratio = {**entry, 'seconds': row['peer_seconds']}, ratio_text(row['ratio'])
+        elif 'failed' not in entry:
+            ratio = ratio_text(entry['seconds'] / ours['seconds'])
         cells.append(curvature_side(f'`{entry["mode"]}`', entry, seconds.get(entry['mode']), ratio))
     name = {'resnet18': 'ResNet-18', 'small': 'small backbone'}[row['backbone']]
     return ['| ' + ' | '.join([f'{name}, {row["images"]} images' if place == 0 else ''] + each) + ' |'

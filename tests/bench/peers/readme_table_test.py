@@ -42,9 +42,14 @@ class CurvatureTable(unittest.TestCase):
         rows = readme_table.tables(CURVATURE)['curvature'][4:]
         self.assertEqual(rows, [
             '| small backbone, 64 images | Switchyard | 101.260 ± 0.071 | 1234 ± 56 | 21 | 4 s |  | 0.2 s |',
-            '|  | `retain contiguous` | 101.260 ± 0.071 | 1234 ± 56 | 21 | 9 s | 2.50x | 0.5 s |',
+            '|  | `retain contiguous` | 101.260 ± 0.071 | 1234 ± 56 | 21 | 10 s | 2.50x | 0.5 s |',
             '|  | `curvlinops contiguous` | 101.260 ± 0.071 | 1234 | 21 | 44 s | 11x | 2 s |',
             '|  | `PyHessian contiguous` | - | - | - | DIFFERS | - | - |'])
+
+    def test_no_more_digits_than_mean_anything(self):
+        self.assertEqual(readme_table.value_text(15.0065, 0.000004), '15.0065 ± 4e-06')
+        self.assertEqual(readme_table.value_text(1234.0, 0.0), '1234.00 ± 0e+00')
+        self.assertEqual(readme_table.value_text(0.0, 0.5), '0.00 ± 0.50')
 
     def test_setting(self):
         self.assertIn('curvlinops 3.0.1', readme_table.curvature_table(CURVATURE)[0])
