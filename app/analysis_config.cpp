@@ -16,6 +16,7 @@ constexpr int kMaxPoints = 100'001;
 constexpr int kMaxDirections = 100'000;
 constexpr int kMaxRepeats = 1'000'000;
 constexpr std::size_t kMaxBatchSizes = 100;
+constexpr std::size_t kMaxRequests = 100;
 constexpr std::int64_t kMaxMegabytes = 100'000'000;
 constexpr std::size_t kMegabyte = 1'000'000;
 
@@ -45,6 +46,15 @@ void read_curvature(JsonObject object, CurvatureOptions& options) {
     options.graph_memory_bytes = static_cast<std::size_t>(megabytes) * kMegabyte;
   }
   object.finish();
+}
+
+void read_requests(JsonObject& object, std::vector<HessianRequest>& requests) {
+  for (JsonObject& request : object.optional_objects("hessian")) {
+    requests.push_back(parse_hessian_request(std::move(request)));
+  }
+  if (requests.size() > kMaxRequests) {
+    object.fail("hessian", fmt::format("must be at most {} measurements", kMaxRequests));
+  }
 }
 
 void read_perturbation(JsonObject object, PerturbationOptions& options) {
@@ -89,6 +99,7 @@ AnalysisConfig parse_analysis_config(JsonObject object) {
       parse_dtype(object.choice("dtype", std::string(name(config.dtype)), {"float32", "float64"}));
   config.seed = object.optional<std::uint64_t>("seed", config.seed);
   read_curvature(object.optional_object("curvature"), config.curvature);
+  read_requests(object, config.hessian);
   read_perturbation(object.optional_object("perturbation"), config.perturbation);
   read_efficiency(object.optional_object("efficiency"), config.efficiency);
   object.finish();
@@ -99,6 +110,8 @@ nlohmann::json to_json(const AnalysisConfig& config) {
   const CurvatureOptions& curvature = config.curvature;
   const PerturbationOptions& perturbation = config.perturbation;
   const TimingOptions& timing = config.efficiency.timing;
+  nlohmann::json requests = nlohmann::json::array();
+  for (const HessianRequest& request : config.hessian) requests.push_back(to_json(request));
   return {{"images", config.images},
           {"batch_size", config.batch_size},
           {"dtype", name(config.dtype)},
@@ -111,6 +124,7 @@ nlohmann::json to_json(const AnalysisConfig& config) {
             {"density_probes", curvature.density.probes},
             {"density_steps", curvature.density.steps},
             {"graph_memory_megabytes", megabytes_or_null(curvature.graph_memory_bytes)}}},
+          {"hessian", requests},
           {"perturbation",
            {{"eigenvector_limit", perturbation.eigenvector_limit},
             {"random_limit", perturbation.random_limit},

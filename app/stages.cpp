@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/curvature/block_measurement.h"
 #include "analysis/routing_gain.h"
 #include "app/data_options.h"
+#include "app/hessian_measurement.h"
 #include "app/machine.h"
 #include "engine/autograd/node.h"
 #include "models/multiply_adds.h"
@@ -15,7 +17,7 @@ namespace switchyard {
 namespace {
 
 /// The analysis seed is forked for each of these purposes.
-enum Stream : std::uint64_t { kTrainSubset, kTestSubset, kTrainVectors, kTestVectors };
+enum Stream : std::uint64_t { kTrainSubset, kTestSubset };
 
 Generator stream(const AnalysisConfig& config, Stream purpose) {
   return Generator(config.seed).fork(purpose);
@@ -60,16 +62,17 @@ nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
 }
 
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
-                               const AnalysisConfig& config) {
-  return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), config.curvature),
-          measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
+                               const AnalysisConfig& config, const CurvatureProducts& products) {
+  const Generator vectors = block_vectors(config, 0);
+  return {measure_curvature(model, subsets.train, vectors, config.curvature, products.train),
+          measure_curvature(model, subsets.test, vectors, config.curvature, products.test)};
 }
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
   LossHessian hessian =
       cross_entropy_hessian(model, subsets.train, config.curvature.graph_memory(model.device()));
-  return lanczos(hessian, stream(config, kTrainVectors), config.curvature.lanczos);
+  return lanczos(hessian, first_start(block_vectors(config, 0)), config.curvature.lanczos);
 }
 
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
@@ -31,8 +32,14 @@ nlohmann::json test_section(const RunDirectory& run, const DatasetPair& data,
 struct Curvature {
   SubsetCurvature train, test;
 };
+/// Directories that keep the products with each subset's Hessian (measure_curvature()); empty:
+/// none.
+struct CurvatureProducts {
+  std::filesystem::path train, test;
+};
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
-                               const AnalysisConfig& config);
+                               const AnalysisConfig& config,
+                               const CurvatureProducts& products = {});
 /// Makes the `curvature` object.
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 

@@ -12,6 +12,7 @@ extern const std::string_view statistics_js;
 extern const std::string_view charts_js;
 extern const std::string_view figures_js;
 extern const std::string_view verdicts_js;
+extern const std::string_view spectra_js;
 extern const std::string_view gain_js;
 extern const std::string_view report_js;
 extern const std::string_view bench_js;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/check_spectra.h"
 #include "engine/core/check.h"
 
 namespace switchyard {
@@ -60,11 +61,9 @@ void check_test(const JsonField& test, const RunShape& shape) {
   }
 }
 
-/// Half-widths; null where unknown, none in files of earlier versions.
+/// None in files of earlier versions.
 void check_error(const JsonField& estimate) {
-  const auto error = estimate.find("error");
-  if (!error) return;
-  for (const char* bar : {"probe", "iteration", "data", "total"}) error->at(bar).number();
+  if (const auto error = estimate.find("error")) check_error_bars(*error);
 }
 
 void check_curvature(const JsonField& curvature) {
@@ -197,6 +196,7 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
   if (head_name.string() == "sparse_moe") head.at("top_k").integer(1);
   check_test(results.at("test"), shape);
   if (const auto curvature = results.find("curvature")) check_curvature(*curvature);
+  if (const auto spectra = results.find("spectra")) check_spectra(*spectra);
   if (const auto perturbation = results.find("perturbation")) check_perturbation(*perturbation);
   if (const auto efficiency = results.find("efficiency")) check_efficiency(*efficiency);
   return shape;

@@ -31,7 +31,7 @@ std::string render_report(const nlohmann::json& study) {
   data["verdicts"] = verdicts_json(judge_claims(study));
   return render_page(study.at("study").at("title").get<std::string>(), data,
                      {report_assets::figures_js, report_assets::verdicts_js, report_assets::gain_js,
-                      report_assets::report_js});
+                      report_assets::spectra_js, report_assets::report_js});
 }
 
 void write_report(const fs::path& study_dir) {

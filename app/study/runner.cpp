@@ -5,6 +5,7 @@
 #include "analysis/report/report.h"
 #include "app/data_options.h"
 #include "app/machine.h"
+#include "app/study/spectra.h"
 #include "app/train_run.h"
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
@@ -40,8 +41,13 @@ std::string title(const StudyConfig& config, const std::string& data) {
                      patches ? " and patch MoE" : "", data);
 }
 
+bool spectra_complete(const json& results) {
+  return results.value("spectra", json::object()).value("complete", false);
+}
+
 /// Says whether a run has all that a study measures. One that `switchyard train` finished has not.
-bool is_complete(const json& results) {
+bool is_complete(const json& results, const AnalysisConfig& analysis) {
+  if (!analysis.hessian.empty() && !spectra_complete(results)) return false;
   for (const char* section : {"test", "curvature", "perturbation", "efficiency"}) {
     if (!results.contains(section)) return false;
   }
@@ -118,7 +124,7 @@ bool StudyRunner::run_one(const StudyRun& planned) {
       throw;
     }
   }
-  if (is_complete(RunDirectory::open(path).results())) {
+  if (is_complete(RunDirectory::open(path).results(), config_.analysis)) {
     progress_.line(fmt::format("{}: finished already", planned.name));
     return true;
   }
@@ -174,6 +180,7 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
     progress_.line(fmt::format("{}: {} measured in {:.1f} s", label, what, seconds_since(start)));
     return true;
   };
+  const SpectraStage spectra(config_.analysis, progress_, stop_);
   return stage({"test"}, "test set",
                [&] { return test_section(run, data_, selection, thread_count()); }) &&
          stage({"curvature", "perturbation"}, "curvature and perturbation",
@@ -182,16 +189,29 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                      load_run(run, config_.analysis.dtype, parse_device(config_.training.device));
                  const Subsets subsets = analysis_subsets(data_, selection, config_.analysis);
                  const Curvature curvature =
-                     curvature_of_subsets(*loaded.model, subsets, config_.analysis);
+                     curvature_of_subsets(*loaded.model, subsets, config_.analysis,
+                                          spectra.shared_products(run, *loaded.model, subsets));
                  return json{
                      {"curvature", curvature_section(curvature, config_.analysis)},
                      {"perturbation",
                       perturbation_section(*loaded.model, subsets,
                                            curvature.train.largest_eigenvalue, config_.analysis)}};
                }) &&
-         stage({"efficiency"}, "efficiency", [&] {
+         measure_spectra(run, selection, label) && stage({"efficiency"}, "efficiency", [&] {
            return json{{"efficiency", efficiency_section(run, data_, config_.analysis)}};
          });
+}
+
+/// Measures what `analysis.hessian` lists, where that is not done yet; false when it was stopped.
+bool StudyRunner::measure_spectra(const RunDirectory& run, const Selection& selection,
+                                  const std::string& label) {
+  if (stop_.requested()) return false;
+  if (config_.analysis.hessian.empty() || spectra_complete(run.results())) return true;
+  const auto start = std::chrono::steady_clock::now();
+  const SpectraStage stage(config_.analysis, progress_, stop_);
+  if (!stage.measure(run, data_, selection, parse_device(config_.training.device))) return false;
+  progress_.line(fmt::format("{}: spectra measured in {:.1f} s", label, seconds_since(start)));
+  return true;
 }
 
 void StudyRunner::write_study(bool complete) {

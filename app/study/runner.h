@@ -16,7 +16,7 @@
 namespace switchyard {
 
 /// Runs a study in its directory: for each run training, test, curvature with perturbation,
-/// efficiency, then what routing gains with the models of the first seed, then the report. Every
+/// spectra, efficiency, then what routing gains with the models of the first seed, then the report. Every
 /// stage stores its results when it is done and is skipped where they are there already, so that a
 /// study that was killed goes on where it was.
 class StudyRunner {
@@ -40,6 +40,8 @@ class StudyRunner {
   bool train_and_measure(const RunDirectory& run, const StudyRun& planned);
   bool measure_gain();
   bool measure(const RunDirectory& run, const Selection& selection, const std::string& label);
+  bool measure_spectra(const RunDirectory& run, const Selection& selection,
+                       const std::string& label);
   void write_study(bool complete);
 
   std::filesystem::path directory_;

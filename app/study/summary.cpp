@@ -8,6 +8,7 @@
 
 #include "analysis/report/study_files.h"
 #include "analysis/verdicts/claims.h"
+#include "app/hessian_measurement.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "training/run_directory.h"
@@ -42,6 +43,19 @@ void print_row(const std::string& run, const json& results) {
              duration_text(results.at("training_seconds").get<double>()));
 }
 
+/// "sparse_moe-seed1     train   lambda max 126 ± 31 (probes 0, iteration 0.001, images 31), trace
+/// ...". Files of earlier versions have no error bars, and no line.
+void print_error_bars(const std::string& run, const json& results) {
+  for (const char* set : {"train", "test"}) {
+    const json& eigenvalue = results.at("curvature").at(set).at("largest_eigenvalue");
+    const json& trace = results.at("curvature").at(set).at("trace");
+    if (!eigenvalue.contains("error") || !trace.contains("error")) continue;
+    print_text("{:<20} {:<5} lambda max {} {}, trace {} {}\n", run, set,
+               number_text(eigenvalue.at("value")), error_bars_text(eigenvalue.at("error")),
+               number_text(trace.at("mean")), error_bars_text(trace.at("error")));
+  }
+}
+
 /// "  contradicts: MoE heads classify better than the dense head." A study of one seed says nothing
 /// of any claim, and has no line.
 void print_verdict(const Verdict& verdict) {
@@ -72,6 +86,11 @@ void print_summary(const std::filesystem::path& directory, const std::vector<std
   print_text("{:<20} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "validation", "test",
              "lambda max tr/te", "trace tr/te", "training");
   for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
+  print_text("\ncurvature with half-widths of 95 % intervals\n");
+  for (const std::string& run : runs) {
+    print_error_bars(run, RunDirectory::open(directory / run).results());
+  }
+  print_text("\n");
   for (const Verdict& verdict : judge_claims(read_study(directory))) print_verdict(verdict);
   print_text("report: {}\n", report);
 }

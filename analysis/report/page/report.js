@@ -9,6 +9,7 @@ function buildReport(root, data) {
   learningFigure(root, groups);
   routingSection(root, groups);
   curvatureSection(root, groups);
+  spectraSection(root, groups);
   perturbationSection(root, groups);
   efficiencySection(root, study, groups);
   settingSection(root, study, groups);

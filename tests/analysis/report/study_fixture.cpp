@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/analysis/report/spectra_fixture.h"
+
 namespace switchyard::test {
 namespace {
 
@@ -286,6 +288,10 @@ void write_run(const fs::path& directory, const std::string& head, int kind, int
                 {"test", curvature_set(22 * eigenvalue, 310 * eigenvalue, sparse, random)}}},
               {"perturbation", perturbation(eigenvalue, random)},
               {"efficiency", efficiency(1 + 0.04 * kind)}});
+  if (!fixture.spectra) return;
+  edit_json(directory / "results.json", [&](json& results) {
+    results["spectra"] = spectra_fixture(head, fixture.experts, eigenvalue);
+  });
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct StudyFixture {
   int epochs = 10;
   int experts = 8;
   bool routing_gain = false;  ///< with that section in study.json
+  bool spectra = false;       ///< with that section in every results.json (spectra_fixture.h)
 };
 
 /// Writes study.json and the run directories "<head>-seed<n>" with all files of
