@@ -113,7 +113,7 @@ StudyConfig study_preset(const std::string& name) {
   if (name == "quick") {
     config.analysis.images = 250;  // five batches
     config.analysis.curvature.density = {.probes = 1, .steps = 12};
-    config.analysis.hessian[0].top = 3;
+    config.analysis.hessian = spectra_preset(3, {kGates});  // experts' layers would double the time
     config.analysis.curvature.lanczos.max_iterations = 20;
     config.analysis.perturbation.points = 11;
     config.analysis.perturbation.random_directions = 2;

@@ -130,7 +130,7 @@ TEST_F(HessianTest, AnswersBadLists) {
     expect_failure(hessian({"--set", "hessian=" + list}), 2, message);
   };
   expect_bad(R"({"top": 1})", "hessian: expected an array");
-  expect_bad("[3]", "hessian[0]: expected an object, got a number");
+  expect_bad("[3]", "hessian[0]: expected an object, got the integer 3");
   expect_bad(R"([{"top": -1}])", "hessian[0].top: must be at least 0, got -1");
   expect_bad(R"([{"top": 1}, {"density": 1}])", "hessian[1].density: expected");
   expect_bad(R"([{"traces": 1}])", "unknown field hessian[0].traces");
