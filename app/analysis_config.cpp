@@ -19,6 +19,7 @@ constexpr int kMaxSurfacePoints = 1'001;
 constexpr std::size_t kMaxLengths = 1'000;  // of radii, of sigmas
 constexpr int kMaxRepeats = 1'000'000;
 constexpr std::size_t kMaxBatchSizes = 100;
+constexpr std::size_t kMaxRequests = 100;
 constexpr std::int64_t kMaxMegabytes = 100'000'000;
 constexpr std::size_t kMegabyte = 1'000'000;
 
@@ -68,6 +69,15 @@ void read_lengths(JsonObject& object, const std::string& field, std::vector<doub
   }
   if (std::ranges::adjacent_find(lengths, std::greater_equal<>()) != lengths.end()) {
     object.fail(field, "must be ascending");
+  }
+}
+
+void read_requests(JsonObject& object, std::vector<HessianRequest>& requests) {
+  for (JsonObject& request : object.optional_objects("hessian")) {
+    requests.push_back(parse_hessian_request(std::move(request)));
+  }
+  if (requests.size() > kMaxRequests) {
+    object.fail("hessian", fmt::format("must be at most {} measurements", kMaxRequests));
   }
 }
 
@@ -122,6 +132,7 @@ AnalysisConfig parse_analysis_config(JsonObject object) {
       parse_dtype(object.choice("dtype", std::string(name(config.dtype)), {"float32", "float64"}));
   config.seed = object.optional<std::uint64_t>("seed", config.seed);
   read_curvature(object.optional_object("curvature"), config.curvature);
+  read_requests(object, config.hessian);
   read_perturbation(object.optional_object("perturbation"), config.perturbation);
   read_efficiency(object.optional_object("efficiency"), config.efficiency);
   object.finish();
@@ -132,6 +143,8 @@ nlohmann::json to_json(const AnalysisConfig& config) {
   const CurvatureOptions& curvature = config.curvature;
   const PerturbationOptions& perturbation = config.perturbation;
   const TimingOptions& timing = config.efficiency.timing;
+  nlohmann::json requests = nlohmann::json::array();
+  for (const HessianRequest& request : config.hessian) requests.push_back(to_json(request));
   return {{"weights", name(config.weights)},
           {"images", config.images},
           {"batch_size", config.batch_size},
@@ -145,6 +158,7 @@ nlohmann::json to_json(const AnalysisConfig& config) {
             {"density_probes", curvature.density.probes},
             {"density_steps", curvature.density.steps},
             {"graph_memory_megabytes", megabytes_or_null(curvature.graph_memory_bytes)}}},
+          {"hessian", requests},
           {"perturbation",
            {{"eigenvector_limit", perturbation.eigenvector_limit},
             {"random_limit", perturbation.random_limit},

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <vector>
 
 #include "analysis/curvature/subset_curvature.h"
 #include "analysis/efficiency.h"
 #include "analysis/perturbation/perturbation.h"
+#include "app/hessian_request.h"
 #include "engine/core/dtype.h"
 #include "training/run_directory.h"
 
@@ -23,6 +25,8 @@ struct AnalysisConfig {
   DType dtype = DType::kFloat32;
   std::uint64_t seed = 1;  ///< of the subsets and the random vectors
   CurvatureOptions curvature;
+  /// What a study measures of the curvature beyond its largest eigenvalue and its trace.
+  std::vector<HessianRequest> hessian;
   PerturbationOptions perturbation;
   EfficiencyOptions efficiency;
 };

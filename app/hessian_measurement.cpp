@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "analysis/curvature/classifier_loss.h"
 #include "analysis/curvature/expert_curvature.h"
 #include "analysis/curvature/product_journal.h"
 #include "engine/core/check.h"
-#include "engine/core/on_device.h"
 
 namespace switchyard {
 namespace {
@@ -25,9 +26,13 @@ json graph_memory_json(const GraphMemory& memory) {
 
 }  // namespace
 
-bool HessianRequest::detailed() const {
-  return !blocks.empty() || operator_name != "hessian" || top > 0 || bottom > 0 || trace ||
-         xtrace || density || spectrum || experts || time_limit || !state.empty();
+std::filesystem::path products_of(const std::filesystem::path& state, const std::string& set,
+                                  std::size_t block) {
+  return state / fmt::format("{}-{}", set, block);
+}
+
+Generator block_vectors(const AnalysisConfig& config, std::size_t block) {
+  return Generator(config.seed).fork(kVectors).fork(block);
 }
 
 HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request,
@@ -49,14 +54,19 @@ HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request
   const ParameterBlock all(model.parameters());
   if (request_.blocks.empty()) blocks_.push_back({"all", all});
   for (const std::string& glob : request_.blocks) {
-    blocks_.push_back({glob, all.matching(std::span(&glob, 1))});
+    const ParameterBlock block = all.matching(std::span(&glob, 1));
+    if (!request_.split) {
+      blocks_.push_back({glob, block});
+    } else {
+      std::ranges::move(split_by_module(block), std::back_inserter(blocks_));
+    }
   }
   check_request();
 }
 
 void HessianMeasurement::check_request() const {
   check<UsageError>(!request_.spectrum || config_.dtype == DType::kFloat64,
-                    "--spectrum computes in float64: it needs --set dtype=float64");
+                    "a spectrum is computed in float64: it needs dtype=float64");
   check<UsageError>(!request_.experts || model_.config().head.name != "dense",
                     "--experts: a dense head has no experts");
   check<UsageError>(!request_.xtrace || config_.curvature.hutchinson.samples >= 2,
@@ -114,12 +124,15 @@ MeasurementOptions HessianMeasurement::measurement_options() const {
 std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& sets) const {
   // Whatever the products depend on. The directory's name is its hash: other measurements keep
   // theirs beside it.
+  json analysis = to_json(config_);
+  analysis.erase("hessian");  // the list that this may be of
   const json key = {
       {"operator", request_.operator_name},
       {"blocks", request_.blocks},
+      {"split", request_.split},
       {"quantities",
        {request_.top, request_.bottom, request_.trace, request_.xtrace, request_.density}},
-      {"analysis", to_json(config_)},
+      {"analysis", analysis},
       {"subject", measured_subject(model_, sets)}};
   return std::filesystem::path(request_.state) / state_name(key);
 }
@@ -182,11 +195,10 @@ BlockMeasurement HessianMeasurement::measure_one(const ImageSet& set, std::size_
   const NamedBlock& named = blocks_[number];
   Operator a = block_curvature(kind_, model_, set.batches, named.block, memory_);
   if (!state_.empty()) {
-    a = std::make_shared<ProductJournal>(a, state_ / fmt::format("{}-{}", set.name, number));
+    a = std::make_shared<ProductJournal>(a, products_of(state_, set.name, number));
   }
-  return measure_block(*a, named.name, named.block.by_itself(),
-                       Generator(config_.seed).fork(kVectors).fork(number), measurement_options(),
-                       [&](const EstimateSoFar& estimate) {
+  return measure_block(*a, named.name, named.block.by_itself(), block_vectors(config_, number),
+                       measurement_options(), [&](const EstimateSoFar& estimate) {
                          return goes_on_after(set.name + ", " + named.name, estimate);
                        });
 }

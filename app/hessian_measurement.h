@@ -3,36 +3,18 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/curvature/block_measurement.h"
 #include "analysis/curvature/curvature_kind.h"
 #include "app/analysis_config.h"
+#include "app/hessian_request.h"
 #include "app/measured_subject.h"
 #include "app/progress.h"
 #include "app/signals.h"
 
 namespace switchyard {
-
-/// What `switchyard hessian` is asked to measure beyond its summary.
-struct HessianRequest {
-  std::vector<std::string> blocks;  ///< globs, a block each; empty: one block of all parameters
-  std::string operator_name = "hessian";
-  int top = 0;
-  int bottom = 0;
-  bool trace = false;
-  bool xtrace = false;
-  bool density = false;
-  bool spectrum = false;
-  bool experts = false;
-  std::optional<double> time_limit;  ///< seconds of measuring
-  std::string state;                 ///< directory of products; empty: none is kept
-
-  /// True where anything of this was asked for.
-  bool detailed() const;
-};
 
 /// Measures blocks of parameters on sets of images, product by product until all is done, the time
 /// is over or the user stops it. With a state directory every product is kept there, so that the
@@ -48,17 +30,14 @@ class HessianMeasurement {
   /// product.
   nlohmann::json measure(const std::vector<ImageSet>& sets);
   bool complete() const { return !stopped_; }
+  /// The directory below the request's `state` that keeps this measurement's products.
+  std::filesystem::path state_of(const std::vector<ImageSet>& sets) const;
   int products() const { return products_; }
 
  private:
-  struct NamedBlock {
-    std::string name;
-    ParameterBlock block;
-  };
   nlohmann::json measure_set(const ImageSet& set);
   BlockMeasurement measure_one(const ImageSet& set, std::size_t number);
   MeasurementOptions measurement_options() const;
-  std::filesystem::path state_of(const std::vector<ImageSet>& sets) const;
   void check_request() const;
   void check_block(const std::string& name, const ParameterBlock& block) const;
   bool time_is_over() const;
@@ -80,7 +59,16 @@ class HessianMeasurement {
   bool stopped_ = false;
 };
 
+/// Where such a directory has the products with one of the request's blocks on a set.
+std::filesystem::path products_of(const std::filesystem::path& state, const std::string& set,
+                                  std::size_t block);
+/// The random vectors of a request's block, the same for every set of images.
+Generator block_vectors(const AnalysisConfig& config, std::size_t block);
+
 /// The measurement as lines for people.
 std::string hessian_text(const nlohmann::json& section);
+/// "± 0.3 (probes 0.2, iteration 0.001, images 0.1)": half-widths of 95 % intervals, out of the
+/// `error` of an estimate.
+std::string error_bars_text(const nlohmann::json& error);
 
 }  // namespace switchyard

@@ -16,21 +16,11 @@ double number(const json& value) {
   return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// "± 0.3 (probes 0.2, iteration 0.001, images 0.1)", half-widths of 95 % intervals.
-std::string bars(const json& error) {
-  const auto bar = [&](const char* name) {
-    const double value = number(error.at(name));
-    return std::isnan(value) ? std::string("unknown") : fmt::format("{:.2g}", value);
-  };
-  return fmt::format("± {} (probes {}, iteration {}, images {})", bar("total"), bar("probe"),
-                     bar("iteration"), bar("data"));
-}
-
 std::string pairs_text(const char* label, const json& result) {
   std::string text;
   for (const json& pair : result.at("pairs")) {
     text += fmt::format("  {:<10} {:>12.5g} {}\n", label, unsigned_nan(number(pair.at("value"))),
-                        bars(pair.at("error")));
+                        error_bars_text(pair.at("error")));
   }
   if (!result.at("converged").get<bool>()) {
     text += fmt::format(
@@ -72,7 +62,7 @@ std::string block_text(const json& block) {
   if (block.contains("trace")) {
     text += fmt::format("  {:<10} {:>12.5g} {}\n", "trace",
                         unsigned_nan(number(block.at("trace").at("mean"))),
-                        bars(block.at("trace").at("error")));
+                        error_bars_text(block.at("trace").at("error")));
   }
   if (block.contains("density")) {
     const json& density = block.at("density");
@@ -109,6 +99,15 @@ std::string boundary_text(const json& mass) {
 }
 
 }  // namespace
+
+std::string error_bars_text(const json& error) {
+  const auto bar = [&](const char* name) {
+    const double value = number(error.at(name));
+    return std::isnan(value) ? std::string("unknown") : fmt::format("{:.2g}", value);
+  };
+  return fmt::format("± {} (probes {}, iteration {}, images {})", bar("total"), bar("probe"),
+                     bar("iteration"), bar("data"));
+}
 
 std::string hessian_text(const json& section) {
   std::string text =

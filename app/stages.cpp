@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/curvature/block_measurement.h"
 #include "analysis/routing_gain.h"
 #include "app/data_options.h"
+#include "app/hessian_measurement.h"
 #include "app/machine.h"
 #include "engine/autograd/node.h"
 #include "models/multiply_adds.h"
@@ -15,7 +17,7 @@ namespace switchyard {
 namespace {
 
 /// The analysis seed is forked for each of these purposes.
-enum Stream : std::uint64_t { kTrainSubset, kTestSubset, kTrainVectors, kTestVectors };
+enum Stream : std::uint64_t { kTrainSubset, kTestSubset };
 
 Generator stream(const AnalysisConfig& config, Stream purpose) {
   return Generator(config.seed).fork(purpose);
@@ -83,18 +85,19 @@ nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const 
 }
 
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
-                               const AnalysisConfig& config) {
+                               const AnalysisConfig& config, const CurvatureProducts& products) {
+  const Generator vectors = block_vectors(config, 0);
   CurvatureOptions of_train = config.curvature;
   of_train.lanczos = training_lanczos(config);
-  return {measure_curvature(model, subsets.train, stream(config, kTrainVectors), of_train),
-          measure_curvature(model, subsets.test, stream(config, kTestVectors), config.curvature)};
+  return {measure_curvature(model, subsets.train, vectors, of_train, products.train),
+          measure_curvature(model, subsets.test, vectors, config.curvature, products.test)};
 }
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
   LossHessian hessian =
       cross_entropy_hessian(model, subsets.train, config.curvature.graph_memory(model.device()));
-  return lanczos(hessian, stream(config, kTrainVectors), training_lanczos(config));
+  return lanczos(hessian, first_start(block_vectors(config, 0)), training_lanczos(config));
 }
 
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {

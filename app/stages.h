@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -38,13 +39,19 @@ nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const 
 struct Curvature {
   SubsetCurvature train, test;
 };
+/// Directories that keep the products with each subset's Hessian (measure_curvature()); empty:
+/// none.
+struct CurvatureProducts {
+  std::filesystem::path train, test;
+};
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
-                               const AnalysisConfig& config);
+                               const AnalysisConfig& config,
+                               const CurvatureProducts& products = {});
 /// Makes the `curvature` object.
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 
-/// Finds the training subset's top eigenvectors alone, as curvature_of_subsets() finds them: with as
-/// many below the first as the perturbation takes.
+/// Finds the training subset's top eigenvectors alone, as curvature_of_subsets() finds them: with
+/// as many below the first as the perturbation takes.
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config);
 

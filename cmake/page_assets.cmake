@@ -35,7 +35,7 @@ endfunction()
 get_target_property(_analysis_type switchyard_analysis TYPE)
 if(_analysis_type STREQUAL "STATIC_LIBRARY")
   switchyard_page(report "" template.html style.css statistics.js charts.js figures.js surfaces.js
-                            verdicts.js gain.js rho.js report.js bench.js start.js)
+                            verdicts.js gain.js spectra.js rho.js report.js bench.js start.js)
   switchyard_embed(switchyard_analysis switchyard::report_assets d3_js "${SWITCHYARD_D3}")
   switchyard_page(graph graph_ graph.html graph.css layout.js camera.js far.js view.js panes.js walk.js)
   switchyard_page(xray xray_ xray.css document.js figures.js source.js film.js xray.js)

@@ -9,7 +9,7 @@
 namespace switchyard {
 namespace {
 
-enum Stream : std::uint64_t { kTop = 1, kBottom, kTrace, kDensity };
+enum Stream : std::uint64_t { kTop = 1, kBottom, kTrace };
 
 /// What belongs to one module: parts[i] of the block where modules[i] is its name.
 std::vector<std::size_t> module_of_parts(const ParameterBlock& block,
@@ -60,12 +60,39 @@ std::vector<ModuleShare> shares_of(const ParameterBlock& block,
   return shares;
 }
 
+nlohmann::json to_json(const Convergence& convergence) {
+  return {{"products", convergence.products},
+          {"value", convergence.value},
+          {"error", convergence.error}};
+}
+
+/// `watch`, with all that it is told noted down.
+Watch noting(const Watch& watch, Convergence& convergence) {
+  return [&watch, &convergence](const EstimateSoFar& estimate) {
+    convergence.products.push_back(estimate.products);
+    convergence.value.push_back(estimate.value);
+    convergence.error.push_back(estimate.error);
+    return watch(estimate);
+  };
+}
+
+/// The same as long as no pair is found: what follows looks for others.
+Watch noting_first(const Watch& watch, Convergence& convergence) {
+  return [&watch, note = noting(watch, convergence)](const EstimateSoFar& estimate) {
+    return estimate.error > 0.0 ? note(estimate) : watch(estimate);
+  };
+}
+
 template <class T>
 void add_if(nlohmann::json& json, const char* field, const std::optional<T>& value) {
   if (value) json[field] = to_json(*value);
 }
 
 }  // namespace
+
+Generator first_start(const Generator& random) { return random.fork(kTop).fork(1); }
+
+Generator trace_probes(const Generator& random) { return random.fork(kTrace); }
 
 BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const ParameterBlock& block,
                                Generator random, MeasurementOptions options, const Watch& watch) {
@@ -77,25 +104,28 @@ BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const Par
     over = over || !goes_on(watch, estimate);
     return !over;
   };
-  options.eigenpairs.watch = options.hutchinson.watch = options.densities.watch = watched;
+  options.densities.watch = watched;
+  options.hutchinson.watch = noting(watched, result.trace_convergence);
   const auto pairs = [&](int count, SpectrumEnd end, Stream stream) {
     options.eigenpairs.count = count;
     options.eigenpairs.end = end;
     return eigenpairs(a, random.fork(stream), options.eigenpairs);
   };
+  options.eigenpairs.watch = noting_first(watched, result.top_convergence);
   if (options.top > 0) result.top = pairs(options.top, SpectrumEnd::kLargest, kTop);
+  options.eigenpairs.watch = watched;
   if (options.bottom > 0 && !over) {
     result.bottom = pairs(options.bottom, SpectrumEnd::kSmallest, kBottom);
   }
   if (options.trace && !over) {
     options.hutchinson.parts = &block;
-    result.trace = options.xtrace
-                       ? xtrace(a, random.fork(kTrace),
-                                {options.hutchinson.samples, options.hutchinson.tolerance, watched})
-                       : hutchinson_trace(a, random.fork(kTrace), options.hutchinson);
+    result.trace = options.xtrace ? xtrace(a, trace_probes(random),
+                                           {options.hutchinson.samples,
+                                            options.hutchinson.tolerance, options.hutchinson.watch})
+                                  : hutchinson_trace(a, trace_probes(random), options.hutchinson);
   }
   if (options.density && !over) {
-    result.density = spectral_density(a, random.fork(kDensity), options.densities);
+    result.density = spectral_density(a, random.fork(kTop), options.densities);
   }
   if (options.spectrum && !over) {
     try {
@@ -113,6 +143,8 @@ nlohmann::json to_json(const BlockMeasurement& measurement) {
   add_if(json, "top", measurement.top);
   add_if(json, "bottom", measurement.bottom);
   add_if(json, "trace", measurement.trace);
+  if (measurement.top) json["top"]["convergence"] = to_json(measurement.top_convergence);
+  if (measurement.trace) json["trace"]["convergence"] = to_json(measurement.trace_convergence);
   add_if(json, "density", measurement.density);
   add_if(json, "spectrum", measurement.spectrum);
   for (const ModuleShare& share : measurement.shares) {

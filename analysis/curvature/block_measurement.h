@@ -35,6 +35,12 @@ struct ModuleShare {
   std::optional<double> top_eigenvector = {};  ///< squared length of the unit vector's part
 };
 
+/// Where an estimator stood after each of its products.
+struct Convergence {
+  std::vector<int> products;
+  std::vector<double> value, error;  ///< as EstimateSoFar has them
+};
+
 /// The curvature of one block of parameters. What a watch left out is missing.
 struct BlockMeasurement {
   std::string name;
@@ -44,10 +50,19 @@ struct BlockMeasurement {
   std::optional<SpectralDensity> density;
   std::optional<DenseSpectrum> spectrum;
   std::vector<ModuleShare> shares;  ///< modules of `block`, where there are several
+  /// How the largest eigenvalue (until the first pairs are found) and the trace settled.
+  Convergence top_convergence, trace_convergence;
 };
 
-/// Measures `a`, whose vectors are those of `block`. Each quantity has a seed of its own, so that
-/// its numbers do not depend on what else is measured. `watch` ends one quantity after the other:
+/// What a block's generator is forked to for the first vector of the search for the largest
+/// eigenpairs, and for the probes of the trace. The summary of a subset (subset_curvature.h) starts
+/// from the same ones, so that a journal of products serves both.
+Generator first_start(const Generator& random);
+Generator trace_probes(const Generator& random);
+
+/// Measures `a`, whose vectors are those of `block`. The random vectors of a quantity do not depend
+/// on what else is measured. The density's first vector is that of the search for the largest
+/// eigenpairs, whose products are then the same. `watch` ends one quantity after the other:
 /// where it has returned false, no further one begins.
 BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const ParameterBlock& block,
                                Generator random, MeasurementOptions options, const Watch& watch);

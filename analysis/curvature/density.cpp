@@ -79,7 +79,8 @@ SpectralDensity spectral_density(SymmetricOperator& a, Generator random, Density
   bool stopped = false;
   int fewest_steps = options.steps;
   for (int probe = 0; probe < options.probes && !stopped; ++probe) {
-    KrylovSpace space(a, random.fork(static_cast<std::uint64_t>(probe)));
+    // Counted as the starts of eigenpairs().
+    KrylovSpace space(a, random.fork(static_cast<std::uint64_t>(probe) + 1));
     while (!stopped && !space.exhausted() && space.products() < options.steps) {
       space.extend();
       ++result.products;

@@ -24,6 +24,16 @@ bool matches(const std::string& glob, const std::string& name) {
   return false;
 }
 
+/// The innermost module that has all of the parameters; the parameter's own name for a single one.
+std::string module_around(const std::vector<std::string>& names) {
+  std::string common = names[0];
+  for (const std::string& name : names) {
+    const auto parted = std::ranges::mismatch(common, name).in1;
+    common.resize(static_cast<std::size_t>(parted - common.begin()));
+  }
+  return names.size() == 1 ? common : common.substr(0, common.rfind('.'));
+}
+
 }  // namespace
 
 ParameterBlock::ParameterBlock(const std::vector<nn::NamedTensor>& parameters) {
@@ -56,6 +66,10 @@ ParameterBlock ParameterBlock::matching(std::span<const std::string> globs) cons
     block.sizes_.push_back(sizes_[i]);
   }
   return block;
+}
+
+bool ParameterBlock::has(const std::string& glob) const {
+  return std::ranges::any_of(parts_, [&](const Part& part) { return matches(glob, part.name); });
 }
 
 std::int64_t ParameterBlock::dimension() const {
@@ -134,6 +148,19 @@ std::vector<std::string> module_names(const ParameterBlock& block) {
       names.push_back(std::move(name));
   }
   return names;
+}
+
+std::vector<NamedBlock> split_by_module(const ParameterBlock& block) {
+  std::vector<NamedBlock> blocks;
+  for (const std::string& module : module_names(block)) {
+    std::vector<std::string> names;
+    for (const ParameterBlock::Part& part : block.parts()) {
+      if (module_name(part.name) == module) names.push_back(part.name);
+    }
+    // Full names match themselves alone.
+    blocks.push_back({module_around(names), block.matching(names)});
+  }
+  return blocks;
 }
 
 }  // namespace switchyard

@@ -29,6 +29,8 @@ class ParameterBlock {
   /// belong to a module whose name it matches: "head.gate" is "head.gate.*". UsageError where a
   /// glob matches nothing, with the modules that there are.
   ParameterBlock matching(std::span<const std::string> globs) const;
+  /// True where the glob matches a parameter.
+  bool has(const std::string& glob) const;
 
   const std::vector<Part>& parts() const { return parts_; }
   /// Number of elements, of all parts or of one.
@@ -66,5 +68,14 @@ class ParameterBlock {
 std::string module_name(const std::string& parameter);
 /// The modules of the block's parameters, each once.
 std::vector<std::string> module_names(const ParameterBlock& block);
+
+/// A block under the name that results give it.
+struct NamedBlock {
+  std::string name;
+  ParameterBlock block;
+};
+/// The block as one for each of its modules, each named by the longest module around its
+/// parameters: "head.experts.3.net.3" of that expert's output layer.
+std::vector<NamedBlock> split_by_module(const ParameterBlock& block);
 
 }  // namespace switchyard

@@ -2,7 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "analysis/curvature/eigenpairs.h"
+#include "analysis/curvature/block_measurement.h"
+#include "analysis/curvature/curvature_kind.h"
+#include "analysis/curvature/product_journal.h"
 #include "engine/autograd/node.h"
 
 namespace switchyard {
@@ -28,16 +30,20 @@ std::shared_ptr<GraphMemory> CurvatureOptions::graph_memory(Device device) const
 }
 
 SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& batches,
-                                  Generator random, CurvatureOptions options) {
-  constexpr std::uint64_t kLanczosStream = 1;
-  constexpr std::uint64_t kHutchinsonStream = 2;
-  LossHessian hessian = cross_entropy_hessian(model, batches, options.graph_memory(model.device()));
+                                  Generator random, CurvatureOptions options,
+                                  const std::filesystem::path& products) {
+  const ParameterBlock all(model.parameters());
+  Operator hessian = block_curvature(CurvatureKind::kHessian, model, batches, all,
+                                     options.graph_memory(model.device()));
+  if (!products.empty()) hessian = std::make_shared<ProductJournal>(hessian, products);
   SubsetCurvature result;
   result.images = image_count(batches);
-  result.loss = hessian.loss();
-  result.largest_eigenvalue = lanczos(hessian, random.fork(kLanczosStream), options.lanczos);
-  result.eigenvalue_error = measured_pair(hessian, result.largest_eigenvalue.vector).error;
-  result.trace = hutchinson_trace(hessian, random.fork(kHutchinsonStream), options.hutchinson);
+  result.loss = cross_entropy_hessian(model, batches).loss();
+  LanczosResult& top = result.largest_eigenvalue;
+  top = lanczos(*hessian, first_start(random), options.lanczos);
+  result.eigenvalue_error = measured_pair(*hessian, top.vector).error;
+  top.vector = all.embed(top.vector, nn::tensors_of(model.parameters()));
+  result.trace = hutchinson_trace(*hessian, trace_probes(random), options.hutchinson);
   result.routing_margin = routing_margin(model, batches);
   return result;
 }

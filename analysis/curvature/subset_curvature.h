@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -35,8 +36,11 @@ struct SubsetCurvature {
 };
 
 /// λ_max, its vector, and the trace of the Hessian with respect to all parameters of `model`.
+/// Products are kept in the directory `products`, if one is given (product_journal.h):
+/// measure_block() of all parameters with the same generator finds them there.
 SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& batches,
-                                  Generator random, CurvatureOptions options = {});
+                                  Generator random, CurvatureOptions options = {},
+                                  const std::filesystem::path& products = {});
 
 /// `curvature.train` or `curvature.test` of a results file.
 nlohmann::json to_json(const SubsetCurvature& curvature);

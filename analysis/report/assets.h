@@ -13,6 +13,7 @@ extern const std::string_view charts_js;
 extern const std::string_view figures_js;
 extern const std::string_view surfaces_js;
 extern const std::string_view verdicts_js;
+extern const std::string_view spectra_js;
 extern const std::string_view gain_js;
 extern const std::string_view rho_js;
 extern const std::string_view report_js;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/report/check_perturbation.h"
+#include "analysis/report/check_spectra.h"
 #include "analysis/report/field_checks.h"
 #include "engine/core/check.h"
 
@@ -46,11 +47,9 @@ void check_scores(const JsonField& scores, const RunShape& shape) {
   }
 }
 
-/// Half-widths; null where unknown, none in files of earlier versions.
+/// None in files of earlier versions.
 void check_error(const JsonField& estimate) {
-  const auto error = estimate.find("error");
-  if (!error) return;
-  for (const char* bar : {"probe", "iteration", "data", "total"}) error->at(bar).number();
+  if (const auto error = estimate.find("error")) check_error_bars(*error);
 }
 
 void check_curvature(const JsonField& curvature) {
@@ -169,6 +168,7 @@ RunShape check_run(const JsonField& config, const JsonField& results) {
   check_scores(results.at("test"), shape);
   if (const auto train = results.find("train")) check_scores(*train, shape);
   if (const auto curvature = results.find("curvature")) check_curvature(*curvature);
+  if (const auto spectra = results.find("spectra")) check_spectra(*spectra);
   if (const auto perturbation = results.find("perturbation")) check_perturbation(*perturbation);
   if (const auto efficiency = results.find("efficiency")) check_efficiency(*efficiency);
   return shape;

@@ -33,10 +33,10 @@ std::string render_report(const nlohmann::json& study) {
   data["models"] = models_json(group_runs(study));
   data["verdicts"] = verdicts_json(judge_claims(study));
   data["routed_share"] = routed_share_json(study);
-  return render_page(
-      study.at("study").at("title").get<std::string>(), data,
-      {report_assets::figures_js, report_assets::surfaces_js, report_assets::verdicts_js,
-       report_assets::gain_js, report_assets::rho_js, report_assets::report_js});
+  return render_page(study.at("study").at("title").get<std::string>(), data,
+                     {report_assets::figures_js, report_assets::surfaces_js,
+                      report_assets::verdicts_js, report_assets::gain_js, report_assets::spectra_js,
+                      report_assets::rho_js, report_assets::report_js});
 }
 
 void write_report(const fs::path& study_dir) {

@@ -11,6 +11,7 @@
 #include "app/option_values.h"
 #include "app/output.h"
 #include "app/stages.h"
+#include "app/study/spectra.h"
 #include "app/subspace_measurement.h"
 #include "engine/autograd/node.h"
 #include "engine/core/check.h"
@@ -31,14 +32,13 @@ struct Options {
 std::string text(const SubsetCurvature& subset) {
   const LanczosResult& top = subset.largest_eigenvalue;
   return fmt::format(
-      "{} images, loss {:.4f}: largest eigenvalue {:.5g} ± {:.2g} (residual {:.1e}, {} "
-      "products{}), "
-      "trace {:.5g} ± {:.2g} (standard error {:.2g}, {} vectors)",
+      "{} images, loss {:.4f}: largest eigenvalue {:.5g} {}, residual {:.1e}, {} products{}; "
+      "trace {:.5g} {}, standard error {:.2g}, {} vectors",
       subset.images, unsigned_nan(subset.loss), unsigned_nan(top.largest.value),
-      unsigned_nan(subset.eigenvalue_error.total_half_width()), unsigned_nan(top.largest.residual),
+      error_bars_text(to_json(subset.eigenvalue_error)), unsigned_nan(top.largest.residual),
       top.iterations, top.converged ? "" : ", not converged", unsigned_nan(subset.trace.mean),
-      unsigned_nan(subset.trace.error.total_half_width()),
-      unsigned_nan(subset.trace.standard_error), subset.trace.samples.size());
+      error_bars_text(to_json(subset.trace.error)), unsigned_nan(subset.trace.standard_error),
+      subset.trace.samples.size());
 }
 
 /// The batch in pieces of `size` images, whose scatter is the data's error bar.
@@ -170,10 +170,47 @@ void check_batch_settings(const AnalysisOptions& analysis) {
   }
 }
 
+/// Measures what the `hessian` of the configuration lists, as a study does.
+int measure_list(const Options& options, const AnalysisConfig& config) {
+  const StopSignal stop;
+  Progress progress;
+  const RunDirectory run = RunDirectory::own(options.analysis.run);
+  const RunWeights measured = run.measured_weights().value_or(config.weights);
+  check(measured == config.weights,
+        "{}: its results are of the {} weights, those of the {} ones cannot be stored beside them",
+        run.path().string(), name(measured), name(config.weights));
+  const TrainConfig training = run.config();
+  const Device device = analysis_device(options.analysis, training);
+  const IdentifiedData data =
+      find_data_of(run.path(), options.analysis.data, training.data.set, progress);
+  run.update_data(data.identity);  // the images may have moved
+  const SpectraStage stage(config, progress, stop);
+  stage.check_models({training.model});
+  const bool complete =
+      stage.measure(run, data.images, select_images(training, data.images), device);
+  progress.clear();
+  const json spectra = run.results().value("spectra", json::object());
+  if (json_wanted()) {
+    print_json(spectra);
+  } else {
+    for (const json& section : spectra.value("measurements", json::array())) {
+      print_text("{}\n", hessian_text(section));
+    }
+  }
+  if (complete) return kSuccess;
+  write_stderr("switchyard: stopped; the same command goes on from there\n");
+  return kInterrupted;
+}
+
 int hessian(const Options& options) {
   const bool batch = options.analysis.run.empty();
   if (batch) check_batch_settings(options.analysis);
   if (!options.compare.empty()) return compare_runs(options);
+  const AnalysisConfig config = resolve_analysis(options.analysis);
+  if (!options.request.detailed() && !config.hessian.empty()) {
+    check<UsageError>(!batch, "hessian: the list `hessian` of a configuration is of a run: --run");
+    return measure_list(options, config);
+  }
   if (options.request.detailed()) return batch ? measure_batch(options) : measure_run(options);
   return batch ? analyse_batch(options) : analyse_run(options);
 }
@@ -189,6 +226,8 @@ With one of --top, --bottom, --hutchinson, --xtrace, --density and --spectrum it
 with three error bars: half-widths of 95 % intervals over random vectors, a bound for the iteration,
 and the images' from how the batches (--set batch_size=N) scatter. Without any of them, of --blocks
 and --experts it measures --top 1 --hutchinson.
+
+A list `hessian` in the configuration is measured as a study does, into the results' `spectra`.
 
   switchyard hessian --run R --top 5 --hutchinson                        all parameters
   switchyard hessian --run R --blocks head.gate 'head.experts.*' --spectrum --set dtype=float64
@@ -210,7 +249,9 @@ void add_request_options(CLI::App& command, HessianRequest& request) {
                   "Measure each of these blocks of parameters: names in files, with * and ?;\n"
                   "a module's name stands for all that it has")
       ->type_name("GLOB");
-  const auto count = whole_number(1, 10'000);
+  const auto count = whole_number(1, kMaxEigenpairs);
+  command.add_flag("--split", request.split,
+                   "Measure each module that a glob of --blocks matches as a block of its own");
   command.add_option("--top", request.top, "Find so many of the largest eigenpairs")->check(count);
   command.add_option("--bottom", request.bottom, "Find so many of the smallest eigenpairs")
       ->check(count);

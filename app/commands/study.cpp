@@ -11,6 +11,7 @@
 #include "app/settings_options.h"
 #include "app/study/resolve.h"
 #include "app/study/runner.h"
+#include "app/study/spectra.h"
 #include "app/study/summary.h"
 #include "engine/core/check.h"
 #include "engine/io/files.h"
@@ -56,6 +57,7 @@ int study(const Options& options, const std::string& command) {
   study.fit_to(data.images.train);
   for (const StudyRun& run : study_runs(config)) select_images(run.config, data.images);  // errors
   config.training.data.set = data.images.train.name;
+  SpectraStage(config.analysis, progress, stop).check_models(config.models);
 
   StudyRunner runner(directory, config, data, stop, progress, command);
   const bool complete = runner.run();

@@ -6,6 +6,7 @@
 #include "app/data_options.h"
 #include "app/machine.h"
 #include "app/perturbation_measurement.h"
+#include "app/study/spectra.h"
 #include "app/train_run.h"
 #include "engine/core/threads.h"
 #include "engine/io/files.h"
@@ -41,14 +42,19 @@ std::string title(const StudyConfig& config, const std::string& data) {
                      patches ? " and patch MoE" : "", data);
 }
 
-/// Says whether a run has all that a study measures, of these weights. One that `switchyard train`
+bool spectra_complete(const json& results) {
+  return results.value("spectra", json::object()).value("complete", false);
+}
+
+/// Says whether a run has all that a study measures, of its weights. One that `switchyard train`
 /// finished has not.
-bool is_complete(const RunDirectory& run, RunWeights weights) {
+bool is_complete(const RunDirectory& run, const AnalysisConfig& analysis) {
   const json results = run.results();
+  if (!analysis.hessian.empty() && !spectra_complete(results)) return false;
   for (const char* section : {"test", "train", "curvature", "perturbation", "efficiency"}) {
     if (!results.contains(section)) return false;
   }
-  return run.measured_weights() == weights && results.value("status", "") == "complete";
+  return run.measured_weights() == analysis.weights && results.value("status", "") == "complete";
 }
 
 /// Removes the files of a study that has no run, so that its directory is free again.
@@ -121,7 +127,7 @@ bool StudyRunner::run_one(const StudyRun& planned) {
       throw;
     }
   }
-  if (is_complete(RunDirectory::open(path), config_.analysis.weights)) {
+  if (is_complete(RunDirectory::open(path), config_.analysis)) {
     progress_.line(fmt::format("{}: finished already", planned.name));
     return true;
   }
@@ -176,7 +182,9 @@ json StudyRunner::perturbation_of(const RunDirectory& run, const Selection& sele
   if (run.results().contains("curvature")) {
     top = top_eigenvector(*loaded.model, subsets, analysis);
   } else {
-    Curvature curvature = curvature_of_subsets(*loaded.model, subsets, analysis);
+    const SpectraStage spectra(analysis, progress_, stop_);
+    Curvature curvature = curvature_of_subsets(
+        *loaded.model, subsets, analysis, spectra.shared_products(run, *loaded.model, subsets));
     run.update_results({{"curvature", curvature_section(curvature, analysis)}});
     top = std::move(curvature.train.largest_eigenvalue);
   }
@@ -206,9 +214,21 @@ bool StudyRunner::measure(const RunDirectory& run, const Selection& selection,
                [&] { return score_section(run, weights, data_, selection, thread_count()); }) &&
          stage({"curvature", "perturbation"}, "curvature and perturbation",
                [&] { return perturbation_of(run, selection, label); }) &&
-         stage({"efficiency"}, "efficiency", [&] {
+         measure_spectra(run, selection, label) && stage({"efficiency"}, "efficiency", [&] {
            return json{{"efficiency", efficiency_section(run, data_, config_.analysis)}};
          });
+}
+
+/// Measures what `analysis.hessian` lists, where that is not done yet; false when it was stopped.
+bool StudyRunner::measure_spectra(const RunDirectory& run, const Selection& selection,
+                                  const std::string& label) {
+  if (stop_.requested()) return false;
+  if (config_.analysis.hessian.empty() || spectra_complete(run.results())) return true;
+  const auto start = std::chrono::steady_clock::now();
+  const SpectraStage stage(config_.analysis, progress_, stop_);
+  if (!stage.measure(run, data_, selection, parse_device(config_.training.device))) return false;
+  progress_.line(fmt::format("{}: spectra measured in {:.1f} s", label, seconds_since(start)));
+  return true;
 }
 
 void StudyRunner::write_study(bool complete) {

@@ -16,9 +16,9 @@
 namespace switchyard {
 
 /// Runs a study in its directory: for each run training, test, curvature with perturbation,
-/// efficiency, then what routing gains with the models of the first seed, then the report. Every
-/// stage stores its results when it is done and is skipped where they are there already, so that a
-/// study that was killed goes on where it was.
+/// spectra, efficiency, then what routing gains with the models of the first seed, then the report.
+/// Every stage stores its results when it is done and is skipped where they are there already, so
+/// that a study that was killed goes on where it was.
 class StudyRunner {
  public:
   /// Makes study.json and data.json, or takes up those that are there. `command` is how the study
@@ -42,6 +42,8 @@ class StudyRunner {
   nlohmann::json perturbation_of(const RunDirectory& run, const Selection& selection,
                                  const std::string& label);
   bool measure(const RunDirectory& run, const Selection& selection, const std::string& label);
+  bool measure_spectra(const RunDirectory& run, const Selection& selection,
+                       const std::string& label);
   void write_study(bool complete);
 
   std::filesystem::path directory_;

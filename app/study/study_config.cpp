@@ -76,6 +76,27 @@ std::string model_name(const ModelConfig& model, const BackboneConfig& common) {
   return model.head.name + "-" + model.backbone.name;
 }
 
+/// The sparse gate's weights without those of its noise, which an evaluation does not use; all of
+/// another gate.
+constexpr const char* kGates = "head.gate.??[!n]*";
+
+/// What a study measures of the Hessian's spectrum: of all parameters; of the gate, and of each
+/// expert on its own images; and the exact eigenvalues of `exact`, block by block.
+std::vector<HessianRequest> spectra_preset(int top, const std::vector<std::string>& exact) {
+  HessianRequest whole;
+  whole.top = top;
+  whole.trace = whole.density = true;
+  HessianRequest parts;
+  parts.blocks = {"head.gate"};
+  parts.top = 1;
+  parts.trace = parts.experts = true;
+  HessianRequest dense;
+  dense.blocks = exact;
+  dense.split = dense.spectrum = true;
+  dense.dtype = DType::kFloat64;
+  return {whole, parts, dense};
+}
+
 }  // namespace
 
 StudyConfig study_preset(const std::string& name) {
@@ -86,8 +107,13 @@ StudyConfig study_preset(const std::string& name) {
   for (const char* head : kPublishedHeads) {
     config.models.push_back({.backbone = config.backbone, .head = {.name = head}});
   }
+  // As many steps as the search for the eigenpairs takes in any case.
+  config.analysis.curvature.density = {.probes = 2, .steps = 20};
+  config.analysis.hessian = spectra_preset(5, {kGates, "head.experts.*.net.3"});
   if (name == "quick") {
     config.analysis.images = 250;  // five batches
+    config.analysis.curvature.density = {.probes = 1, .steps = 12};
+    config.analysis.hessian = spectra_preset(3, {kGates});  // experts' layers would double the time
     config.analysis.curvature.lanczos.max_iterations = 20;
     config.analysis.perturbation.points = 11;
     config.analysis.perturbation.random_directions = 2;
@@ -98,6 +124,8 @@ StudyConfig study_preset(const std::string& name) {
     config.analysis.batch_size = 10;
     config.analysis.curvature.lanczos.max_iterations = 5;
     config.analysis.curvature.hutchinson.samples = 3;
+    config.analysis.curvature.density = {.probes = 1, .steps = 5};
+    config.analysis.hessian = spectra_preset(2, {"head.experts.*.net.3.bias"});
     config.analysis.perturbation.points = 3;
     config.analysis.perturbation.random_directions = 1;
     config.analysis.perturbation.surface_points = 3;

@@ -9,6 +9,7 @@
 #include "analysis/report/study_files.h"
 #include "analysis/verdicts/claims.h"
 #include "analysis/verdicts/routed_share.h"
+#include "app/hessian_measurement.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "training/run_directory.h"
@@ -42,6 +43,19 @@ void print_row(const std::string& run, const json& results) {
              pair_text(curvature, "largest_eigenvalue", "value"),
              pair_text(curvature, "trace", "mean"),
              duration_text(results.at("training_seconds").get<double>()));
+}
+
+/// "sparse_moe-seed1     train   lambda max 126 ± 31 (probes 0, iteration 0.001, images 31), trace
+/// ...". Files of earlier versions have no error bars, and no line.
+void print_error_bars(const std::string& run, const json& results) {
+  for (const char* set : {"train", "test"}) {
+    const json& eigenvalue = results.at("curvature").at(set).at("largest_eigenvalue");
+    const json& trace = results.at("curvature").at(set).at("trace");
+    if (!eigenvalue.contains("error") || !trace.contains("error")) continue;
+    print_text("{:<20} {:<5} lambda max {} {}, trace {} {}\n", run, set,
+               number_text(eigenvalue.at("value")), error_bars_text(eigenvalue.at("error")),
+               number_text(trace.at("mean")), error_bars_text(trace.at("error")));
+  }
 }
 
 /// "  contradicts: MoE heads classify better than the dense head."
@@ -86,6 +100,11 @@ void print_summary(const std::filesystem::path& directory, const std::vector<std
   print_text("{:<24} {:>10} {:>10} {:>10} {:>17} {:>17} {:>13}\n", "run", "training", "validation",
              "test", "lambda max tr/te", "trace tr/te", "time");
   for (const std::string& run : runs) print_row(run, RunDirectory::open(directory / run).results());
+  print_text("\ncurvature with half-widths of 95 % intervals\n");
+  for (const std::string& run : runs) {
+    print_error_bars(run, RunDirectory::open(directory / run).results());
+  }
+  print_text("\n");
   const json study = read_study(directory);
   for (const Verdict& verdict : judge_claims(study)) print_verdict(verdict);
   for (const ShareVerdict& verdict : judge_routed_share(study)) print_verdict(verdict);

@@ -191,6 +191,15 @@ std::string JsonObject::choice(const std::string& field, const std::string& othe
   return text;
 }
 
+std::vector<JsonObject> JsonObject::optional_objects(const std::string& field) {
+  const auto list = optional<std::vector<json>>(field, {});
+  std::vector<JsonObject> objects;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    objects.push_back(JsonObject(list[i], where_, fmt::format("{}[{}]", path_of(field), i)));
+  }
+  return objects;
+}
+
 void JsonObject::finish(json (*whole)()) const {
   std::vector<std::string> unknown;
   std::string hint;

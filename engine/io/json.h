@@ -102,6 +102,9 @@ class JsonObject {
                       : JsonObject(nlohmann::json::object(), where_, path_of(field));
   }
 
+  /// The objects in a list, none where the field is missing. Each must be finished on its own.
+  std::vector<JsonObject> optional_objects(const std::string& field);
+
   /// A text that must be one of `known`; `otherwise` where the field is missing.
   std::string choice(const std::string& field, const std::string& otherwise,
                      std::initializer_list<std::string_view> known);

@@ -97,6 +97,7 @@ TEST_F(BadInputTest, StudyConfiguration) {
   expect("analysis.curvature.tolerance=0", "analysis.curvature.tolerance: must be positive");
   expect("analysis.efficiency.batch_sizes=[0]", "analysis.efficiency.batch_sizes");
   expect("analysis.dtype=uint8", "analysis.dtype");
+  expect(R"(analysis.hessian=[{"blocks": ["head.gat"]}])", "analysis.hessian[0]: no model has");
   expect("heads=[]", "heads: must not be empty");
   expect(R"(heads=["tall"])", "heads[0]");
   expect(R"(heads=["dense", {"name": "sparse_moe", "top_k": 9}])", "heads[1]");

@@ -110,6 +110,46 @@ TEST_F(HessianTest, GoesOnBitForBitAfterATimeLimit) {
   EXPECT_FALSE(std::filesystem::exists(path("run/hessian")));
 }
 
+TEST_F(HessianTest, SplitsBlocksAndMeasuresTheListOfAConfiguration) {
+  const Arguments one = {
+      "--blocks", "head.experts.*.net.3.bias", "--split", "--spectrum", "--set", "dtype=float64"};
+  const json single = measured(one)["sets"]["test"]["blocks"];
+  ASSERT_EQ(single.size(), 8U);
+  EXPECT_EQ(single[7]["name"], "head.experts.7.net.3.bias");
+  EXPECT_EQ(single[7]["spectrum"]["values"].size(), 10U);
+
+  const std::string list =
+      R"(hessian=[{"top": 1, "hutchinson": true, "density": true}, {"blocks": ["head.experts.*.net.3.bias", "head.none"],
+      "split": true, "spectrum": true, "dtype": "float64"}])";
+  const Arguments all = {
+      "--set", list, "--set", "curvature.max_iterations=3", "--set", "curvature.density_steps=3"};
+  const json spectra = measured(all);
+  EXPECT_EQ(spectra["complete"], true);
+  ASSERT_EQ(spectra["measurements"].size(), 2U);
+  EXPECT_EQ(spectra["measurements"][0]["sets"]["train"]["blocks"][0]["name"], "all");
+  EXPECT_EQ(spectra["measurements"][1]["sets"]["test"]["blocks"], single);
+  EXPECT_EQ(json::parse(read_file(path("run/results.json")))["spectra"], spectra);
+  EXPECT_FALSE(std::filesystem::exists(path("run/spectra")));  // complete: nothing to go on with
+}
+
+TEST_F(HessianTest, AnswersBadLists) {
+  const auto expect_bad = [&](const std::string& list, const std::string& message) {
+    expect_failure(hessian({"--set", "hessian=" + list}), 2, message);
+  };
+  expect_bad(R"({"top": 1})", "hessian: expected an array");
+  expect_bad("[3]", "hessian[0]: expected an object, got the integer 3");
+  expect_bad(R"([{"top": -1}])", "hessian[0].top: must be at least 0, got -1");
+  expect_bad(R"([{"top": 1}, {"density": 1}])", "hessian[1].density: expected");
+  expect_bad(R"([{"traces": 1}])", "unknown field hessian[0].traces");
+  expect_bad(R"([{"operator": "fisher"}])", "hessian[0].operator");
+  expect_bad(R"([{"split": true}])", "hessian[0].split: needs blocks");
+  expect_bad(R"([{"blocks": ["head.gat"]}])", "hessian[0]: no model has a parameter of its blocks");
+  expect_bad(R"([{"blocks": ["head.gate"], "spectrum": true}])", "needs dtype=float64");
+  expect_bad(R"([{"spectrum": true, "dtype": "float64"}])", "at most 8192 parameters");
+  expect_bad(R"([{"blocks": ["head.experts.0.net.3.bias"], "top": 11}])",
+             "11 eigenpairs of 10 parameters");
+}
+
 TEST_F(HessianTest, AnswersBadRequestsWithOneLine) {
   expect_failure(hessian({"--blocks", "head.expert"}), 2,
                  "'head.expert' matches no parameter; there are backbone");

@@ -58,6 +58,22 @@ std::string real_data(const std::string& otherwise) {
   return fs::exists(kFashionMnistDirectory) ? kFashionMnistDirectory : otherwise;
 }
 
+/// What the tiny preset lists; a dense head has no gate and no experts.
+void expect_spectra(const json& results, bool dense) {
+  const json& spectra = results["spectra"];
+  EXPECT_EQ(spectra["complete"], true);
+  ASSERT_EQ(spectra["measurements"].size(), dense ? 1U : 3U);
+  const json& whole = spectra["measurements"][0]["sets"]["test"]["blocks"][0];
+  EXPECT_EQ(whole["top"]["pairs"].size(), 2U);
+  EXPECT_EQ(whole["density"]["complete"], true);
+  EXPECT_GT(whole["shares"].size(), 5U);
+  // The summary's products, and so its numbers.
+  EXPECT_EQ(whole["trace"]["mean"], results["curvature"]["test"]["trace"]["mean"]);
+  if (dense) return;
+  EXPECT_EQ(spectra["measurements"][1]["sets"]["train"]["experts"].size(), 8U);
+  EXPECT_EQ(spectra["measurements"][2]["dtype"], "float64");
+}
+
 TEST_F(StudyTest, TheTinyPresetIsAWholeStudy) {
   const std::string out =
       expect_success({"study", "--preset", "tiny", "--data", real_data(data()), "--out",
@@ -76,8 +92,11 @@ TEST_F(StudyTest, TheTinyPresetIsAWholeStudy) {
       EXPECT_TRUE(results.contains(section)) << run << " " << section;
     }
     EXPECT_GT(results["curvature"]["train"]["largest_eigenvalue"]["value"], 0.0);
+    expect_spectra(results, run.starts_with("dense"));
   }
   EXPECT_NE(out.find("report: "), std::string::npos) << out;
+  EXPECT_NE(out.find("± "), std::string::npos) << out;
+  EXPECT_NE(out.find(" (probes "), std::string::npos) << out;
   const ReportView view = open_report(path("study/report.html"));
   if (!view.no_browser.empty()) {
     GTEST_SKIP() << "the study is fine; its report was not opened: " << view.no_browser;
@@ -112,7 +131,7 @@ TEST_F(StudyTest, IsResumedWhereItWasAndGrows) {
     const std::string file = std::string("/") + run + "/checkpoint.safetensors";
     EXPECT_TRUE(read_file(path("killed") + file) == read_file(path("straight") + file)) << run;
     const std::string results = std::string("/") + run + "/results.json";
-    for (const char* section : {"test", "train", "curvature", "perturbation"}) {
+    for (const char* section : {"test", "train", "curvature", "spectra", "perturbation"}) {
       EXPECT_EQ(read("killed" + results)[section], read("straight" + results)[section]) << section;
     }
   }

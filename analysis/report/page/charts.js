@@ -244,7 +244,7 @@ function drawHeat(svg, width, spec) {
   const left = Math.min(textWidth(svg, spec.rows) + 8, width * 0.35);
   const top = 40;
   const cell = {width: (width - left - 1) / spec.columns.length, height: spec.rows.length > 24 ? 14 : 22};
-  const share = v => HEAT(Math.min(1, v / spec.max));
+  const share = v => HEAT(Math.max(0, Math.min(1, v / spec.max)));
   const every = Math.ceil((textWidth(svg, spec.columns) + 6) / cell.width);
   svg.append("text").attr({class: "quiet", x: 0, y: 12}).text(spec.y.label);
   svg.append("text").attr({class: "quiet", x: width - 1, y: 12, "text-anchor": "end"}).text(spec.x.label);

@@ -9,6 +9,7 @@ function buildReport(root, data) {
   learningFigure(root, groups);
   routingSection(root, groups);
   curvatureSection(root, groups);
+  spectraSection(root, groups);
   perturbationSection(root, groups);
   routedShareSection(root, data.routed_share, groups);
   efficiencySection(root, study, groups);

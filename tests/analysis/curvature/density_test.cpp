@@ -31,7 +31,7 @@ TEST(Density, IsGaussianQuadratureOfEachVector) {
   MatrixOperator a(matrix);
   const Generator random(4);
   const SpectralDensity density = spectral_density(a, random, {.probes = 1, .steps = 6});
-  Generator same = random.fork(0);
+  Generator same = random.fork(1);
   VectorXd b = flatten(std::vector{random_normal({15, 1}, DType::kFloat64, same.next(15)),
                                    random_normal({15}, DType::kFloat64, same.next(15))});
   b.normalize();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "analysis/curvature/vectors.h"
 #include "tests/analysis/small_problem.h"
 #include "tests/support/expect_error.h"
@@ -44,6 +46,25 @@ TEST_F(ParameterBlockTest, ListsWhatThereIsForAGlobThatMatchesNothing) {
       },
       "'head.expert.1' matches no parameter; there are backbone.backbone.conv1");
   test::expect_error([&] { matching({""}); }, "head.experts.4");
+}
+
+TEST_F(ParameterBlockTest, IsSplitByModule) {
+  EXPECT_TRUE(all.has("head.experts.4"));
+  EXPECT_FALSE(all.has("head.experts.5"));
+  const std::vector<NamedBlock> blocks =
+      split_by_module(matching({"head.experts.*.net.3", "head.gate.w_gate", "*.conv1.weight"}));
+  std::vector<std::string> names;
+  std::int64_t parameters = 0;
+  for (const NamedBlock& named : blocks) {
+    names.push_back(named.name);
+    parameters += named.block.dimension();
+    EXPECT_EQ(named.block.dimension(), matching({named.name}).dimension()) << named.name;
+  }
+  EXPECT_EQ(names.size(), blocks.size());
+  EXPECT_EQ(std::ranges::count(names, "head.experts.4.net.3"), 1);
+  EXPECT_EQ(std::ranges::count(names, "head.gate.w_gate"), 1);
+  EXPECT_EQ(parameters,
+            matching({"head.experts.*.net.3", "head.gate.w_gate", "*.conv1.weight"}).dimension());
 }
 
 TEST_F(ParameterBlockTest, EmbedsAndTakesOut) {

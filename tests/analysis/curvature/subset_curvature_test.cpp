@@ -3,9 +3,13 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "analysis/curvature/block_measurement.h"
+#include "analysis/curvature/curvature_kind.h"
+#include "analysis/curvature/product_journal.h"
 #include "analysis/curvature/vectors.h"
 #include "analysis/perturbation/classifier_probe.h"
 #include "analysis/perturbation/curves.h"
+#include "kernels/api/temporary_directory.h"
 #include "tests/analysis/small_problem.h"
 
 namespace switchyard {
@@ -35,6 +39,31 @@ TEST(Curvature, DescribesASubset) {
   EXPECT_EQ(json["trace"]["samples"], 4);
   EXPECT_EQ(json["largest_eigenvalue"]["iterations"], result.largest_eigenvalue.iterations);
   EXPECT_TRUE(json["routing_margin"].contains("median"));
+}
+
+TEST(Curvature, LeavesItsProductsToTheMeasurementOfAllParameters) {
+  SmallProblem problem("sparse_moe", 12);
+  const std::vector<Batch> batches = problem.batches(5);
+  const TemporaryDirectory products;
+  const SubsetCurvature summary =
+      measure_curvature(*problem.model, batches, Generator(3), kOptions, products.path());
+  const ParameterBlock all(problem.model->parameters());
+  ProductJournal journal(block_curvature(CurvatureKind::kHessian, *problem.model, batches, all),
+                         products.path());
+  MeasurementOptions options{.top = 2, .trace = true, .density = true};
+  options.hutchinson = kOptions.hutchinson;
+  options.densities = {.probes = 1, .steps = 6};
+  options.eigenpairs.max_iterations = 8;
+  const BlockMeasurement detailed =
+      measure_block(journal, "all", all.by_itself(), Generator(3), options, {});
+  EXPECT_EQ(detailed.trace->samples, summary.trace.samples);
+  // The trace's, the density's, and as many of the search's as both took.
+  EXPECT_GE(journal.read(), 4 + 6 + std::min(8, summary.largest_eigenvalue.iterations));
+  // Each estimate has said where it stood, product by product.
+  EXPECT_EQ(detailed.trace_convergence.value.back(), detailed.trace->mean);
+  EXPECT_EQ(detailed.trace_convergence.products, (std::vector<int>{1, 2, 3, 4}));
+  ASSERT_FALSE(detailed.top_convergence.value.empty());
+  EXPECT_LT(detailed.top_convergence.error.back(), detailed.top_convergence.error.front());
 }
 
 TEST(Curvature, RepeatsAndDependsOnItsGenerator) {

@@ -85,6 +85,39 @@ TEST_F(ReportInBrowser, DrawsTheSurroundingsOfSeveralSeedsAndWhatIsNotFinite) {
   expect_clean(2 + 3 * 2 + 4 + 3 + kSurroundings + 2 + 2 + 1);
 }
 
+// Densities, eigenvalues and their angles, shares, experts of each MoE head, boundary mass, exact
+// spectra of both sets for each MoE head, and how the estimates settled.
+constexpr int kSpectraCharts = 2 + 3 + 4 + 2 + 1 + 2 * 2 + 4;
+
+TEST_F(ReportInBrowser, DrawsSpectra) {
+  write_study_fixture(directory_.path(), {.spectra = true});
+  expect_clean(2 + 3 * 2 + 4 + kSpectraCharts + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsSpectraOfSeveralSeedsAndWhatIsMissing) {
+  write_study_fixture(directory_.path(), {.seeds = 2, .experts = 16, .spectra = true});
+  edit_json(directory_ / "sparse_moe-seed2/results.json", [](nlohmann::json& results) {
+    nlohmann::json& measurements = results["spectra"]["measurements"];
+    nlohmann::json& all = measurements[0]["sets"]["test"]["blocks"][0];
+    all["density"]["curve"] = nullptr;
+    all["top"]["pairs"].erase(2);
+    all["top"]["pairs"][0]["error"]["total"] = nullptr;
+    all["trace"].erase("convergence");
+    for (nlohmann::json& expert : measurements[1]["sets"]["test"]["experts"]) {
+      expert.erase("curvature");
+    }
+  });
+  // No chart of how the trace settles on both sets, nor of the sparse head's experts.
+  expect_clean(2 + 3 * 4 + 4 + kSpectraCharts - 1 + 3);
+}
+
+TEST_F(ReportInBrowser, DrawsOldRunsBesideThoseWithSpectra) {
+  write_study_fixture(directory_.path(), {.spectra = true});
+  edit_json(directory_ / "dense-seed1/results.json",
+            [](nlohmann::json& results) { results.erase("spectra"); });
+  expect_clean(2 + 3 * 2 + 4 + kSpectraCharts + 3);
+}
+
 TEST_F(ReportInBrowser, DrawsSeveralSeedsOfFourHeadsWithManyExperts) {
   write_study_fixture(directory_.path(), {.heads = {"dense", "soft_moe", "sparse_moe", "hard_moe"},
                                           .seeds = 2,

@@ -31,8 +31,9 @@ std::string text_of(const fs::path& path) {
 class Report : public testing::Test {
  protected:
   void SetUp() override {
-    write_study_fixture(directory_.path(),
-                        {.epochs = 3, .experts = 4, .routing_gain = true, .surroundings = true});
+    write_study_fixture(
+        directory_.path(),
+        {.epochs = 3, .experts = 4, .routing_gain = true, .surroundings = true, .spectra = true});
   }
 
   std::string page() {
@@ -86,9 +87,9 @@ TEST_F(Report, LoadsNothingFromOutside) {
 TEST_F(Report, AssetsDoNotEndTheirElement) {
   for (const std::string_view asset :
        {report_assets::d3_js, report_assets::statistics_js, report_assets::charts_js,
-         report_assets::figures_js, report_assets::surfaces_js, report_assets::gain_js,
-         report_assets::rho_js,
-        report_assets::report_js, report_assets::bench_js, report_assets::start_js}) {
+        report_assets::figures_js, report_assets::surfaces_js, report_assets::gain_js,
+        report_assets::spectra_js, report_assets::rho_js, report_assets::report_js,
+        report_assets::bench_js, report_assets::start_js}) {
     EXPECT_GT(asset.size(), 1000u);
     EXPECT_EQ(asset.find("</script"), std::string_view::npos);
     EXPECT_EQ(asset.find("<!--"), std::string_view::npos);
@@ -217,6 +218,23 @@ TEST_F(Report, NamesABadField) {
        "routing_gain.scopes[1].entries[0].routed_share: expected a fraction"},
       {"study.json", "/routing_gain/scopes/1/entries/0/inference/2/latency_ms/p80", gone,
        "routing_gain.scopes[1].entries[0].inference[2].latency_ms.p80: missing"},
+      {"dense-seed1/results.json", "/spectra/complete", "yes",
+       "dense-seed1/results.json: spectra.complete: expected true or false, got a string"},
+      {"dense-seed1/results.json", "/spectra/measurements/0/sets/test", gone,
+       "spectra.measurements[0].sets.test: missing"},
+      {"dense-seed1/results.json",
+       "/spectra/measurements/0/sets/train/blocks/0/top/pairs/1/error/data", gone,
+       "spectra.measurements[0].sets.train.blocks[0].top.pairs[1].error.data: missing"},
+      {"dense-seed1/results.json", "/spectra/measurements/0/sets/train/blocks/0/density/curve/x",
+       json{1, 2}, "blocks[0].density.curve.density: expected 2 elements, got 50"},
+      {"dense-seed1/results.json",
+       "/spectra/measurements/0/sets/train/blocks/0/trace/convergence/error", 7,
+       "blocks[0].trace.convergence.error: expected an array, got a number"},
+      {"sparse_moe-seed1/results.json", "/spectra/measurements/1/sets/test/boundary_mass/share/3",
+       2, "sets.test.boundary_mass.share[3]: expected a fraction from 0 to 1, got 2"},
+      {"sparse_moe-seed1/results.json",
+       "/spectra/measurements/2/sets/test/blocks/0/spectrum/values/0", "x",
+       "blocks[0].spectrum.values[0]: expected a number, got a string"},
       {"dense-seed1/config.json", "/model/head/name", "mlp", "config.json: model.head.name: exp"},
       {"soft_moe-seed1/config.json", "/model/head/experts", 0, "model.head.experts: expected at"},
       {"dense-seed1/results.json", "/test/accuracy", "high",

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/analysis/report/spectra_fixture.h"
+
 namespace switchyard::test {
 namespace {
 
@@ -355,9 +357,12 @@ void write_run(const fs::path& directory, const std::string& head, int kind, int
                 {"test", curvature_set(22 * eigenvalue, 310 * eigenvalue, sparse, random)}}},
               {"perturbation", perturbation(eigenvalue, random)},
               {"efficiency", efficiency(1 + 0.04 * kind)}});
-  if (!fixture.surroundings) return;
-  edit_json(directory / "results.json",
-            [&](json& results) { add_surroundings(results["perturbation"], eigenvalue, gated); });
+  edit_json(directory / "results.json", [&](json& results) {
+    if (fixture.surroundings) add_surroundings(results["perturbation"], eigenvalue, gated);
+    if (fixture.spectra) {
+      results["spectra"] = spectra_fixture(head, fixture.experts, eigenvalue);
+    }
+  });
 }
 
 }  // namespace

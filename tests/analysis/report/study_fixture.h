@@ -19,6 +19,7 @@ struct StudyFixture {
   /// With accuracy, changed experts, surfaces, balls and noise in `perturbation`, which files of
   /// earlier versions lack.
   bool surroundings = false;
+  bool spectra = false;  ///< with that section in every results.json (spectra_fixture.h)
 };
 
 /// Writes study.json and the run directories "<head>-seed<n>" with all files of
