@@ -90,6 +90,7 @@ void read_perturbation(JsonObject object, PerturbationOptions& options) {
   options.gradient = object.optional("gradient", options.gradient);
   read_points(object, "surface_points", options.surface_points, 0, kMaxSurfacePoints);
   if (options.surface_points == 1) object.fail("surface_points", "must be 0 or at least 3, got 1");
+  read_positive(object, "surface_limit", options.surface_limit);
   read_lengths(object, "radii", options.worst_case.radii);
   read_integer(object, "ascent_steps", options.worst_case.steps, 0, kMaxIterations);
   read_lengths(object, "noise_sigmas", options.noise.sigmas);
@@ -167,6 +168,7 @@ nlohmann::json to_json(const AnalysisConfig& config) {
             {"eigenvectors", perturbation.eigenvectors},
             {"gradient", perturbation.gradient},
             {"surface_points", perturbation.surface_points},
+            {"surface_limit", perturbation.surface_limit},
             {"radii", perturbation.worst_case.radii},
             {"ascent_steps", perturbation.worst_case.steps},
             {"noise_sigmas", perturbation.noise.sigmas},

@@ -79,9 +79,9 @@ std::vector<Surface> surfaces(Explorer& explorer, const std::vector<ParameterVec
     return Axis{name, d, symmetric_alphas(limit, options.surface_points)};
   };
   if (eigenvectors.size() >= 2) {
-    result.push_back(
-        surface_over(explorer, axis("eigenvector 1", eigenvectors[0], options.eigenvector_limit),
-                     axis("eigenvector 2", eigenvectors[1], options.eigenvector_limit)));
+    result.push_back(surface_over(explorer,
+                                  axis("eigenvector 1", eigenvectors[0], options.surface_limit),
+                                  axis("eigenvector 2", eigenvectors[1], options.surface_limit)));
   }
   const ParameterVector first = seeded_direction(explorer, Normalisation::kFilter, 1);
   const ParameterVector second = seeded_direction(explorer, Normalisation::kFilter, 2);
@@ -91,8 +91,8 @@ std::vector<Surface> surfaces(Explorer& explorer, const std::vector<ParameterVec
   const ParameterVector across = orthogonal_part(gradient, eigenvectors[0]);
   if (across.empty()) return result;
   result.push_back(surface_over(explorer,
-                                axis("eigenvector 1", eigenvectors[0], options.eigenvector_limit),
-                                axis("gradient", across, options.eigenvector_limit)));
+                                axis("eigenvector 1", eigenvectors[0], options.surface_limit),
+                                axis("gradient", across, options.surface_limit)));
   return result;
 }
 

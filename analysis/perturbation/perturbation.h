@@ -22,6 +22,7 @@ struct PerturbationOptions {
   int eigenvectors = 2;         ///< curves along so many, from the largest eigenvalue down
   bool gradient = true;         ///< a curve along the gradient
   int surface_points = 11;      ///< per axis of each surface, odd; 0: no surfaces
+  double surface_limit = 0.5;   ///< largest step along unit vectors in surfaces
   WorstCaseOptions worst_case;  ///< no radii: not measured
   GaussianOptions noise;        ///< no sigmas: not measured
 };

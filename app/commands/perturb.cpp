@@ -64,8 +64,9 @@ routes) whose experts are others than at the trained parameters.
                  the Hessian on the training images, along their gradient (perturbation.gradient), both
                  of length 1, up to perturbation.eigenvector_limit; along random directions of length
                  1 and random directions whose filters have the norms of the model's (Li et al., 2018)
-  on planes      perturbation.surface_points squared: the two top eigenvectors, two filter-normalised
-                 random directions, the top eigenvector and the gradient; 0 leaves them out
+  on planes      perturbation.surface_points squared: the two top eigenvectors, the top one and the
+                 gradient, up to perturbation.surface_limit; two filter-normalised random directions,
+                 up to perturbation.random_limit; 0 points leave the planes out
   worst case     in balls of perturbation.radii: the step of SAM (Foret et al., 2021), and the best of
                  perturbation.ascent_steps of projected gradient ascent: lower bounds of the maximum
   on average     over perturbation.noise_pairs of Gaussian noise z and -z times

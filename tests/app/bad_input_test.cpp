@@ -87,6 +87,7 @@ TEST_F(BadInputTest, StudyConfiguration) {
   expect("analysis.perturbation.points=4", "analysis.perturbation.points: must be odd");
   expect("analysis.perturbation.surface_points=6", "surface_points: must be odd");
   expect("analysis.perturbation.surface_points=1", "surface_points: must be 0 or at least 3");
+  expect("analysis.perturbation.surface_limit=0", "surface_limit: must be positive");
   expect("analysis.perturbation.eigenvectors=0", "perturbation.eigenvectors: must be at least 1");
   expect("analysis.perturbation.radii=[0.1,0.05]", "perturbation.radii: must be ascending");
   expect("analysis.perturbation.radii=[0]", "perturbation.radii: must be positive, got 0");

@@ -35,6 +35,7 @@ const PerturbationOptions kSmall{.eigenvector_limit = 0.5,
                                  .random_directions = 2,
                                  .eigenvectors = 2,
                                  .surface_points = 3,
+                                 .surface_limit = 0.25,
                                  .worst_case = {.radii = {0.1, 0.2}, .steps = 2},
                                  .noise = {.sigmas = {0.1}, .pairs = 2}};
 
@@ -68,14 +69,15 @@ TEST(Perturbation, SpansThePlanes) {
   ASSERT_EQ(surfaces.size(), 3u);
   EXPECT_EQ(surfaces[0]["x"], "eigenvector 1");
   EXPECT_EQ(surfaces[0]["y"], "eigenvector 2");
-  EXPECT_EQ(surfaces[0]["train"]["loss"][2],
-            (std::vector{0.5 + 0.375, 0.5, 0.5 + 0.375}));  // at +½ along the second
+  // At +¼ along the second: ¼·½ + ½·2/16, and ½·3/16 along the first.
+  EXPECT_EQ(surfaces[0]["train"]["loss"][2], (std::vector{0.28125, 0.1875, 0.28125}));
+  EXPECT_EQ(surfaces[1]["y_steps"], (std::vector{-2.0, 0.0, 2.0}));
   EXPECT_EQ(surfaces[1]["x"], "filter 1");
   EXPECT_EQ(surfaces[2]["y"], "gradient");
   // The gradient lies in the plane of the first two parameters: its slope along itself is its norm.
   const double slope = surfaces[2]["train"]["loss"][2][1].get<double>() -
                        surfaces[2]["train"]["loss"][0][1].get<double>();
-  EXPECT_NEAR(slope, std::sqrt(1.25), 1e-12);
+  EXPECT_NEAR(slope, 0.5 * std::sqrt(1.25), 1e-12);
 }
 
 TEST(Perturbation, LeavesOutWhatIsNotThere) {
