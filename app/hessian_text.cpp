@@ -132,6 +132,7 @@ std::string hessian_text(const json& section) {
       text += '\n';
     }
   }
+  if (!section.contains("graph_memory")) return text;  // of a run's `spectra`
   const json& memory = section.at("graph_memory");
   text += fmt::format("\ngradient graphs: at most {:.2f} GB kept, no room for one {} times\n",
                       number(memory.at("limit_bytes")) / 1e9,

@@ -104,6 +104,7 @@ bool SpectraStage::measure(const RunDirectory& run, const DatasetPair& data,
     HessianMeasurement measurement(*model, request, own, progress_, stop_);
     json section = measurement.measure(image_sets(analysis_subsets(data, selection, own)));
     if (!measurement.complete()) return false;
+    section.erase("graph_memory");  // of the machine at that moment, no result
     measurements.push_back(std::move(section));
     run.update_results({{"spectra", spectra}, {"weights", name(config_.weights)}});
   }
