@@ -36,8 +36,8 @@ Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
 /// Makes the `curvature` object.
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config);
 
-/// Finds the training subset's top eigenvectors alone, as curvature_of_subsets() finds them: with as
-/// many below the first as the perturbation takes.
+/// Finds the training subset's top eigenvectors alone, as curvature_of_subsets() finds them: with
+/// as many below the first as the perturbation takes.
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config);
 
