@@ -16,7 +16,8 @@ struct ImageSet {
 };
 
 /// What a measurement is of, and how its bits come about: {"model", "device", "reproducible",
-/// "weights", "buffers", "images"}, the last three as fingerprints. Two measurements with the same settings of the same subject have the same steps.
+/// "weights", "buffers", "images"}, the last three as fingerprints. Two measurements with the same
+/// settings of the same subject have the same steps.
 nlohmann::json measured_subject(Classifier& model, const std::vector<ImageSet>& sets);
 
 /// A directory's name for whatever `key` says: its hash.

@@ -24,9 +24,9 @@ Generator stream(const AnalysisConfig& config, Stream purpose) {
 }
 
 /// Of the training subset: its Ritz vectors are the perturbation's directions.
-LanczosOptions training_lanczos(const AnalysisConfig& config) {
-  LanczosOptions options = config.curvature.lanczos;
-  options.vectors = config.perturbation.eigenvectors;
+CurvatureOptions of_training(const AnalysisConfig& config) {
+  CurvatureOptions options = config.curvature;
+  options.lanczos.vectors = config.perturbation.eigenvectors;
   return options;
 }
 
@@ -87,17 +87,13 @@ nlohmann::json score_section(const RunDirectory& run, RunWeights weights, const 
 Curvature curvature_of_subsets(Classifier& model, const Subsets& subsets,
                                const AnalysisConfig& config, const CurvatureProducts& products) {
   const Generator vectors = block_vectors(config, 0);
-  CurvatureOptions of_train = config.curvature;
-  of_train.lanczos = training_lanczos(config);
-  return {measure_curvature(model, subsets.train, vectors, of_train, products.train),
+  return {measure_curvature(model, subsets.train, vectors, of_training(config), products.train),
           measure_curvature(model, subsets.test, vectors, config.curvature, products.test)};
 }
 
 LanczosResult top_eigenvector(Classifier& model, const Subsets& subsets,
                               const AnalysisConfig& config) {
-  LossHessian hessian =
-      cross_entropy_hessian(model, subsets.train, config.curvature.graph_memory(model.device()));
-  return lanczos(hessian, first_start(block_vectors(config, 0)), training_lanczos(config));
+  return top_eigenvectors(model, subsets.train, block_vectors(config, 0), of_training(config));
 }
 
 nlohmann::json curvature_section(const Curvature& curvature, const AnalysisConfig& config) {

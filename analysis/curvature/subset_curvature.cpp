@@ -22,6 +22,14 @@ std::optional<RoutingMargin> routing_margin(Classifier& model, const std::vector
   return statistics.margin();
 }
 
+/// Its vectors as tensors of all parameters: a block has an expert of a stack by itself.
+LanczosResult embedded(LanczosResult top, const ParameterBlock& all, Classifier& model) {
+  const std::vector<Tensor> like = nn::tensors_of(model.parameters());
+  top.vector = all.embed(top.vector, like);
+  for (RitzPair& lower : top.lower) lower.vector = all.embed(lower.vector, like);
+  return top;
+}
+
 }  // namespace
 
 std::shared_ptr<GraphMemory> CurvatureOptions::graph_memory(Device device) const {
@@ -42,10 +50,18 @@ SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& b
   LanczosResult& top = result.largest_eigenvalue;
   top = lanczos(*hessian, first_start(random), options.lanczos);
   result.eigenvalue_error = measured_pair(*hessian, top.vector).error;
-  top.vector = all.embed(top.vector, nn::tensors_of(model.parameters()));
+  top = embedded(std::move(top), all, model);
   result.trace = hutchinson_trace(*hessian, trace_probes(random), options.hutchinson);
   result.routing_margin = routing_margin(model, batches);
   return result;
+}
+
+LanczosResult top_eigenvectors(Classifier& model, const std::vector<Batch>& batches,
+                               Generator random, const CurvatureOptions& options) {
+  const ParameterBlock all(model.parameters());
+  const Operator hessian = block_curvature(CurvatureKind::kHessian, model, batches, all,
+                                           options.graph_memory(model.device()));
+  return embedded(lanczos(*hessian, first_start(random), options.lanczos), all, model);
 }
 
 nlohmann::json to_json(const SubsetCurvature& curvature) {

@@ -42,6 +42,10 @@ SubsetCurvature measure_curvature(Classifier& model, const std::vector<Batch>& b
                                   Generator random, CurvatureOptions options = {},
                                   const std::filesystem::path& products = {});
 
+/// The largest_eigenvalue of measure_curvature() with the same generator and options, alone.
+LanczosResult top_eigenvectors(Classifier& model, const std::vector<Batch>& batches,
+                               Generator random, const CurvatureOptions& options = {});
+
 /// `curvature.train` or `curvature.test` of a results file.
 nlohmann::json to_json(const SubsetCurvature& curvature);
 

@@ -57,7 +57,8 @@ int study(const Options& options, const std::string& command) {
   study.fit_to(data.images.train);
   for (const StudyRun& run : study_runs(config)) select_images(run.config, data.images);  // errors
   config.training.data.set = data.images.train.name;
-  SpectraStage(config.analysis, progress, stop).check_models(config.models);
+  SpectraStage(config.analysis, progress, stop)
+      .check_models(config.models, study_preset(config.preset).analysis.hessian);
 
   StudyRunner runner(directory, config, data, stop, progress, command);
   const bool complete = runner.run();

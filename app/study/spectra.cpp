@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/hessian_measurement.h"
@@ -51,9 +52,14 @@ std::vector<HessianRequest> planned(const AnalysisConfig& config, Classifier& mo
 
 }  // namespace
 
-void SpectraStage::check_models(const std::vector<ModelConfig>& models) const {
+void SpectraStage::check_models(const std::vector<ModelConfig>& models,
+                                const std::vector<HessianRequest>& usual) const {
   if (config_.hessian.empty()) return;
-  std::vector<bool> found(config_.hessian.size());
+  std::vector<bool> found;
+  for (const HessianRequest& request : config_.hessian) {
+    found.push_back(std::ranges::any_of(
+        usual, [&](const HessianRequest& other) { return to_json(other) == to_json(request); }));
+  }
   for (const ModelConfig& config : models) {
     const auto model = make_classifier(config, Generator(1), DType::kFloat32, Device::kCpu);
     for (std::size_t i = 0; i < found.size(); ++i) {

@@ -19,8 +19,10 @@ class SpectraStage {
       : config_(config), progress_(progress), stop_(stop) {}
 
   /// UsageError where an element is of nothing that any of these models has, or asks one of them
-  /// for what it cannot give: before anything is trained.
-  void check_models(const std::vector<ModelConfig>& models) const;
+  /// for what it cannot give: before anything is trained. Elements that a preset lists, `usual`,
+  /// may be of nothing: a study may have dense heads alone.
+  void check_models(const std::vector<ModelConfig>& models,
+                    const std::vector<HessianRequest>& usual = {}) const;
 
   /// Where the summary of `model`, the run's in the analysis's dtype, leaves its products for the
   /// first measurement; empty paths where they share none.

@@ -120,7 +120,7 @@ StudyConfig study_preset(const std::string& name) {
     config.analysis.perturbation.surface_points = 7;
     config.analysis.perturbation.noise.pairs = 6;
   } else if (name == "tiny") {
-    config.analysis.images = 100;
+    config.analysis.images = 40;
     config.analysis.batch_size = 10;
     config.analysis.curvature.lanczos.max_iterations = 5;
     config.analysis.curvature.hutchinson.samples = 3;

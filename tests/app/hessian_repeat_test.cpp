@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -104,7 +105,7 @@ TEST_F(HessianRepeatTest, ATimeLimitThatReadingTakesAlwaysGetsFurther) {
 TEST_F(HessianRepeatTest, NamesTheFileThatIsDamagedOrDoesNotFit) {
   expect_success(train("run") + Arguments{"--head", "dense"});
   const Arguments request = hessian("run", {"--top", "2", "--hutchinson", "--threads", "1", "--set",
-                                            "curvature.trace_samples=60"});
+                                            "curvature.trace_samples=30"});
   const std::string results = read_file(path("run/results.json"));
   // A limit on the size of files stands for a full disk.
   const Arguments shell = {"sh", "-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"};
@@ -115,14 +116,20 @@ TEST_F(HessianRepeatTest, NamesTheFileThatIsDamagedOrDoesNotFit) {
   EXPECT_EQ(read_file(path("run/results.json")), results);
 
   stopped(request, SIGINT, 2);
-  ASSERT_GE(kept("run").size(), 2U);
-  const fs::path damaged = kept("run")[0];
-  write_bytes(damaged.string(), read_file(damaged).substr(0, 100));
+  // All of them: which one is read first is the estimator's affair, and what it multiplied to say
+  // how far it came is read by no later run.
+  const std::vector<fs::path> damaged = kept("run");
+  ASSERT_GE(damaged.size(), 2U);
+  for (const fs::path& file : damaged) {
+    write_bytes(file.string(), read_file(file).substr(0, 100));
+  }
   const ProgramResult result = run_switchyard(request);
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_NE(result.err.find(damaged.filename().string()), std::string::npos) << result.err;
+  EXPECT_TRUE(std::ranges::any_of(damaged, [&](const fs::path& file) {
+    return result.err.find(file.filename().string()) != std::string::npos;
+  })) << result.err;
   EXPECT_NE(result.err.find("is computed again"), std::string::npos) << result.err;
-  fs::remove(damaged);
+  for (const fs::path& file : damaged) fs::remove(file);
   EXPECT_EQ(json::parse(expect_success(request))["complete"], true);
 }
 

@@ -86,8 +86,9 @@ function densityFigure(section, all) {
 }
 
 const runName = (group, run) => group.label + (group.runs.length > 1 ? ", seed " + run.config.seed : "");
-// Ticks of a logarithmic axis: 0.3, 100, 10⁻⁵.
+// Ticks of a logarithmic axis: 0.3, 100, 10⁻⁵. Where values span little, the axis is linear and may have 0 and less.
 function formatPower(x) {
+  if (x <= 0) return formatNumber(x);
   const power = Math.round(Math.log10(x));
   const isPower = Math.abs(x / 10 ** power - 1) < 1e-9;
   if (Math.abs(power) <= 3) return d3.format(",")(Number(x.toPrecision(2)));
