@@ -41,10 +41,9 @@ HessianMeasurement::HessianMeasurement(Classifier& model, HessianRequest request
     : model_(model),
       request_(std::move(request)),
       config_(config),
-      progress_(progress),
-      stop_(stop),
       kind_(parse_curvature_kind(request_.operator_name)),
-      memory_(config.curvature.graph_memory(model.device())) {
+      memory_(config.curvature.graph_memory(model.device())),
+      watch_(progress, stop, request_.time_limit) {
   const bool asked = request_.top > 0 || request_.bottom > 0 || request_.trace || request_.xtrace ||
                      request_.density || request_.spectrum;
   if (!asked) {
@@ -91,21 +90,6 @@ void HessianMeasurement::check_block(const std::string& name, const ParameterBlo
                     name, dense.max_dimension, parameters);
 }
 
-bool HessianMeasurement::time_is_over() const {
-  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-  return request_.time_limit && passed.count() >= *request_.time_limit;
-}
-
-bool HessianMeasurement::goes_on_after(const std::string& where, const EstimateSoFar& estimate) {
-  ++products_;
-  progress_.status(fmt::format("{}: {} {:.5g} ± {:.2g} after {} products", where, estimate.quantity,
-                               estimate.value, estimate.error, estimate.products));
-  // A limit that reading the kept products alone takes would else never let it get any further.
-  const bool read_only = products_ <= kept_products_;
-  stopped_ = stopped_ || stop_.requested() || (!read_only && time_is_over());
-  return !stopped_;
-}
-
 MeasurementOptions HessianMeasurement::measurement_options() const {
   MeasurementOptions options{.top = request_.top,
                              .bottom = request_.bottom,
@@ -138,16 +122,15 @@ std::filesystem::path HessianMeasurement::state_of(const std::vector<ImageSet>& 
 }
 
 json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
-  check(!time_is_over(), "hessian: the time limit of {} s was over before the first product",
-        request_.time_limit.value_or(0.0));
+  watch_.begin();
   if (!request_.state.empty()) state_ = state_of(sets);
-  kept_products_ = kept_products(state_);
+  watch_.expect_kept(kept_products(state_));
   json section = {{"operator", request_.operator_name},
                   {"dtype", name(config_.dtype)},
                   {"mode", "evaluation"},
                   {"seed", config_.seed}};
   for (const ImageSet& set : sets) {
-    if (!stopped_) section["sets"][set.name] = measure_set(set);
+    if (complete()) section["sets"][set.name] = measure_set(set);
   }
   section["complete"] = complete();
   section["graph_memory"] = graph_memory_json(*memory_);
@@ -159,26 +142,22 @@ json HessianMeasurement::measure(const std::vector<ImageSet>& sets) {
            {"cosines", principal_cosines(tops_[i], tops_[blocks_.size() + i])}});
     }
   }
-  if (complete() && !state_.empty()) {
-    std::filesystem::remove_all(state_);
-    std::error_code not_empty;  // products of other measurements may lie beside them
-    std::filesystem::remove(request_.state, not_empty);
-  }
+  if (complete() && !state_.empty()) remove_state(state_);
   return section;
 }
 
 json HessianMeasurement::measure_set(const ImageSet& set) {
   json result = {{"images", image_count(set.batches)}, {"batches", set.batches.size()}};
-  for (std::size_t i = 0; i < blocks_.size() && !stopped_; ++i) {
+  for (std::size_t i = 0; i < blocks_.size() && complete(); ++i) {
     BlockMeasurement block = measure_one(set, i);
     result["blocks"].push_back(to_json(block));
     std::vector<ParameterVector>& top = tops_.emplace_back();
     if (!block.top) continue;
     for (EigenPair& pair : block.top->pairs) top.push_back(std::move(pair.vector));
   }
-  if (request_.experts && !stopped_) {
+  if (request_.experts && complete()) {
     const Watch watch = [&](const EstimateSoFar& estimate) {
-      return goes_on_after(set.name + ", experts", estimate);
+      return watch_.goes_on_after(set.name + ", experts", estimate);
     };
     const std::filesystem::path state =
         state_.empty() ? state_ : state_ / fmt::format("{}-experts", set.name);
@@ -199,7 +178,7 @@ BlockMeasurement HessianMeasurement::measure_one(const ImageSet& set, std::size_
   }
   return measure_block(*a, named.name, named.block.by_itself(), block_vectors(config_, number),
                        measurement_options(), [&](const EstimateSoFar& estimate) {
-                         return goes_on_after(set.name + ", " + named.name, estimate);
+                         return watch_.goes_on_after(set.name + ", " + named.name, estimate);
                        });
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -11,6 +10,7 @@
 #include "app/analysis_config.h"
 #include "app/hessian_request.h"
 #include "app/measured_subject.h"
+#include "app/measurement_watch.h"
 #include "app/progress.h"
 #include "app/signals.h"
 
@@ -29,10 +29,10 @@ class HessianMeasurement {
   /// The `hessian` object of a results file. Error where the time was over before the first
   /// product.
   nlohmann::json measure(const std::vector<ImageSet>& sets);
-  bool complete() const { return !stopped_; }
+  bool complete() const { return !watch_.stopped(); }
   /// The directory below the request's `state` that keeps this measurement's products.
   std::filesystem::path state_of(const std::vector<ImageSet>& sets) const;
-  int products() const { return products_; }
+  int products() const { return watch_.products(); }
 
  private:
   nlohmann::json measure_set(const ImageSet& set);
@@ -40,23 +40,16 @@ class HessianMeasurement {
   MeasurementOptions measurement_options() const;
   void check_request() const;
   void check_block(const std::string& name, const ParameterBlock& block) const;
-  bool time_is_over() const;
-  bool goes_on_after(const std::string& where, const EstimateSoFar& estimate);
 
   Classifier& model_;
   HessianRequest request_;
   const AnalysisConfig& config_;
-  Progress& progress_;
-  const StopSignal& stop_;
   CurvatureKind kind_;
   std::vector<NamedBlock> blocks_;
   std::shared_ptr<GraphMemory> memory_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  MeasurementWatch watch_;
   std::filesystem::path state_;                     // of this measurement; empty: none
-  int kept_products_ = 0;                           // files there when it began
   std::vector<std::vector<ParameterVector>> tops_;  // of each set's blocks, set by set
-  int products_ = 0;
-  bool stopped_ = false;
 };
 
 /// Where such a directory has the products with one of the request's blocks on a set.

@@ -39,6 +39,8 @@ HessianRequest parse_hessian_request(JsonObject object) {
   request.experts = object.optional("experts", request.experts);
   request.dtype = read_dtype(object);
   object.finish();
+  if (request.trace && request.xtrace)
+    object.fail("xtrace", "is another estimator than hutchinson");
   if (request.split && request.blocks.empty()) {
     object.fail("split", "needs blocks, whose modules are measured");
   }

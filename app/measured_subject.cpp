@@ -33,4 +33,10 @@ std::string state_name(const nlohmann::json& key) {
   return fmt::format("{:016x}", std::hash<std::string>()(key.dump()));
 }
 
+void remove_state(const std::filesystem::path& directory) {
+  std::filesystem::remove_all(directory);
+  std::error_code not_empty;
+  std::filesystem::remove(directory.parent_path(), not_empty);
+}
+
 }  // namespace switchyard

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -22,5 +23,8 @@ nlohmann::json measured_subject(Classifier& model, const std::vector<ImageSet>& 
 
 /// A directory's name for whatever `key` says: its hash.
 std::string state_name(const nlohmann::json& key);
+/// Removes the directory of a measurement that is complete, and the one around it unless other
+/// measurements keep theirs there.
+void remove_state(const std::filesystem::path& directory);
 
 }  // namespace switchyard

@@ -32,12 +32,6 @@ std::filesystem::path state_of(const std::filesystem::path& state, Classifier& m
          state_name({{"analysis", to_json(config)}, {"subject", measured_subject(model, sets)}});
 }
 
-void remove_state(const std::filesystem::path& directory) {
-  std::filesystem::remove_all(directory);
-  std::error_code not_empty;  // points of other measurements may lie beside them
-  std::filesystem::remove(directory.parent_path(), not_empty);
-}
-
 }  // namespace
 
 std::optional<json> measure_perturbation(Classifier& model, const Subsets& subsets,

@@ -98,7 +98,7 @@ std::string worst_case_text(const json& worst) {
   return text;
 }
 
-/// σ²/2·tr H with the half-width of its trace; empty where there is none.
+/// σ²/2·tr H with the half-width of its trace; "-" where there is none.
 std::string second_order_text(const json& curvature, const char* set, double sigma) {
   if (!curvature.is_object()) return "-";
   const json& trace = curvature.at(set).at("trace");

@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "analysis/curvature/product_journal.h"
 #include "analysis/curvature/subspace.h"
 #include "app/measured_subject.h"
+#include "app/measurement_watch.h"
 #include "app/output.h"
-#include "engine/core/check.h"
 
 namespace switchyard {
 namespace {
@@ -19,7 +18,7 @@ using nlohmann::json;
 
 constexpr int kUsualVectors = 5;
 /// The analysis seed is forked for the start vectors of this measurement.
-constexpr std::uint64_t kSubspaceVectors = 18;
+constexpr std::uint64_t kSubspaceVectors = 19;
 
 /// A name for the products of one model, block and set of images: a hash of all they depend on.
 std::string products_name(Classifier& model, const std::vector<Batch>& batches,
@@ -36,7 +35,7 @@ class Comparison {
  public:
   Comparison(const AnalysedRun& run, const SubspaceRequest& request, Progress& progress,
              const StopSignal& stop)
-      : run_(run), request_(request), progress_(progress), stop_(stop) {
+      : run_(run), request_(request), watch_(progress, stop, request.time_limit) {
     add_model(run.directory.path(), *run.model);
     for (const std::string& path : request.runs) {
       others_.push_back(load_run(RunDirectory::open(path), run.config.weights, run.config.dtype,
@@ -50,8 +49,7 @@ class Comparison {
   }
 
   json measure() {
-    check(!time_is_over(), "hessian: the time limit of {} s was over before the first product",
-          request_.time_limit.value_or(0.0));
+    watch_.begin();
     const std::vector<std::string> blocks =
         request_.blocks.empty() ? std::vector<std::string>{"backbone"} : request_.blocks;
     json section = {{"operator", request_.operator_name},
@@ -61,16 +59,18 @@ class Comparison {
          {std::pair<const char*, const std::vector<Batch>&>{"train", run_.subsets.train},
           {"test", run_.subsets.test}}) {
       for (const std::string& block : blocks) {
-        if (!stopped_) section["sets"][set].push_back(measure_block_on(set, batches, block));
+        if (complete()) section["sets"][set].push_back(measure_block_on(set, batches, block));
       }
     }
-    section["complete"] = !stopped_;
-    if (!stopped_) remove_products();
+    section["complete"] = complete();
+    if (complete()) {
+      for (const std::filesystem::path& directory : used_) remove_state(directory);
+    }
     return section;
   }
 
-  bool complete() const { return !stopped_; }
-  int products() const { return products_; }
+  bool complete() const { return !watch_.stopped(); }
+  int products() const { return watch_.products(); }
 
  private:
   void add_model(const std::filesystem::path& path, Classifier& model) {
@@ -86,9 +86,13 @@ class Comparison {
       if (request_.state.empty()) break;
       model.products = std::filesystem::path(request_.state) /
                        products_name(*model.model, batches, block, request_, run_.config);
-      if (used_.insert(model.products).second) kept_ += kept_products(model.products);
+      if (used_.insert(model.products).second) {
+        watch_.expect_kept(kept_products(model.products));
+      }
     }
-    options_.watch = [&](const EstimateSoFar& estimate) { return goes_on_after(set, estimate); };
+    options_.watch = [&](const EstimateSoFar& estimate) {
+      return watch_.goes_on_after(set, estimate);
+    };
     const SubspaceComparison comparison = compare_top_subspaces(
         parse_curvature_kind(request_.operator_name), models_, batches, {block},
         Generator(run_.config.seed).fork(kSubspaceVectors), options_, memory_);
@@ -97,39 +101,14 @@ class Comparison {
     return result;
   }
 
-  bool time_is_over() const {
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-    return request_.time_limit && passed.count() >= *request_.time_limit;
-  }
-
-  bool goes_on_after(const std::string& set, const EstimateSoFar& estimate) {
-    ++products_;
-    progress_.status(fmt::format("{}: {} {:.5g} ± {:.2g} after {} products", set, estimate.quantity,
-                                 estimate.value, estimate.error, estimate.products));
-    // As in HessianMeasurement: reading alone never ends it.
-    stopped_ = stopped_ || stop_.requested() || (products_ > kept_ && time_is_over());
-    return !stopped_;
-  }
-
-  void remove_products() const {
-    for (const std::filesystem::path& directory : used_) std::filesystem::remove_all(directory);
-    std::error_code not_empty;  // products of other measurements may lie beside them
-    if (!request_.state.empty()) std::filesystem::remove(request_.state, not_empty);
-  }
-
   const AnalysedRun& run_;
   const SubspaceRequest& request_;
-  Progress& progress_;
-  const StopSignal& stop_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  MeasurementWatch watch_;
   std::vector<LoadedRun> others_;
   std::vector<ComparedModel> models_;
   EigenpairOptions options_;
   std::shared_ptr<GraphMemory> memory_;
   std::set<std::filesystem::path> used_;
-  int products_ = 0;
-  int kept_ = 0;  // files of products when each block began
-  bool stopped_ = false;
 };
 
 }  // namespace

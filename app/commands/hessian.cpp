@@ -250,8 +250,10 @@ void add_request_options(CLI::App& command, HessianRequest& request) {
                   "a module's name stands for all that it has")
       ->type_name("GLOB");
   const auto count = whole_number(1, kMaxEigenpairs);
-  command.add_flag("--split", request.split,
-                   "Measure each module that a glob of --blocks matches as a block of its own");
+  command
+      .add_flag("--split", request.split,
+                "Measure each module that a glob of --blocks matches as a block of its own")
+      ->needs("--blocks");
   command.add_option("--top", request.top, "Find so many of the largest eigenpairs")->check(count);
   command.add_option("--bottom", request.bottom, "Find so many of the smallest eigenpairs")
       ->check(count);
@@ -292,8 +294,8 @@ Action add_hessian(CLI::App& command) {
       "Find the top subspaces (--top vectors, default 5) of this run and of these others on its\n"
       "images, and the principal angles between them; of --blocks, default backbone");
   compare->type_name("DIR")->needs(run);
-  for (const char* other :
-       {"--bottom", "--hutchinson", "--xtrace", "--density", "--spectrum", "--experts"}) {
+  for (const char* other : {"--bottom", "--hutchinson", "--xtrace", "--density", "--spectrum",
+                            "--experts", "--split"}) {
     compare->excludes(other);
   }
   CLI::Option* model = command.get_option("--model");
