@@ -91,8 +91,8 @@ std::vector<std::string> study_fields() {
 
 constexpr const char* kFooter =
     R"(Trains every head with every seed and measures each: the accuracy on the test set, which expert
-serves which class, the largest eigenvalue and the trace of the Hessian of the loss on training and test
-images, the loss along its eigenvector and along random directions, latency and memory. Writes
+serves which class, eigenvalues, trace and spectrum of the Hessian of the loss on training and test
+images, loss and accuracy along lines, on planes, in balls and under noise, latency and memory. Writes
 study.json, report.html and a directory for each run into --out.
 
 Ctrl-C saves and leaves; --resume continues where the study was, and can add heads and seeds.)";
