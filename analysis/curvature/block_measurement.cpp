@@ -100,10 +100,7 @@ BlockMeasurement measure_block(SymmetricOperator& a, std::string name, const Par
   result.name = std::move(name);
   result.parameters = dimension(a.like());
   bool over = false;
-  const Watch watched = [&](const EstimateSoFar& estimate) {
-    over = over || !goes_on(watch, estimate);
-    return !over;
-  };
+  const Watch watched = latched(watch, over);
   options.densities.watch = watched;
   options.hutchinson.watch = noting(watched, result.trace_convergence);
   const auto pairs = [&](int count, SpectrumEnd end, Stream stream) {

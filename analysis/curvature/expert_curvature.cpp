@@ -93,10 +93,7 @@ std::vector<ExpertCurvature> expert_curvatures(
   const ParameterBlock whole(model.parameters());
   std::vector<ExpertCurvature> result;
   bool over = false;
-  const Watch watched = [&](const EstimateSoFar& estimate) {
-    over = over || !goes_on(watch, estimate);
-    return !over;
-  };
+  const Watch watched = latched(watch, over);
   for (std::int64_t e = 0; e < head.experts && !over; ++e) {
     const auto expert = static_cast<std::size_t>(e);
     ExpertCurvature& entry = result.emplace_back();

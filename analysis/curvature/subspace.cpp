@@ -79,10 +79,7 @@ SubspaceComparison compare_top_subspaces(CurvatureKind kind, std::span<const Com
   SubspaceComparison comparison;
   EigenpairOptions watched = options;
   bool over = false;
-  watched.watch = [&](const EstimateSoFar& estimate) {
-    over = over || !goes_on(options.watch, estimate);
-    return !over;
-  };
+  watched.watch = latched(options.watch, over);
   for (std::size_t i = 0; i < models.size() && !over; ++i) {
     Operator a = block_curvature(kind, *models[i].model, batches, blocks[i], memory);
     if (!models[i].products.empty()) {

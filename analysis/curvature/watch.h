@@ -22,4 +22,12 @@ inline bool goes_on(const Watch& watch, const EstimateSoFar& estimate) {
   return !watch || watch(estimate);
 }
 
+/// `watch`, false from the first time on that it is, as `over` then says. Refers to both.
+inline Watch latched(const Watch& watch, bool& over) {
+  return [&watch, &over](const EstimateSoFar& estimate) {
+    over = over || !goes_on(watch, estimate);
+    return !over;
+  };
+}
+
 }  // namespace switchyard

@@ -69,10 +69,12 @@ struct Published {
   double eigenvalue_ratio, trace_ratio;  ///< on test images
 };
 
-/// Of heads as large as the published ones; files of earlier versions lack the width.
+/// Of heads as large as the published ones and routed alike; files of earlier versions lack the
+/// width.
 std::optional<Published> published_of(const ModelGroup& group) {
   const json& head = group.config().at("model").at("head");
   if (head.value("experts", 8) != 8 || head.value("expert_width", 64) != 64) return std::nullopt;
+  if (group.kind == "sparse_moe" && head.value("top_k", 2) != 2) return std::nullopt;
   if (group.kind == "soft_moe") return Published{0.8723 - 0.8644, 92.2 / 63.9, 1455.0 / 1180.0};
   if (group.kind == "sparse_moe") return Published{0.8717 - 0.8644, 68.7 / 63.9, 1148.0 / 1180.0};
   return std::nullopt;

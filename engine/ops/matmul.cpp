@@ -29,9 +29,10 @@ Shape product_shape(std::string_view op, const Tensor& a, const Tensor& b, const
 }
 
 /// c = op(a) · op(b), plus the addend if it is defined, which may be c.
-void multiply(const Tensor& a, const Tensor& b, const Form& form, const Tensor& addend, Tensor& c) {
+void multiply(std::string_view op, const Tensor& a, const Tensor& b, const Form& form,
+              const Tensor& addend, Tensor& c) {
   const std::int64_t depth = a.size(form.transpose_a ? 0 : 1);
-  run_with_bfloat16("matmul", a, [&]<class T>() {
+  run_with_bfloat16(op, a, [&]<class T>() {
     using Sum = kernels::ResultOf<T>;
     return kernels::Matmul<T>{
         .shape = {c.size(0), c.size(1), depth, form.transpose_a, form.transpose_b},
@@ -55,7 +56,7 @@ Tensor added_product(std::size_t i, const Tensor& a, const Tensor& b, const Form
   if (grad_enabled() || !waiting.owns_storage_alone()) {
     return matmul_add(waiting, a, b, transpose_a, transpose_b, bits);
   }
-  multiply(a, b, form, waiting, waiting);
+  multiply("matmul_add", a, b, form, waiting, waiting);
   return waiting;
 }
 
@@ -82,7 +83,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
               ProductDType result, RowBits bits) {
   const Form form = {transpose_a, transpose_b, bits};
   Tensor c = Tensor::empty(product_shape("matmul", a, b, form), sum_dtype(a.dtype()), a.device());
-  multiply(a, b, form, {}, c);
+  multiply("matmul", a, b, form, {}, c);
   if (result == ProductDType::kOperands) c = c.to(a.dtype());
   return record({"matmul", {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}}}, c, {a, b},
                 Saved::partners(a, b), [form, dtype = a.dtype()](const Vjp& v) {
@@ -100,7 +101,7 @@ Tensor matmul_add(const Tensor& addend, const Tensor& a, const Tensor& b, bool t
         "[matmul_add] the addend is {} {}, the product {} {}", addend.shape(), name(addend.dtype()),
         shape, name(dtype));
   Tensor c = Tensor::empty(shape, dtype, a.device());
-  multiply(a, b, form, addend, c);
+  multiply("matmul_add", a, b, form, addend, c);
   return record({"matmul_add", {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}}}, c,
                 {a, b, addend}, Saved::partners(a, b), [form, dtype = a.dtype()](const Vjp& v) {
                   std::vector<Tensor> gradients = operand_gradients(v, form, dtype);

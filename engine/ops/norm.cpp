@@ -274,9 +274,8 @@ Tensor channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift,
                 std::move(y), with_residual({x, scale, shift}, tail), saved,
                 [relu = tail.relu, has_residual = tail.residual.defined()](const Vjp& v) {
                   const Tensor g = relu ? relu_grad(v.cotangent(), v.output()) : v.cotangent();
-                  const bool together = grad_enabled() && v.needs(0) && v.needs(1) && v.needs(2);
                   std::vector<Tensor> gradients(3);
-                  if (together) {
+                  if (v.needs(0) && v.needs(1) && v.needs(2)) {
                     gradients = channel_affine_backward(g, v.input(0), v.input(1));
                   } else {
                     if (v.needs(0)) gradients[0] = channel_scale(g, v.input(1));

@@ -103,9 +103,8 @@ std::uint32_t outside(const Access& access, std::uint32_t lanes, std::uint32_t b
   return bad & lanes;
 }
 
-/// Sets the host's addresses of the lanes, from `base` on for each space that lanes share and
-/// `stride` bytes further for each lane where they do not. Numbers, since pointers do not
-/// vectorise.
+/// Sets the host's addresses of the lanes: lane i's memory begins at `base` + i · `stride` (0 where
+/// all lanes share it). Computed as numbers, since pointers do not vectorise.
 void place(const std::byte* base, std::size_t stride, std::uint32_t lanes, Access& access) {
   const auto begin = reinterpret_cast<std::uintptr_t>(base);
   std::uintptr_t host[kLanes];
@@ -252,7 +251,9 @@ std::uint32_t resolve(const Warp& warp, const Instruction& in, Space space, Use 
   }
   std::uint32_t good = lanes;
   const Launch& launch = *warp.block->launch;
-  access.pattern = pattern_of(access.address, lanes, bytes);
+  // Lanes have local memory of their own, so that neighbouring addresses are no neighbours there.
+  access.pattern =
+      space == Space::kLocal ? Pattern::kAny : pattern_of(access.address, lanes, bytes);
   check_alignment(warp, in, space, use, bytes, good, access);
   switch (space) {
     case Space::kShared:

@@ -11,9 +11,10 @@ namespace switchyard::kernels::xray {
 
 /// Where the active lanes of a memory instruction reach: computed, checked and counted.
 struct Access {
-  std::uint64_t address[kLanes];    ///< within the space
-  std::byte* host[kLanes] = {};     ///< null for lanes that are not active
-  Pattern pattern = Pattern::kAny;  ///< kAny too where a lane does not reach memory
+  std::uint64_t address[kLanes];  ///< within the space
+  std::byte* host[kLanes] = {};   ///< null for lanes that are not active
+  Pattern pattern =
+      Pattern::kAny;  ///< kAny too in local memory, or where a lane does not reach any
   /// Where the launch is checked: the lanes whose i-th element was never written.
   std::uint32_t undefined[8] = {};
   Space undefined_space = Space::kGlobal;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <utility>
@@ -75,6 +76,7 @@ BlockRun::BlockRun(const Launch& launch, Progress& progress, const Schedule& sch
     checker_ = std::make_unique<Checker>(launch, *launch.checked);
     block_.checker = checker_.get();
   }
+  std::ranges::copy_if(program.specials, std::back_inserter(block_specials_), is_of_block);
   for (std::size_t i = 0; i < warps; ++i) {
     Warp& warp = block_.warps[i];
     warp.base[0] = aligned(registers_) + stride * i;
@@ -111,9 +113,7 @@ void BlockRun::start(std::uint64_t block) {
     warp.taints.clear();
     warp.wraps.clear();
     warp.committed = {};
-    for (const Special& special : launch_.program.specials) {
-      if (is_of_block(special)) write_special(warp, special);
-    }
+    for (const Special& special : block_specials_) write_special(warp, special);
   }
 }
 

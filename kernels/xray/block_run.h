@@ -98,8 +98,9 @@ class BlockRun {
   std::optional<Decisions> decisions_;  ///< of a schedule that is not the usual one
   std::uint64_t number_ = 0;            ///< of the block under way
   BlockState block_;
-  std::vector<std::uint32_t> met_;    ///< by warp: its lanes when the first of them was parked
-  std::unique_ptr<Checker> checker_;  ///< where the launch is checked
+  std::vector<Special> block_specials_;  ///< that are another number in each block
+  std::vector<std::uint32_t> met_;       ///< by warp: its lanes when the first of them was parked
+  std::unique_ptr<Checker> checker_;     ///< where the launch is checked
   std::vector<AccessCounts> counts_;
   std::vector<const Allocation*> recent_;
   std::vector<std::byte> registers_;

@@ -25,7 +25,7 @@ constexpr int kLines = 8;  ///< rows of A, or columns of B and C, that a registe
 constexpr int kMostRows = 16, kMostDepth = 32, kMostPerRegister = 4;
 
 struct Shape {
-  int rows, columns, depth;
+  int rows, depth;
   int per_register;  ///< elements of A or B
   int words_a() const { return rows / kLines * depth / (4 * per_register); }
   int words_b() const { return depth / (4 * per_register); }
@@ -36,7 +36,7 @@ Shape shape_of(const Instruction& in, Format format) {
   const int per = format == Format::kDouble || format == Format::kTf32  ? 1
                   : format == Format::kHalf || format == Format::kBrain ? 2
                                                                         : 4;
-  return {in.count, kLines, in.bytes, per};
+  return {in.count, in.bytes, per};
 }
 
 /// Calls convert(word, part) for the parts of the words of all lanes, and keeps what it returns.
@@ -109,8 +109,8 @@ void gather(const Warp& w, const Slot* slots, const Shape& shape, Format format_
 /// What was never written in a row of A, a column of B or an element of C makes such values of that
 /// row, column or element of D: a tile's rows beyond the matrix may hold anything.
 void pass_taints(Warp& w, const Slot* slots, const Shape& shape, int per) {
-  const int row_blocks = shape.rows / 8, sums = row_blocks * 2 / per;
-  bool rows[kMostRows] = {}, columns[8] = {};
+  const int row_blocks = shape.rows / kLines, sums = row_blocks * 2 / per;
+  bool rows[kMostRows] = {}, columns[kLines] = {};
   Taint as;
   const auto note = [&](Slot slot, const auto& mark) {
     for (const Taint& one : w.taints) {
@@ -120,17 +120,18 @@ void pass_taints(Warp& w, const Slot* slots, const Shape& shape, int per) {
     }
   };
   for (int word = 0; word < shape.words_a(); ++word) {
-    note(slots[word], [&](U32 lane) { rows[lane / 4 + 8U * (word % row_blocks)] = true; });
+    note(slots[word], [&](U32 lane) { rows[lane / 4 + kLines * (word % row_blocks)] = true; });
   }
   for (int word = 0; word < shape.words_b(); ++word) {
     note(slots[shape.words_a() + word], [&](U32 lane) { columns[lane / 4] = true; });
   }
   const Slot* const c = slots + shape.words_a() + shape.words_b();
-  U32 tainted[kMostRows / 8 * 2] = {};
+  U32 tainted[kMostRows / kLines * 2] = {};
   for (int i = 0; i < sums; ++i) {
     note(c[i], [&](U32 lane) { tainted[i] |= 1U << lane; });
     for (U32 lane = 0; lane < kLanes; ++lane) {
-      const U32 row = lane / 4 + 8U * (i * per / 2), column = lane % 4 * 2 + (per == 1 ? i % 2 : 0);
+      const U32 row = lane / 4 + kLines * (i * per / 2),
+                column = lane % 4 * 2 + (per == 1 ? i % 2 : 0);
       const bool is_tainted = rows[row] || columns[column] || (per == 2 && columns[column + 1]);
       tainted[i] |= (is_tainted ? 1U : 0U) << lane;
     }
@@ -207,9 +208,9 @@ void run_product(Warp& w, const Instruction& in) {
   const Slot* const c = slots + shape.words_a() + shape.words_b();
   for (int i = 0; i < sums; ++i) {
     if constexpr (kPacked) {
-      add_pairs(w, c[i], c[sums + i], product + i * 64);
+      add_pairs(w, c[i], c[sums + i], product + i * kLines * kLines);
     } else {
-      add_product<S>(w, in, c[i], c[sums + i], product + i / 2 * 64 + i % 2);
+      add_product<S>(w, in, c[i], c[sums + i], product + i / 2 * kLines * kLines + i % 2);
     }
   }
 }

@@ -7,11 +7,12 @@ const NORMAL_95 = 1.96;
 const BARS = ["probe", "iteration", "data", "total"];
 
 const setOf = (measurement, set) => measurement.sets[set];
-const measurementsOf = run => run.results.spectra ? run.results.spectra.measurements : [];
+// Of the Hessian: a study may measure other matrices beside it, which these charts do not speak of.
+const measurementsOf = run => (run.results.spectra ? run.results.spectra.measurements : []).filter(m => m.operator === "hessian");
 const firstOf = (list, read) => list.map(read).find(x => x !== undefined && x !== null);
 
 // The block of all parameters on a set of images; null where none was measured. `quantity`: that has this field.
-const wholeOf = (run, set, quantity) => firstOf(measurementsOf(run).filter(m => m.operator === "hessian"), m =>
+const wholeOf = (run, set, quantity) => firstOf(measurementsOf(run), m =>
   setOf(m, set).blocks.find(b => b.name === WHOLE && (!quantity || b[quantity]))) || null;
 const blocksWith = (run, set, quantity) => [].concat(...measurementsOf(run).map(m => setOf(m, set).blocks.filter(b => b[quantity])));
 const ofSet = (run, set, field) => firstOf(measurementsOf(run), m => setOf(m, set)[field]) || null;
@@ -77,12 +78,11 @@ function densityFigure(section, all) {
   SETS.forEach(([set, images]) => addPanel(panels, "Spectral density, " + images, drawLines, {
     title: "Spectral density, " + images, description: "Density of the Hessian's eigenvalues for each head, on a logarithmic scale.",
     x: {label: "Eigenvalue"}, y: {label: "Density", log: true, format: formatPower}, series: linesOf(groups, true, run => densityPoints(run, set))}));
-  const first = wholeOf(groups[0].runs[0], "test", "density");
-  addCaption(figure, "Share of the " + formatCount(first.parameters) + " eigenvalues per unit, by stochastic Lanczos quadrature, widened to what it resolves. The peak at 0 has nearly all of them; " +
+  addCaption(figure, "Share of all eigenvalues per unit, by stochastic Lanczos quadrature, widened to what it resolves. The peak at 0 has nearly all of them; " +
     "the far bumps on the right are the few steep directions.");
-  addData(figure, [{columns: ["Head", "Images", "Resolution", "Smallest point", "Largest point", "Products"], rows: [].concat(...groups.map(g => [].concat(...g.runs.map(run =>
-    SETS.map(([set]) => { const d = wholeOf(run, set, "density").density; const x = [].concat(...d.points).map(p => p[0]);
-      return [runName(g, run), set, formatNumber(d.resolution), formatNumber(d3.min(x)), formatNumber(d3.max(x)), String(d.products)]; })))))}]);
+  addData(figure, [{columns: ["Head", "Images", "Parameters", "Resolution", "Smallest point", "Largest point", "Products"], rows: [].concat(...groups.map(g => [].concat(...g.runs.map(run =>
+    SETS.map(([set]) => { const whole = wholeOf(run, set, "density"), d = whole.density; const x = [].concat(...d.points).map(p => p[0]);
+      return [runName(g, run), set, formatCount(whole.parameters), formatNumber(d.resolution), formatNumber(d3.min(x)), formatNumber(d3.max(x)), String(d.products)]; })))))}]);
 }
 
 const runName = (group, run) => group.label + (group.runs.length > 1 ? ", seed " + run.config.seed : "");

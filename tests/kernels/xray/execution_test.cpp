@@ -222,6 +222,32 @@ TEST(XrayMemory, GenericAddressesFindTheirSpace) {
   EXPECT_EQ(report.total.access.local_requests, 2U);
 }
 
+TEST(XrayMemory, LanesHaveLocalMemoryOfTheirOwnAtNeighbouringAddressesToo) {
+  Ptx ptx(R"(.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry k(.param .u64 p)
+{
+  .reg .b32 %r<6>; .reg .b64 %rd<8>;
+  .local .align 4 .b8 mine[128];
+  ld.param.u64 %rd1, [p];
+  mov.u32 %r1, %tid.x;
+  mul.wide.u32 %rd2, %r1, 4;
+  mov.u64 %rd3, mine;
+  st.local.u32 [mine+4], 7;
+  add.s64 %rd4, %rd3, %rd2;
+  add.u32 %r2, %r1, 100;
+  st.local.u32 [%rd4], %r2;
+  ld.local.u32 %r3, [mine+4];
+  add.s64 %rd5, %rd1, %rd2;
+  st.global.u32 [%rd5], %r3;
+  ret;
+})");
+  U32* data = ptx.buffer(std::vector<U32>(32));
+  ptx.run("k", {.grid = {1}, .block = {32}}, data);
+  for (int lane = 0; lane < 32; ++lane) EXPECT_EQ(data[lane], lane == 1 ? 101U : 7U) << lane;
+}
+
 TEST(XrayMemory, CallsBecomeTheFunctionsBody) {
   Ptx ptx(R"(.version 8.0
 .target sm_80
