@@ -117,24 +117,6 @@ class Composition : public SymmetricOperator {
   std::vector<Operator> factors_;
 };
 
-class OuterProduct : public SymmetricOperator {
- public:
-  explicit OuterProduct(ParameterVector g) : g_(std::move(g)) {}
-
-  std::span<const Tensor> like() const override { return g_; }
-  Products apply_block(std::span<const ParameterVector> v) override {
-    Products result;
-    for (const ParameterVector& vector : v) {
-      result.vectors.push_back(copy_of(g_));
-      scale(result.vectors.back(), dot(g_, vector));
-    }
-    return result;
-  }
-
- private:
-  ParameterVector g_;
-};
-
 }  // namespace
 
 Operator sum(Operator a, Operator b) { return std::make_shared<Sum>(std::move(a), std::move(b)); }
@@ -154,7 +136,5 @@ Operator restricted(Operator a, ParameterBlock block) {
 Operator composition(std::vector<Operator> factors) {
   return std::make_shared<Composition>(std::move(factors));
 }
-
-Operator outer_product(ParameterVector g) { return std::make_shared<OuterProduct>(std::move(g)); }
 
 }  // namespace switchyard

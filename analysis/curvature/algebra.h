@@ -24,7 +24,5 @@ Operator restricted(Operator a, ParameterBlock block);
 /// The product of the factors, the last one first, as A B A or A A. Error unless the list reads the
 /// same backwards, for other products are not symmetric. No mean over groups.
 Operator composition(std::vector<Operator> factors);
-/// g gᵀ. No mean over groups.
-Operator outer_product(ParameterVector g);
 
 }  // namespace switchyard

@@ -35,8 +35,8 @@ struct CostOptions {
 /// Costs of products with the mean cross-entropy of `model` over `batches`, in evaluation mode,
 /// with respect to all parameters: of the Hessian with kept and with rebuilt graphs, one vector and
 /// a block each, of its block of the head, and of Gauss-Newton and the empirical Fisher matrix,
-/// kept. Kept graphs of one matrix are given back before the next. Of each matrix the products that
-/// were timed are compared, kept and rebuilt, of one vector and as the first of a block: Error
+/// kept. Kept graphs of one matrix are given back before the next. The Hessian's products
+/// that were timed are compared, kept and rebuilt, of one vector and as the first of a block: Error
 /// where they differ.
 std::vector<ProductCost> product_costs(Classifier& model, const std::vector<Batch>& batches,
                                        const CostOptions& options);

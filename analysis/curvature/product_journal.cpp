@@ -31,6 +31,14 @@ TensorFile file_with(const Products& products) {
   return file;
 }
 
+TensorFile read_kept(const std::filesystem::path& path) {
+  try {
+    return read_safetensors(path);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; without this file its product is computed again", error.what()));
+  }
+}
+
 }  // namespace
 
 std::uint64_t fingerprint(std::span<const Tensor> vector) {
@@ -72,18 +80,6 @@ Products ProductJournal::apply_block(std::span<const ParameterVector> v) {
   computed_ += static_cast<int>(v.size());
   return products;
 }
-
-namespace {
-
-TensorFile read_kept(const std::filesystem::path& path) {
-  try {
-    return read_safetensors(path);
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}; without this file its product is computed again", error.what()));
-  }
-}
-
-}  // namespace
 
 Products ProductJournal::read_products(const std::filesystem::path& path,
                                        std::size_t vectors) const {

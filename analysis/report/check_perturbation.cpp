@@ -79,9 +79,7 @@ void check_noise(const JsonField& noise) {
   check_both(noise, [](const JsonField& average) {
     average.at("sigma").number();
     average.at("rise").number();
-    for (const char* bar : {"probe", "iteration", "data", "total"}) {
-      average.at("error").at(bar).number();
-    }
+    check_error_bars(average.at("error"));
     check_shares(average);
   });
 }

@@ -2,15 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/field_checks.h"
+
 namespace switchyard {
 namespace {
 
 /// Arrays of numbers of one length.
 void check_columns(const JsonField& table, std::initializer_list<const char*> names) {
   const size_t rows = table.at(*names.begin()).elements().size();
-  for (const char* name : names) {
-    for (const JsonField& element : table.at(name).elements(rows)) element.number();
-  }
+  for (const char* name : names) check_numbers(table.at(name), rows);
 }
 
 void check_convergence(const JsonField& estimate) {
@@ -40,9 +40,7 @@ void check_trace(const JsonField& trace) {
 void check_density(const JsonField& density) {
   density.at("resolution").number();
   for (const JsonField& probe : density.at("points").elements()) {
-    for (const JsonField& point : probe.elements()) {
-      for (const JsonField& number : point.elements(2)) number.number();
-    }
+    for (const JsonField& point : probe.elements()) check_numbers(point, 2);
   }
   const JsonField curve = density.at("curve");  // null for a single eigenvalue
   if (!curve.json().is_null()) check_columns(curve, {"x", "density", "standard_error"});
@@ -105,10 +103,6 @@ void check_measurement(const JsonField& measurement) {
 }
 
 }  // namespace
-
-void check_error_bars(const JsonField& error) {
-  for (const char* bar : {"probe", "iteration", "data", "total"}) error.at(bar).number();
-}
 
 void check_spectra(const JsonField& spectra) {
   spectra.at("complete").boolean();

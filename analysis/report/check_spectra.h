@@ -8,7 +8,4 @@ namespace switchyard {
 /// and field.
 void check_spectra(const JsonField& spectra);
 
-/// Checks the four half-widths of an estimate; null where unknown.
-void check_error_bars(const JsonField& error);
-
 }  // namespace switchyard

@@ -21,4 +21,8 @@ void check_fractions(const JsonField& array, size_t size) {
   for (const JsonField& element : array.elements(size)) element.fraction();
 }
 
+void check_error_bars(const JsonField& error) {
+  for (const char* bar : {"probe", "iteration", "data", "total"}) error.at(bar).number();
+}
+
 }  // namespace switchyard

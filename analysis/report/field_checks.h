@@ -13,5 +13,7 @@ void check_one_of(const JsonField& field, std::initializer_list<std::string_view
 /// An array of so many numbers, null among them where one is not finite.
 void check_numbers(const JsonField& array, size_t size);
 void check_fractions(const JsonField& array, size_t size);
+/// The four half-widths of an estimate; null where unknown.
+void check_error_bars(const JsonField& error);
 
 }  // namespace switchyard

@@ -86,14 +86,16 @@ std::string rule_of(const Statement& statement) {
       count > 1 ? "one is" : "it is", statement.raises ? "negative" : "positive");
 }
 
+/// The rule of a model by itself: the trend over all of them decides.
+Finding undecided(double /*low*/, double /*high*/) { return Finding::kCannotTell; }
+
 /// Each model beside its dense one, with an interval of its own.
 void add_models(ShareTrend& trend, const std::vector<RoutedModel>& models,
                 const Quantity& quantity) {
-  const Rule none = [](double, double) { return Finding::kCannotTell; };  // the trend decides
   for (const RoutedModel& model : models) {
     auto comparison = compare(*model.group, model.dense, quantity);
     if (!comparison) continue;
-    decide(*comparison, none, kLevel);
+    decide(*comparison, &undecided, kLevel);
     if (comparison->mean) comparison->reason.clear();
     trend.shares.push_back(model.share);
     trend.models.push_back(std::move(*comparison));
@@ -196,14 +198,14 @@ json to_json(const ShareVerdict& verdict) {
 
 /// One quantity of all models on its own, dense ones included, for a chart.
 json figure_json(const Quantity& quantity, const std::vector<RoutedModel>& models) {
-  const Rule none = [](double, double) { return Finding::kCannotTell; };
   json list = json::array();
   std::vector<const ModelGroup*> shown;
   const auto show = [&](const ModelGroup& group, double share) {
+    if (std::ranges::find(shown, &group) != shown.end()) return;
     auto own = compare(group, nullptr, quantity);
-    if (!own || std::ranges::find(shown, &group) != shown.end()) return;
+    if (!own) return;
     shown.push_back(&group);
-    decide(*own, none, kLevel);
+    decide(*own, &undecided, kLevel);
     json model = to_json(*own);
     list.push_back({{"share", share}});
     for (const char* field : {"model", "seeds", "values", "mean", "low", "high"}) {
@@ -217,29 +219,32 @@ json figure_json(const Quantity& quantity, const std::vector<RoutedModel>& model
           {"models", list}};
 }
 
-}  // namespace
-
-std::vector<ShareVerdict> judge_routed_share(const json& study) {
-  const std::vector<ModelGroup> groups = group_runs(study);
-  const std::vector<RoutedModel> models = routed_models(groups);
+std::vector<ShareVerdict> judge_all(const std::vector<RoutedModel>& models) {
   std::vector<ShareVerdict> verdicts;
   if (models.empty()) return verdicts;
   for (const Statement& statement : statements()) verdicts.push_back(judge(statement, models));
   return verdicts;
 }
 
+}  // namespace
+
+std::vector<ShareVerdict> judge_routed_share(const json& study) {
+  const std::vector<ModelGroup> groups = group_runs(study);
+  return judge_all(routed_models(groups));
+}
+
 json routed_share_json(const json& study) {
   const std::vector<ModelGroup> groups = group_runs(study);
+  const std::vector<RoutedModel> models = routed_models(groups);
   json figures = json::array();
   for (const Statement& statement : statements()) {
     for (const Quantity& quantity : statement.quantities) {
-      json figure = figure_json(quantity, routed_models(groups));
+      json figure = figure_json(quantity, models);
       if (!figure.at("models").empty()) figures.push_back(std::move(figure));
     }
   }
   json verdicts = json::array();
-  for (const ShareVerdict& verdict : judge_routed_share(study))
-    verdicts.push_back(to_json(verdict));
+  for (const ShareVerdict& verdict : judge_all(models)) verdicts.push_back(to_json(verdict));
   return {{"figures", figures}, {"verdicts", verdicts}};
 }
 

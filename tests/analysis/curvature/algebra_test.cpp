@@ -30,8 +30,6 @@ TEST(Algebra, IsThatOfTheMatrices) {
   EXPECT_LT((dense_matrix(*shifted(x, 0.75)) - (a + 0.75 * one)).norm(), 1e-13);
   EXPECT_LT((dense_matrix(*composition({y, x, y})) - b * a * b).norm(), 1e-12);
   EXPECT_LT((dense_matrix(*composition({x, x})) - a * a).norm(), 1e-12);
-  const ParameterVector g = unflatten(a.col(3), x->like());
-  EXPECT_LT((dense_matrix(*outer_product(g)) - a.col(3) * a.col(3).transpose()).norm(), 1e-13);
 }
 
 TEST(Algebra, KeepsTheGroupsOfAMean) {
