@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "engine/autograd/observer.h"
+#include "engine/autograd/waiting_sums.h"
 
 namespace switchyard {
 namespace {
@@ -29,6 +30,10 @@ void check_unchanged(const Node& node, std::string_view role, std::size_t number
 }
 
 }  // namespace
+
+Tensor Vjp::take_waiting(std::size_t i) const {
+  return waiting_ != nullptr ? waiting_->take(inputs_[i]) : Tensor();
+}
 
 const Tensor& Vjp::input(std::size_t i) const {
   check(inputs_[i].defined(), "[{}] its rule reads input {}, which was not saved", node_.name(), i);

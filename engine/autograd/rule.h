@@ -12,6 +12,7 @@
 namespace switchyard {
 
 class Node;
+class WaitingSums;
 
 /// Holds what a derivative rule sees: the operation's inputs, outputs and the outputs' cotangents.
 /// Everything it returns is computed with differentiable operations, so a rule is its own second
@@ -19,8 +20,14 @@ class Node;
 class Vjp {
  public:
   Vjp(const Node& node, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
-      const std::vector<Tensor>& cotangents, const std::vector<bool>& needed)
-      : node_(node), inputs_(inputs), outputs_(outputs), cotangents_(cotangents), needed_(needed) {}
+      const std::vector<Tensor>& cotangents, const std::vector<bool>& needed,
+      WaitingSums* waiting = nullptr)
+      : node_(node),
+        inputs_(inputs),
+        outputs_(outputs),
+        cotangents_(cotangents),
+        needed_(needed),
+        waiting_(waiting) {}
 
   /// Returns input `i`. Errors: the operation did not ask to save it; it was overwritten in place
   /// since.
@@ -34,6 +41,11 @@ class Vjp {
   /// Returns whether the caller wants the gradient of input `i`; a rule may return an undefined
   /// tensor if not.
   bool needs(std::size_t i) const { return needed_[i]; }
+  /// For a rule whose kernel can add to a sum: takes the sum of the gradients that other operations
+  /// have left at input `i`. That gradient must be needed, and the one that the rule returns must
+  /// contain the sum. Undefined where nothing waits, and where somebody wants to see the rule's
+  /// gradient by itself: an observer, or whoever calls a rule outside of grad().
+  Tensor take_waiting(std::size_t i) const;
 
  private:
   const Node& node_;
@@ -41,6 +53,7 @@ class Vjp {
   const std::vector<Tensor>& outputs_;
   const std::vector<Tensor>& cotangents_;
   const std::vector<bool>& needed_;
+  WaitingSums* waiting_;
 };
 
 /// Names a line of the source.

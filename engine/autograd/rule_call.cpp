@@ -38,10 +38,10 @@ std::vector<Tensor> call_rule(const std::shared_ptr<Node>& node, int pass,
   Observer* const observer = current_observer();
   if (observer != nullptr) observer->rule_called(*node, pass, cotangents);
   // What an observer sees is the rule's gradient by itself, and its sum an operation of its own.
-  const WaitingScope scope(*node, observer == nullptr ? waiting : nullptr);
+  if (observer != nullptr) waiting = nullptr;
   const std::vector<Tensor> outputs = attached_outputs(node);
   std::vector<Tensor> gradients =
-      node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed));
+      node->rule()(Vjp(*node, node->inputs(), outputs, cotangents, needed, waiting));
   check_gradients(*node, gradients, needed);
   if (observer != nullptr) observer->rule_returned(*node, pass, gradients);
   return gradients;

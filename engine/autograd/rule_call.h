@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "engine/autograd/node.h"
-#include "engine/autograd/waiting_sums.h"
 
 namespace switchyard {
 

@@ -1,7 +1,6 @@
 #include "engine/ops/matmul.h"
 
 #include "engine/autograd/node.h"
-#include "engine/autograd/waiting_sums.h"
 #include "engine/core/run.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/precision.h"
@@ -47,9 +46,10 @@ void multiply(std::string_view op, const Tensor& a, const Tensor& b, const Form&
 /// The gradient of input `i` as a product, plus what waits there already: the product's kernel adds
 /// to it, in place where nobody else holds it and nothing is recorded. In bfloat16 the sums of a
 /// product are rounded first, so that it is added as any other gradient is.
-Tensor added_product(std::size_t i, const Tensor& a, const Tensor& b, const Form& form) {
+Tensor added_product(const Vjp& v, std::size_t i, const Tensor& a, const Tensor& b,
+                     const Form& form) {
   const auto& [transpose_a, transpose_b, bits] = form;
-  Tensor waiting = is_bfloat16(a) ? Tensor() : take_waiting(i);
+  Tensor waiting = is_bfloat16(a) ? Tensor() : v.take_waiting(i);
   if (!waiting.defined()) {
     return matmul(a, b, transpose_a, transpose_b, ProductDType::kOperands, bits);
   }
@@ -67,12 +67,12 @@ std::vector<Tensor> operand_gradients(const Vjp& v, const Form& form, DType dtyp
   Tensor ga;
   Tensor gb;
   if (v.needs(0)) {
-    ga = transpose_a ? added_product(0, v.input(1), gc, {transpose_b, true, RowBits::kFree})
-                     : added_product(0, gc, v.input(1), {false, !transpose_b, bits});
+    ga = transpose_a ? added_product(v, 0, v.input(1), gc, {transpose_b, true, RowBits::kFree})
+                     : added_product(v, 0, gc, v.input(1), {false, !transpose_b, bits});
   }
   if (v.needs(1)) {
-    gb = transpose_b ? added_product(1, gc, v.input(0), {true, transpose_a, RowBits::kFree})
-                     : added_product(1, v.input(0), gc, {!transpose_a, false, RowBits::kFree});
+    gb = transpose_b ? added_product(v, 1, gc, v.input(0), {true, transpose_a, RowBits::kFree})
+                     : added_product(v, 1, v.input(0), gc, {!transpose_a, false, RowBits::kFree});
   }
   return {ga, gb};
 }

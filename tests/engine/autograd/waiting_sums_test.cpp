@@ -126,7 +126,14 @@ TEST(WaitingSums, AnObserverSeesARulesGradientByItself) {
   expect_close(sum, p.expected(), 1e-15);
 }
 
-TEST(WaitingSums, NothingWaitsOutsideOfARule) { EXPECT_FALSE(take_waiting(0).defined()); }
+TEST(WaitingSums, NothingWaitsOutsideOfGrad) {
+  const TwoProducts p;
+  const Node& node = *p.y.node();
+  const Tensors outputs = {p.y};
+  const std::vector<bool> needed = {true, true};
+  const Vjp alone(node, node.inputs(), outputs, p.cotangents, needed);
+  EXPECT_FALSE(alone.take_waiting(0).defined());
+}
 
 }  // namespace
 }  // namespace switchyard::test
