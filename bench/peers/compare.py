@@ -28,10 +28,10 @@ GROUPS = {
     'hvp': ('hvp', ['gradient', 'hvp_from_scratch', 'hvp_kept_graph'], 2),
     'inference': ('inference', ['inference'], 5),
 }
-# Relative errors of float32 between two programs that are both right: rounding switches some units of a ReLU, and each
-# switch changes derivatives by all of its share.
 LAYOUTS = {'contiguous', 'channels_last'}  # of PyTorch, the last word of a mode
 FAR = 2  # times the best mode's seconds, beyond which a mode is not called again
+# Relative errors of float32 between two programs that are both right: rounding switches some units of a ReLU, and each
+# switch changes derivatives by all of its share.
 TOLERANCE = {'train_step': 2e-2, 'gradient': 2e-2, 'hvp_from_scratch': 5e-2, 'hvp_kept_graph': 5e-2, 'inference': 1e-4}
 
 

@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from torch_worker import LAYOUTS, Setting
 
 PLAIN = ['retain', 'double', 'linearize', 'jvp', 'linearize compile', 'jvp compile']
-PACKAGES = ['hessian-eigenthings', 'curvlinops', 'PyHessian']
 SIGMAS = 3.0  # standard errors that two estimates of a trace may be apart
 ROUNDING = 1e-4  # of an eigenvalue: what float32 products of two programs may add to the stated errors
 
@@ -32,7 +31,7 @@ ROUNDING = 1e-4  # of an eigenvalue: what float32 products of two programs may a
 @dataclasses.dataclass
 class Estimates:
     eigenvalue: float
-    eigenvalue_error: float  # as the method states it
+    eigenvalue_error: float  # as the method states it; of PyHessian, which states none, the problem's tolerance
     trace: float
     trace_error: float  # standard error; NaN where the package states none
     products: int
@@ -275,7 +274,7 @@ class PyHessian:
 
 
 WAYS = {'hessian-eigenthings': Eigenthings, 'curvlinops': Curvlinops, 'PyHessian': PyHessian}
-ALL = [f'{way} {layout}' for way in PACKAGES + PLAIN for layout in LAYOUTS]
+ALL = [f'{way} {layout}' for way in [*WAYS, *PLAIN] for layout in LAYOUTS]
 MODES = {'curvature_product': ALL, 'curvature_estimates': ALL}
 
 

@@ -52,6 +52,7 @@ def main():
     if options.steps > 0:
         train(classifier, images, labels, options.steps)
     batch = {'images': images.numpy(), 'labels': labels.numpy()}
+
     def path(name):
         return os.path.join(options.out, name)
 

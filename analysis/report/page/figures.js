@@ -87,7 +87,7 @@ function learningTable(groups) {
 function routedRuns(groups) {
   const runs = [];
   groups.filter(g => g.experts > 0).forEach(g => g.runs.forEach(run => runs.push({
-    group: g, run, gate: run.results.test.gate, heading: g.label + (g.runs.length > 1 ? ", seed " + run.config.seed : "")})));
+    group: g, run, gate: run.results.test.gate, heading: runName(g, run)})));
   return runs;
 }
 
@@ -277,18 +277,18 @@ function perturbationSection(root, allGroups) {
       title: "Loss " + direction.heading.toLowerCase(), description: "Training and test cross-entropy of each head by the step along the direction.",
       x: {label: direction.label}, y: {label: "Cross-entropy (nats)", log: true, min: 0},
       series: [].concat(...measured.map(g => perturbationSeries(g, of(g), "train").concat(perturbationSeries(g, of(g), "test"))))});
-    tables.push({direction, measured, of});
+    tables.push({direction, groups: measured, of});
   });
   const count = d3.max(groups, g => d3.max(g.runs, r => r.results.perturbation.random.length));
   addCaption(figure, "Eigenvector of the training images' Hessian." + (count ? " Random directions: line = mean, band = range over directions" +
     (seedsOf(groups) > 1 ? " and seeds." : ".") + " Filter-normalised as by Li et al. (2018)." : ""));
   addPublished(figure, "dense and MoE heads differ in their behaviour under finite steps. There are no published numbers to set beside these curves.");
-  addData(figure, tables.map(perturbationTable));
+  addData(figure, tables.map(t => lineTable(t, "Cross-entropy", formatNumber)));
   surroundingsFigures(section, groups);
 }
 
-function perturbationTable({direction, measured, of}) {
-  const rows = [].concat(...measured.map(g => [].concat(...SETS.map(([set]) => perturbationSeries(g, of(g), set).map(line =>
-    [[g.label + ", " + set]].concat(line.points.map(p => [minus(String(d3.round(p.x, 6))), formatNumber(p.y)])))))));
-  return {caption: direction.heading, columns: ["α", "Cross-entropy"], rows: [].concat(...rows)};
+function lineTable({direction, groups, of}, quantity, format) {
+  const rows = [].concat(...groups.map(g => [].concat(...SETS.map(([set]) => perturbationSeries(g, of(g), set).map(line =>
+    [[g.label + ", " + set]].concat(line.points.map(p => [minus(String(d3.round(p.x, 6))), format(p.y)])))))));
+  return {caption: direction.heading, columns: ["α", quantity], rows: [].concat(...rows)};
 }

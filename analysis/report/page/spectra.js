@@ -85,7 +85,6 @@ function densityFigure(section, all) {
       return [runName(g, run), set, formatCount(whole.parameters), formatNumber(d.resolution), formatNumber(d3.min(x)), formatNumber(d3.max(x)), String(d.products)]; })))))}]);
 }
 
-const runName = (group, run) => group.label + (group.runs.length > 1 ? ", seed " + run.config.seed : "");
 // Ticks of a logarithmic axis: 0.3, 100, 10⁻⁵. Where values span little, the axis is linear and may have 0 and less.
 function formatPower(x) {
   if (x <= 0) return formatNumber(x);

@@ -229,3 +229,6 @@ function routingSentence(groups) {
   return "The least used expert gets " + listOf(parts) + " of the test images' assignments" +
     (even.length > 1 ? "." : "; an even share is " + formatPercent(1 / groups[0].experts) + ".");
 }
+
+// "Dense", or with several seeds "Dense, seed 2".
+const runName = (group, run) => group.label + (group.runs.length > 1 ? ", seed " + run.config.seed : "");

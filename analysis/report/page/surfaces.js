@@ -29,12 +29,6 @@ function lineFigure(section, groups, directions, quantity, spec) {
   addData(figure, measured.map(m => lineTable(m, quantity, spec.format)));
 }
 
-function lineTable({direction, groups, of}, quantity, format) {
-  const rows = [].concat(...groups.map(g => [].concat(...SETS.map(([set]) => perturbationSeries(g, of(g), set).map(line =>
-    [[g.label + ", " + set]].concat(line.points.map(p => [minus(String(d3.round(p.x, 6))), format(p.y)])))))));
-  return {caption: direction.heading, columns: ["α", quantity], rows: [].concat(...rows)};
-}
-
 function lineFigures(section, groups) {
   const percent = {min: 0, format: x => Math.round(100 * x)};
   lineFigure(section, groups, LINE_DIRECTIONS.slice(DIRECTIONS.length), "Cross-entropy", {heading: "Further directions", read: c => c,
@@ -281,7 +275,7 @@ function noiseFigure(section, allGroups) {
 const curvatureText = (run, set, entry) => run.results.curvature ? formatNumber(secondOrder(run, set, entry.sigma)) : "–";
 
 function radiusTable(groups, set, images, name, at, list, columns) {
-  const rows = [].concat(...groups.map(g => [].concat(...g.runs.map(run => [[g.label + (g.runs.length > 1 ? ", seed " + run.config.seed : "")]].concat(
+  const rows = [].concat(...groups.map(g => [].concat(...g.runs.map(run => [[runName(g, run)]].concat(
     list(run.results.perturbation)[set].map(e => [String(at(e))].concat(columns.map(([, read]) => read(e, run)))))))));
   return {caption: images, columns: [name].concat(columns.map(([heading]) => heading)), rows};
 }
