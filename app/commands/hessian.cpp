@@ -245,9 +245,10 @@ void add_request_options(CLI::App& command, HessianRequest& request) {
       ->check(one_of(curvature_kind_names()))
       ->capture_default_str();
   command
-      .add_option("--blocks", request.blocks,
-                  "Measure each of these blocks of parameters: names in files, with *, ? and [...];\n"
-                  "a module's name stands for all that it has")
+      .add_option(
+          "--blocks", request.blocks,
+          "Measure each of these blocks of parameters: names in files, with *, ? and [...];\n"
+          "a module's name stands for all that it has")
       ->type_name("GLOB");
   const auto count = whole_number(1, kMaxEigenpairs);
   command
