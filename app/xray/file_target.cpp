@@ -74,7 +74,7 @@ void add_xray_file_options(CLI::App& command, XrayFile& options) {
       ->type_name("NAME");
   command
       .add_option("--arch", options.architecture,
-                  "Compile FILE.cu for this options.architecture, by NVRTC or nvcc")
+                  "Compile FILE.cu for this architecture, by NVRTC or nvcc")
       ->type_name("sm_NUMBER")
       ->check(CLI::Validator([](std::string& text) { return architecture_problem(text); }, ""))
       ->capture_default_str();
