@@ -222,13 +222,14 @@ add_test(NAME bench.gpu COMMAND "${PROJECT_SOURCE_DIR}/tests/bench/gpu/measure_t
 add_test(NAME layers COMMAND "${PROJECT_SOURCE_DIR}/tests/layers/check_layers.sh"
                              "${PROJECT_SOURCE_DIR}")
 
-# The commands of the guide, typed in order, and of the labs. Not with sanitizers: app tests cover the
-# same commands there.
+# The commands of the guide, typed in order, of the study's page, and of the labs. Not with
+# sanitizers: app tests cover the same commands there.
 if(TARGET switchyard AND NOT SWITCHYARD_SANITIZE)
   set(_type_commands "${PROJECT_SOURCE_DIR}/tests/guide/run_guide.sh"
                      "$<TARGET_FILE_DIR:switchyard>")
   file(GLOB _chapters CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/guide/[0-9]*.md")
-  add_test(NAME guide COMMAND ${_type_commands} ${_chapters})
+  add_test(NAME guide COMMAND ${_type_commands} ${_chapters}
+                              "${PROJECT_SOURCE_DIR}/docs/study/README.md")
   set_tests_properties(guide PROPERTIES TIMEOUT 900 RUN_SERIAL ON)
   file(GLOB _pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/labs/*.md"
                                      "${PROJECT_SOURCE_DIR}/docs/labs/*/*.md")

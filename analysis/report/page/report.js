@@ -38,8 +38,8 @@ function headline(root, study, groups) {
 
 function resultsTable(root, groups) {
   const section = addSection(root, "Results and published figures");
-  const row = (name, read, published) => [name].concat(groups.map(g => ({
-    text: inPercent(g.values(read).mean, 1), error: errorPoints(g.values(read)), was: published && g.published ? "publ. " + inPercent(published(g.published), 2) : ""})));
+  const row = (name, read, published, digits = 1) => [name].concat(groups.map(g => ({
+    text: inPercent(g.values(read).mean, digits), error: errorPoints(g.values(read), digits), was: published && g.published ? "publ. " + inPercent(published(g.published), 2) : ""})));
   const rows = trainingRows(groups, row).concat([row("Test accuracy (%)", r => r.results.test.accuracy, p => p.test),
                 row("Best validation accuracy (%)", r => r.results.best_validation_accuracy, p => p.validation),
                 ["Test cross-entropy (nats)"].concat(groups.map(g => formatNumber(g.values(r => r.results.test.loss).mean)))]);
@@ -53,7 +53,7 @@ function resultsTable(root, groups) {
   addTable(section, {columns: [""].concat(groups.map(g => g.label)), rows});
   const further = groups.filter(g => g.differences);
   if (further.length) section.append("p").text("Of several models of a kind the first has the kind's name. " + further.map(g => g.label + ": " + g.differences).join("; ") + ".");
-  section.append("p").text(weightsSentence(groups));
+  section.append("p").text((seedsOf(groups) > 1 ? "After ±: one sample standard deviation over seeds. " : "") + weightsSentence(groups));
 }
 
 // A run whose training accuracy is at least this fits its training images: it is at convergence.
@@ -65,8 +65,8 @@ function trainingRows(groups, row) {
   if (measured.length === 0) return [];
   const accuracy = r => r.results.train ? r.results.train.accuracy : null;
   const fits = g => g.runs.filter(r => accuracy(r) >= FITS).length + " of " + g.runs.length;
-  return [measured.length === groups.length ? row("Training accuracy (%)", accuracy)
-    : ["Training accuracy (%)"].concat(groups.map(g => g.has("train") ? inPercent(g.values(accuracy).mean, 1) : "not measured")),
+  return [measured.length === groups.length ? row("Training accuracy (%)", accuracy, null, 2)
+    : ["Training accuracy (%)"].concat(groups.map(g => g.has("train") ? inPercent(g.values(accuracy).mean, 2) : "not measured")),
   ["Runs that fit their training images (" + formatPercent(FITS, 0) + " or more)"].concat(groups.map(g => g.has("train") ? fits(g) : "–"))];
 }
 
@@ -86,7 +86,7 @@ function weightsSentence(groups) {
 }
 
 const inPercent = (x, digits) => formatPercent(x, digits).replace(" %", "");
-const errorPoints = s => s.deviation === null ? "" : "± " + (100 * s.deviation).toFixed(1);
+const errorPoints = (s, digits) => s.deviation === null ? "" : "± " + (100 * s.deviation).toFixed(digits);
 
 function efficiencySection(root, study, allGroups) {
   const groups = allGroups.filter(g => g.has("efficiency"));
