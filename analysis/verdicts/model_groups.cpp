@@ -10,16 +10,20 @@ namespace {
 
 using nlohmann::json;
 
-json without_seed(json config) {
-  config.erase("seed");
+/// What the runs of a group share: all but the seed, and but how it was computed, which changes
+/// rounding alone. Seeds that were trained on other threads or elsewhere are seeds of one model.
+json shared_config(json config) {
+  for (const char* field : {"seed", "device", "conv", "threads", "reproducible"}) {
+    config.erase(field);
+  }
   return config;
 }
 
 /// What a group shares with its dense twin.
-json training_of(json config) {
-  config.erase("seed");
-  config.erase("model");
-  return config;
+json training_of(const json& config) {
+  json training = shared_config(config);
+  training.erase("model");
+  return training;
 }
 
 const json& model_of(const json& config) { return config.at("model"); }
@@ -69,14 +73,14 @@ std::string text_of(const json& value) {
 /// not described.
 std::vector<ModelDifference> differences(const json& first, const json& config) {
   const std::string backbone = "/model/backbone/";
-  const json before = first.flatten();
-  const json after = config.flatten();
+  const json before = shared_config(first).flatten();
+  const json after = shared_config(config).flatten();
   const bool moved = before.at(backbone + "name") != after.at(backbone + "name");
   std::vector<ModelDifference> found;
   json paths = before;
   paths.update(after);
   for (const auto& [path, unused] : paths.items()) {
-    if (path == "/seed" || before.value(path, json()) == after.value(path, json())) continue;
+    if (before.value(path, json()) == after.value(path, json())) continue;
     const std::string field = path.substr(path.rfind('/') + 1);
     if (moved && path.starts_with(backbone) && field != "name") continue;
     found.push_back({moved && path == backbone + "name" ? "backbone" : field,
@@ -120,7 +124,7 @@ std::vector<ModelGroup> group_runs(const json& study) {
   std::vector<json> keys;
   for (const json& run : study.at("runs")) {
     const json& config = run.at("config");
-    const json key = without_seed(config);
+    const json key = shared_config(config);
     const auto place = std::ranges::find(keys, key) - keys.begin();
     if (place == std::ssize(keys)) {
       groups.push_back(new_group(config, groups));

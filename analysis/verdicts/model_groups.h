@@ -14,8 +14,8 @@ struct ModelDifference {
   std::string value;  ///< as text: "4096"; "none" where the model lacks the field
 };
 
-/// The runs of a study whose configurations differ only in their seed. Refers to the study's
-/// document.
+/// The runs of a study whose configurations differ only in their seed and in how they were computed
+/// (device, convolutions, threads, reproducible). Refers to the study's document.
 struct ModelGroup {
   /// "soft_moe", "patch_moe"; "sparse_moe, expert_width 4096" for one that differs from the first
   /// of its kind in this.

@@ -71,6 +71,20 @@ TEST_F(Claims, AccuracyIsComparedSeedBySeed) {
   EXPECT_DOUBLE_EQ(gain.comparisons[0].level, 0.975);  // two comparisons share the 5 %
 }
 
+TEST_F(Claims, HowASeedWasComputedMakesNoOtherModel) {
+  for (json& run : study_["runs"]) {
+    json& config = run["config"];
+    if (config["seed"] == 2) config["threads"] = 7;
+    if (config["seed"] == 3) config.update({{"device", "cuda"}, {"conv", "cudnn"}});
+    if (config["seed"] == 4) config["reproducible"] = true;
+  }
+  const Verdict gain = verdict("accuracy_gain");
+  ASSERT_EQ(gain.comparisons.size(), 2u);
+  for (const Comparison& comparison : gain.comparisons) {
+    EXPECT_EQ(comparison.seeds.size(), static_cast<std::size_t>(kSeeds)) << comparison.model;
+  }
+}
+
 TEST_F(Claims, OneHeadThatLosesContradictsAClaimAboutAll) {
   set("dense", "/test/accuracy", [](int) { return 0.5; });
   set("soft_moe", "/test/accuracy", [](int) { return 0.51; });
